@@ -1,0 +1,86 @@
+/** What a command is: a row in its family's table. */
+import type { Args } from '../resp/args.ts';
+import type { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Keyspace } from '../store/types.ts';
+import type { LocalContext } from './local-context.ts';
+
+/** COMMAND's flags, by Redis's names. `write` and `readonly` also decide the path: through the log, or a linearizable read. */
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'admin'
+  | 'pubsub'
+  | 'noscript'
+  | 'loading'
+  | 'stale'
+  | 'skip_monitor'
+  | 'skip_slowlog'
+  | 'fast'
+  | 'no_auth'
+  | 'allow_busy'
+  | 'no_multi'
+  | 'movablekeys';
+
+/**
+ * What a command on keys sees. One instance per shard's replica is used again and again. `timeMs` is the entry's time for writes, the read's
+ * time for reads; `keyspace.at` has been called. A run writes exactly one reply, and changes nothing before it has checked its arguments.
+ */
+export interface KeyContext {
+  args: Args;
+  db: number;
+  keyspace: Keyspace;
+  reply: ReplyWriter;
+  timeMs: number;
+  /** Slot of the first key; the slot of argument i where it is a key: `slotOf(i)`. */
+  slot: number;
+  slotOf(argument: number): number;
+  /** Random uint32s: from the entry's seed for writes, so that all replicas draw the same. */
+  random(): number;
+  /** Access clock for OBJECT IDLETIME and FREQ, of this node alone; reads only. */
+  monotonicMs: number;
+  /** maxmemory-policy as the log says. */
+  lfu: boolean;
+}
+
+/** How a command over several keys or all keys is cut into one part per shard, and how the parts' replies become one. */
+export type Spread =
+  /** All keys lie in one slot, else CROSSSLOT. The default of every command with keys. */
+  | { by: 'slot' }
+  /** Keys may lie anywhere; each shard gets its keys (with `step` arguments each). */
+  | { by: 'keys'; merge: 'sum' | 'array' }
+  /** Every shard gets the command as it is. */
+  | { by: 'shards'; merge: 'sum' | 'concat' | 'ok' }
+  /** Slot after slot, by the cursor in argument 1. */
+  | { by: 'scan' }
+  /** A shard picked at random by its number of keys; another one when it has none. */
+  | { by: 'random' };
+
+interface RowBase {
+  /** Lower case; a subcommand is `container|subcommand`. */
+  name: string;
+  /** As in COMMAND: positive exact, negative least; the name counts. */
+  arity: number;
+  flags: readonly CommandFlag[];
+  /** ACL categories without `@`, as COMMAND INFO tells them. */
+  categories: readonly string[];
+  /** As in COMMAND: 0 when there are none; lastKey may be negative, from the end. */
+  firstKey: number;
+  lastKey: number;
+  keyStep: number;
+}
+
+/** A command on keys: runs at the shard's leader (reads) or on all its replicas (writes). */
+export interface KeyCommand extends RowBase {
+  kind: 'key';
+  spread: Spread;
+  run(context: KeyContext): void;
+}
+
+/** A command of the connection or the node: runs where it arrives. */
+export interface LocalCommand extends RowBase {
+  kind: 'local';
+  run(context: LocalContext): void;
+}
+
+export type CommandRow = KeyCommand | LocalCommand;

@@ -1,0 +1,71 @@
+/** The mesh between nodes: frames of sections over a control and a bulk WebSocket per pair. */
+import type { NodeId } from '../topology/types.ts';
+
+/** What a section of a frame holds. Numbers are never used again for another meaning. */
+export const SectionKind = {
+  /** Raft messages of any groups. */
+  RAFT: 1,
+  /** Coalesced heartbeats and their responses: a row a group. */
+  HEARTBEATS: 2,
+  /** Client commands for a leader. */
+  FORWARD: 3,
+  /** Their replies. */
+  REPLIES: 4,
+  /** Which shards the sender leads, its readiness and the shards' terms. */
+  HINTS: 5,
+  /** A question of the control plane and its answer: JSON with a correlation id. */
+  ASK: 6,
+  ANSWER: 7,
+} as const;
+export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
+
+/** Gathers bytes for one peer until the end of the turn. Little-endian. */
+export interface SectionWriter {
+  u8(value: number): void;
+  u16(value: number): void;
+  u32(value: number): void;
+  f64(value: number): void;
+  /** Copies `bytes[start, end)`. */
+  bytes(bytes: Uint8Array, start: number, end: number): void;
+  /** Bytes written into this section so far. */
+  readonly sizeBytes: number;
+  /** Overwrites a u32 written before, at an offset within the section. */
+  patchU32(offset: number, value: number): void;
+}
+
+/** The link to one other node. */
+export interface PeerLink {
+  readonly node: NodeId;
+  /** The handshake is done and the control connection is open. */
+  readonly connected: boolean;
+  /** Changes with each new control connection: what was asked over an older one will not be answered. */
+  readonly connection: number;
+  /** The peer's start number, learned in the handshake; 0 before. */
+  readonly peerStart: number;
+  /** Bytes queued and not yet taken by the system. */
+  readonly bufferedBytes: number;
+  /** Smoothed round trip in ms; 0 before the first. */
+  readonly roundTripMs: number;
+  /**
+   * Starts or goes on with the section of this kind in this turn's frame. Sections of one kind are gathered into one; kinds keep the order
+   * in which they were first asked for. Call `section` again after writing into another one of the same link.
+   * Must not be called when not `connected`.
+   */
+  section(kind: SectionKind): SectionWriter;
+  /** Sends over the bulk connection at once; false when it is not open or holds too much (`bulkBufferLimitBytes`). */
+  sendBulk(kind: SectionKind, bytes: Uint8Array): boolean;
+}
+
+export interface MeshHandler {
+  /** `bytes[start, end)` is a section's body; the receiver may keep references to it. */
+  onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void;
+  onConnected(peer: PeerLink): void;
+  onDisconnected(peer: PeerLink): void;
+}
+
+export interface Mesh {
+  readonly links: ReadonlyMap<NodeId, PeerLink>;
+  /** Sends one frame to each peer that has sections. Called at the end of a turn. */
+  flush(): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,77 @@
+/** The log on disk that all groups of a node share, and the files of their snapshots. */
+import type { Entry } from '../raft/entry.ts';
+import type { GroupId, HardState, SnapshotMeta } from '../raft/types.ts';
+
+export type Durability = 'fsync' | 'buffered';
+
+/** A group as recovery found it; all of it is durable when `openWal` returns. */
+export interface RecoveredGroup {
+  group: GroupId;
+  hardState: HardState;
+  /** The newest whole snapshot; null when there is none. */
+  snapshot: SnapshotMeta | null;
+  /** Consecutive entries above the snapshot. */
+  entries: readonly Entry[];
+}
+
+export interface WalRecovery {
+  groups: ReadonlyMap<GroupId, RecoveredGroup>;
+  /** Counts the starts of this data directory, from 1: synced before the first answer. */
+  start: number;
+  /** The log time below which everything may have been served: the synced ceiling, or the exact time of a clean stop. */
+  timeCeilingMs: number;
+  /** Bytes that a torn tail lost; 0 mostly. */
+  tornBytes: number;
+}
+
+export interface WalStats {
+  segments: number;
+  bytesOnDisk: number;
+  bytesWritten: number;
+  batches: number;
+  syncs: number;
+}
+
+/** Called with the length of a finished sync, or of a write in `buffered`. */
+export type WalObserver = (batchBytes: number, syncMs: number) => void;
+
+/**
+ * Stage, then flush: everything staged since the last flush is one batch, one write and (in `fsync`) one sync. While a sync is under
+ * way, later flushes gather into the next batch. A failure is handed to `onFailure`, and no callback of the batch or of a later one runs.
+ */
+export interface Wal {
+  readonly durability: Durability;
+  readonly stats: WalStats;
+  stageEntries(group: GroupId, entries: readonly Entry[]): void;
+  stageHardState(group: GroupId, hardState: HardState): void;
+  /** Synced also in `buffered`. */
+  stageTimeCeiling(timeMs: number): void;
+  /** `durable` runs when all that was staged up to now counts as durable; in order of the calls; in `buffered` before flush returns. */
+  flush(durable: () => void): void;
+  /** A durable snapshot covers the group's entries up to `index`: segments that nobody needs are recycled. */
+  release(group: GroupId, index: number): void;
+  /** Syncs all, writes the mark of a clean stop with the exact log time, closes, lets go of the lock. */
+  close(timeMs: number): Promise<void>;
+}
+
+/** Writes a snapshot beside the current one; it counts only once `commit` has returned. */
+export interface SnapshotFileWriter {
+  append(bytes: Uint8Array): Promise<void>;
+  readonly sizeBytes: number;
+  commit(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** A committed snapshot's content, as it was appended; checksums are verified while reading. */
+export interface SnapshotFileReader {
+  readonly meta: SnapshotMeta;
+  readonly totalBytes: number;
+  read(offset: number, maxBytes: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface SnapshotFiles {
+  create(group: GroupId, meta: SnapshotMeta): Promise<SnapshotFileWriter>;
+  /** The newest committed snapshot; null when there is none. */
+  open(group: GroupId): Promise<SnapshotFileReader | null>;
+}
