@@ -146,7 +146,11 @@ export interface Listener {
 /** Errors of listening are StartupErrors with one clear line (a port that is taken, an address that is not ours). */
 export interface Network {
   listenStream(address: Address, accept: (stream: ByteStream) => ByteStreamHandler): Promise<Listener>;
-  listenMessages(address: Address, path: string, accept: (socket: MessageSocket) => MessageSocketHandler): Promise<Listener>;
+  listenMessages(
+    address: Address,
+    path: string,
+    accept: (socket: MessageSocket) => MessageSocketHandler,
+  ): Promise<Listener>;
   /** Calls `opened` or `failed`, once. The returned timer gives up. */
   connectMessages(
     address: Address,

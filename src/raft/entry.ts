@@ -79,7 +79,7 @@ export function sealEntry(bytes: Buffer, term: number, index: number): Entry {
 /** Reads an entry that was received or recovered; null when its bytes are damaged or not an entry. */
 export function parseEntry(bytes: Buffer): Entry | null {
   if (bytes.length < ENTRY_HEADER_BYTES || bytes.readUInt32LE(SIZE) !== bytes.length) return null;
-  if (bytes[FORMAT] !== ENTRY_FORMAT || bytes[KIND]! > EntryKind.MEMBERSHIP) return null;
+  if (bytes[FORMAT] !== ENTRY_FORMAT || bytes[KIND] > EntryKind.MEMBERSHIP) return null;
   if (bytes.readUInt32LE(CHECKSUM) !== checksumOf(bytes)) return null;
   return { term: bytes.readDoubleLE(TERM), index: bytes.readDoubleLE(INDEX), kind: entryKind(bytes), bytes };
 }

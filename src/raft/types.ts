@@ -337,7 +337,13 @@ export interface RaftCore {
   compact(index: number): void;
 
   /** Answers SnapshotWanted. */
-  offerSnapshot(to: MemberId, snapshot: SnapshotMeta, snapshotId: number, totalBytes: number, now: Instant): void;
+  offerSnapshot(
+    to: MemberId,
+    snapshot: SnapshotMeta,
+    snapshotId: number,
+    totalBytes: number,
+    now: Instant,
+  ): void;
   /** Answers SnapshotRead. */
   snapshotData(to: MemberId, snapshotId: number, offset: number, data: Uint8Array, now: Instant): void;
   /** The snapshot cannot be had now; the core asks again later. */

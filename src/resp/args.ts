@@ -29,11 +29,11 @@ export class Args {
   }
 
   lengthBytes(index: number): number {
-    return this.end[index]! - this.start[index]!;
+    return this.end[index] - this.start[index];
   }
 
   /** The argument as text, for the rare path: options that are not on the hot path, error messages. */
   text(index: number): string {
-    return this.bytes.latin1Slice(this.start[index]!, this.end[index]!);
+    return this.bytes.toString('latin1', this.start[index], this.end[index]);
   }
 }

@@ -167,9 +167,23 @@ export interface Keyspace {
   /** Keys whose expiry has come at `timeMs`, found by sampling about `examine` keys that have one; the ratio found is returned through `out.length`. */
   sampleExpired(timeMs: number, examine: number, out: Victim[]): void;
   /** Keys to evict under the policy until they account for `needBytes`; none are left when `out` accounts for less. */
-  sampleVictims(policy: EvictionPolicy, needBytes: number, monotonicMs: number, picks: () => number, out: Victim[]): void;
+  sampleVictims(
+    policy: EvictionPolicy,
+    needBytes: number,
+    monotonicMs: number,
+    picks: () => number,
+    out: Victim[],
+  ): void;
   /** Applies a victim: removes the key if its version is still this one. */
-  removeVersion(db: number, slot: number, bytes: Buffer, start: number, end: number, version: number, reason: 'expired' | 'evicted'): boolean;
+  removeVersion(
+    db: number,
+    slot: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    version: number,
+    reason: 'expired' | 'evicted',
+  ): boolean;
 
   /** The content as of now, in slices, while writes go on (before-images). One at a time. */
   beginSnapshot(): KeyspaceSnapshot;
