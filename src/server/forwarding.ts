@@ -1,0 +1,255 @@
+/**
+ * Commands and replies between this node and another: what it forwards there, and what it is asked to do for the other as a leader.
+ *
+ * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
+ * follows), size u32, the reply.
+ */
+import type { Instant } from '../raft/types.ts';
+import { sessionId, type SessionId } from '../shard/batch.ts';
+import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
+import { eachFloor } from '../shard/prelude.ts';
+import type { Replica } from '../shard/replica.ts';
+import { Refusal, type Waiter } from '../shard/waiter.ts';
+import type { ShardId } from '../topology/types.ts';
+import { SectionKind, type PeerLink } from '../transport/types.ts';
+import type { Request } from './request.ts';
+import type { Target } from './route.ts';
+
+const FORWARD_HEADER_BYTES = 12;
+const REPLY_HEADER_BYTES = 12;
+const INITIAL_WINDOW = 256;
+
+const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
+
+const NONE = Buffer.alloc(0);
+
+/** What was sent over the present connection to the peer and is not answered, by correlation: numbers are not used twice. */
+class Window {
+  private slots: (Request | null)[] = new Array<Request | null>(INITIAL_WINDOW).fill(null);
+  private nextCorrelation = 1;
+
+  add(request: Request): number {
+    let correlation = this.nextCorrelation;
+    while (this.slots[correlation & (this.slots.length - 1)] !== null) {
+      this.grow();
+      correlation = this.nextCorrelation;
+    }
+    this.nextCorrelation = (correlation + 1) >>> 0;
+    request.correlation = correlation;
+    this.slots[correlation & (this.slots.length - 1)] = request;
+    return correlation;
+  }
+
+  take(correlation: number): Request | null {
+    const at = correlation & (this.slots.length - 1);
+    const request = this.slots[at];
+    if (request === null || request.correlation !== correlation) return null;
+    this.slots[at] = null;
+    return request;
+  }
+
+  private grow(): void {
+    const old = this.slots;
+    this.slots = new Array<Request | null>(old.length * 2).fill(null);
+    for (const request of old) {
+      if (request !== null) this.slots[request.correlation & (this.slots.length - 1)] = request;
+    }
+  }
+}
+
+/** A command that another node forwarded to a shard led here. */
+class ForwardedCommand implements Waiter {
+  private readonly peer: PeerForwarding;
+  private readonly connection: number;
+  private readonly correlation: number;
+  private readonly shard: ShardId;
+  private readonly stream: number;
+
+  constructor(
+    peer: PeerForwarding,
+    connection: number,
+    correlation: number,
+    shard: ShardId,
+    stream: number,
+  ) {
+    this.peer = peer;
+    this.connection = connection;
+    this.correlation = correlation;
+    this.shard = shard;
+    this.stream = stream;
+  }
+
+  reply(bytes: Buffer, start: number, end: number): void {
+    this.peer.sendReply(this.connection, this.correlation, 0, bytes, start, end);
+  }
+
+  refuse(refusal: Refusal): void {
+    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST) this.peer.endStream(this.shard, this.stream);
+    this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
+  }
+}
+
+export interface ForwardingHost {
+  replica(shard: ShardId): Replica | undefined;
+}
+
+export interface ForwardingCounters {
+  sent: number;
+  served: number;
+  malformed: number;
+}
+
+export class PeerForwarding {
+  readonly link: PeerLink;
+  private readonly host: ForwardingHost;
+  private readonly counters: ForwardingCounters;
+  private window = new Window();
+  private session: SessionId | null = null;
+  /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
+  private readonly endedStreams = new Map<ShardId, number>();
+  private readonly targets = new Map<ShardId, Target>();
+
+  constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
+    this.link = link;
+    this.host = host;
+    this.counters = counters;
+  }
+
+  /** A new connection: nothing that was asked over an older one will be answered. */
+  connected(): void {
+    this.window = new Window();
+    this.endedStreams.clear();
+    this.targets.clear();
+    this.session = sessionId(this.link.node, this.link.peerStart);
+  }
+
+  /** The way to the shard's leader over the present connection. Another connection gives another target. */
+  target(shard: ShardId): Target {
+    let target = this.targets.get(shard);
+    if (target !== undefined) return target;
+    target = {
+      send: (request, stream) => this.forward(shard, request, stream),
+      abandon: (request) => {
+        this.window.take(request.correlation);
+      },
+    };
+    this.targets.set(shard, target);
+    return target;
+  }
+
+  sendFloors(shard: ShardId, item: Buffer): void {
+    if (!this.link.connected) return;
+    const section = this.link.section(SectionKind.FORWARD);
+    section.u32(0);
+    section.u32(0);
+    section.u16(shard);
+    section.u8(Kind.FLOORS);
+    section.u8(0);
+    section.bytes(item, 0, item.length);
+  }
+
+  /** False when the section is malformed. */
+  onReplies(bytes: Buffer, start: number, end: number): boolean {
+    let at = start;
+    while (at < end) {
+      if (at + REPLY_HEADER_BYTES > end) return false;
+      const correlation = bytes.readUInt32LE(at);
+      const refusal = bytes.readUInt32LE(at + 4);
+      const from = at + REPLY_HEADER_BYTES;
+      const to = from + bytes.readUInt32LE(at + 8);
+      if (to > end || refusal > Refusal.OUTDATED) return false;
+      const request = this.window.take(correlation);
+      if (request !== null) {
+        if (refusal === 0) request.reply(bytes, from, to);
+        else request.refuse(refusal as Refusal);
+      }
+      at = to;
+    }
+    return true;
+  }
+
+  /** Commands for shards led here. False when the section is malformed. */
+  onForward(bytes: Buffer, start: number, end: number, now: Instant): boolean {
+    let at = start;
+    while (at < end) {
+      const itemAt = at + FORWARD_HEADER_BYTES;
+      if (itemAt + 8 > end) return false;
+      const itemEnd = itemAt + itemSize(bytes, itemAt);
+      if (itemEnd <= itemAt || itemEnd > end) return false;
+      if (!this.serve(bytes, at, itemAt, itemEnd, now)) return false;
+      at = itemEnd;
+    }
+    return true;
+  }
+
+  sendReply(
+    connection: number,
+    correlation: number,
+    refusal: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const { link } = this;
+    if (!link.connected || link.connection !== connection) return;
+    const section = link.section(SectionKind.REPLIES);
+    section.u32(correlation);
+    section.u32(refusal);
+    section.u32(end - start);
+    section.bytes(bytes, start, end);
+  }
+
+  endStream(shard: ShardId, stream: number): void {
+    if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
+  }
+
+  private forward(shard: ShardId, request: Request, stream: number): void {
+    if (!this.link.connected) {
+      request.refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    const correlation = this.window.add(request);
+    const section = this.link.section(SectionKind.FORWARD);
+    section.u32(correlation);
+    section.u32(stream);
+    section.u16(shard);
+    section.u8(request.isWrite ? Kind.WRITE : request.rides ? Kind.RIDING_READ : Kind.READ);
+    section.u8(0);
+    section.bytes(request.bytes, request.start, request.end);
+    this.counters.sent += 1;
+  }
+
+  private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {
+    const shard = bytes.readUInt16LE(at + 8);
+    const kind = bytes[at + 10];
+    const replica = this.host.replica(shard);
+    if (this.session === null) return false;
+    if (kind === Kind.FLOORS) {
+      if (itemType(bytes, itemAt) !== ItemType.FLOORS) return false;
+      this.serveFloors(bytes, itemAt, this.session, replica);
+      return true;
+    }
+    if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
+    const stream = bytes.readUInt32LE(at + 4);
+    const { connection } = this.link;
+    const waiter = new ForwardedCommand(this, connection, bytes.readUInt32LE(at), shard, stream);
+    this.counters.served += 1;
+    if (replica === undefined || stream <= (this.endedStreams.get(shard) ?? 0)) {
+      waiter.refuse(Refusal.NOT_PROPOSED);
+    } else if (kind === Kind.WRITE) {
+      replica.submitWrite(waiter, this.session, bytes, itemAt, itemEnd, now);
+    } else if (kind === Kind.RIDING_READ) replica.submitRidingRead(waiter, bytes, itemAt, now);
+    else replica.submitRead(waiter, bytes, itemAt, now);
+    return true;
+  }
+
+  private serveFloors(bytes: Buffer, itemAt: number, session: SessionId, replica: Replica | undefined): void {
+    const slots: number[] = [];
+    const floors: number[] = [];
+    eachFloor(bytes, itemAt, itemSize(bytes, itemAt), (slot, floor) => {
+      slots.push(slot);
+      floors.push(floor);
+    });
+    replica?.submitFloors(session, slots, floors);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * One command of a client on its way to its shard's leader and back. It stands in two orders: its connection's (replies go out in the order
+ * sent) and its route's (what is unanswered goes again first, in order). Requests are pooled.
+ */
+import type { Refusal, Waiter } from '../shard/waiter.ts';
+import type { Route } from './route.ts';
+
+/** Where a finished request goes: a connection, or the gathering of a command that was cut into parts. */
+export interface RequestOwner {
+  /** The reply is at hand: `request.replyBytes[replyStart, replyEnd)`; valid during the call. */
+  finished(request: Request): void;
+  /** The request is parked, or a write is being retried: nothing more of the owner's connection may be sent. */
+  hold(): void;
+  release(): void;
+}
+
+export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3 } as const;
+export type RequestState = (typeof RequestState)[keyof typeof RequestState];
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class Request implements Waiter {
+  owner: RequestOwner | null = null;
+  /** The next one of the same connection. */
+  next: Request | null = null;
+  /** Which part of a gathered command it is. */
+  part = 0;
+
+  route: Route | null = null;
+  routePrevious: Request | null = null;
+  routeNext: Request | null = null;
+  state: RequestState = RequestState.FREE;
+
+  isWrite = false;
+  /** A read behind earlier writes of its connection to the same shard. */
+  rides = false;
+  /** A write that was handed to a leader and not refused unproposed: it may have run. */
+  mayHaveRun = false;
+  /** It keeps its connection from sending more. */
+  holds = false;
+  /** False once a send was given up: a late answer to that may still hold a reference. */
+  reusable = true;
+  slot = 0;
+  sequence = 0;
+  /** The command item. */
+  bytes: Buffer = NO_BYTES;
+  start = 0;
+  end = 0;
+  /** The route's stream in which it was sent last, and its place there when it was forwarded. */
+  stream = 0;
+  correlation = 0;
+  sinceMs = 0;
+  /** The command's number in the statistics. */
+  command = 0;
+
+  replyBytes: Buffer = NO_BYTES;
+  replyStart = 0;
+  replyEnd = 0;
+
+  reply(bytes: Buffer, start: number, end: number): void {
+    this.route?.answered(this, bytes, start, end);
+  }
+
+  refuse(refusal: Refusal): void {
+    this.route?.refused(this, refusal);
+  }
+}
+
+const POOL_MAX = 8192;
+
+export class RequestPool {
+  private readonly free: Request[] = [];
+
+  take(): Request {
+    return this.free.pop() ?? new Request();
+  }
+
+  give(request: Request): void {
+    if (!request.reusable) return;
+    request.owner = null;
+    request.next = null;
+    request.route = null;
+    request.routePrevious = null;
+    request.routeNext = null;
+    request.state = RequestState.FREE;
+    request.isWrite = false;
+    request.rides = false;
+    request.mayHaveRun = false;
+    request.holds = false;
+    request.bytes = NO_BYTES;
+    request.replyBytes = NO_BYTES;
+    if (this.free.length < POOL_MAX) this.free.push(request);
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * The way from this node to one shard's leader, wherever it is now. All requests that are not answered stand here in the order sent. When the
+ * leader changes or its connection breaks, they go again first, in order, with the same sequences: the shard's log knows which of them ran
+ * (design section 5, "Exactly once").
+ *
+ * A stream is a run of sends without such a break. A leader that has refused one request of a stream refuses all that follow in it, so that a
+ * later command of a connection never overtakes an earlier one.
+ */
+import { Refusal } from '../shard/waiter.ts';
+import type { ShardId } from '../topology/types.ts';
+import { RequestState, type Request } from './request.ts';
+
+/** A leader to send to: this node's own replica, or the link to the node that has it. */
+export interface Target {
+  send(request: Request, stream: number): void;
+  /** What comes back for this request is not wanted any more. */
+  abandon(request: Request): void;
+}
+
+export interface RouteHooks {
+  nowMs(): number;
+  /** A sequence has its answer: the floor may rise. */
+  sequenceAnswered(slot: number, sequence: number): void;
+  /** The route has something unsent and should be pumped soon. */
+  stalled(route: Route): void;
+  countIndeterminate(): void;
+}
+
+export interface RouteLimits {
+  /** A request that was never sent waits this long for a leader. */
+  parkTimeoutMs: number;
+  /** A write that was sent and not answered is reported as of unknown outcome after this. */
+  outcomeTimeoutMs: number;
+  /** Bytes of requests waiting for leaders, over all routes. */
+  parkLimitBytes: number;
+}
+
+/** Parked bytes, shared by all routes of the node. */
+export interface Parking {
+  bytes: number;
+}
+
+/** A target dropped sooner than this was a stale hint. */
+const BOUNCE_MS = 100;
+
+const NO_LEADER = Buffer.from('-CLUSTERDOWN The shard has no leader now; the command was not run\r\n');
+const LOG_FULL = Buffer.from("-CLUSTERDOWN The shard's log is full; the command was not run\r\n");
+const PARK_FULL = Buffer.from(
+  '-CLUSTERDOWN Too much waits for a leader on this node; the command was not run\r\n',
+);
+const READ_UNANSWERED = Buffer.from("-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n");
+const INDETERMINATE = Buffer.from(
+  '-INDETERMINATE The write may or may not have been applied; its shard did not say in time\r\n',
+);
+
+export class Route {
+  readonly shard: ShardId;
+  private readonly hooks: RouteHooks;
+  private readonly limits: RouteLimits;
+  private readonly parking: Parking;
+  private target: Target | null = null;
+  private head: Request | null = null;
+  private tail: Request | null = null;
+  /** The first that is not sent; all after it are not sent either. */
+  private unsent: Request | null = null;
+  private targetSinceMs = 0;
+  private leaderlessSinceMs: number;
+  private stream = 1;
+
+  constructor(shard: ShardId, hooks: RouteHooks, limits: RouteLimits, parking: Parking) {
+    this.shard = shard;
+    this.hooks = hooks;
+    this.limits = limits;
+    this.parking = parking;
+    this.leaderlessSinceMs = hooks.nowMs();
+  }
+
+  get hasTarget(): boolean {
+    return this.target !== null;
+  }
+
+  get isIdle(): boolean {
+    return this.head === null;
+  }
+
+  get hasUnsent(): boolean {
+    return this.unsent !== null;
+  }
+
+  /** Takes a request: sends it, or parks it until there is a leader. */
+  dispatch(request: Request): void {
+    request.route = this;
+    request.sinceMs = this.hooks.nowMs();
+    if (this.unsent === null && this.target !== null) {
+      this.append(request);
+      this.send(request, this.target);
+      return;
+    }
+    const refusal = this.parkRefusal(request);
+    if (refusal !== null) {
+      this.finish(request, refusal, 0, refusal.length);
+      return;
+    }
+    this.append(request);
+    this.park(request);
+    this.unsent ??= request;
+    this.hooks.stalled(this);
+  }
+
+  /** The leader is another now, or another connection leads to it; null: there is none. */
+  retarget(target: Target | null): void {
+    if (target === this.target) return;
+    this.interrupt(null, true);
+    this.dropTarget();
+    this.target = target;
+    this.targetSinceMs = this.hooks.nowMs();
+    this.pump();
+  }
+
+  /** Sends what is not sent. */
+  pump(): void {
+    const { target } = this;
+    if (target === null) return;
+    while (this.unsent !== null && this.target === target) {
+      const request = this.unsent;
+      this.unsent = request.routeNext;
+      this.unpark(request);
+      this.send(request, target);
+    }
+  }
+
+  answered(request: Request, bytes: Buffer, start: number, end: number): void {
+    if (request.state !== RequestState.SENT) return;
+    this.remove(request);
+    this.finish(request, bytes, start, end);
+  }
+
+  refused(request: Request, refusal: Refusal): void {
+    if (request.state !== RequestState.SENT) return;
+    switch (refusal) {
+      case Refusal.LOG_FULL:
+        this.answered(request, LOG_FULL, 0, LOG_FULL.length);
+        break;
+      case Refusal.OUTDATED:
+        this.hooks.countIndeterminate();
+        this.answered(request, INDETERMINATE, 0, INDETERMINATE.length);
+        break;
+      case Refusal.NOT_PROPOSED:
+        // The leader refuses all that follow in the stream: they were not proposed either.
+        this.interrupt(request, false);
+        this.dropTarget();
+        break;
+      case Refusal.LOST:
+        this.interrupt(request, true);
+        this.dropTarget();
+        break;
+    }
+  }
+
+  /** Answers what has waited too long. */
+  expire(): void {
+    const nowMs = this.hooks.nowMs();
+    let request = this.head;
+    while (request !== null) {
+      const next: Request | null = request.routeNext;
+      const waitedMs = nowMs - request.sinceMs;
+      if (waitedMs < this.limits.parkTimeoutMs) break;
+      const text = this.expiryText(request, waitedMs);
+      if (text !== null) this.giveUp(request, text);
+      request = next;
+    }
+  }
+
+  private expiryText(request: Request, waitedMs: number): Buffer | null {
+    const overdue = waitedMs >= this.limits.outcomeTimeoutMs;
+    if (request.state === RequestState.UNSENT && !request.mayHaveRun) return NO_LEADER;
+    if (!overdue) return null;
+    return request.isWrite ? INDETERMINATE : READ_UNANSWERED;
+  }
+
+  private giveUp(request: Request, text: Buffer): void {
+    if (text === INDETERMINATE) this.hooks.countIndeterminate();
+    if (request.state === RequestState.SENT) this.abandon(request);
+    else this.unpark(request);
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    this.finish(request, text, 0, text.length);
+  }
+
+  private parkRefusal(request: Request): Buffer | null {
+    const { parkLimitBytes, parkTimeoutMs } = this.limits;
+    if (this.parking.bytes + request.end - request.start > parkLimitBytes) return PARK_FULL;
+    const leaderless = this.target === null;
+    if (leaderless && this.hooks.nowMs() - this.leaderlessSinceMs >= parkTimeoutMs) return NO_LEADER;
+    return null;
+  }
+
+  private send(request: Request, target: Target): void {
+    request.state = RequestState.SENT;
+    request.stream = this.stream;
+    const retried = request.mayHaveRun;
+    if (request.isWrite) request.mayHaveRun = true;
+    // A write that is being retried holds its connection until it is answered.
+    if (request.holds && !retried) this.letGo(request);
+    target.send(request, this.stream);
+  }
+
+  /**
+   * Breaks the stream: everything sent from `from` on (all, when null) counts as unsent. `unknown`: it may have been proposed, else it
+   * certainly was not.
+   */
+  private interrupt(from: Request | null, unknown: boolean): void {
+    this.stream += 1;
+    let neverProposed = false;
+    for (let request = this.head; request !== null && request !== this.unsent; request = request.routeNext) {
+      if (request === from && !unknown) neverProposed = true;
+      if (request.state !== RequestState.SENT) continue;
+      this.abandon(request);
+      if (neverProposed) request.mayHaveRun = request.isWrite && request.holds;
+      this.park(request);
+    }
+    this.unsent = this.head;
+    if (this.unsent !== null) this.hooks.stalled(this);
+  }
+
+  private abandon(request: Request): void {
+    this.target?.abandon(request);
+    request.reusable = false;
+  }
+
+  /** One that was tried and refused at once does not count as a leader found. */
+  private dropTarget(): void {
+    if (this.target === null) return;
+    this.target = null;
+    const nowMs = this.hooks.nowMs();
+    if (nowMs - this.targetSinceMs > BOUNCE_MS) this.leaderlessSinceMs = nowMs;
+  }
+
+  private park(request: Request): void {
+    request.state = RequestState.UNSENT;
+    const sizeBytes = request.end - request.start;
+    this.parking.bytes += sizeBytes;
+    if (request.holds) return;
+    request.holds = true;
+    request.owner?.hold();
+  }
+
+  private unpark(request: Request): void {
+    const sizeBytes = request.end - request.start;
+    this.parking.bytes -= sizeBytes;
+  }
+
+  private letGo(request: Request): void {
+    request.holds = false;
+    request.owner?.release();
+  }
+
+  private finish(request: Request, bytes: Buffer, start: number, end: number): void {
+    request.state = RequestState.DONE;
+    if (request.isWrite) this.hooks.sequenceAnswered(request.slot, request.sequence);
+    request.replyBytes = bytes;
+    request.replyStart = start;
+    request.replyEnd = end;
+    if (request.holds) this.letGo(request);
+    request.owner?.finished(request);
+  }
+
+  private append(request: Request): void {
+    request.routePrevious = this.tail;
+    request.routeNext = null;
+    if (this.tail === null) this.head = request;
+    else this.tail.routeNext = request;
+    this.tail = request;
+  }
+
+  private remove(request: Request): void {
+    const { routePrevious, routeNext } = request;
+    if (routePrevious === null) this.head = routeNext;
+    else routePrevious.routeNext = routeNext;
+    if (routeNext === null) this.tail = routePrevious;
+    else routeNext.routePrevious = routePrevious;
+    request.routePrevious = null;
+    request.routeNext = null;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The sequences that this node's session gives to writes, per slot, and the floors: all below a slot's floor is answered. Answers of one slot
+ * come in order but for refusals, so what is answered ahead of the floor is rare and kept aside.
+ */
+const SLOT_COUNT = 16384;
+
+export class Sequences {
+  private readonly next = new Float64Array(SLOT_COUNT).fill(1);
+  private readonly floors = new Float64Array(SLOT_COUNT).fill(1);
+  private readonly ahead = new Map<number, Set<number>>();
+  /** The floor that a write or a floors message has told last. */
+  private readonly told = new Float64Array(SLOT_COUNT).fill(1);
+
+  take(slot: number): number {
+    const sequence = this.next[slot];
+    this.next[slot] = sequence + 1;
+    return sequence;
+  }
+
+  floor(slot: number): number {
+    const floor = this.floors[slot];
+    this.told[slot] = floor;
+    return floor;
+  }
+
+  answered(slot: number, sequence: number): void {
+    if (sequence !== this.floors[slot]) {
+      let waiting = this.ahead.get(slot);
+      if (waiting === undefined) this.ahead.set(slot, (waiting = new Set()));
+      waiting.add(sequence);
+      return;
+    }
+    let floor = sequence + 1;
+    const waiting = this.ahead.get(slot);
+    if (waiting !== undefined) {
+      while (waiting.delete(floor)) floor += 1;
+      if (waiting.size === 0) this.ahead.delete(slot);
+    }
+    this.floors[slot] = floor;
+  }
+
+  /** Slots whose floor rose since it was told, among those that `of` accepts; at most `limit`. They count as told. */
+  quiet(of: (slot: number) => boolean, limit: number): { slots: number[]; floors: number[] } {
+    const slots: number[] = [];
+    const floors: number[] = [];
+    for (let slot = 0; slot < SLOT_COUNT && slots.length < limit; slot++) {
+      if (this.told[slot] === this.floors[slot] || !of(slot)) continue;
+      slots.push(slot);
+      floors.push(this.floor(slot));
+    }
+    return { slots, floors };
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * A leader's batch: the commands of one turn, gathered by reference, then sealed into one log entry.
+ *
+ * An entry's payload: 4 bytes with the offset (from the payload's start) at which the prelude begins; command items, with a session item before each
+ * run of commands of one session; the prelude's items (removals, policy, floors), which are applied first.
+ */
+import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../raft/entry.ts';
+import { ItemType } from './command-item.ts';
+import { NODE_ID_BYTES } from './sessions.ts';
+import { Refusal, type Waiter } from './waiter.ts';
+
+export const SESSION_ITEM_BYTES = 32;
+const SESSION_NODE = 8;
+const SESSION_START = SESSION_NODE + NODE_ID_BYTES;
+
+/** A session as its commands name it: 20 bytes of node id and 4 of start number. */
+export type SessionId = Buffer;
+
+export function sessionId(node: string, start: number): SessionId {
+  const id = Buffer.alloc(NODE_ID_BYTES + 4);
+  id.write(node, 0, 'hex');
+  id.writeUInt32LE(start, NODE_ID_BYTES);
+  return id;
+}
+
+/** Who waits for the commands of one entry, in order, and the reads that ride between them. */
+export class EntryWaiters {
+  index = 0;
+  readonly waiters: Waiter[] = [];
+  /** For a read its item; null for a write. */
+  readonly readBytes: (Buffer | null)[] = [];
+  readonly readStart: number[] = [];
+
+  addWrite(waiter: Waiter): void {
+    this.waiters.push(waiter);
+    this.readBytes.push(null);
+    this.readStart.push(0);
+  }
+
+  addRead(waiter: Waiter, bytes: Buffer, start: number): void {
+    this.waiters.push(waiter);
+    this.readBytes.push(bytes);
+    this.readStart.push(start);
+  }
+
+  /** Reads had nothing to propose: they can always be asked again. */
+  refuseAll(refusal: Refusal): void {
+    for (let i = 0; i < this.waiters.length; i++) {
+      const isRead = this.readBytes[i] !== null;
+      this.waiters[i].refuse(isRead ? Refusal.NOT_PROPOSED : refusal);
+    }
+  }
+}
+
+export class Batch {
+  private readonly itemBytes: Buffer[] = [];
+  private readonly itemStart: number[] = [];
+  private readonly itemEnd: number[] = [];
+  private readonly itemSession: SessionId[] = [];
+  private readonly prelude: Buffer[] = [];
+  private preludeBytes = 0;
+  private commandBytes = 0;
+  private lastSession: SessionId | null = null;
+
+  waiters = new EntryWaiters();
+
+  get isEmpty(): boolean {
+    return this.itemBytes.length === 0 && this.prelude.length === 0;
+  }
+
+  get hasWaiters(): boolean {
+    return this.waiters.waiters.length > 0;
+  }
+
+  /** Bytes of the payload so far. */
+  get sizeBytes(): number {
+    return this.commandBytes + this.preludeBytes;
+  }
+
+  addCommand(waiter: Waiter, session: SessionId, bytes: Buffer, start: number, end: number): void {
+    this.itemBytes.push(bytes);
+    this.itemStart.push(start);
+    this.itemEnd.push(end);
+    this.itemSession.push(session);
+    if (session !== this.lastSession) {
+      this.lastSession = session;
+      this.commandBytes += SESSION_ITEM_BYTES;
+    }
+    this.commandBytes += end - start;
+    this.waiters.addWrite(waiter);
+  }
+
+  addPrelude(item: Buffer): void {
+    this.prelude.push(item);
+    this.preludeBytes += item.length;
+  }
+
+  /** The entry, with all but its place in the log; the batch is empty afterwards. */
+  seal(rules: number, seed: number, stampMs: number): { entry: Buffer; waiters: EntryWaiters } {
+    const preludeAt = ENTRY_HEADER_BYTES + 4 + this.commandBytes;
+    const entry = Buffer.allocUnsafe(preludeAt + this.preludeBytes);
+    entry.writeUInt32LE(preludeAt - ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES);
+    let at = ENTRY_HEADER_BYTES + 4;
+    let session: SessionId | null = null;
+    for (let i = 0; i < this.itemBytes.length; i++) {
+      if (this.itemSession[i] !== session) {
+        session = this.itemSession[i];
+        at = writeSessionItem(entry, at, session);
+      }
+      at += this.itemBytes[i].copy(entry, at, this.itemStart[i], this.itemEnd[i]);
+    }
+    for (const item of this.prelude) at += item.copy(entry, at);
+    writeEntryHeader(entry, { kind: EntryKind.COMMANDS, rules, seed, stampMs });
+    const { waiters } = this;
+    this.clear();
+    return { entry, waiters };
+  }
+
+  refuseAll(refusal: Refusal): void {
+    const { waiters } = this;
+    this.clear();
+    waiters.refuseAll(refusal);
+  }
+
+  private clear(): void {
+    this.itemBytes.length = 0;
+    this.itemStart.length = 0;
+    this.itemEnd.length = 0;
+    this.itemSession.length = 0;
+    this.prelude.length = 0;
+    this.preludeBytes = 0;
+    this.commandBytes = 0;
+    this.lastSession = null;
+    this.waiters = new EntryWaiters();
+  }
+}
+
+function writeSessionItem(entry: Buffer, at: number, session: SessionId): number {
+  entry.writeUInt32LE(SESSION_ITEM_BYTES, at);
+  entry.writeUInt32LE(ItemType.SESSION, at + 4);
+  session.copy(entry, at + SESSION_NODE, 0, NODE_ID_BYTES);
+  session.copy(entry, at + SESSION_START, NODE_ID_BYTES);
+  return at + SESSION_ITEM_BYTES;
+}
+
+/** Where a session item at `at` holds its 24 bytes. */
+export function sessionItemId(at: number): number {
+  return at + SESSION_NODE;
+}

@@ -1,0 +1,167 @@
+/**
+ * One command as it travels: in the frame that forwards it, and, the same bytes, in its shard's log. Little-endian.
+ *
+ * | offset | size | field |
+ * | 0  | 4 | sizeBytes, all of it |
+ * | 4  | 1 | type: ItemType.COMMAND |
+ * | 5  | 1 | bit 0: the reply is RESP3; bits 4 to 7: the database |
+ * | 6  | 2 | slot: of the first key |
+ * | 8  | 8 | sequence, float64: of the session, in this slot; 0 for reads |
+ * | 16 | 4 | sequence - floor: all below the floor is answered |
+ * | 20 | 4 | how many arguments, the name included |
+ * | 24 | 8 each | start and end of each argument, from the item's start |
+ * |    |   | the arguments' bytes |
+ */
+import type { Args } from '../resp/args.ts';
+
+export const ItemType = {
+  COMMAND: 1,
+  /** The session of the commands that follow: 20 bytes of node id, 4 of start number. */
+  SESSION: 2,
+  /** Removes a key if its version is still the one named: expiry and eviction. */
+  REMOVE: 3,
+  /** Memory budget, eviction policy and limits of the encodings from here on. */
+  POLICY: 4,
+  /** Floors of slots in which the session has been quiet. */
+  FLOORS: 5,
+  /** Nothing can be evicted any more: what needs room gets OOM. */
+  NO_ROOM: 6,
+} as const;
+
+export const COMMAND_HEADER_BYTES = 24;
+/** One item may not be larger than this; client input is limited far below. */
+export const ITEM_MAX_BYTES = 100 * 1024 * 1024;
+
+const FLAGS = 5;
+const SLOT = 6;
+const SEQUENCE = 8;
+const FLOOR_DELTA = 16;
+const COUNT = 20;
+
+const ARENA_CHUNK_BYTES = 64 * 1024;
+/** Arguments with at most this much between them (RESP's framing) are copied in one go. */
+const FRAMING_BYTES_PER_ARGUMENT = 16;
+
+/** Hands out room for items. A chunk is dropped, and freed when the last item in it is answered. */
+export class ItemArena {
+  private chunk = Buffer.allocUnsafeSlow(ARENA_CHUNK_BYTES);
+  private used = 0;
+
+  /** Where the last item written lies. */
+  bytes = this.chunk;
+  start = 0;
+  end = 0;
+
+  /** Encodes a command; it then lies in `bytes[start, end)` and does not change. */
+  command(args: Args, db: number, slot: number, resp3: boolean, sequence: number, floor: number): void {
+    const { count } = args;
+    const head = COMMAND_HEADER_BYTES + count * 8;
+    const first = args.start[0];
+    const span = args.end[count - 1] - first;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += args.end[i] - args.start[i];
+    // Arguments that lie close together, in order, as a client sent them: one copy. Picked ones: one each.
+    const together = span >= sum && span <= sum + count * FRAMING_BYTES_PER_ARGUMENT;
+    const sizeBytes = head + (together ? span : sum);
+    this.take(sizeBytes);
+    const { bytes, start } = this;
+    bytes.writeUInt32LE(sizeBytes, start);
+    bytes[start + 4] = ItemType.COMMAND;
+    bytes[start + FLAGS] = (resp3 ? 1 : 0) | (db << 4);
+    bytes.writeUInt16LE(slot, start + SLOT);
+    bytes.writeDoubleLE(sequence, start + SEQUENCE);
+    bytes.writeUInt32LE(sequence - floor, start + FLOOR_DELTA);
+    bytes.writeUInt32LE(count, start + COUNT);
+    let at = start + COMMAND_HEADER_BYTES;
+    if (together) {
+      const shift = head - first;
+      for (let i = 0; i < count; i++, at += 8) {
+        bytes.writeUInt32LE(args.start[i] + shift, at);
+        bytes.writeUInt32LE(args.end[i] + shift, at + 4);
+      }
+      args.bytes.copy(bytes, at, first, first + span);
+      return;
+    }
+    let offset = head;
+    for (let i = 0; i < count; i++, at += 8) {
+      const length = args.end[i] - args.start[i];
+      bytes.writeUInt32LE(offset, at);
+      bytes.writeUInt32LE(offset + length, at + 4);
+      args.bytes.copy(bytes, start + offset, args.start[i], args.end[i]);
+      offset += length;
+    }
+  }
+
+  private take(sizeBytes: number): void {
+    if (this.used + sizeBytes > this.chunk.length) {
+      this.chunk = Buffer.allocUnsafeSlow(Math.max(ARENA_CHUNK_BYTES, sizeBytes));
+      this.used = 0;
+    }
+    this.bytes = this.chunk;
+    this.start = this.used;
+    this.end = this.used + sizeBytes;
+    this.used = (this.end + 7) & ~7;
+  }
+}
+
+export function itemSize(bytes: Buffer, start: number): number {
+  return bytes.readUInt32LE(start);
+}
+
+export function itemType(bytes: Buffer, start: number): number {
+  return bytes[start + 4];
+}
+
+export function commandResp3(bytes: Buffer, start: number): boolean {
+  return (bytes[start + FLAGS] & 1) === 1;
+}
+
+export function commandDb(bytes: Buffer, start: number): number {
+  return bytes[start + FLAGS] >> 4;
+}
+
+export function commandSlot(bytes: Buffer, start: number): number {
+  return bytes.readUInt16LE(start + SLOT);
+}
+
+export function commandSequence(bytes: Buffer, start: number): number {
+  return bytes.readDoubleLE(start + SEQUENCE);
+}
+
+export function commandFloor(bytes: Buffer, start: number): number {
+  return bytes.readDoubleLE(start + SEQUENCE) - bytes.readUInt32LE(start + FLOOR_DELTA);
+}
+
+/** Writes a later floor into an item that is about to be sent again. */
+export function setCommandFloor(bytes: Buffer, start: number, floor: number): void {
+  bytes.writeUInt32LE(bytes.readDoubleLE(start + SEQUENCE) - floor, start + FLOOR_DELTA);
+}
+
+/** Points `args` at the item's arguments. */
+export function commandArgs(bytes: Buffer, start: number, args: Args): void {
+  const count = bytes.readUInt32LE(start + COUNT);
+  args.reserve(count);
+  args.bytes = bytes;
+  args.count = count;
+  let at = start + COMMAND_HEADER_BYTES;
+  for (let i = 0; i < count; i++, at += 8) {
+    args.start[i] = start + bytes.readUInt32LE(at);
+    args.end[i] = start + bytes.readUInt32LE(at + 4);
+  }
+}
+
+/** Whether the bytes from `start` on are one well-formed command item that ends by `limit`: asked of what peers send. */
+export function isCommandItem(bytes: Buffer, start: number, limit: number): boolean {
+  if (start + COMMAND_HEADER_BYTES > limit) return false;
+  const sizeBytes = itemSize(bytes, start);
+  if (itemType(bytes, start) !== ItemType.COMMAND || sizeBytes > limit - start) return false;
+  const count = bytes.readUInt32LE(start + COUNT);
+  const head = COMMAND_HEADER_BYTES + count * 8;
+  if (count === 0 || head > sizeBytes) return false;
+  for (let i = 0, at = start + COMMAND_HEADER_BYTES; i < count; i++, at += 8) {
+    const from = bytes.readUInt32LE(at);
+    const to = bytes.readUInt32LE(at + 4);
+    if (from < head || to < from || to > sizeBytes) return false;
+  }
+  return true;
+}

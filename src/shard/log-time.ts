@@ -1,0 +1,67 @@
+/**
+ * A shard's log time (design section 5, "Time"): it runs with the leader's monotonic clock, slewed towards its wall clock by at most 1 %.
+ * It never goes back, whoever leads, so a key that was once seen expired never comes back. Pure: clock readings are handed in.
+ */
+import type { Instant, Timekeeper } from '../raft/types.ts';
+
+const MAX_SLEW = 0.01;
+
+export interface LogTimeConfig {
+  /** One lease: what a deposed leader may have served above the quorum's highest time. */
+  leaseMs: number;
+  /** No time above this is served or acknowledged: the node's synced ceiling. */
+  ceilingMs: () => number;
+}
+
+export class LogTime implements Timekeeper {
+  private readonly config: LogTimeConfig;
+  private leading = false;
+  private timeMs = 0;
+  private lastMonotonicMs = 0;
+  private seenMs: number;
+  /** Log time minus wall clock, when this member last led: far from 0 after a jump of the wall clock. */
+  offsetMs = 0;
+
+  /** `seenMs`: what a restarted member counts as seen, the synced ceiling. */
+  constructor(config: LogTimeConfig, seenMs: number) {
+    this.config = config;
+    this.seenMs = seenMs;
+  }
+
+  leaderTimeMs(now: Instant): number {
+    if (!this.leading) return this.seenMs;
+    const elapsedMs = now.monotonicMs - this.lastMonotonicMs;
+    if (elapsedMs <= 0) return this.timeMs;
+    this.lastMonotonicMs = now.monotonicMs;
+    const unslewedMs = this.timeMs + elapsedMs;
+    const limitMs = elapsedMs * MAX_SLEW;
+    const slewMs = Math.max(-limitMs, Math.min(limitMs, now.wallMs - unslewedMs));
+    // At the ceiling time stands still until a higher one is synced: it is raised well before.
+    this.timeMs = Math.max(this.timeMs, Math.min(unslewedMs + slewMs, this.config.ceilingMs()));
+    this.offsetMs = this.timeMs - now.wallMs;
+    if (this.timeMs > this.seenMs) this.seenMs = this.timeMs;
+    return this.timeMs;
+  }
+
+  observe(timeMs: number): void {
+    if (timeMs > this.seenMs) this.seenMs = timeMs;
+  }
+
+  highestMs(): number {
+    return this.seenMs;
+  }
+
+  lead(quorumHighestMs: number, quorumLowestWallMs: number, now: Instant): void {
+    const startMs = Math.max(quorumHighestMs + this.config.leaseMs, quorumLowestWallMs, this.seenMs);
+    this.leading = true;
+    this.timeMs = startMs;
+    this.lastMonotonicMs = now.monotonicMs;
+    this.offsetMs = startMs - now.wallMs;
+    this.observe(startMs);
+  }
+
+  /** Another leads now. */
+  follow(): void {
+    this.leading = false;
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * This node's replica of one shard: its Raft member, its state machine, and, while it leads, the batch of the turn, those who wait for the
+ * entries in flight, and reads (§6.4 of the thesis).
+ */
+import { assert } from '../assert.ts';
+import { EntryKind, type Entry } from '../raft/entry.ts';
+import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
+import { Args } from '../resp/args.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Victim } from '../store/types.ts';
+import type { ShardId } from '../topology/types.ts';
+import { Batch, type EntryWaiters, type SessionId } from './batch.ts';
+import { commandArgs, commandDb, commandResp3, commandSlot } from './command-item.ts';
+import type { LogTime } from './log-time.ts';
+import { floorsItem, noRoomItem, policyItem, removeItem, samePolicy, type MemoryPolicy } from './prelude.ts';
+import { RULES_VERSION, type ShardCommand, type ShardCommandLookup, type StateMachine } from './state-machine.ts';
+import { Refusal, type Waiter } from './waiter.ts';
+
+/** A batch that grows over this is sealed before the turn ends. */
+const ENTRY_TARGET_BYTES = 1024 * 1024;
+/** What a small write adds beside its bytes: header, index, alignment. */
+const GROWTH_PER_COMMAND_BYTES = 64;
+/** Keys with an expiry that one round of the active cycle looks at, and how many more rounds follow while a quarter of them had expired. */
+const EXPIRE_EXAMINE = 400;
+const EXPIRE_ROUNDS = 16;
+/** One eviction makes room for this much more than asked, so that not every write evicts. */
+const EVICTION_SLACK_BYTES = 64 * 1024;
+
+interface InFlight {
+  index: number;
+  term: number;
+  stampMs: number;
+  growthBytes: number;
+  waiters: EntryWaiters;
+}
+
+interface WaitingRead {
+  waiter: Waiter;
+  bytes: Buffer;
+  start: number;
+}
+
+export interface ReplicaCounters {
+  readsLease: number;
+  readsIndex: number;
+  readsRiding: number;
+  entriesProposed: number;
+  commandsProposed: number;
+  leadershipsLost: number;
+}
+
+export class Replica {
+  readonly shard: ShardId;
+  readonly raft: RaftCore;
+  readonly machine: StateMachine;
+  readonly time: LogTime;
+  readonly counters: ReplicaCounters = {
+    readsLease: 0,
+    readsIndex: 0,
+    readsRiding: 0,
+    entriesProposed: 0,
+    commandsProposed: 0,
+    leadershipsLost: 0,
+  };
+  /** What this shard's budget should be; the leader writes it into the log when it differs from what the log says. */
+  wantedPolicy: MemoryPolicy | null = null;
+  /** Told of the time from propose to apply of each entry proposed here. */
+  onCommitted: (latencyMs: number, commands: number) => void = () => {};
+
+  private readonly lookup: ShardCommandLookup;
+  private readonly random: () => number;
+  private readonly batch = new Batch();
+  private inFlight: InFlight[] = [];
+  private inFlightSince: number[] = [];
+  private growthInFlightBytes = 0;
+  private batchGrowthBytes = 0;
+  private readonly asked = new Map<number, WaitingRead[]>();
+  private ledTerm = 0;
+  private readonly args = new Args();
+  private readonly reply = new ReplyWriter();
+  private readonly victims: Victim[] = [];
+
+  constructor(
+    shard: ShardId,
+    raft: RaftCore,
+    machine: StateMachine,
+    time: LogTime,
+    lookup: ShardCommandLookup,
+    random: () => number,
+  ) {
+    this.shard = shard;
+    this.raft = raft;
+    this.machine = machine;
+    this.time = time;
+    this.lookup = lookup;
+    this.random = random;
+  }
+
+  get isLeader(): boolean {
+    return this.raft.role === 'leader';
+  }
+
+  /** A leader that has applied an entry of its own term: all that was ever acknowledged is in its state. */
+  get isReadable(): boolean {
+    return this.raft.role === 'leader' && this.raft.readable && this.machine.appliedTerm === this.raft.term;
+  }
+
+  get proposalsPending(): number {
+    return this.inFlight.length;
+  }
+
+  /** Reads may be answered from the applied state at once: both clocks lie within the lease (design section 4). */
+  canReadNow(now: Instant): boolean {
+    const { raft } = this;
+    return (
+      now.monotonicMs < raft.leaseUntilMonotonicMs &&
+      now.wallMs < raft.leaseUntilWallMs &&
+      now.monotonicMs >= raft.leaseFromMonotonicMs &&
+      now.wallMs >= raft.leaseFromWallMs &&
+      this.isReadable
+    );
+  }
+
+  /** Runs a read at once; `canReadNow` has said yes. */
+  readNow(
+    command: ShardCommand,
+    args: Args,
+    db: number,
+    slot: number,
+    now: Instant,
+    reply: ReplyWriter,
+  ): void {
+    const leaseTimeMs = this.raft.leaseRoundTimeMs + this.raft.leaseMs;
+    const timeMs = this.readTimeMs(Math.min(this.time.leaderTimeMs(now), leaseTimeMs));
+    this.counters.readsLease += 1;
+    this.machine.read(command, args, db, slot, timeMs, now.monotonicMs, this.random(), reply);
+  }
+
+  /** A read that waits for nothing of its connection: answered under the lease, else after a ReadIndex round. */
+  submitRead(waiter: Waiter, bytes: Buffer, start: number, now: Instant): void {
+    if (this.canReadNow(now)) {
+      this.runRead(waiter, bytes, start, Math.min(this.time.leaderTimeMs(now), this.leaseTimeMs), now);
+      this.counters.readsLease += 1;
+      return;
+    }
+    const id = this.raft.requestRead(now);
+    if (id === 0) {
+      waiter.refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    let waiting = this.asked.get(id);
+    if (waiting === undefined) this.asked.set(id, (waiting = []));
+    waiting.push({ waiter, bytes, start });
+  }
+
+  /** A read behind writes of the same connection: it runs right after them, where it stands among them. */
+  submitRidingRead(waiter: Waiter, bytes: Buffer, start: number, now: Instant): void {
+    const last = this.inFlight.at(-1);
+    if (!this.batch.isEmpty) this.batch.waiters.addRead(waiter, bytes, start);
+    else if (last !== undefined) last.waiters.addRead(waiter, bytes, start);
+    else {
+      this.submitRead(waiter, bytes, start, now);
+      return;
+    }
+    this.counters.readsRiding += 1;
+  }
+
+  submitWrite(
+    waiter: Waiter,
+    session: SessionId,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (!this.isLeader) {
+      waiter.refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    const sizeBytes = end - start;
+    if (this.batch.hasWaiters && this.batch.sizeBytes + sizeBytes > ENTRY_TARGET_BYTES) this.seal(now);
+    this.batch.addCommand(waiter, session, bytes, start, end);
+    this.batchGrowthBytes += sizeBytes + GROWTH_PER_COMMAND_BYTES;
+    this.counters.commandsProposed += 1;
+  }
+
+  /** Floors of slots in which a session has been quiet: they let rows go. */
+  submitFloors(session: SessionId, slots: readonly number[], floors: readonly number[]): void {
+    if (this.isLeader) this.batch.addPrelude(floorsItem(session, slots, floors));
+  }
+
+  /** Called when input has been stepped: a leadership that was lost releases all who wait here. */
+  settle(): void {
+    const leads = this.raft.role === 'leader';
+    if (this.ledTerm !== 0 && (!leads || this.raft.term !== this.ledTerm)) this.loseLeadership();
+    if (leads) this.ledTerm = this.raft.term;
+  }
+
+  /** Makes the batch an entry and proposes it. */
+  seal(now: Instant): void {
+    if (this.batch.isEmpty) return;
+    if (!this.isLeader) {
+      this.refuseBatch(Refusal.NOT_PROPOSED);
+      return;
+    }
+    this.makeRoom(now);
+    const stampMs = Math.max(this.machine.timeMs, this.time.leaderTimeMs(now));
+    const { entry, waiters } = this.batch.seal(RULES_VERSION, this.random(), stampMs);
+    const growthBytes = this.batchGrowthBytes;
+    this.batchGrowthBytes = 0;
+    const outcome = this.raft.propose(entry, now);
+    if (outcome !== 'proposed') {
+      waiters.refuseAll(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
+      return;
+    }
+    this.counters.entriesProposed += 1;
+    this.growthInFlightBytes += growthBytes;
+    const { lastIndex: index, term } = this.raft;
+    this.inFlight.push({ index, term, stampMs, growthBytes, waiters });
+    this.inFlightSince.push(now.monotonicMs);
+  }
+
+  applyCommitted(entries: readonly Entry[], now: Instant): void {
+    for (const entry of entries) {
+      const flight = this.landed(entry);
+      if (entry.kind === EntryKind.COMMANDS) this.machine.apply(entry, flight === null ? null : flight.waiters);
+      else {
+        assert(flight === null, 'only commands are waited for');
+        this.machine.skip(entry);
+      }
+      if (flight !== null) this.countCommit(flight, now);
+    }
+  }
+
+  answerReads(reads: readonly ReadReady[], lost: boolean, now: Instant): void {
+    for (const { id, index, roundTimeMs } of reads) {
+      const waiting = this.asked.get(id);
+      if (waiting === undefined) continue;
+      this.asked.delete(id);
+      assert(this.machine.appliedIndex >= index, 'what is committed is applied before reads are answered');
+      for (const { waiter, bytes, start } of waiting) this.runRead(waiter, bytes, start, roundTimeMs, now);
+      this.counters.readsIndex += waiting.length;
+    }
+    if (lost) this.refuseReads();
+  }
+
+  /** The leader's housekeeping, ten times a second: expired keys, and the policy that the log should hold. */
+  maintain(now: Instant): void {
+    if (!this.isReadable) return;
+    const { wantedPolicy, machine } = this;
+    if (wantedPolicy !== null && !samePolicy(wantedPolicy, machine.policy) && this.inFlight.length === 0) {
+      this.batch.addPrelude(policyItem(wantedPolicy));
+    }
+    this.expire(now);
+  }
+
+  private expire(now: Instant): void {
+    if (this.machine.keyspace.totalVolatileKeyCount() === 0) return;
+    const { victims } = this;
+    const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
+    for (let round = 0; round < EXPIRE_ROUNDS; round++) {
+      victims.length = 0;
+      this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
+      for (const victim of victims) this.batch.addPrelude(removeItem(victim, 'expired'));
+      if (victims.length * 4 < EXPIRE_EXAMINE) break;
+    }
+    victims.length = 0;
+  }
+
+  /** Evicts, inside the entry that needs the room, what the budget does not hold (design section 5, "Bytes"). */
+  private makeRoom(now: Instant): void {
+    const { policy, keyspace } = this.machine;
+    if (policy.budgetBytes === 0 || policy.eviction === 'noeviction' || this.batchGrowthBytes === 0) return;
+    const expectedBytes = keyspace.usedBytes + this.growthInFlightBytes + this.batchGrowthBytes;
+    const needBytes = expectedBytes - policy.budgetBytes;
+    if (needBytes <= 0) return;
+    const { victims } = this;
+    victims.length = 0;
+    const wantedBytes = needBytes + EVICTION_SLACK_BYTES;
+    const foundBytes = keyspace.sampleVictims(
+      policy.eviction,
+      wantedBytes,
+      now.monotonicMs,
+      this.random,
+      victims,
+    );
+    for (const victim of victims) this.batch.addPrelude(removeItem(victim, 'evicted'));
+    this.batchGrowthBytes -= foundBytes;
+    if (foundBytes < needBytes && victims.length === 0) this.batch.addPrelude(noRoomItem());
+    victims.length = 0;
+  }
+
+  /** The entry in flight that this one is; those that it overtook were lost to another leader's. */
+  private landed(entry: Entry): InFlight | null {
+    while (this.inFlight.length > 0 && this.inFlight[0].index <= entry.index) {
+      const flight = this.inFlight[0];
+      if (flight.index === entry.index && flight.term === entry.term) return flight;
+      this.dropFirst();
+      flight.waiters.refuseAll(Refusal.LOST);
+    }
+    return null;
+  }
+
+  private countCommit(flight: InFlight, now: Instant): void {
+    this.onCommitted(now.monotonicMs - this.inFlightSince[0], flight.waiters.waiters.length);
+    this.dropFirst();
+  }
+
+  private dropFirst(): void {
+    const flight = this.inFlight.shift();
+    this.inFlightSince.shift();
+    this.growthInFlightBytes -= flight?.growthBytes ?? 0;
+  }
+
+  private get leaseTimeMs(): number {
+    return this.raft.leaseRoundTimeMs + this.raft.leaseMs;
+  }
+
+  /** While entries wait to be applied, reads see the stamp of the first of them; and never less than what was applied. */
+  private readTimeMs(timeMs: number): number {
+    const seenMs = this.inFlight.length > 0 ? Math.min(timeMs, this.inFlight[0].stampMs) : timeMs;
+    return Math.max(this.machine.timeMs, seenMs);
+  }
+
+  private runRead(waiter: Waiter, bytes: Buffer, start: number, limitMs: number, now: Instant): void {
+    const { args, reply } = this;
+    commandArgs(bytes, start, args);
+    const command = this.lookup(args.bytes, args.start[0], args.end[0]);
+    assert(command !== null, 'a read is a known command');
+    reply.reset();
+    reply.protocol = commandResp3(bytes, start) ? 3 : 2;
+    const timeMs = this.readTimeMs(limitMs);
+    this.machine.read(
+      command,
+      args,
+      commandDb(bytes, start),
+      commandSlot(bytes, start),
+      timeMs,
+      now.monotonicMs,
+      this.random(),
+      reply,
+    );
+    waiter.reply(reply.buffer, 0, reply.size);
+  }
+
+  private loseLeadership(): void {
+    this.counters.leadershipsLost += 1;
+    this.ledTerm = 0;
+    this.time.follow();
+    const flights = this.inFlight;
+    this.inFlight = [];
+    this.inFlightSince = [];
+    this.growthInFlightBytes = 0;
+    for (const flight of flights) flight.waiters.refuseAll(Refusal.LOST);
+    this.refuseBatch(Refusal.NOT_PROPOSED);
+    this.refuseReads();
+  }
+
+  private refuseBatch(refusal: Refusal): void {
+    this.batchGrowthBytes = 0;
+    this.batch.refuseAll(refusal);
+  }
+
+  private refuseReads(): void {
+    const all = [...this.asked.values()];
+    this.asked.clear();
+    for (const waiting of all) for (const { waiter } of waiting) waiter.refuse(Refusal.NOT_PROPOSED);
+  }
+}

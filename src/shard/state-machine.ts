@@ -1,0 +1,274 @@
+/**
+ * What a shard's log does when it is applied: a pure function of the entry and the state. Never this node's clock, randomness or memory
+ * pressure: the entry brings its time, its seed and its removals.
+ */
+import { slotOf } from '../../ring/index.ts';
+import { assert } from '../assert.ts';
+import type { KeyCommand, KeyContext } from '../commands/types.ts';
+import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
+import { Args } from '../resp/args.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Keyspace } from '../store/types.ts';
+import { sessionItemId, type EntryWaiters } from './batch.ts';
+import {
+  ItemType,
+  commandArgs,
+  commandDb,
+  commandFloor,
+  commandResp3,
+  commandSequence,
+  commandSlot,
+  itemSize,
+  itemType,
+} from './command-item.ts';
+import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
+import { Admission, Sessions } from './sessions.ts';
+import { Refusal, type Waiter } from './waiter.ts';
+
+/** The rules that this build knows: an entry names the version that it is applied by. */
+export const RULES_VERSION = 1;
+
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
+
+/** What apply needs to know of a command. */
+export interface ShardCommand {
+  row: KeyCommand;
+  denyOom: boolean;
+}
+
+export type ShardCommandLookup = (bytes: Buffer, start: number, end: number) => ShardCommand | null;
+
+/** What commands see; one instance, used again and again. */
+class Context implements KeyContext {
+  args = new Args();
+  db = 0;
+  keyspace: Keyspace;
+  reply: ReplyWriter;
+  timeMs = 0;
+  slot = 0;
+  monotonicMs = 0;
+  lfu = false;
+  /** xorshift32, never 0. */
+  private seed = 1;
+
+  constructor(keyspace: Keyspace, reply: ReplyWriter) {
+    this.keyspace = keyspace;
+    this.reply = reply;
+  }
+
+  slotOf(argument: number): number {
+    return slotOf(this.args.bytes, this.args.start[argument], this.args.end[argument]);
+  }
+
+  reseed(seed: number): void {
+    this.seed = seed === 0 ? 1 : seed;
+  }
+
+  random(): number {
+    let x = this.seed;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.seed = x;
+    return x >>> 0;
+  }
+}
+
+export class StateMachine {
+  readonly keyspace: Keyspace;
+  readonly sessions = new Sessions();
+  appliedIndex = 0;
+  appliedTerm = 0;
+  /** The time of the last entry applied: no entry's time is below it. */
+  timeMs = 0;
+  policy: MemoryPolicy;
+
+  private readonly lookup: ShardCommandLookup;
+  private readonly context: Context;
+  private readonly scratch = new ReplyWriter();
+  /** Nothing can be evicted: for the entry being applied. */
+  private noRoom = false;
+
+  constructor(keyspace: Keyspace, lookup: ShardCommandLookup, policy: MemoryPolicy) {
+    this.keyspace = keyspace;
+    this.lookup = lookup;
+    this.policy = policy;
+    this.context = new Context(keyspace, this.scratch);
+  }
+
+  /** Applies an entry of commands, and tells those who wait for them, in order. */
+  apply(entry: Entry, waiters: EntryWaiters | null): void {
+    assert(entry.index > this.appliedIndex, 'entries are applied in order');
+    assert(entryRules(entry) <= RULES_VERSION, 'the entry is applied by rules that this build knows');
+    const { bytes } = entry;
+    this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
+    this.appliedIndex = entry.index;
+    this.appliedTerm = entry.term;
+    this.noRoom = false;
+    this.context.reseed(entrySeed(entry));
+    this.keyspace.at(this.entryTimeMs, entry.index, true);
+    const preludeAt = ENTRY_HEADER_BYTES + bytes.readUInt32LE(ENTRY_HEADER_BYTES);
+    this.applyPrelude(bytes, preludeAt);
+    this.applyCommands(bytes, ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
+  }
+
+  /** An entry with nothing to apply: a new leader's first. */
+  skip(entry: Entry): void {
+    this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
+    this.appliedIndex = entry.index;
+    this.appliedTerm = entry.term;
+  }
+
+  /** Runs a command that only reads, at `timeMs`, into `reply`. */
+  read(
+    command: ShardCommand,
+    args: Args,
+    db: number,
+    slot: number,
+    timeMs: number,
+    monotonicMs: number,
+    seed: number,
+    reply: ReplyWriter,
+  ): void {
+    const { context } = this;
+    const own = context.args;
+    this.keyspace.at(Math.floor(timeMs), this.appliedIndex, false);
+    context.args = args;
+    context.db = db;
+    context.slot = slot;
+    context.timeMs = Math.floor(timeMs);
+    context.monotonicMs = monotonicMs;
+    context.reseed(seed);
+    context.reply = reply;
+    command.row.run(context);
+    context.args = own;
+    context.reply = this.scratch;
+  }
+
+  private get entryTimeMs(): number {
+    return Math.floor(this.timeMs);
+  }
+
+  private applyPrelude(bytes: Buffer, from: number): void {
+    for (let at = from; at < bytes.length; at += itemSize(bytes, at)) {
+      switch (itemType(bytes, at)) {
+        case ItemType.REMOVE:
+          this.applyRemoval(bytes, at);
+          break;
+        case ItemType.POLICY:
+          this.setPolicy(readPolicy(bytes, at));
+          break;
+        case ItemType.NO_ROOM:
+          this.noRoom = true;
+          break;
+        case ItemType.FLOORS: {
+          const session = this.sessions.open(bytes, floorsSession(at));
+          eachFloor(bytes, at, itemSize(bytes, at), (slot, floor) => {
+            this.sessions.raiseFloor(session, slot, floor);
+          });
+          break;
+        }
+        default:
+          assert(false, 'the prelude holds known items');
+      }
+    }
+  }
+
+  private applyRemoval(bytes: Buffer, at: number): void {
+    const removal = readRemoval(bytes, at, itemSize(bytes, at));
+    const { db, keyStart, keyEnd, version, reason } = removal;
+    this.keyspace.removeVersion(db, slotOf(bytes, keyStart, keyEnd), bytes, keyStart, keyEnd, version, reason);
+  }
+
+  setPolicy(policy: MemoryPolicy): void {
+    this.policy = policy;
+    this.context.lfu = policy.eviction.endsWith('lfu');
+    this.keyspace.setLimits(policy.limits);
+  }
+
+  private applyCommands(bytes: Buffer, from: number, to: number, waiters: EntryWaiters | null): void {
+    let session = -1;
+    let place = 0;
+    for (let at = from; at < to; at += itemSize(bytes, at)) {
+      if (itemType(bytes, at) === ItemType.SESSION) {
+        session = this.sessions.open(bytes, sessionItemId(at));
+        continue;
+      }
+      if (waiters !== null) place = this.ride(waiters, place);
+      this.applyCommand(bytes, at, session, waiters === null ? null : waiters.waiters[place++]);
+    }
+    if (waiters === null) return;
+    place = this.ride(waiters, place);
+    assert(place === waiters.waiters.length, 'each command of the entry has its waiter');
+  }
+
+  /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
+  private ride(waiters: EntryWaiters, from: number): number {
+    let place = from;
+    for (; place < waiters.waiters.length; place++) {
+      const bytes = waiters.readBytes[place];
+      if (bytes === null) break;
+      this.rideOne(bytes, waiters.readStart[place], waiters.waiters[place]);
+    }
+    if (place > from) this.keyspace.at(this.entryTimeMs, this.appliedIndex, true);
+    return place;
+  }
+
+  private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
+    const { context, scratch } = this;
+    this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
+    this.point(bytes, at);
+    const command = this.commandOf();
+    command.row.run(context);
+    waiter.reply(scratch.buffer, 0, scratch.size);
+  }
+
+  private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
+    const { context, scratch, sessions } = this;
+    this.point(bytes, at);
+    const slot = context.slot;
+    const sequence = commandSequence(bytes, at);
+    const admission = sessions.admit(session, slot, sequence, commandFloor(bytes, at));
+    if (admission === Admission.RUN) {
+      const command = this.commandOf();
+      if (command.denyOom && this.isFull()) scratch.error(OOM);
+      else command.row.run(context);
+      sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
+    } else if (admission === Admission.REPEAT) {
+      if (!sessions.repeatReply(scratch)) scratch.error(REPLY_LOST);
+    } else {
+      waiter?.refuse(Refusal.OUTDATED);
+      return;
+    }
+    waiter?.reply(scratch.buffer, 0, scratch.size);
+  }
+
+  /** Points the context at a command item. */
+  private point(bytes: Buffer, at: number): void {
+    const { context, scratch } = this;
+    scratch.reset();
+    scratch.protocol = commandResp3(bytes, at) ? 3 : 2;
+    commandArgs(bytes, at, context.args);
+    context.db = commandDb(bytes, at);
+    context.slot = commandSlot(bytes, at);
+    context.timeMs = this.entryTimeMs;
+  }
+
+  private commandOf(): ShardCommand {
+    const { args } = this.context;
+    const command = this.lookup(args.bytes, args.start[0], args.end[0]);
+    assert(command !== null, 'the log holds known commands');
+    return command;
+  }
+
+  /**
+   * Under `noeviction` what needs room is refused; else its leader has evicted for it, and what its estimate missed
+   * is within the budget's slack, unless nothing was left to evict.
+   */
+  private isFull(): boolean {
+    const { budgetBytes, eviction } = this.policy;
+    if (budgetBytes === 0 || this.keyspace.usedBytes <= budgetBytes) return false;
+    return eviction === 'noeviction' || this.noRoom;
+  }
+}

@@ -1,0 +1,20 @@
+/** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
+
+/** Why a command was not answered by its own reply. */
+export const Refusal = {
+  /** Never proposed here: it may be sent to another leader as if for the first time. */
+  NOT_PROPOSED: 1,
+  /** Proposed, and leadership was lost: it may run yet. To be sent again with the same sequence. */
+  LOST: 2,
+  /** Never proposed: the leader's log has no room for more uncommitted entries. */
+  LOG_FULL: 3,
+  /** Its sequence is below the floor, or its session has ended: it was not run by this copy. */
+  OUTDATED: 4,
+} as const;
+export type Refusal = (typeof Refusal)[keyof typeof Refusal];
+
+export interface Waiter {
+  /** `bytes[start, end)` is the reply; valid during the call. */
+  reply(bytes: Buffer, start: number, end: number): void;
+  refuse(refusal: Refusal): void;
+}
