@@ -15,9 +15,12 @@ const MIN_SHARDS = 3;
 const MAX_SHARDS = 30;
 const SEEDS = 40;
 
+const RETURN_SHARDS = 10;
+
 const hash = await loadTokenHash();
 benchPlans(hash);
 benchRanges(hash);
+benchReturn(hash);
 
 function benchPlans(hash: TokenHash): void {
   const all = equalShards(PLAN_SHARDS);
@@ -86,6 +89,28 @@ function resizeRepeatedly(seed: number, vnodes: number, hash: TokenHash): RangeF
     worstRanges: Math.max(...ranges.values()),
     preferredRatio: table.filter((shard, slot) => shard === preferences[slot]).length / table.length,
   };
+}
+
+/** How much of what it held a shard gets back that goes and returns: what preference is for. */
+function benchReturn(hash: TokenHash): void {
+  console.log(`\nSlots that a shard of ${RETURN_SHARDS} gets back when it goes and returns:`);
+  for (const vnodes of [8, 0]) {
+    const all = equalShards(RETURN_SHARDS);
+    const before = place(emptyTable(), all, hash, vnodes);
+    const kept = all.map(({ id: gone }) => {
+      const without = place(
+        before,
+        all.filter(({ id }) => id !== gone),
+        hash,
+        vnodes,
+      );
+      const after = place(without, all, hash, vnodes);
+      const held = before.filter((shard) => shard === gone).length;
+      return before.filter((shard, slot) => shard === gone && after[slot] === gone).length / held;
+    });
+    const name = vnodes === 0 ? 'off' : `${vnodes} vnodes`;
+    console.log(`  ${name.padEnd(10)} ${(100 * average(kept)).toFixed(0).padStart(5)} %`);
+  }
 }
 
 function place(table: SlotTable, shards: readonly Shard[], hash: TokenHash, vnodes = 8): SlotTable {

@@ -64,6 +64,16 @@ describe('replicas', () => {
     expect([1, 2, 3, 4].map(voters)).toEqual([1, 1, 3, 3]);
   });
 
+  test('are the next clockwise on the ring when nothing tells nodes apart', () => {
+    const homes = homesOf(Array.from({ length: 20 }, (_, i) => ['z', `${i}`]));
+    const clockwise = homes.map((home) => home.shard).sort((a, b) => hash(`${a}#0`) - hash(`${b}#0`));
+    for (const [{ shard }, members] of placed(homes, 3)) {
+      const position = clockwise.indexOf(shard);
+      const next = [0, 1, 2].map((step) => clockwise[(position + step) % clockwise.length]);
+      expect(members.map((member) => member.shard)).toEqual(next);
+    }
+  });
+
   test('use as many zones as there are, then as many hosts', () => {
     fc.assert(
       fc.property(anyHomes, (homes) => {
