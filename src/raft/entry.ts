@@ -93,6 +93,11 @@ export function entryStampMs(entry: Entry): number {
   return entry.bytes.readDoubleLE(STAMP);
 }
 
+/** Made once, by the leader: whoever stores the entry need not sum its bytes again. */
+export function entryChecksum(entry: Entry): number {
+  return entry.bytes.readUInt32LE(CHECKSUM);
+}
+
 export function entryRules(entry: Entry): number {
   return entry.bytes.readUInt16LE(RULES);
 }

@@ -44,12 +44,14 @@ export interface Wal {
   readonly stats: WalStats;
   stageEntries(group: GroupId, entries: readonly Entry[]): void;
   stageHardState(group: GroupId, hardState: HardState): void;
-  /** Synced also in `buffered`. */
-  stageTimeCeiling(timeMs: number): void;
+  /** `synced` runs once the ceiling is on disk, synced also in `buffered`: only then may time rise above the ceiling before. */
+  stageTimeCeiling(timeMs: number, synced?: () => void): void;
   /** `durable` runs when all that was staged up to now counts as durable; in order of the calls; in `buffered` before flush returns. */
   flush(durable: () => void): void;
   /** A durable snapshot covers the group's entries up to `index`: segments that nobody needs are recycled. */
   release(group: GroupId, index: number): void;
+  /** The groups whose entries keep the oldest segment from being recycled: a snapshot of theirs would free it. */
+  oldestSegmentGroups(): GroupId[];
   /** Syncs all, writes the mark of a clean stop with the exact log time, closes, lets go of the lock. */
   close(timeMs: number): Promise<void>;
 }
