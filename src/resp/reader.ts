@@ -86,6 +86,7 @@ export class CommandReader {
 
   /** Hands over a chunk. It is not kept beyond the `next` that returns `more`, unless the caller breaks off and says `hold`. */
   feed(bytes: Buffer, start: number, end: number): void {
+    if (this.errorText !== '') return;
     if (this.chunkAt < this.chunkEnd) {
       assert(this.held, 'a chunk was read to its end, or held');
       this.chunk = Buffer.concat([
