@@ -37,8 +37,13 @@ export interface KeyContext {
   slotOf(argument: number): number;
   /** Random uint32s: from the entry's seed for writes, so that all replicas draw the same. */
   random(): number;
-  /** Access clock for OBJECT IDLETIME and FREQ, of this node alone; reads only. */
+  /** The last slot of the run of this shard's slots that SCAN's cursor lies in. */
+  scanTo: number;
+  /** Access clock for LRU and LFU, of this node alone: it never shapes a write's reply or replicated bytes. */
   monotonicMs: number;
+  /** Look-ups of reads that found their key, and that did not; counted up by the commands, read and reset by who owns the context. */
+  hits: number;
+  misses: number;
   /** maxmemory-policy as the log says. */
   lfu: boolean;
 }

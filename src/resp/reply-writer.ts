@@ -57,9 +57,12 @@ export class ReplyWriter {
     this.line(PLUS, text);
   }
 
-  /** `text` begins with the code: `ERR …`, `WRONGTYPE …`. Line breaks become spaces. */
+  /**
+   * `text` begins with the code: `ERR …`, `WRONGTYPE …`; one byte a character, as `Args.text` gives what a client sent.
+   * As in Redis, line breaks at the end fall away and others become spaces.
+   */
   error(text: string): void {
-    this.line(MINUS, /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, ' ') : text);
+    this.line(MINUS, /[\r\n]/.test(text) ? text.replace(/[\r\n]+$/, '').replaceAll(/[\r\n]/g, ' ') : text);
   }
 
   /** A safe integer. */
@@ -106,6 +109,17 @@ export class ReplyWriter {
 
   arrayHeader(count: number): void {
     this.header(STAR, count);
+  }
+
+  /** Puts the header before what was written since `size` was `at`: for an array whose length shows only at its end. */
+  insertArrayHeader(at: number, count: number): void {
+    const end = this.size;
+    this.arrayHeader(count);
+    const headerBytes = this.size - end;
+    this.ensure(headerBytes);
+    const { buffer } = this;
+    buffer.copyWithin(at + headerBytes, at, this.size);
+    buffer.copyWithin(at, this.size, this.size + headerBytes);
   }
 
   /** Followed by `pairs` keys and values in turn; a flat array in RESP2. */
@@ -167,9 +181,9 @@ export class ReplyWriter {
   }
 
   private line(type: number, text: string): void {
-    this.ensure(text.length * 3 + 3);
+    this.ensure(text.length + 3);
     this.buffer[this.size] = type;
-    this.size += 1 + this.buffer.write(text, this.size + 1, 'utf8');
+    this.size += 1 + this.buffer.write(text, this.size + 1, 'latin1');
     this.crlf();
   }
 

@@ -1,0 +1,6 @@
+/** Every command, family by family. A new family is its file and a line here. */
+import { CommandTable } from './command-table.ts';
+
+import { STRINGS } from './strings.ts';
+
+export const COMMANDS = new CommandTable([STRINGS]);
