@@ -49,6 +49,8 @@ export interface ClientSession {
    * was sent behind it is meant for another database.
    */
   databaseRefused: boolean;
+  /** Set by MULTI, which is refused, cleared by EXEC and DISCARD: what comes between was meant to be queued, and is not run (gate.ts). */
+  transactionRefused: boolean;
   /** True from the start where no password is required. */
   authenticated: boolean;
   user: string;
