@@ -193,12 +193,12 @@ export interface NodeView {
   resetStatistics(): void;
   /**
    * Calls `done`, once, with the number of other replicas that hold the session's last write, as soon as there are `replicas` of them or
-   * `timeoutMs` (0: never) is over or the session is unblocked; before it returns when that is so already.
+   * `timeoutMs` (0: never) is over or CLIENT UNBLOCK ends it; before it returns when that is so already. `unblocked`: ended with an error.
    */
   waitForReplicas(
     session: ClientSession,
     replicas: number,
     timeoutMs: number,
-    done: (held: number) => void,
+    done: (held: number | 'unblocked') => void,
   ): void;
 }
