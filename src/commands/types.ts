@@ -20,6 +20,8 @@ export type CommandFlag =
   | 'no_auth'
   | 'allow_busy'
   | 'no_multi'
+  | 'no_async_loading'
+  | 'blocking'
   | 'movablekeys';
 
 /**

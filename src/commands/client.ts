@@ -1,0 +1,185 @@
+/** CLIENT: the connection's own settings, and a look at the others. */
+import { clientInfo, clientList } from './client-list.ts';
+import { clientKill } from './client-kill.ts';
+import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
+import { integerArgument, keyword } from './local-arguments.ts';
+import type { ClientSession, LocalContext } from './local-context.ts';
+import {
+  ADMIN_FLAGS,
+  container,
+  helpCommand,
+  localCommand,
+  NOT_AN_INTEGER,
+  OPEN_FLAGS,
+  SYNTAX_ERROR,
+} from './local-row.ts';
+import type { LocalCommand } from './types.ts';
+
+/** Tracking comes with client-side caching: until then it is off for everybody, and says so. */
+const NO_TRACKING = 'ERR CLIENT TRACKING is not offered yet: invalidation messages would never come';
+const NOT_TRACKING =
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled';
+const NO_PAUSE =
+  'ERR CLIENT PAUSE is not offered: it would hold the clients of this node alone, while those of the other nodes go on';
+
+function id({ reply, session }: LocalContext): void {
+  reply.integer(session.id);
+}
+
+function getName({ reply, session }: LocalContext): void {
+  if (session.name === '') reply.null();
+  else reply.bulkLatin1(session.name);
+}
+
+function setName({ args, reply, session }: LocalContext): void {
+  const name = args.text(2);
+  if (!isPrintableWord(name)) {
+    reply.error(NAME_REFUSED);
+    return;
+  }
+  session.name = name;
+  reply.ok();
+}
+
+function setInfo({ args, reply, session }: LocalContext): void {
+  const attribute = keyword(args, 2);
+  const value = args.text(3);
+  if (attribute !== 'lib-name' && attribute !== 'lib-ver') {
+    reply.error(`ERR Unrecognized option '${args.text(2)}'`);
+  } else if (!isPrintableWord(value)) {
+    reply.error(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
+  } else {
+    if (attribute === 'lib-name') session.libraryName = value;
+    else session.libraryVersion = value;
+    reply.ok();
+  }
+}
+
+/** Only ON is answered. */
+function replyMode({ args, reply, session }: LocalContext): void {
+  switch (keyword(args, 2)) {
+    case 'on':
+      session.replyMode = 'on';
+      reply.ok();
+      return;
+    case 'off':
+      session.replyMode = 'off';
+      return;
+    case 'skip':
+      if (session.replyMode === 'on') session.replyMode = 'skip-next';
+      return;
+    default:
+      reply.error(SYNTAX_ERROR);
+  }
+}
+
+/** ON or OFF into a flag of the session. */
+function toggle(flag: 'noEvict' | 'noTouch'): (context: LocalContext) => void {
+  return ({ args, reply, session }) => {
+    const choice = keyword(args, 2);
+    if (choice !== 'on' && choice !== 'off') {
+      reply.error(SYNTAX_ERROR);
+      return;
+    }
+    session[flag] = choice === 'on';
+    reply.ok();
+  };
+}
+
+function unblock({ args, reply, node }: LocalContext): void {
+  const choice = args.count === 4 ? keyword(args, 3) : 'timeout';
+  if (args.count > 4) reply.error(SYNTAX_ERROR);
+  else if (choice !== 'timeout' && choice !== 'error') {
+    reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+  } else {
+    const target = integerArgument(args, 2);
+    if (target === null) reply.error(NOT_AN_INTEGER);
+    else reply.integer(wake(node.session(target), choice) ? 1 : 0);
+  }
+}
+
+function wake(session: ClientSession | undefined, reason: 'timeout' | 'error'): boolean {
+  return session !== undefined && session.unblock(reason);
+}
+
+function tracking({ args, reply }: LocalContext): void {
+  const choice = keyword(args, 2);
+  if (choice === 'on') reply.error(NO_TRACKING);
+  else if (choice === 'off' && args.count === 3) reply.ok();
+  else reply.error(SYNTAX_ERROR);
+}
+
+function trackingInfo({ reply }: LocalContext): void {
+  reply.mapHeader(3);
+  reply.bulkText('flags');
+  reply.setHeader(1);
+  reply.bulkText('off');
+  reply.bulkText('redirect');
+  reply.integer(-1);
+  reply.bulkText('prefixes');
+  reply.arrayHeader(0);
+}
+
+const HELP = [
+  'CACHING (YES|NO)',
+  '    Refused: tracking is not offered yet.',
+  'GETNAME',
+  '    Return the name of this connection.',
+  'GETREDIR',
+  '    Return -1: tracking is off.',
+  'ID',
+  '    Return the number of this connection; later ones have higher numbers.',
+  'INFO',
+  '    Return what LIST tells of this connection.',
+  'KILL <host:port>',
+  '    Close the connection that comes from this address.',
+  'KILL <option> <value> [<option> <value> [...]]',
+  '    Close the connections of this node for which all options hold, and return how many:',
+  '    ID <id>, ADDR <host:port>, LADDR <host:port>, USER <name>,',
+  '    TYPE (NORMAL|MASTER|REPLICA|PUBSUB), SKIPME (YES|NO) (default: yes).',
+  'LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> [<id> ...]]',
+  '    Return the connections of this node.',
+  'NO-EVICT (ON|OFF)',
+  '    Keep this connection when memory for clients runs out.',
+  'NO-TOUCH (ON|OFF)',
+  '    Leave the access times of keys alone.',
+  'REPLY (ON|OFF|SKIP)',
+  '    Send replies to this connection, none, or not the next one.',
+  'SETINFO (LIB-NAME|LIB-VER) <value>',
+  '    Tell which client library this is.',
+  'SETNAME <name>',
+  '    Name this connection.',
+  'TRACKING (ON|OFF)',
+  '    ON is refused: tracking is not offered yet.',
+  'TRACKINGINFO',
+  '    Return how this connection tracks keys.',
+  'UNBLOCK <id> [TIMEOUT|ERROR]',
+  '    End the WAIT of another connection.',
+  'UNPAUSE',
+  '    Does nothing: PAUSE is not offered.',
+];
+
+const OPEN = ['slow', 'connection'];
+const ADMIN = ['admin', 'slow', 'dangerous', 'connection'];
+
+export const clientCommands: readonly LocalCommand[] = [
+  container('client'),
+  localCommand('client|caching', 3, OPEN_FLAGS, OPEN, ({ reply }) => reply.error(NOT_TRACKING)),
+  localCommand('client|getname', 2, OPEN_FLAGS, OPEN, getName),
+  localCommand('client|getredir', 2, OPEN_FLAGS, OPEN, ({ reply }) => reply.integer(-1)),
+  helpCommand('client', HELP, OPEN),
+  localCommand('client|id', 2, OPEN_FLAGS, OPEN, id),
+  localCommand('client|info', 2, OPEN_FLAGS, OPEN, clientInfo),
+  localCommand('client|kill', -3, ADMIN_FLAGS, ADMIN, clientKill),
+  localCommand('client|list', -2, ADMIN_FLAGS, ADMIN, clientList),
+  localCommand('client|no-evict', 3, ADMIN_FLAGS, ADMIN, toggle('noEvict')),
+  localCommand('client|no-touch', 3, OPEN_FLAGS, OPEN, toggle('noTouch')),
+  localCommand('client|pause', -3, ADMIN_FLAGS, ADMIN, ({ reply }) => reply.error(NO_PAUSE)),
+  localCommand('client|reply', 3, OPEN_FLAGS, OPEN, replyMode),
+  localCommand('client|setinfo', 4, OPEN_FLAGS, OPEN, setInfo),
+  localCommand('client|setname', 3, OPEN_FLAGS, OPEN, setName),
+  localCommand('client|tracking', -3, OPEN_FLAGS, OPEN, tracking),
+  localCommand('client|trackinginfo', 2, OPEN_FLAGS, OPEN, trackingInfo),
+  localCommand('client|unblock', -3, ADMIN_FLAGS, ADMIN, unblock),
+  localCommand('client|unpause', 2, ADMIN_FLAGS, ADMIN, ({ reply }) => reply.ok()),
+];

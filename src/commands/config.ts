@@ -1,0 +1,123 @@
+/** CONFIG: the settings by their Redis names, and a few facts that clients ask for by the same command. */
+import { DATABASE_COUNT } from '../store/types.ts';
+import { keyword, restOf } from './local-arguments.ts';
+import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
+import {
+  ADMIN_CATEGORIES,
+  ADMIN_FLAGS,
+  container,
+  helpCommand,
+  localCommand,
+  wrongArity,
+} from './local-row.ts';
+import { matchesPattern } from './text-pattern.ts';
+import type { LocalCommand } from './types.ts';
+
+const HAS_WILDCARD = /[*?[]/;
+
+/**
+ * Parameters of Redis that Torc has no setting for, with what is true of Torc. Tools ask for them: redis-benchmark for `save` and
+ * `appendonly`. A setting of the same name wins.
+ */
+const FACTS: readonly Setting[] = [
+  { name: 'save', value: '' },
+  { name: 'appendonly', value: 'no' },
+  { name: 'databases', value: String(DATABASE_COUNT) },
+  { name: 'latency-monitor-threshold', value: '0' },
+  { name: 'notify-keyspace-events', value: '' },
+];
+
+function get({ args, reply, node }: LocalContext): void {
+  const known = knownSettings(node);
+  const chosen = new Map<string, string>();
+  for (const pattern of restOf(args, 2)) {
+    const lower = pattern.toLowerCase();
+    if (HAS_WILDCARD.test(lower)) {
+      for (const [name, value] of known) if (matchesPattern(lower, name)) chosen.set(name, value);
+    } else {
+      const value = known.get(lower);
+      if (value !== undefined) chosen.set(lower, value);
+    }
+  }
+  reply.mapHeader(chosen.size);
+  for (const [name, value] of chosen) {
+    reply.bulkText(name);
+    reply.bulkText(value);
+  }
+}
+
+function knownSettings(node: NodeView): Map<string, string> {
+  const known = new Map<string, string>();
+  for (const { name, value } of [...FACTS, ...node.settings.list()]) known.set(name, value);
+  return known;
+}
+
+function set({ args, reply, node }: LocalContext): void {
+  if (args.count % 2 !== 0) {
+    wrongArity(reply, 'config|set');
+    return;
+  }
+  const pairs: Setting[] = [];
+  for (let at = 2; at < args.count; at += 2) {
+    pairs.push({ name: keyword(args, at), value: args.text(at + 1) });
+  }
+  const refusal = duplicateOf(pairs) ?? factOf(pairs, node) ?? node.settings.set(pairs);
+  if (refusal === null) reply.ok();
+  else reply.error(refusalText(refusal));
+}
+
+function duplicateOf(pairs: readonly Setting[]): SettingRefusal | null {
+  const seen = new Set<string>();
+  for (const { name } of pairs) {
+    if (seen.has(name)) return { kind: 'invalid', name, reason: 'duplicate parameter' };
+    seen.add(name);
+  }
+  return null;
+}
+
+function factOf(pairs: readonly Setting[], node: NodeView): SettingRefusal | null {
+  const facts = new Set(FACTS.map((fact) => fact.name));
+  for (const setting of node.settings.list()) facts.delete(setting.name);
+  const fact = pairs.find(({ name }) => facts.has(name));
+  return fact === undefined
+    ? null
+    : { kind: 'immutable', name: fact.name, reason: "can't set immutable config" };
+}
+
+function refusalText(refusal: SettingRefusal): string {
+  if (refusal.kind === 'unknown') {
+    return `ERR Unknown option or number of arguments for CONFIG SET - '${refusal.name}'`;
+  }
+  return `ERR CONFIG SET failed (possibly related to argument '${refusal.name}') - ${refusal.reason}`;
+}
+
+function resetStat({ reply, node }: LocalContext): void {
+  node.resetStatistics();
+  reply.ok();
+}
+
+function rewrite({ reply }: LocalContext): void {
+  reply.error(
+    'ERR CONFIG REWRITE is not offered: settings come from flags and the environment, and are kept there',
+  );
+}
+
+const HELP = [
+  'GET <pattern> [<pattern> ...]',
+  '    Return the settings whose names match any of the patterns, and their values.',
+  'SET <setting> <value> [<setting> <value> ...]',
+  '    Change settings of this node, all or none. Those of the cluster change at start only.',
+  'RESETSTAT',
+  '    Start the counters of INFO anew.',
+  'REWRITE',
+  '    Refused: there is no file to write.',
+];
+
+export const configCommands: readonly LocalCommand[] = [
+  container('config'),
+  localCommand('config|get', -3, ADMIN_FLAGS, ADMIN_CATEGORIES, get),
+  helpCommand('config', HELP),
+  localCommand('config|resetstat', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, resetStat),
+  localCommand('config|rewrite', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, rewrite),
+  localCommand('config|set', -4, ADMIN_FLAGS, ADMIN_CATEGORIES, set),
+];

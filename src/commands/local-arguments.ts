@@ -1,0 +1,27 @@
+/** Reading arguments on the rare path: as text, without care for speed. */
+import type { Args } from '../resp/args.ts';
+
+const DECIMAL = /^(?:0|-?[1-9][0-9]*)$/;
+
+/** Options are compared in lower case. */
+export function keyword(args: Args, index: number): string {
+  return args.text(index).toLowerCase();
+}
+
+/** A whole number as Redis reads it: no plus sign, no leading zero, no space; null when it is none or not a safe integer. */
+export function parseInteger(text: string): number | null {
+  if (!DECIMAL.test(text)) return null;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+export function integerArgument(args: Args, index: number): number | null {
+  return parseInteger(args.text(index));
+}
+
+/** All arguments from `first` on. */
+export function restOf(args: Args, first: number): string[] {
+  const texts: string[] = [];
+  for (let index = first; index < args.count; index++) texts.push(args.text(index));
+  return texts;
+}
