@@ -1,0 +1,115 @@
+/**
+ * What /metrics needs to know. Others count, in plain numbers and typed arrays; at each scrape the node makes one reading of it all.
+ * Counters never go back while the process lives. Times are milliseconds here and seconds in the page.
+ */
+import type { LoopDelayReading } from '../env/loop-delay.ts';
+import type { Histogram } from '../metrics/histogram.ts';
+import type { Role } from '../raft/types.ts';
+import type { ShardId } from '../topology/types.ts';
+
+export interface CommandReading {
+  /** In lower case; a subcommand is `container|subcommand`. Only names of the command table: never what a client sent. */
+  name: string;
+  /** In milliseconds, from the command's last byte read to its reply written; its count is the number of calls. */
+  latency: Histogram;
+  /** Calls that were answered with an error. */
+  failures: number;
+}
+
+export interface ClientsReading {
+  connectedClientPort: number;
+  connectedRedirectPort: number;
+  accepted: number;
+  /** Turned away: too many connections. */
+  refused: number;
+  receivedBytes: number;
+  sentBytes: number;
+  keyspaceHits: number;
+  keyspaceMisses: number;
+  /** Commands handed to another node's leader. */
+  forwarded: number;
+  /** MOVED replies. */
+  redirected: number;
+  /** INDETERMINATE replies. */
+  indeterminate: number;
+  /** CLUSTERDOWN replies. */
+  clusterDown: number;
+  /** Commands that wait for a leader now. */
+  parked: number;
+}
+
+/** What the leader of a shard knows of one of its followers. */
+export interface FollowerReading {
+  /** Its node, by what people call it. */
+  node: string;
+  /** Entries that it is not known to hold. */
+  lagEntries: number;
+}
+
+/** This node's replica of a shard. */
+export interface ReplicaReading {
+  shard: ShardId;
+  role: Role;
+  term: number;
+  hasLeader: boolean;
+  commitIndex: number;
+  appliedIndex: number;
+  /** Entries held in memory. */
+  logBytes: number;
+  electionsStarted: number;
+  leaderChanges: number;
+  /** Entries proposed here and not yet committed. */
+  proposalsPending: number;
+  /** Proposals refused: not the leader any more, or the uncommitted log full. */
+  proposalsFailed: number;
+  /** Empty unless this replica leads. */
+  followers: readonly FollowerReading[];
+  slots: number;
+  keys: number;
+  usedBytes: number;
+  budgetBytes: number;
+  evictedKeys: number;
+  expiredKeys: number;
+}
+
+export interface WalReading {
+  /** In milliseconds: a finished sync, or a write in `buffered`. */
+  syncDuration: Histogram;
+  /** In bytes: what one write took. */
+  batchSize: Histogram;
+  segments: number;
+  bytesOnDisk: number;
+  bytesWritten: number;
+}
+
+export interface PeerReading {
+  /** The other node, by what people call it. */
+  node: string;
+  connected: boolean;
+  /** Smoothed; 0 before the first. */
+  roundTripMs: number;
+  sentBytes: number;
+  receivedBytes: number;
+  bufferedBytes: number;
+}
+
+export interface MetricsReading {
+  ready: boolean;
+  commands: readonly CommandReading[];
+  clients: ClientsReading;
+  replicas: readonly ReplicaReading[];
+  /** In milliseconds, from the proposal of an entry to its commit, all shards that this node leads. */
+  commitDuration: Histogram;
+  wal: WalReading;
+  peers: readonly PeerReading[];
+  memory: { slabBytes: number; maxBytes: number };
+  /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
+  ringBalanceRatio: number;
+  topologyEpoch: number;
+  loopDelay: LoopDelayReading;
+  process: { residentBytes: number; cpuUserUs: number; cpuSystemUs: number; startedAtWallMs: number };
+}
+
+export interface MetricsSource {
+  readMetrics(): MetricsReading;
+}

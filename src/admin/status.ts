@@ -1,0 +1,88 @@
+/** What /api/status tells: one node's view. `torc status` asks all nodes and puts their answers side by side. */
+import type { Role } from '../raft/types.ts';
+import type { ClusterId, NodeId, ShardId } from '../topology/types.ts';
+
+/** Raised when a field changes its meaning or goes; new fields may come without. */
+export const STATUS_SCHEMA = 1;
+
+export interface BuildInfo {
+  version: string;
+  /** The version of Node.js. */
+  nodeVersion: string;
+}
+
+/**
+ * - `starting`: not serving yet: the cluster is being founded, or the log replayed.
+ * - `ready`: every shard has a leader that this node reaches.
+ * - `degraded`: serving, but a shard has no leader that this node knows of.
+ * - `stopping`: handing over.
+ */
+export type NodeState = 'starting' | 'ready' | 'degraded' | 'stopping';
+
+export interface NodeStatus {
+  /** What people call it (`--id`). */
+  name: string;
+  /** Null until the node has drawn it. */
+  id: NodeId | null;
+  state: NodeState;
+  /** Why it is not ready, for people; empty when it is. */
+  reason: string;
+  /** Counts the starts of its data directory. */
+  start: number;
+  uptimeMs: number;
+  host: string;
+  clientPort: number;
+  redirectPort: number;
+  peerPort: number;
+  adminPort: number;
+  zone: string;
+  machine: string;
+}
+
+/** Another node, as this one sees it. */
+export interface PeerStatus {
+  id: NodeId;
+  host: string;
+  adminPort: number;
+  clientPort: number;
+  connected: boolean;
+  ready: boolean;
+}
+
+export interface FollowerStatus {
+  node: NodeId;
+  /** The last index that it is known to hold. */
+  match: number;
+  lagEntries: number;
+}
+
+/** This node's replica of a shard. */
+export interface ReplicaStatus {
+  shard: ShardId;
+  role: Role;
+  /** The node that leads as far as known. */
+  leader: NodeId | null;
+  home: NodeId;
+  slots: number;
+  term: number;
+  commit: number;
+  applied: number;
+  /** Entries that this replica still has to apply, as far as it knows. */
+  lagEntries: number;
+  keys: number;
+  memoryBytes: number;
+  budgetBytes: number;
+  /** Empty unless this replica leads. */
+  followers: readonly FollowerStatus[];
+}
+
+export interface StatusReport {
+  schema: typeof STATUS_SCHEMA;
+  build: BuildInfo;
+  /** Null until founded. */
+  cluster: { id: ClusterId; generation: number; epoch: number } | null;
+  node: NodeStatus;
+  peers: readonly PeerStatus[];
+  replicas: readonly ReplicaStatus[];
+  memory: { usedBytes: number; slabBytes: number; maxBytes: number; residentBytes: number };
+}

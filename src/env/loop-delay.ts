@@ -1,0 +1,45 @@
+/** How late the event loop runs what is due: the delay that everything in this process shares. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+export interface LoopDelayReading {
+  meanMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+export interface LoopDelay {
+  /** The delays since the last reading, or since the start. */
+  read(): LoopDelayReading;
+  stop(): void;
+}
+
+/** The system's timer that samples the loop. */
+const RESOLUTION_MS = 10;
+const NS_PER_MS = 1e6;
+
+export function measureLoopDelay(): LoopDelay {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  return {
+    read() {
+      // What is sampled is the distance of two ticks of the timer: an undelayed one is the resolution itself.
+      const baselineMs = Math.min(RESOLUTION_MS, histogram.min / NS_PER_MS);
+      const delayMs = (ns: number): number => Math.max(0, ns / NS_PER_MS - baselineMs);
+      const reading =
+        histogram.count === 0
+          ? { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 }
+          : {
+              meanMs: delayMs(histogram.mean),
+              p50Ms: delayMs(histogram.percentile(50)),
+              p99Ms: delayMs(histogram.percentile(99)),
+              maxMs: delayMs(histogram.max),
+            };
+      histogram.reset();
+      return reading;
+    },
+    stop() {
+      histogram.disable();
+    },
+  };
+}

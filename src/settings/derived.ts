@@ -1,0 +1,42 @@
+/** Defaults that follow from other settings. The rows say the same in words. */
+import type { Address } from '../env/contracts.ts';
+import type { DerivedKey, Settings } from './rows.ts';
+
+/** What defaults need to know of the machine. */
+export interface MachineFacts {
+  readonly memoryBytes: number;
+  readonly hostName: string;
+}
+
+const WILDCARDS = new Set(['0.0.0.0', '::', '*']);
+
+const DEFAULTS: {
+  readonly [Key in DerivedKey]: (settings: Settings, machine: MachineFacts) => Settings[Key];
+} = {
+  id: (settings) => `node-${settings.clientPort}`,
+  dataDirectory: (settings) => `.torc/${settings.id}`,
+  machine: (_, machine) => machine.hostName,
+  redirectPort: (settings) => settings.clientPort + 1000,
+  peerPort: (settings) => settings.clientPort + 10_000,
+  adminPort: (settings) => settings.clientPort + 2000,
+  announceHost: (settings, machine) => (WILDCARDS.has(settings.bind) ? machine.hostName : settings.bind),
+  announceClientPort: (settings) => settings.clientPort,
+  announceRedirectPort: (settings) => settings.redirectPort,
+  announcePeerPort: (settings) => settings.peerPort,
+  announceAdminPort: (settings) => settings.adminPort,
+  seeds: (settings) => [ownPeerAddress(settings)],
+};
+
+/** `settings` holds all that the default depends on: rows come after those that they follow from. */
+export function deriveDefault<Key extends DerivedKey>(
+  key: Key,
+  settings: Settings,
+  machine: MachineFacts,
+): Settings[Key] {
+  return DEFAULTS[key](settings, machine);
+}
+
+/** The entry of the seed list that is this node. */
+export function ownPeerAddress(settings: Settings): Address {
+  return { host: settings.announceHost, port: settings.announcePeerPort };
+}

@@ -1,0 +1,605 @@
+/**
+ * Every setting, one row each. From these rows come --help, the README's table, validation, CONFIG GET and CONFIG SET.
+ * The variable is `TORC_` and the name in capitals; the flag is `--` and the name.
+ */
+import {
+  addresses,
+  choice,
+  count,
+  decimal,
+  GIB,
+  host,
+  memory,
+  MIB,
+  oddCount,
+  port,
+  size,
+  text,
+  yesNo,
+  type Kind,
+} from './kinds.ts';
+
+export const GROUPS = [
+  'Node',
+  'Addresses',
+  'Cluster',
+  'Memory',
+  'Security',
+  'Clients',
+  'Disk',
+  'Replication',
+  'Observation',
+] as const;
+
+export interface SettingRow {
+  readonly group: (typeof GROUPS)[number];
+  /** As CONFIG names it. */
+  readonly name: string;
+  /** Other names that CONFIG and the configuration file know it by, mostly Redis's. */
+  readonly aliases?: readonly string[];
+  readonly kind: Kind<unknown>;
+  /** Text as a person would write it, or how it is derived from others (`derived.ts`), in words. */
+  readonly default: string | { readonly derived: string };
+  /** `cluster`: all nodes must have the same value; nodes that differ refuse each other. */
+  readonly scope: 'node' | 'cluster';
+  /** `live`: CONFIG SET changes it. */
+  readonly changed: 'live' | 'start';
+  /** Never shown: neither in logs nor by CONFIG GET. */
+  readonly secret?: boolean;
+  /** `torc dev` gives each of its nodes a value of its own. */
+  readonly setByDev?: boolean;
+  readonly meaning: string;
+}
+
+const SECRET = text(/^[^\s\0]{0,512}$/, 'at most 512 characters without spaces');
+const LABEL = text(/^[A-Za-z0-9._-]{0,64}$/, 'at most 64 letters, digits, dots, dashes or underscores');
+
+export const ROWS = {
+  id: {
+    group: 'Node',
+    name: 'id',
+    kind: text(/^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes or underscores'),
+    default: { derived: 'node-<client-port>' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning:
+      'What people call this node: in logs, tables and metrics. Its identity is drawn at its first start and kept in its data.',
+  },
+  dataDirectory: {
+    group: 'Node',
+    name: 'data',
+    aliases: ['dir'],
+    kind: text(/^[^\0]{1,4096}$/, 'a directory'),
+    default: { derived: '.torc/<id>' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Directory of the log and the snapshots. One node uses it at a time.',
+  },
+  zone: {
+    group: 'Node',
+    name: 'zone',
+    kind: LABEL,
+    default: '',
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Label of the failure zone. Replicas of a shard go to distinct zones first.',
+  },
+  machine: {
+    group: 'Node',
+    name: 'host',
+    kind: text(/^[^\s\0]{1,253}$/, 'a name without spaces'),
+    default: { derived: "the machine's host name" },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Label of the machine that the node runs on. Replicas of a shard go to distinct machines.',
+  },
+  weight: {
+    group: 'Node',
+    name: 'weight',
+    kind: decimal(0.01, 1000),
+    default: '1',
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Share of the slots that the home shard of this node gets, relative to the others.',
+  },
+
+  bind: {
+    group: 'Addresses',
+    name: 'bind',
+    kind: host,
+    default: '127.0.0.1',
+    scope: 'node',
+    changed: 'start',
+    meaning:
+      'Address that all ports listen on; 0.0.0.0 or :: for all. Other than loopback takes requirepass and peer-secret.',
+  },
+  clientPort: {
+    group: 'Addresses',
+    name: 'client-port',
+    aliases: ['port'],
+    kind: port,
+    default: '6379',
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Port for any Redis client: looks like one standalone master, any node takes any command.',
+  },
+  redirectPort: {
+    group: 'Addresses',
+    name: 'redirect-port',
+    kind: port,
+    default: { derived: 'client-port + 1000' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Port for Redis Cluster clients: answers MOVED and CLUSTER SLOTS.',
+  },
+  peerPort: {
+    group: 'Addresses',
+    name: 'peer-port',
+    kind: port,
+    default: { derived: 'client-port + 10000' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Port for the other nodes.',
+  },
+  adminPort: {
+    group: 'Addresses',
+    name: 'admin-port',
+    kind: port,
+    default: { derived: 'client-port + 2000' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Port for HTTP: /metrics, /livez, /readyz, /api/status.',
+  },
+  announceHost: {
+    group: 'Addresses',
+    name: 'announce-host',
+    aliases: ['cluster-announce-ip'],
+    kind: host,
+    default: { derived: "bind, or the machine's host name when bind is 0.0.0.0 or ::" },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Host that other nodes and clients are told to connect to.',
+  },
+  announceClientPort: {
+    group: 'Addresses',
+    name: 'announce-client-port',
+    kind: port,
+    default: { derived: 'client-port' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Client port that others are told.',
+  },
+  announceRedirectPort: {
+    group: 'Addresses',
+    name: 'announce-redirect-port',
+    kind: port,
+    default: { derived: 'redirect-port' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Redirect port that others are told.',
+  },
+  announcePeerPort: {
+    group: 'Addresses',
+    name: 'announce-peer-port',
+    kind: port,
+    default: { derived: 'peer-port' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Peer port that others are told.',
+  },
+  announceAdminPort: {
+    group: 'Addresses',
+    name: 'announce-admin-port',
+    kind: port,
+    default: { derived: 'admin-port' },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Admin port that others are told.',
+  },
+  seeds: {
+    group: 'Addresses',
+    name: 'seeds',
+    kind: addresses,
+    default: { derived: "this node's own announced peer address: it founds alone" },
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning:
+      'Announced peer addresses (host:peerPort) of all nodes, the same list on every node. They found the cluster, once.',
+  },
+
+  durability: {
+    group: 'Cluster',
+    name: 'durability',
+    kind: choice(['fsync', 'buffered']),
+    default: 'fsync',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'An acknowledged write is synced on a majority (fsync), or written there and synced soon after (buffered).',
+  },
+  replicationFactor: {
+    group: 'Cluster',
+    name: 'replication-factor',
+    kind: oddCount(7),
+    default: '3',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'Replicas of each shard, as far as there are nodes.',
+  },
+  ringVnodes: {
+    group: 'Cluster',
+    name: 'ring-vnodes',
+    aliases: ['ring.vnodes'],
+    kind: count(1, 1024),
+    default: '8',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'Tokens of each shard on the ring. Quotas do the balancing: more tokens only cut the slots into more ranges.',
+  },
+  heartbeatIntervalMs: {
+    group: 'Cluster',
+    name: 'heartbeat-interval-ms',
+    kind: count(5, 10_000, 'ms'),
+    default: '60',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'How often a leader is heard by its followers; at most a third of election-timeout-ms.',
+  },
+  electionTimeoutMs: {
+    group: 'Cluster',
+    name: 'election-timeout-ms',
+    kind: count(50, 60_000, 'ms'),
+    default: '400',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'How long a member that has heard a leader votes for no other, and the least silence after which it stands for election.',
+  },
+  electionSpreadMs: {
+    group: 'Cluster',
+    name: 'election-spread-ms',
+    kind: count(10, 60_000, 'ms'),
+    default: '200',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'Random part added to election-timeout-ms, so that members do not stand at once.',
+  },
+
+  maxmemoryBytes: {
+    group: 'Memory',
+    name: 'maxmemory',
+    kind: memory(1024 * GIB),
+    default: '60%',
+    scope: 'node',
+    changed: 'live',
+    meaning:
+      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, shared by the nodes of torc dev.",
+  },
+  maxmemoryPolicy: {
+    group: 'Memory',
+    name: 'maxmemory-policy',
+    kind: choice([
+      'volatile-lru',
+      'volatile-lfu',
+      'volatile-random',
+      'volatile-ttl',
+      'allkeys-lru',
+      'allkeys-lfu',
+      'allkeys-random',
+      'noeviction',
+    ]),
+    default: 'noeviction',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'What a shard evicts when its budget is used up. Travels in the log.',
+  },
+  hashMaxListpackEntries: {
+    group: 'Memory',
+    name: 'hash-max-listpack-entries',
+    aliases: ['hash-max-ziplist-entries'],
+    kind: count(0, 65_535),
+    default: '512',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'A hash with more fields gets a table. Travels in the log.',
+  },
+  hashMaxListpackValueBytes: {
+    group: 'Memory',
+    name: 'hash-max-listpack-value',
+    aliases: ['hash-max-ziplist-value'],
+    kind: size(0, 65_535),
+    default: '64',
+    scope: 'cluster',
+    changed: 'start',
+    meaning: 'A hash with a longer field or value gets a table. Travels in the log.',
+  },
+
+  requirepass: {
+    group: 'Security',
+    name: 'requirepass',
+    kind: SECRET,
+    default: '',
+    scope: 'node',
+    changed: 'live',
+    secret: true,
+    meaning: 'Password that clients give with AUTH or HELLO; empty for none.',
+  },
+  peerSecret: {
+    group: 'Security',
+    name: 'peer-secret',
+    kind: SECRET,
+    default: '',
+    scope: 'cluster',
+    changed: 'start',
+    secret: true,
+    meaning: 'Secret that nodes prove to each other that they know.',
+  },
+  protectedMode: {
+    group: 'Security',
+    name: 'protected-mode',
+    kind: yesNo,
+    default: 'yes',
+    scope: 'node',
+    changed: 'start',
+    meaning:
+      'Refuses to listen elsewhere than on loopback without requirepass and peer-secret. Only an outright no lifts it.',
+  },
+
+  maxclients: {
+    group: 'Clients',
+    name: 'maxclients',
+    kind: count(1, 1_000_000),
+    default: '10000',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'Connections of clients; one more gets an error and is closed.',
+  },
+  idleTimeoutSeconds: {
+    group: 'Clients',
+    name: 'timeout',
+    kind: count(0, 2_147_483_647, 's'),
+    default: '0',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'A client idle for so long is disconnected; 0 for never.',
+  },
+  tcpKeepaliveSeconds: {
+    group: 'Clients',
+    name: 'tcp-keepalive',
+    kind: count(0, 86_400, 's'),
+    default: '300',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Interval of TCP keep-alive on connections of clients; 0 for none.',
+  },
+  protoMaxBulkLenBytes: {
+    group: 'Clients',
+    name: 'proto-max-bulk-len',
+    kind: size(MIB, 512 * MIB),
+    default: '64mb',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'The largest single argument of a command.',
+  },
+  queryBufferLimitBytes: {
+    group: 'Clients',
+    name: 'client-query-buffer-limit',
+    kind: size(MIB, 4 * GIB),
+    default: '256mb',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'The largest command; a client that sends a larger one is disconnected.',
+  },
+  outputBufferLimitBytes: {
+    group: 'Clients',
+    name: 'client-output-buffer-limit',
+    kind: size(MIB, 4 * GIB),
+    default: '256mb',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'Replies that a client has not read yet; one that leaves more is disconnected.',
+  },
+  parkTimeoutMs: {
+    group: 'Clients',
+    name: 'park-timeout-ms',
+    kind: count(0, 600_000, 'ms'),
+    default: '2000',
+    scope: 'node',
+    changed: 'live',
+    meaning: "How long commands wait for a shard's leader; after that they get CLUSTERDOWN and have not run.",
+  },
+  parkBufferLimitBytes: {
+    group: 'Clients',
+    name: 'park-buffer-limit',
+    kind: size(MIB, 4 * GIB),
+    default: '64mb',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'Bytes of commands that wait for leaders; beyond it they get CLUSTERDOWN at once.',
+  },
+  outcomeTimeoutMs: {
+    group: 'Clients',
+    name: 'outcome-timeout-ms',
+    kind: count(100, 600_000, 'ms'),
+    default: '5000',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'How long a write under way is retried until INDETERMINATE is answered: it may have run.',
+  },
+  slowlogSlowerThanUs: {
+    group: 'Clients',
+    name: 'slowlog-log-slower-than',
+    kind: count(-1, 1_000_000_000, 'µs'),
+    default: '10000',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'Commands that take longer go to SLOWLOG; 0 for all, -1 for none.',
+  },
+  slowlogMaxLen: {
+    group: 'Clients',
+    name: 'slowlog-max-len',
+    kind: count(0, 100_000),
+    default: '128',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'Entries that SLOWLOG keeps.',
+  },
+
+  walSegmentBytes: {
+    group: 'Disk',
+    name: 'wal-segment-bytes',
+    kind: size(MIB, 4 * GIB),
+    default: '64mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Size of one file of the log.',
+  },
+  snapshotAfterBytes: {
+    group: 'Disk',
+    name: 'snapshot-after-bytes',
+    kind: size(MIB, 64 * GIB),
+    default: '128mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: "Growth of a shard's log after which a snapshot is made and the log is cut.",
+  },
+  stopTimeoutMs: {
+    group: 'Disk',
+    name: 'stop-timeout-ms',
+    kind: count(0, 600_000, 'ms'),
+    default: '10000',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'How long a stop waits for leadership to be handed over and for commands under way.',
+  },
+
+  raftMaxEntriesPerMessage: {
+    group: 'Replication',
+    name: 'raft-max-entries-per-message',
+    kind: count(1, 65_536),
+    default: '1024',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Entries in one append.',
+  },
+  raftMaxBytesPerMessage: {
+    group: 'Replication',
+    name: 'raft-max-bytes-per-message',
+    kind: size(4096, 64 * MIB),
+    default: '1mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Bytes of entries in one append; a single larger entry goes alone.',
+  },
+  raftMaxMessagesInFlight: {
+    group: 'Replication',
+    name: 'raft-max-messages-in-flight',
+    kind: count(1, 1024),
+    default: '16',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Appends that a follower has not answered yet.',
+  },
+  raftMaxBytesInFlight: {
+    group: 'Replication',
+    name: 'raft-max-bytes-in-flight',
+    kind: size(4096, GIB),
+    default: '16mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Bytes of appends that a follower has not answered yet.',
+  },
+  raftMaxUncommittedBytes: {
+    group: 'Replication',
+    name: 'raft-max-uncommitted-bytes',
+    kind: size(MIB, 4 * GIB),
+    default: '256mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: "The uncommitted tail of a leader's log; beyond it writes are refused and have not run.",
+  },
+  raftMaxSnapshotChunkBytes: {
+    group: 'Replication',
+    name: 'raft-max-snapshot-chunk-bytes',
+    kind: size(4096, 16 * MIB),
+    default: '1mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Bytes of a snapshot in one message.',
+  },
+  bulkBufferLimitBytes: {
+    group: 'Replication',
+    name: 'bulk-buffer-limit',
+    kind: size(64 * 1024, GIB),
+    default: '16mb',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'Bytes queued for one node on its bulk connection; what would exceed them waits.',
+  },
+
+  logLevel: {
+    group: 'Observation',
+    name: 'log-level',
+    kind: choice(['debug', 'info', 'warn', 'error']),
+    default: 'info',
+    scope: 'node',
+    changed: 'live',
+    meaning: 'The least severe events that are logged.',
+  },
+  logFormat: {
+    group: 'Observation',
+    name: 'log-format',
+    kind: choice(['json', 'pretty']),
+    default: 'json',
+    scope: 'node',
+    changed: 'start',
+    meaning: 'One JSON object a line, or a line for people (torc dev).',
+  },
+} as const satisfies Record<string, SettingRow>;
+
+export type SettingKey = keyof typeof ROWS;
+
+type ValueOf<Row> = Row extends { kind: Kind<infer Value> } ? Value : never;
+
+/** The value of every setting; the keys say the unit. Those that change live are changed in place: read them when they are needed. */
+export type Settings = { readonly [Key in SettingKey]: ValueOf<(typeof ROWS)[Key]> };
+
+/** Settings whose default is worked out from others. */
+export type DerivedKey = {
+  [Key in SettingKey]: (typeof ROWS)[Key]['default'] extends string ? never : Key;
+}[SettingKey];
+
+export const SETTING_KEYS = Object.keys(ROWS) as readonly SettingKey[];
+
+export function rowOf(key: SettingKey): SettingRow {
+  return ROWS[key];
+}
+
+export function variableOf(row: SettingRow): string {
+  return `TORC_${row.name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+const KEY_BY_NAME: ReadonlyMap<string, SettingKey> = new Map(
+  SETTING_KEYS.flatMap((key) => [rowOf(key).name, ...(rowOf(key).aliases ?? [])].map((name) => [name, key])),
+);
+
+/** By name or alias, whatever the case; undefined when there is no such setting. */
+export function keyOf(name: string): SettingKey | undefined {
+  return KEY_BY_NAME.get(name.toLowerCase());
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { createAdminHandler } from '../../src/admin/handler.ts';
+import type { HealthCheck } from '../../src/admin/health.ts';
+import type { HttpResponse } from '../../src/env/contracts.ts';
+import { sampleSource, sampleStatus } from './sample-source.ts';
+
+const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2' };
+
+async function ask(path: string, checks: readonly HealthCheck[] = [], method = 'GET'): Promise<HttpResponse> {
+  const url = new URL(path, 'http://node');
+  const handle = createAdminHandler(sampleSource(checks), BUILD);
+  return handle({ method, path: url.pathname, query: url.searchParams, body: '' });
+}
+
+const LEADER = { name: 'shard-1-has-leader', ok: true, reason: '' };
+const FOUNDED = { name: 'founded', ok: false, reason: 'waiting for 10.0.0.3:16379' };
+
+describe('health', () => {
+  it('is ready when every check holds', async () => {
+    expect(await ask('/readyz', [LEADER])).toMatchObject({ status: 200, body: 'ok\n' });
+  });
+
+  it('tells which check does not hold, and why', async () => {
+    expect(await ask('/readyz', [LEADER, FOUNDED])).toMatchObject({
+      status: 503,
+      body: '[-]founded failed: waiting for 10.0.0.3:16379\nnot ok\n',
+    });
+  });
+
+  it('lists all checks when verbose', async () => {
+    expect(await ask('/readyz?verbose', [LEADER, FOUNDED])).toMatchObject({
+      status: 503,
+      body: '[+]shard-1-has-leader ok\n[-]founded failed: waiting for 10.0.0.3:16379\nnot ok\n',
+    });
+  });
+
+  it('is alive whether ready or not', async () => {
+    expect(await ask('/livez', [FOUNDED])).toMatchObject({ status: 200, body: 'ok\n' });
+    expect(await ask('/livez?verbose', [FOUNDED])).toMatchObject({
+      status: 200,
+      body: '[+]event-loop ok\nok\n',
+    });
+  });
+});
+
+describe('the other pages', () => {
+  it('gives the status as JSON', async () => {
+    const response = await ask('/api/status');
+    expect(response).toMatchObject({ status: 200, contentType: 'application/json; charset=utf-8' });
+    expect(JSON.parse(response.body as string)).toEqual(sampleStatus());
+  });
+
+  it("gives the metrics in Prometheus's format", async () => {
+    const response = await ask('/metrics');
+    expect(response).toMatchObject({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8' });
+    expect(response.body).toContain('torc_ready 1');
+  });
+
+  it('answers 404 and 405 in words', async () => {
+    expect(await ask('/nothing')).toMatchObject({
+      status: 404,
+      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status.\n',
+    });
+    expect(await ask('/metrics', [], 'POST')).toMatchObject({ status: 405 });
+    expect(await ask('/readyz', [], 'HEAD')).toMatchObject({ status: 200 });
+  });
+});

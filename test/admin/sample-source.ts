@@ -1,0 +1,149 @@
+/** A node that was counted by hand: two replicas, one of them leading, and one other node. */
+import type { AdminSource } from '../../src/admin/handler.ts';
+import type { HealthCheck } from '../../src/admin/health.ts';
+import type { MetricsReading, ReplicaReading } from '../../src/admin/metrics-source.ts';
+import { STATUS_SCHEMA, type StatusReport } from '../../src/admin/status.ts';
+import { latencyHistogram, sizeHistogram, type Histogram } from '../../src/metrics/histogram.ts';
+
+function recorded(histogram: Histogram, ...values: number[]): Histogram {
+  for (const value of values) histogram.record(value);
+  return histogram;
+}
+
+const FOLLOWER: ReplicaReading = {
+  shard: 2,
+  role: 'follower',
+  term: 4,
+  hasLeader: true,
+  commitIndex: 20,
+  appliedIndex: 19,
+  logBytes: 300,
+  electionsStarted: 0,
+  leaderChanges: 1,
+  proposalsPending: 0,
+  proposalsFailed: 0,
+  followers: [],
+  slots: 5461,
+  keys: 7,
+  usedBytes: 700,
+  budgetBytes: 1000,
+  evictedKeys: 0,
+  expiredKeys: 3,
+};
+
+const LEADER: ReplicaReading = {
+  ...FOLLOWER,
+  shard: 1,
+  role: 'leader',
+  proposalsPending: 2,
+  followers: [{ node: 'node-2', lagEntries: 5 }],
+};
+
+export function sampleReading(): MetricsReading {
+  return {
+    ready: true,
+    commands: [
+      { name: 'get', latency: recorded(latencyHistogram(), 0.04, 0.3, 99_999), failures: 1 },
+      { name: 'config|get', latency: recorded(latencyHistogram(), 1), failures: 0 },
+    ],
+    clients: {
+      connectedClientPort: 3,
+      connectedRedirectPort: 1,
+      accepted: 9,
+      refused: 2,
+      receivedBytes: 1000,
+      sentBytes: 2000,
+      keyspaceHits: 11,
+      keyspaceMisses: 12,
+      forwarded: 13,
+      redirected: 14,
+      indeterminate: 0,
+      clusterDown: 15,
+      parked: 16,
+    },
+    replicas: [LEADER, FOLLOWER],
+    commitDuration: recorded(latencyHistogram(), 2, 3),
+    wal: {
+      syncDuration: recorded(latencyHistogram(), 1.5),
+      batchSize: recorded(sizeHistogram(), 512),
+      segments: 3,
+      bytesOnDisk: 192,
+      bytesWritten: 512,
+    },
+    peers: [
+      {
+        node: 'node-2',
+        connected: true,
+        roundTripMs: 0.5,
+        sentBytes: 21,
+        receivedBytes: 22,
+        bufferedBytes: 0,
+      },
+    ],
+    memory: { slabBytes: 4096, maxBytes: 8192 },
+    ringBalanceRatio: 1.0001,
+    topologyEpoch: 1,
+    loopDelay: { meanMs: 0.1, p50Ms: 0.2, p99Ms: 3, maxMs: 20 },
+    process: {
+      residentBytes: 50_000,
+      cpuUserUs: 1_000_000,
+      cpuSystemUs: 500_000,
+      startedAtWallMs: 1_700_000_000_000,
+    },
+  };
+}
+
+export function sampleStatus(): StatusReport {
+  return {
+    schema: STATUS_SCHEMA,
+    build: { version: '0.1.0', nodeVersion: 'v20.20.2' },
+    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1 },
+    node: {
+      name: 'node-1',
+      id: 'a'.repeat(40),
+      state: 'ready',
+      reason: '',
+      start: 1,
+      uptimeMs: 1000,
+      host: '127.0.0.1',
+      clientPort: 6379,
+      redirectPort: 7379,
+      peerPort: 16_379,
+      adminPort: 8379,
+      zone: '',
+      machine: 'box',
+    },
+    peers: [
+      {
+        id: 'b'.repeat(40),
+        host: '127.0.0.1',
+        adminPort: 8380,
+        clientPort: 6380,
+        connected: true,
+        ready: true,
+      },
+    ],
+    replicas: [
+      {
+        shard: 1,
+        role: 'leader',
+        leader: 'a'.repeat(40),
+        home: 'a'.repeat(40),
+        slots: 16_384,
+        term: 4,
+        commit: 20,
+        applied: 20,
+        lagEntries: 0,
+        keys: 7,
+        memoryBytes: 700,
+        budgetBytes: 1000,
+        followers: [{ node: 'b'.repeat(40), match: 15, lagEntries: 5 }],
+      },
+    ],
+    memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000 },
+  };
+}
+
+export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
+  return { readMetrics: sampleReading, readStatus: sampleStatus, readyChecks: () => checks };
+}

@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { measureLoopDelay } from '../../src/env/loop-delay.ts';
+
+function block(durationMs: number): void {
+  const until = performance.now() + durationMs;
+  while (performance.now() < until);
+}
+
+it('sees a blocked loop, once', async () => {
+  const delay = measureLoopDelay();
+  await sleep(60);
+  block(150);
+  await sleep(60);
+  const blocked = delay.read();
+  expect(blocked.maxMs).toBeGreaterThan(100);
+  expect(blocked.maxMs).toBeLessThan(1000);
+  expect(blocked.p50Ms).toBeLessThan(100);
+  await sleep(60);
+  expect(delay.read().maxMs).toBeLessThan(blocked.maxMs);
+  delay.stop();
+});
+
+it('reads zeros before the first sample', () => {
+  const delay = measureLoopDelay();
+  expect(delay.read()).toEqual({ meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 });
+  delay.stop();
+});
