@@ -137,7 +137,13 @@ export interface Address {
   port: number;
 }
 
+export interface ListenAddress extends Address {
+  /** Named when listening fails: "client port". */
+  readonly purpose?: string;
+}
+
 export interface Listener {
+  /** Where it listens; the port that the system chose when 0 was asked for. */
   readonly address: Address;
   /** Stops taking new connections; those there are live on. */
   close(): Promise<void>;
@@ -145,9 +151,9 @@ export interface Listener {
 
 /** Errors of listening are StartupErrors with one clear line (a port that is taken, an address that is not ours). */
 export interface Network {
-  listenStream(address: Address, accept: (stream: ByteStream) => ByteStreamHandler): Promise<Listener>;
+  listenStream(address: ListenAddress, accept: (stream: ByteStream) => ByteStreamHandler): Promise<Listener>;
   listenMessages(
-    address: Address,
+    address: ListenAddress,
     path: string,
     accept: (socket: MessageSocket) => MessageSocketHandler,
   ): Promise<Listener>;
@@ -158,7 +164,10 @@ export interface Network {
     opened: (socket: MessageSocket) => MessageSocketHandler,
     failed: (error: Error) => void,
   ): Timer;
-  listenHttp(address: Address, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
+  listenHttp(
+    address: ListenAddress,
+    handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<Listener>;
 }
 
 /** What the machine tells about itself. */
