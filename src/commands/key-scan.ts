@@ -50,18 +50,12 @@ export function scan(context: KeyContext): void {
   let count = 0;
   let next = -1;
   if (cursor < (scanTo + 1) * SLOT_STRIDE) {
-    next = keyspace.scan(
-      db,
-      cursor,
-      scanTo,
-      Math.min(options.count, Number.MAX_SAFE_INTEGER),
-      (bytes, start, end, ref) => {
-        if (!matchesArgument(context.args, options.patternArgument, bytes, start, end)) return;
-        if (!hasScannedType(context, options, keyspace.typeOf(ref))) return;
-        reply.bulk(bytes, start, end);
-        count += 1;
-      },
-    );
+    next = keyspace.scan(db, cursor, scanTo, options.count, (bytes, start, end, ref) => {
+      if (!matchesArgument(context.args, options.patternArgument, bytes, start, end)) return;
+      if (!hasScannedType(context, options, keyspace.typeOf(ref))) return;
+      reply.bulk(bytes, start, end);
+      count += 1;
+    });
   }
   if (next < 0) next = scanTo >= LAST_SLOT ? 0 : (scanTo + 1) * SLOT_STRIDE;
   replyScan(context, begin, next, count);

@@ -44,7 +44,10 @@ export function parseScanOptions(
     const hasValue = i + 1 < args.count;
     if (hasValue && isWord(args, i, 'count')) {
       options.count = parseInteger(args.bytes, args.start[i + 1], args.end[i + 1]);
-      if (options.count >= 1) continue;
+      if (options.count >= 1) {
+        options.count = Math.min(options.count, Number.MAX_SAFE_INTEGER);
+        continue;
+      }
       reply.error(Number.isNaN(options.count) ? NOT_AN_INTEGER : SYNTAX);
       return null;
     } else if (hasValue && isWord(args, i, 'match')) {
