@@ -49,7 +49,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly channels = new Set<string>();
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
-  writesTo: Int32Array | null = null;
+  private writesTo: Int32Array | null = null;
   /** The shard of its last write, for WAIT; -1 before the first. */
   lastWriteWay = -1;
 
@@ -180,10 +180,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   /** Where a reply may be written at once; only while nothing is queued before it. */
   writer(): ReplyWriter {
-    if (this.out === null) this.out = this.server.writers.take();
+    const out = (this.out ??= this.server.writers.take());
     this.markDirty();
-    this.out.protocol = this.protocol;
-    return this.out;
+    out.protocol = this.protocol;
+    return out;
   }
 
   /** Whether the next reply goes to the client. Clears CLIENT REPLY SKIP. */
@@ -225,7 +225,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   finished(request: Request): void {
     const { server } = this;
-    if (request.way >= 0 && request.isWrite && this.writesTo !== null) this.writesTo[request.way] -= 1;
+    this.countDone(request);
     server.countAnswered(request);
     if (this.isClosed) {
       server.router.pool.give(request);
@@ -237,6 +237,27 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+  }
+
+  /** A part of a gathered command is answered: its request can go. */
+  partFinished(request: Request): void {
+    this.countDone(request);
+    this.server.router.pool.give(request);
+  }
+
+  /** A write is about to be sent to the shard. */
+  countWrite(way: number): void {
+    this.writesTo ??= new Int32Array(this.server.router.ways.length);
+    this.writesTo[way] += 1;
+    this.lastWriteWay = way;
+  }
+
+  hasWritesTo(way: number): boolean {
+    return this.writesTo !== null && this.writesTo[way] > 0;
+  }
+
+  private countDone(request: Request): void {
+    if (request.way >= 0 && request.isWrite && this.writesTo !== null) this.writesTo[request.way] -= 1;
   }
 
   private send(request: Request): void {

@@ -35,16 +35,19 @@ export class Statistics {
     this.latency = rows.map(() => null);
   }
 
-  /** A command was answered with the reply that begins at `start`. */
-  answered(command: number, latencyMs: number, bytes: Uint8Array, start: number): void {
+  /** A command took so long. */
+  timed(command: number, latencyMs: number): void {
     this.calls[command] += 1;
     let histogram = this.latency[command];
     if (histogram === null) this.latency[command] = histogram = latencyHistogram();
     histogram.record(latencyMs);
-    if (bytes[start] === MINUS) {
-      this.failed[command] += 1;
-      this.countError(bytes, start + 1);
-    }
+  }
+
+  /** A command was answered with the reply that begins at `start`. */
+  replied(command: number, bytes: Uint8Array, start: number): void {
+    if (bytes[start] !== MINUS) return;
+    this.failed[command] += 1;
+    this.countError(bytes, start + 1);
   }
 
   countError(bytes: Uint8Array, start: number): void {

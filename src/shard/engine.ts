@@ -44,6 +44,8 @@ export class Engine {
   private readonly replicas: Replica[] = [];
   private scheduled = false;
   private inTurn = false;
+  /** Asked for during a turn: another one follows. */
+  private wanted = false;
   private stopped = false;
   private staged = false;
   private written: Written[] = [];
@@ -81,7 +83,11 @@ export class Engine {
 
   /** There is something to do at the end of this turn. */
   wake(): void {
-    if (this.scheduled || this.inTurn || this.stopped) return;
+    if (this.scheduled || this.stopped) return;
+    if (this.inTurn) {
+      this.wanted = true;
+      return;
+    }
     this.scheduled = true;
     this.timers.endOfTurn(() => {
       this.scheduled = false;
@@ -130,6 +136,9 @@ export class Engine {
     } finally {
       this.inTurn = false;
     }
+    if (!this.wanted) return;
+    this.wanted = false;
+    this.wake();
   }
 
   private turn(): void {

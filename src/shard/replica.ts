@@ -221,6 +221,7 @@ export class Replica {
   }
 
   applyCommitted(entries: readonly Entry[], now: Instant): void {
+    this.machine.monotonicMs = now.monotonicMs;
     for (const entry of entries) {
       const flight = this.landed(entry);
       if (entry.kind === EntryKind.COMMANDS) this.machine.apply(entry, flight === null ? null : flight.waiters);

@@ -48,13 +48,22 @@ class Context implements KeyContext {
   timeMs = 0;
   slot = 0;
   monotonicMs = 0;
+  hits = 0;
+  misses = 0;
   lfu = false;
   /** xorshift32, never 0. */
   private seed = 1;
 
-  constructor(keyspace: Keyspace, reply: ReplyWriter) {
+  private readonly runEnd: (slot: number) => number;
+
+  constructor(keyspace: Keyspace, reply: ReplyWriter, runEnd: (slot: number) => number) {
     this.keyspace = keyspace;
     this.reply = reply;
+    this.runEnd = runEnd;
+  }
+
+  get scanTo(): number {
+    return this.runEnd(this.slot);
   }
 
   slotOf(argument: number): number {
@@ -77,7 +86,7 @@ class Context implements KeyContext {
 
 export class StateMachine {
   readonly keyspace: Keyspace;
-  readonly sessions = new Sessions();
+  sessions = new Sessions();
   appliedIndex = 0;
   appliedTerm = 0;
   /** The time of the last entry applied: no entry's time is below it. */
@@ -90,11 +99,31 @@ export class StateMachine {
   /** Nothing can be evicted: for the entry being applied. */
   private noRoom = false;
 
-  constructor(keyspace: Keyspace, lookup: ShardCommandLookup, policy: MemoryPolicy) {
+  /** `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
+  constructor(
+    keyspace: Keyspace,
+    lookup: ShardCommandLookup,
+    policy: MemoryPolicy,
+    runEnd: (slot: number) => number,
+  ) {
     this.keyspace = keyspace;
     this.lookup = lookup;
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch);
+    this.context = new Context(keyspace, this.scratch, runEnd);
+  }
+
+  /** Look-ups of reads that found their key, and that did not. */
+  get hits(): number {
+    return this.context.hits;
+  }
+
+  get misses(): number {
+    return this.context.misses;
+  }
+
+  /** This node's access clock, for LRU, LFU and OBJECT: it shapes no replicated byte. */
+  set monotonicMs(value: number) {
+    this.context.monotonicMs = value;
   }
 
   /** Applies an entry of commands, and tells those who wait for them, in order. */

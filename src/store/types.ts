@@ -65,6 +65,8 @@ export interface Keyspace {
    */
   at(timeMs: number, version: number, writing: boolean): void;
   readonly timeMs: number;
+  /** Holds for what is written from now on. */
+  setLimits(limits: KeyspaceLimits): void;
 
   /** Deterministic: a pure function of the content. Keys, values, and their share of index and allocation. */
   readonly usedBytes: number;
@@ -75,6 +77,7 @@ export interface Keyspace {
   /** Physical counts, keys not yet seen to have expired included. */
   keyCount(db: number): number;
   volatileKeyCount(db: number): number;
+  totalVolatileKeyCount(): number;
   totalKeyCount(): number;
   keyCountInSlot(slot: number): number;
 
@@ -166,14 +169,14 @@ export interface Keyspace {
 
   /** Keys whose expiry has come at `timeMs`, found by sampling about `examine` keys that have one; the ratio found is returned through `out.length`. */
   sampleExpired(timeMs: number, examine: number, out: Victim[]): void;
-  /** Keys to evict under the policy until they account for `needBytes`; none are left when `out` accounts for less. */
+  /** Keys to evict under the policy until they account for `needBytes`; returns what they account for: less when none are left. */
   sampleVictims(
     policy: EvictionPolicy,
     needBytes: number,
     monotonicMs: number,
     picks: () => number,
     out: Victim[],
-  ): void;
+  ): number;
   /** Applies a victim: removes the key if its version is still this one. */
   removeVersion(
     db: number,
