@@ -25,7 +25,7 @@ export class Invariants {
   private readonly hashes = new Map<number, number>();
   private readonly leadTimes = new Map<number, number>();
   private durableTo = 0;
-  private highestServedMs = -Infinity;
+  private readonly servedTimes = new Map<number, number>();
 
   constructor(members: readonly SimMember[]) {
     this.members = members;
@@ -91,22 +91,23 @@ export class Invariants {
     }
   }
 
+  /** A time served is never later than what a leader of a later term starts from. */
   onLead(member: SimMember, startMs: number): void {
-    check(
-      startMs >= this.highestServedMs,
-      () => `time goes back: member ${member.id} leads from ${startMs}, ${this.highestServedMs} was served`,
-    );
     this.leadTimes.set(member.term, startMs);
+    for (const [term, timeMs] of this.servedTimes) this.checkTime(term, timeMs, member.term, startMs);
   }
 
   onTimeServed(member: SimMember, timeMs: number): void {
-    this.highestServedMs = Math.max(this.highestServedMs, timeMs);
-    for (const [term, startMs] of this.leadTimes) {
-      check(
-        term <= member.term || startMs >= timeMs,
-        () => `time goes back: member ${member.id} serves ${timeMs}, term ${term} started at ${startMs}`,
-      );
-    }
+    const before = this.servedTimes.get(member.term) ?? -Infinity;
+    this.servedTimes.set(member.term, Math.max(before, timeMs));
+    for (const [term, startMs] of this.leadTimes) this.checkTime(member.term, timeMs, term, startMs);
+  }
+
+  private checkTime(servedTerm: number, timeMs: number, term: number, startMs: number): void {
+    check(
+      term <= servedTerm || startMs >= timeMs,
+      () => `time goes back: ${timeMs} was served in term ${servedTerm}, term ${term} starts from ${startMs}`,
+    );
   }
 
   /** Election Safety and Leader Completeness (figure 3). */
