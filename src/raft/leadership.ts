@@ -37,6 +37,8 @@ export class Leadership {
   private readonly isAlone: boolean;
   private readonly noopIndex: number;
   private uncommittedBytes: number;
+  /** The own-term no-op was handed over to be applied: only then may the applied state be read under the lease. */
+  private isServing = false;
   private heartbeatMs: number;
   private isHeartbeatDue = true;
   /** The round that messages go out with until the next Ready is taken. */
@@ -131,6 +133,14 @@ export class Leadership {
     this.advanceCommit();
   }
 
+  /** Committed entries were handed over to be applied. */
+  onApply(): void {
+    if (this.isServing || this.state.appliedIndex < this.noopIndex) return;
+    this.isServing = true;
+    if (this.isAlone) this.lease.holdForever();
+    else this.onRoundAcknowledged();
+  }
+
   startTransfer(to: MemberId): void {
     this.transfer.start(to);
     this.transfer.advance(this.peers);
@@ -148,12 +158,8 @@ export class Leadership {
       this.uncommittedBytes -= log.at(i).bytes.length;
     }
     this.state.commitTo(index);
-    if (!wasReadable) this.becomeReadable();
-  }
-
-  private becomeReadable(): void {
-    this.reads.becameReadable(this.state.commitIndex);
-    if (this.isAlone) this.lease.holdForever();
+    if (wasReadable || !this.isReadable) return;
+    this.reads.becameReadable(index);
     this.onRoundAcknowledged();
   }
 
@@ -166,7 +172,7 @@ export class Leadership {
     if (number === 0) return;
     this.rounds.forgetBefore(number);
     const round = this.rounds.get(number);
-    if (this.isReadable && !this.isAlone) this.lease.renew(round, this.leastPromiseMs(number));
+    if (this.isServing && !this.isAlone) this.lease.renew(round, this.leastPromiseMs(number));
     this.reads.confirm(number, round.timeMs, this.state.outbox.reads);
   }
 

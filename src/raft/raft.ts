@@ -345,6 +345,7 @@ class Raft implements RaftCore {
     if (!this.canApply()) return [];
     const { appliedIndex, commitIndex, log } = this.state;
     this.state.appliedIndex = commitIndex;
+    this.leadership?.onApply();
     return log.range(appliedIndex + 1, commitIndex);
   }
 }
