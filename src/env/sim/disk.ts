@@ -1,4 +1,4 @@
-import type { Inode, PowerLoss } from './inode.ts';
+import { Inode, type PowerLoss } from './inode.ts';
 import { SeededRandom } from './random.ts';
 
 /** A change of names that belongs together: a path gets a file, or none. */
@@ -105,6 +105,15 @@ export class SimulatedDisk {
 
   flipBit(path: string, offset: number, bit: number): void {
     this.inode(path)?.flipBit(offset, bit);
+  }
+
+  /** Damages a file on purpose: it holds these bytes, durably. */
+  replaceContent(path: string, bytes: Uint8Array): void {
+    const inode = new Inode();
+    inode.write(0, bytes);
+    inode.sync(inode.changesMade);
+    this.#names.set(path, inode);
+    this.#durableNames.set(path, inode);
   }
 
   /** What a reader sees, or null. */
