@@ -117,7 +117,7 @@ class LogReader {
     const offset = this.#readRecords(segment, bytes, view);
     this.#brokenPath = path;
     this.#brokenOffset = offset;
-    this.#scanForMarks(bytes, view, header, offset + RECORD_ALIGNMENT);
+    this.#scanForMarks(bytes, view, header, offset);
   }
 
   async close(): Promise<void> {
@@ -215,8 +215,8 @@ class LogReader {
 
   /** A file that does not go on with the log. If it tells of a later mark and lacks its header, the damage is there. */
   #scanLeftover(path: string, bytes: Buffer, view: DataView, header: SegmentHeader | null): void {
-    this.#scanForMarks(bytes, view, header, 0);
-    if (header === null && !this.#ended && this.#mark > this.#end) {
+    const found = this.#scanForMarks(bytes, view, header, 0);
+    if (found && header === null && !this.#ended) {
       this.#brokenPath = path;
       this.#brokenOffset = 0;
     }
@@ -231,16 +231,19 @@ class LogReader {
 
   /**
    * Looks beyond the end for records of this life of the log: what they say was synced, was. Records of an earlier life lie elsewhere
-   * than they say, or below the end, or are of an earlier start than what comes before them.
+   * than they say, or below the end, or are of an earlier start than what comes before them. True when there are any.
    */
-  #scanForMarks(bytes: Buffer, view: DataView, segment: SegmentHeader | null, from: number): void {
+  #scanForMarks(bytes: Buffer, view: DataView, segment: SegmentHeader | null, from: number): boolean {
+    let found = false;
     for (let offset = from; offset + RECORD_HEADER_BYTES <= bytes.length; offset += RECORD_ALIGNMENT) {
       const header = readRecordHeader(bytes, view, offset);
       if (header === null || header.start < this.#lastStart || header.position < this.#end) continue;
       if (segment !== null && header.position !== segment.base + offset) continue;
+      found = true;
       if (header.mark > this.#mark) this.#mark = header.mark;
       this.#tornEnd = Math.max(this.#tornEnd, header.position + recordBytes(header.payloadBytes));
     }
+    return found;
   }
 }
 
