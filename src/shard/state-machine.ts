@@ -8,7 +8,7 @@ import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import type { Keyspace } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
@@ -94,19 +94,23 @@ export class StateMachine {
   policy: MemoryPolicy;
 
   private readonly lookup: ShardCommandLookup;
+  /** The keyspace reads these at each write. */
+  private readonly limits: KeyspaceLimits;
   private readonly context: Context;
   private readonly scratch = new ReplyWriter();
   /** Nothing can be evicted: for the entry being applied. */
   private noRoom = false;
 
-  /** `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
+  /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
   constructor(
     keyspace: Keyspace,
     lookup: ShardCommandLookup,
     policy: MemoryPolicy,
+    limits: KeyspaceLimits,
     runEnd: (slot: number) => number,
   ) {
     this.keyspace = keyspace;
+    this.limits = limits;
     this.lookup = lookup;
     this.policy = policy;
     this.context = new Context(keyspace, this.scratch, runEnd);
@@ -213,7 +217,7 @@ export class StateMachine {
   setPolicy(policy: MemoryPolicy): void {
     this.policy = policy;
     this.context.lfu = policy.eviction.endsWith('lfu');
-    this.keyspace.setLimits(policy.limits);
+    Object.assign(this.limits, policy.limits);
   }
 
   private applyCommands(bytes: Buffer, from: number, to: number, waiters: EntryWaiters | null): void {

@@ -33,8 +33,8 @@ export class Evictor {
     monotonicMs: number,
     picks: () => number,
     out: Victim[],
-  ): void {
-    if (policy === 'noeviction') return;
+  ): number {
+    if (policy === 'noeviction') return 0;
     const tables = this.tables(policy.startsWith('volatile-'));
     const score = this.score(policy, monotonicMs);
     const random = policy.endsWith('-random');
@@ -54,6 +54,7 @@ export class Evictor {
     this.chosen.clear();
     this.poolEntries.length = 0;
     this.poolScores.length = 0;
+    return foundBytes;
   }
 
   private tables(volatile: boolean): SlotTable[] {

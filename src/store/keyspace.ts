@@ -321,9 +321,9 @@ class SlabKeyspace implements Keyspace {
     monotonicMs: number,
     picks: () => number,
     out: Victim[],
-  ): void {
+  ): number {
     this.accessNowMs = monotonicMs;
-    this.evictor.sample(policy, needBytes, monotonicMs, picks, out);
+    return this.evictor.sample(policy, needBytes, monotonicMs, picks, out);
   }
 
   removeVersion(

@@ -65,8 +65,6 @@ export interface Keyspace {
    */
   at(timeMs: number, version: number, writing: boolean): void;
   readonly timeMs: number;
-  /** Holds for what is written from now on. */
-  setLimits(limits: KeyspaceLimits): void;
 
   /** Deterministic: a pure function of the content. Keys, values, and their share of index and allocation. */
   readonly usedBytes: number;
@@ -77,7 +75,6 @@ export interface Keyspace {
   /** Physical counts, keys not yet seen to have expired included. */
   keyCount(db: number): number;
   volatileKeyCount(db: number): number;
-  totalVolatileKeyCount(): number;
   totalKeyCount(): number;
   keyCountInSlot(slot: number): number;
 

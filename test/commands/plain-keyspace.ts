@@ -299,16 +299,17 @@ export class PlainKeyspace implements Keyspace {
     _monotonicMs: number,
     _picks: () => number,
     out: Victim[],
-  ): void {
-    if (policy === 'noeviction') return;
+  ): number {
+    if (policy === 'noeviction') return 0;
     const candidates = this.list((item) => policy.startsWith('allkeys') || item.expireAtMs !== 0);
     candidates.sort((a, b) => a.touchedMs - b.touchedMs);
     let freed = 0;
     for (const item of candidates) {
-      if (freed >= needBytes) return;
+      if (freed >= needBytes) break;
       out.push(victimOf(item));
       freed += usedBytesOf(item);
     }
+    return freed;
   }
 
   removeVersion(
