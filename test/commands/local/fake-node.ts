@@ -48,6 +48,7 @@ export class FakeSession implements ClientSession {
   unblockedBy: string[] = [];
   /** What was pushed between replies. */
   pushed = '';
+  onPush: (text: string) => void = () => undefined;
   readonly id: number;
   readonly port: PortKind;
 
@@ -78,6 +79,7 @@ export class FakeSession implements ClientSession {
     reply.protocol = this.protocol;
     write(reply);
     this.pushed += textOf(reply);
+    this.onPush(textOf(reply));
   }
 
   unblock(reason: 'timeout' | 'error'): boolean {
@@ -100,7 +102,8 @@ class FakeSlotKeys implements SlotKeys {
 }
 
 export class FakeNode implements NodeView {
-  readonly nodeId = NODE_IDS[0];
+  /** Which of the nodes this one is. */
+  selfIndex = 0;
   readonly runId = 'f'.repeat(40);
   readonly start = 7;
   readonly version = '0.1.0';
@@ -145,6 +148,10 @@ export class FakeNode implements NodeView {
     },
   };
 
+  get nodeId(): string {
+    return NODE_IDS[this.selfIndex];
+  }
+
   get passwordRequired(): boolean {
     return this.password !== null;
   }
@@ -162,7 +169,7 @@ export class FakeNode implements NodeView {
   }
 
   self(): ClusterNode {
-    return this.nodes[0];
+    return this.nodes[this.selfIndex];
   }
 
   slotKeys(slot: number): SlotKeys | 'elsewhere' | 'not-ready' {
