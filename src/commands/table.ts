@@ -2,6 +2,7 @@
 import { CommandTable } from './command-table.ts';
 import { HASHES } from './hashes.ts';
 import { KEYS } from './keys.ts';
+import { localCommands } from './local-table.ts';
 import { STRINGS } from './strings.ts';
 
-export const COMMANDS = new CommandTable([STRINGS, KEYS, HASHES]);
+export const COMMANDS = new CommandTable([STRINGS, KEYS, HASHES, localCommands]);

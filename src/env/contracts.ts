@@ -178,8 +178,9 @@ export interface Machine {
   /** Memory of the container or machine, in bytes. */
   readonly memoryBytes: number;
   readonly hostName: string;
-  /** Resident memory of this process, in bytes. */
+  /** Memory of this process, in bytes: all that is resident, and the heap of the language. */
   residentBytes(): number;
+  heap(): { usedBytes: number; totalBytes: number };
   /** CPU time of this process so far, in microseconds. */
   cpuTime(): { userUs: number; systemUs: number };
 }

@@ -23,6 +23,13 @@ import type { ClientServer } from './server.ts';
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 
+/** What keeps a connection blocked: WAIT. */
+export interface BlockedCommand {
+  /** Something that it waits for may have come. */
+  check(): void;
+  end(reason: 'timeout' | 'error'): void;
+}
+
 export class Connection implements ByteStreamHandler, RequestOwner, ClientSession {
   readonly id: number;
   readonly port: PortKind;
@@ -67,7 +74,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isPaused = false;
   private isReading = false;
   private isClosed = false;
-  private waiting: { answer: (reason: 'timeout' | 'error') => void } | null = null;
+  private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
 
   constructor(server: ClientServer, stream: ByteStream, id: number, port: PortKind, nowWallMs: number) {
@@ -257,7 +264,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private countDone(request: Request): void {
-    if (request.way >= 0 && request.isWrite && this.writesTo !== null) this.writesTo[request.way] -= 1;
+    if (request.way < 0 || !request.isWrite || this.writesTo === null) return;
+    this.writesTo[request.way] -= 1;
+    this.waiting?.check();
+  }
+
+  get hasWrites(): boolean {
+    return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
   private send(request: Request): void {
@@ -346,7 +359,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   onClose(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.waiting?.answer('timeout');
+    this.waiting?.end('timeout');
     if (this.out !== null) this.server.writers.give(this.out, true);
     this.out = null;
     // Requests under way keep this owner, and come back to the pool as they are answered; those that are answered already go now.
@@ -381,17 +394,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   unblock(reason: 'timeout' | 'error'): boolean {
     if (this.waiting === null) return false;
-    this.waiting.answer(reason);
+    this.waiting.end(reason);
     return true;
   }
 
-  /** A WAIT is under way until `answer` is called. */
-  block(answer: (reason: 'timeout' | 'error') => void): void {
-    this.waiting = { answer };
-  }
-
-  unblocked(): void {
-    this.waiting = null;
+  /** A WAIT is under way; null: no more. */
+  setBlocked(command: BlockedCommand | null): void {
+    this.waiting = command;
   }
 
   buffers(): SessionBuffers {
