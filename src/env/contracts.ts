@@ -106,6 +106,8 @@ export interface MessageSocket {
   readonly bufferedBytes: number;
   /** The bytes must not be changed afterwards. */
   send(bytes: Uint8Array): void;
+  /** A larger message closes the connection. Until it is called, the network's own limit holds. */
+  limitMessageBytes(maxBytes: number): void;
   /** Closes in good order, with a reason of at most 120 bytes. */
   close(code: number, reason: string): void;
   /** Closes at once. */

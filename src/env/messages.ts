@@ -23,6 +23,10 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** The most that a close frame's reason may hold. */
 const MAX_REASON_BYTES = 120;
 
+/** Where ws keeps the limit of one connection; undocumented, so a missing one leaves the server's limit. */
+const RECEIVER = '_receiver';
+const RECEIVER_LIMIT = '_maxPayload';
+
 const SEND_OPTIONS = { binary: true, compress: false } as const;
 
 export function listenMessages(
@@ -117,6 +121,12 @@ class WsSocket implements MessageSocket {
   send(bytes: Uint8Array): void {
     // A socket that is closing drops it, as the wire might: `onClose` is on its way.
     if (this.ws.readyState === WebSocket.OPEN) this.ws.send(bytes, SEND_OPTIONS);
+  }
+
+  limitMessageBytes(maxBytes: number): void {
+    const receiver: unknown = Reflect.get(this.ws, RECEIVER);
+    if (typeof receiver !== 'object' || receiver === null || !(RECEIVER_LIMIT in receiver)) return;
+    Reflect.set(receiver, RECEIVER_LIMIT, maxBytes);
   }
 
   close(code: number, reason: string): void {
