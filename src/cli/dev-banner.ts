@@ -1,6 +1,6 @@
 /** What `torc dev` prints once its nodes are ready: where they are, and what to paste. */
-import { styleText } from 'node:util';
 import type { Settings } from '../settings/rows.ts';
+import { paint } from './colour.ts';
 import { renderTable } from './table.ts';
 
 export interface BannerStyle {
@@ -9,7 +9,7 @@ export interface BannerStyle {
 }
 
 export function devBanner(nodes: readonly Settings[], directory: string, style: BannerStyle): string {
-  const bold = (text: string): string => (style.coloured ? styleText('bold', text) : text);
+  const bold = (text: string): string => paint('bold', text, style.coloured);
   const [first] = nodes;
   const count = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`;
   const rows = nodes.map((node) => [

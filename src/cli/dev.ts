@@ -1,9 +1,8 @@
 /** `torc dev`: a cluster of this machine, a process a node. */
-import { styleText } from 'node:util';
 import { SystemDisk } from '../env/disk.ts';
 import type { DiskLock } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
-import { colourful } from './colour.ts';
+import { colourful, paint } from './colour.ts';
 import { devBanner } from './dev-banner.ts';
 import { claimDirectory } from './dev-directory.ts';
 import { planNodes, variablesOf, type DevRequest } from './dev-plan.ts';
@@ -32,9 +31,10 @@ export async function runDev(options: DevOptions): Promise<number> {
   const [first] = nodes;
   const cluster = { nodes: nodes.length, port: first.clientPort, host: first.announceHost };
   const lock = await claimDirectory(new SystemDisk(), options.directory, cluster, options.fresh);
-  const printer = new Printer(nodes);
+  const coloured = colourful(process.stdout);
+  const printer = new Printer(nodes, coloured);
   const supervisor = new Supervisor(
-    nodes.map((settings) => childPlan(settings, options)),
+    nodes.map((settings) => childPlan(settings, options, coloured)),
     {
       restartDelayMs: options.restart ? RESTART_DELAY_MS : null,
       stopLimitMs: first.stopTimeoutMs + KILL_GRACE_MS,
@@ -74,32 +74,36 @@ function stopOnSignal(supervisor: Supervisor, lock: DiskLock): Promise<number> {
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
     // Nobody reads any more, as after `torc dev | head`.
-    process.stdout.once('error', () => stop('SIGHUP'));
+    process.stdout.on('error', () => {
+      if (firstAtMs === null) stop('SIGHUP');
+    });
   });
 }
 
-function childPlan(settings: Settings, options: DevOptions): ChildPlan {
+function childPlan(settings: Settings, options: DevOptions, coloured: boolean): ChildPlan {
   const { TORC_CONFIG: _, ...environment } = options.environment;
   return {
     name: settings.id,
     command: [...options.self, 'start', '--id', settings.id],
-    environment: { ...environment, ...variablesOf(settings) },
+    // Their output passes through here: whether it goes to a terminal is known only here.
+    environment: { ...environment, ...(coloured ? { FORCE_COLOR: '1' } : {}), ...variablesOf(settings) },
   };
 }
 
 class Printer {
   readonly #nodes: readonly Settings[];
-  readonly #coloured = colourful(process.stdout);
+  readonly #coloured: boolean;
   readonly #prefixes: ReadonlyMap<string, string>;
 
-  constructor(nodes: readonly Settings[]) {
+  constructor(nodes: readonly Settings[], coloured: boolean) {
     this.#nodes = nodes;
+    this.#coloured = coloured;
     const width = Math.max(...nodes.map(({ id }) => id.length));
     this.#prefixes = new Map(
       nodes.map(({ id }, at) => {
         const padded = `${id.padEnd(width)} |`;
         const colour = PREFIX_COLOURS[at % PREFIX_COLOURS.length];
-        return [id, this.#coloured ? styleText(colour, padded) : padded];
+        return [id, paint(colour, padded, this.#coloured)];
       }),
     );
   }

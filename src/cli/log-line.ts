@@ -1,5 +1,5 @@
 /** Log lines for people: `12:00:01.123 WARN  peer-lost peer=node-2 reason="no answer"`. */
-import { styleText } from 'node:util';
+import { paint, type Colour } from './colour.ts';
 
 interface LogRecord {
   level: string;
@@ -8,7 +8,7 @@ interface LogRecord {
   [field: string]: unknown;
 }
 
-const COLOURS: Readonly<Record<string, 'gray' | 'green' | 'yellow' | 'red'>> = {
+const COLOURS: Readonly<Record<string, Colour>> = {
   debug: 'gray',
   info: 'green',
   warn: 'yellow',
@@ -25,8 +25,7 @@ export function prettyLine(json: string, coloured: boolean): string {
   const fields = Object.entries(record)
     .filter(([name]) => !UNNAMED.has(name))
     .map(([name, value]) => `${name}=${fieldText(value)}`);
-  const shownLevel = coloured ? styleText(COLOURS[record.level] ?? 'gray', level) : level;
-  return [time, shownLevel, record.event, ...fields].join(' ');
+  return [time, paint(COLOURS[record.level] ?? 'gray', level, coloured), record.event, ...fields].join(' ');
 }
 
 function fieldText(value: unknown): string {

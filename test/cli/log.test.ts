@@ -73,6 +73,8 @@ describe('colours', () => {
     [true, { NO_COLOR: '1' }, false],
     [true, { NO_COLOR: '' }, true],
     [true, { TERM: 'dumb' }, false],
+    [false, { FORCE_COLOR: '1' }, true],
+    [true, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
   ])('terminal %j with %j: %j', (isTTY, environment, expected) => {
     expect(colourful({ isTTY }, environment)).toBe(expected);
   });
