@@ -91,22 +91,23 @@ function resizeRepeatedly(seed: number, vnodes: number, hash: TokenHash): RangeF
   };
 }
 
-/** How much of what it held a shard gets back that goes and returns: what preference is for. */
+/** How many of a shard's slots it held before, when it went and returned while others came: what preference is for. */
 function benchReturn(hash: TokenHash): void {
-  console.log(`\nSlots that a shard of ${RETURN_SHARDS} gets back when it goes and returns:`);
+  console.log(
+    `\nSlots of a shard that were its own before it went, three others came, and it returned (of ${RETURN_SHARDS}):`,
+  );
   for (const vnodes of [8, 0]) {
     const all = equalShards(RETURN_SHARDS);
     const before = place(emptyTable(), all, hash, vnodes);
     const kept = all.map(({ id: gone }) => {
-      const without = place(
-        before,
-        all.filter(({ id }) => id !== gone),
-        hash,
-        vnodes,
-      );
-      const after = place(without, all, hash, vnodes);
-      const held = before.filter((shard) => shard === gone).length;
-      return before.filter((shard, slot) => shard === gone && after[slot] === gone).length / held;
+      let shards = all.filter(({ id }) => id !== gone);
+      let table = place(before, shards, hash, vnodes);
+      for (const id of [RETURN_SHARDS, RETURN_SHARDS + 1, RETURN_SHARDS + 2, gone]) {
+        shards = [...shards, { id, weight: 1 }];
+        table = place(table, shards, hash, vnodes);
+      }
+      const heldAfter = table.filter((shard) => shard === gone).length;
+      return table.filter((shard, slot) => shard === gone && before[slot] === gone).length / heldAfter;
     });
     const name = vnodes === 0 ? 'off' : `${vnodes} vnodes`;
     console.log(`  ${name.padEnd(10)} ${(100 * average(kept)).toFixed(0).padStart(5)} %`);

@@ -21,7 +21,7 @@ const HAS_WILDCARD = /[*?[]/;
  */
 const FACTS: readonly Setting[] = [
   { name: 'save', value: '' },
-  { name: 'appendonly', value: 'no' },
+  { name: 'appendonly', value: 'yes' },
   { name: 'databases', value: String(DATABASE_COUNT) },
   { name: 'latency-monitor-threshold', value: '0' },
   { name: 'notify-keyspace-events', value: '' },

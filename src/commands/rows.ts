@@ -1,5 +1,6 @@
-/** Makes the rows of commands on keys. */
-import type { CommandFlag, KeyCommand, KeyContext, Spread } from './types.ts';
+/** Makes the rows of the families of data commands. */
+import type { LocalContext } from './local-context.ts';
+import type { CommandFlag, KeyCommand, KeyContext, LocalCommand, Spread } from './types.ts';
 
 const BY_SLOT: Spread = { by: 'slot' };
 
@@ -30,19 +31,25 @@ export function keyCommand(
   spread: Spread = BY_SLOT,
 ): KeyCommand {
   const [firstKey, lastKey, keyStep] = keys;
-  const all = new Set(categories).add(flags.includes('fast') ? 'fast' : 'slow');
+  const all = allCategories(flags, categories);
+  return { kind: 'key', name, arity, flags, categories: all, firstKey, lastKey, keyStep, spread, run };
+}
+
+/** A subcommand that needs no shard: HELP. */
+export function localCommand(
+  name: string,
+  arity: number,
+  flags: readonly CommandFlag[],
+  categories: readonly Category[],
+  run: (context: LocalContext) => void,
+): LocalCommand {
+  const all = allCategories(flags, categories);
+  return { kind: 'local', name, arity, flags, categories: all, firstKey: 0, lastKey: 0, keyStep: 0, run };
+}
+
+function allCategories(flags: readonly CommandFlag[], given: readonly Category[]): readonly Category[] {
+  const all = new Set(given).add(flags.includes('fast') ? 'fast' : 'slow');
   if (flags.includes('write')) all.add('write');
   if (flags.includes('readonly')) all.add('read');
-  return {
-    kind: 'key',
-    name,
-    arity,
-    flags,
-    categories: CATEGORIES.filter((category) => all.has(category)),
-    firstKey,
-    lastKey,
-    keyStep,
-    spread,
-    run,
-  };
+  return CATEGORIES.filter((category) => all.has(category));
 }

@@ -2,7 +2,7 @@
 import { REDIS_VERSION } from './redis-version.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
-import { HELP_FLAGS, localCommand, NOT_AN_INTEGER, OPEN_FLAGS } from './local-row.ts';
+import { container, helpCommand, localCommand, NOT_AN_INTEGER, OPEN_FLAGS } from './local-row.ts';
 import type { CommandFlag, LocalCommand } from './types.ts';
 
 const MICROSECONDS_PER_MILLISECOND = 1000;
@@ -46,7 +46,7 @@ function lastSave({ reply, session, node }: LocalContext): void {
   reply.integer(node.figures(session.port).persistence.lastSnapshotUnixSeconds);
 }
 
-/** The letters of the name, drawn on a ring: eight points, as many as a shard has tokens. */
+/** The letters of the name, on a ring. */
 function lolwut({ reply, node }: LocalContext): void {
   const drawing = ['    t  .', '  .      o', ' c        .', '  .      r', '    .  .'];
   reply.verbatim('txt', `${drawing.join('\n')}\n\nTorc ver. ${node.version}, Redis ver. ${REDIS_VERSION}\n`);
@@ -60,8 +60,9 @@ export const serverCommands: readonly LocalCommand[] = [
   localCommand('wait', 3, ['noscript', 'blocking'], ['slow', 'blocking', 'connection'], wait),
   localCommand('lastsave', 1, FAST, ['admin', 'fast', 'dangerous'], lastSave),
   localCommand('lolwut', -1, ['readonly', 'fast'], ['read', 'fast'], lolwut),
+  container('module'),
   localCommand('module|list', 2, ['admin', 'noscript'], ['admin', 'slow', 'dangerous'], ({ reply }) =>
     reply.arrayHeader(0),
   ),
-  localCommand('module|help', 2, HELP_FLAGS, ['slow'], ({ reply }) => reply.arrayHeader(0)),
+  helpCommand('module', ['LIST', '    Return no modules: none can be loaded.']),
 ];

@@ -106,6 +106,8 @@ export interface MessageSocket {
   readonly bufferedBytes: number;
   /** The bytes must not be changed afterwards. */
   send(bytes: Uint8Array): void;
+  /** A larger message closes the connection. Until it is called, the network's own limit holds. */
+  limitMessageBytes(maxBytes: number): void;
   /** Closes in good order, with a reason of at most 120 bytes. */
   close(code: number, reason: string): void;
   /** Closes at once. */
@@ -137,7 +139,13 @@ export interface Address {
   port: number;
 }
 
+export interface ListenAddress extends Address {
+  /** Named when listening fails: "client port". */
+  readonly purpose?: string;
+}
+
 export interface Listener {
+  /** Where it listens; the port that the system chose when 0 was asked for. */
   readonly address: Address;
   /** Stops taking new connections; those there are live on. */
   close(): Promise<void>;
@@ -145,9 +153,9 @@ export interface Listener {
 
 /** Errors of listening are StartupErrors with one clear line (a port that is taken, an address that is not ours). */
 export interface Network {
-  listenStream(address: Address, accept: (stream: ByteStream) => ByteStreamHandler): Promise<Listener>;
+  listenStream(address: ListenAddress, accept: (stream: ByteStream) => ByteStreamHandler): Promise<Listener>;
   listenMessages(
-    address: Address,
+    address: ListenAddress,
     path: string,
     accept: (socket: MessageSocket) => MessageSocketHandler,
   ): Promise<Listener>;
@@ -158,7 +166,10 @@ export interface Network {
     opened: (socket: MessageSocket) => MessageSocketHandler,
     failed: (error: Error) => void,
   ): Timer;
-  listenHttp(address: Address, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
+  listenHttp(
+    address: ListenAddress,
+    handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<Listener>;
 }
 
 /** What the machine tells about itself. */
@@ -169,8 +180,9 @@ export interface Machine {
   /** Memory of the container or machine, in bytes. */
   readonly memoryBytes: number;
   readonly hostName: string;
-  /** Resident memory of this process, in bytes. */
+  /** Memory of this process, in bytes: all that is resident, and the heap of the language. */
   residentBytes(): number;
+  heap(): { usedBytes: number; totalBytes: number };
   /** CPU time of this process so far, in microseconds. */
   cpuTime(): { userUs: number; systemUs: number };
 }

@@ -18,6 +18,11 @@ export class SystemMachine implements Machine {
     return process.memoryUsage.rss();
   }
 
+  heap(): { usedBytes: number; totalBytes: number } {
+    const { heapUsed, heapTotal } = process.memoryUsage();
+    return { usedBytes: heapUsed, totalBytes: heapTotal };
+  }
+
   cpuTime(): { userUs: number; systemUs: number } {
     const { user, system } = process.cpuUsage();
     return { userUs: user, systemUs: system };

@@ -111,15 +111,18 @@ export class ReplyWriter {
     this.header(STAR, count);
   }
 
-  /** Puts the header before what was written since `size` was `at`: for an array whose length shows only at its end. */
-  insertArrayHeader(at: number, count: number): void {
+  /**
+   * Moves what was written since `size` was `from` before what was written since it was `to`: for a header that says how much follows,
+   * which shows only at the end.
+   */
+  moveBefore(to: number, from: number): void {
     const end = this.size;
-    this.arrayHeader(count);
-    const headerBytes = this.size - end;
-    this.ensure(headerBytes);
+    const movedBytes = end - from;
+    this.ensure(movedBytes);
     const { buffer } = this;
-    buffer.copyWithin(at + headerBytes, at, this.size);
-    buffer.copyWithin(at, this.size, this.size + headerBytes);
+    buffer.copyWithin(end, from, end);
+    buffer.copyWithin(to + movedBytes, to, from);
+    buffer.copyWithin(to, end, end + movedBytes);
   }
 
   /** Followed by `pairs` keys and values in turn; a flat array in RESP2. */

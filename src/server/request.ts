@@ -23,6 +23,10 @@ export class Request implements Waiter {
   owner: RequestOwner | null = null;
   /** The next one of the same connection. */
   next: Request | null = null;
+  /** CLIENT REPLY OFF or SKIP: nobody wants the reply. */
+  silent = false;
+  /** The index of its shard; -1 for what is answered here. */
+  way = -1;
   /** Which part of a gathered command it is. */
   part = 0;
 
@@ -50,8 +54,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
-  /** The command's number in the statistics. */
-  command = 0;
+  /** The command's number in the statistics; -1: counted elsewhere. */
+  command = -1;
 
   replyBytes: Buffer = NO_BYTES;
   replyStart = 0;
@@ -84,6 +88,9 @@ export class RequestPool {
     request.routeNext = null;
     request.state = RequestState.FREE;
     request.isWrite = false;
+    request.silent = false;
+    request.way = -1;
+    request.command = -1;
     request.rides = false;
     request.mayHaveRun = false;
     request.holds = false;

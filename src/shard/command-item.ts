@@ -59,9 +59,13 @@ export class ItemArena {
     const first = args.start[0];
     const span = args.end[count - 1] - first;
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += args.end[i] - args.start[i];
+    let inOrder = true;
+    for (let i = 0; i < count; i++) {
+      sum += args.end[i] - args.start[i];
+      if (i > 0 && args.start[i] < args.end[i - 1]) inOrder = false;
+    }
     // Arguments that lie close together, in order, as a client sent them: one copy. Picked ones: one each.
-    const together = span >= sum && span <= sum + count * FRAMING_BYTES_PER_ARGUMENT;
+    const together = inOrder && span <= sum + count * FRAMING_BYTES_PER_ARGUMENT;
     const sizeBytes = head + (together ? span : sum);
     this.take(sizeBytes);
     const { bytes, start } = this;

@@ -7,7 +7,7 @@ import { EntryKind, type Entry } from '../raft/entry.ts';
 import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import type { Victim } from '../store/types.ts';
+import { DATABASE_COUNT, type Victim } from '../store/types.ts';
 import type { ShardId } from '../topology/types.ts';
 import { Batch, type EntryWaiters, type SessionId } from './batch.ts';
 import { commandArgs, commandDb, commandResp3, commandSlot } from './command-item.ts';
@@ -226,6 +226,7 @@ export class Replica {
   }
 
   applyCommitted(entries: readonly Entry[], now: Instant): void {
+    this.machine.monotonicMs = now.monotonicMs;
     for (const entry of entries) {
       const flight = this.landed(entry);
       if (entry.kind === EntryKind.COMMANDS)
@@ -261,7 +262,7 @@ export class Replica {
   }
 
   private expire(now: Instant): void {
-    if (this.machine.keyspace.totalVolatileKeyCount() === 0) return;
+    if (!this.hasVolatileKeys()) return;
     const { victims } = this;
     const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
     for (let round = 0; round < EXPIRE_ROUNDS; round++) {
@@ -271,6 +272,12 @@ export class Replica {
       if (victims.length * 4 < EXPIRE_EXAMINE) break;
     }
     victims.length = 0;
+  }
+
+  private hasVolatileKeys(): boolean {
+    const { keyspace } = this.machine;
+    for (let db = 0; db < DATABASE_COUNT; db++) if (keyspace.volatileKeyCount(db) > 0) return true;
+    return false;
   }
 
   /** Evicts, inside the entry that needs the room, what the budget does not hold (design section 5, "Bytes"). */

@@ -8,7 +8,7 @@ import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import type { Keyspace } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
@@ -48,13 +48,22 @@ class Context implements KeyContext {
   timeMs = 0;
   slot = 0;
   monotonicMs = 0;
+  hits = 0;
+  misses = 0;
   lfu = false;
   /** xorshift32, never 0. */
   private seed = 1;
 
-  constructor(keyspace: Keyspace, reply: ReplyWriter) {
+  private readonly runEnd: (slot: number) => number;
+
+  constructor(keyspace: Keyspace, reply: ReplyWriter, runEnd: (slot: number) => number) {
     this.keyspace = keyspace;
     this.reply = reply;
+    this.runEnd = runEnd;
+  }
+
+  get scanTo(): number {
+    return this.runEnd(this.slot);
   }
 
   slotOf(argument: number): number {
@@ -77,7 +86,7 @@ class Context implements KeyContext {
 
 export class StateMachine {
   readonly keyspace: Keyspace;
-  readonly sessions = new Sessions();
+  sessions = new Sessions();
   appliedIndex = 0;
   appliedTerm = 0;
   /** The time of the last entry applied: no entry's time is below it. */
@@ -85,16 +94,40 @@ export class StateMachine {
   policy: MemoryPolicy;
 
   private readonly lookup: ShardCommandLookup;
+  /** The keyspace reads these at each write. */
+  private readonly limits: KeyspaceLimits;
   private readonly context: Context;
   private readonly scratch = new ReplyWriter();
   /** Nothing can be evicted: for the entry being applied. */
   private noRoom = false;
 
-  constructor(keyspace: Keyspace, lookup: ShardCommandLookup, policy: MemoryPolicy) {
+  /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
+  constructor(
+    keyspace: Keyspace,
+    lookup: ShardCommandLookup,
+    policy: MemoryPolicy,
+    limits: KeyspaceLimits,
+    runEnd: (slot: number) => number,
+  ) {
     this.keyspace = keyspace;
+    this.limits = limits;
     this.lookup = lookup;
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch);
+    this.context = new Context(keyspace, this.scratch, runEnd);
+  }
+
+  /** Look-ups of reads that found their key, and that did not. */
+  get hits(): number {
+    return this.context.hits;
+  }
+
+  get misses(): number {
+    return this.context.misses;
+  }
+
+  /** This node's access clock, for LRU, LFU and OBJECT: it shapes no replicated byte. */
+  set monotonicMs(value: number) {
+    this.context.monotonicMs = value;
   }
 
   /** Applies an entry of commands, and tells those who wait for them, in order. */
@@ -192,7 +225,7 @@ export class StateMachine {
   setPolicy(policy: MemoryPolicy): void {
     this.policy = policy;
     this.context.lfu = policy.eviction.endsWith('lfu');
-    this.keyspace.setLimits(policy.limits);
+    Object.assign(this.limits, policy.limits);
   }
 
   private applyCommands(bytes: Buffer, from: number, to: number, waiters: EntryWaiters | null): void {

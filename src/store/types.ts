@@ -166,14 +166,14 @@ export interface Keyspace {
 
   /** Keys whose expiry has come at `timeMs`, found by sampling about `examine` keys that have one; the ratio found is returned through `out.length`. */
   sampleExpired(timeMs: number, examine: number, out: Victim[]): void;
-  /** Keys to evict under the policy until they account for `needBytes`; none are left when `out` accounts for less. */
+  /** Keys to evict under the policy until they account for `needBytes`; returns what they account for: less when none are left. */
   sampleVictims(
     policy: EvictionPolicy,
     needBytes: number,
     monotonicMs: number,
     picks: () => number,
     out: Victim[],
-  ): void;
+  ): number;
   /** Applies a victim: removes the key if its version is still this one. */
   removeVersion(
     db: number,

@@ -25,6 +25,9 @@ export interface NodeEntry {
   weight: number;
 }
 
+/** What a node says of itself; its id it draws, its ordinal is given. */
+export type Announcement = Omit<NodeEntry, 'id' | 'ordinal'>;
+
 export interface ReplicaEntry {
   member: MemberId;
   node: NodeId;

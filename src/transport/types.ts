@@ -1,5 +1,5 @@
 /** The mesh between nodes: frames of sections over a control and a bulk WebSocket per pair. */
-import type { NodeId } from '../topology/types.ts';
+import type { Announcement, NodeId } from '../topology/types.ts';
 
 /** What a section of a frame holds. Numbers are never used again for another meaning. */
 export const SectionKind = {
@@ -18,6 +18,9 @@ export const SectionKind = {
   ANSWER: 7,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
+
+/** One line for the log, about an event that a person would ask about. */
+export type Report = (level: 'info' | 'warn', line: string) => void;
 
 /** Gathers bytes for one peer until the end of the turn. Little-endian. */
 export interface SectionWriter {
@@ -42,6 +45,8 @@ export interface PeerLink {
   readonly connection: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
+  /** What the peer said of itself in its last handshake; null before. */
+  readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
   /** Smoothed round trip in ms; 0 before the first. */

@@ -1,0 +1,131 @@
+/** The rows of the commands on keys of any type, and those on many keys at once. */
+import { NO_REF, ValueType } from '../store/types.ts';
+import { SYNTAX } from './error-texts.ts';
+import { copy, rename, renamenx } from './key-copy.ts';
+import {
+  expire,
+  expireat,
+  expiretime,
+  persist,
+  pexpire,
+  pexpireat,
+  pexpiretime,
+  pttl,
+  ttl,
+} from './key-expiry.ts';
+import {
+  memoryHelp,
+  memoryUsage,
+  objectEncoding,
+  objectFreq,
+  objectHelp,
+  objectIdletime,
+  objectRefcount,
+} from './key-object.ts';
+import { TYPE_NAMES, keys, randomkey, scan } from './key-scan.ts';
+import { countLookup, findKey, readKey } from './lookup.ts';
+import { ALL_KEYS, NO_KEYS, ONE_KEY, SECOND_ARGUMENT, TWO_KEYS, keyCommand, localCommand } from './rows.ts';
+import type { CommandFlag, CommandRow, KeyContext, Spread } from './types.ts';
+import { isWord } from './words.ts';
+
+const READ: readonly CommandFlag[] = ['readonly'];
+const FAST_READ: readonly CommandFlag[] = ['readonly', 'fast'];
+const WRITE: readonly CommandFlag[] = ['write'];
+const FAST_WRITE: readonly CommandFlag[] = ['write', 'fast'];
+const GROWING: readonly CommandFlag[] = ['write', 'denyoom'];
+const HELP: readonly CommandFlag[] = ['loading', 'stale'];
+
+const KEYSPACE = ['keyspace'] as const;
+const DANGEROUS = ['keyspace', 'dangerous'] as const;
+
+const COUNTED: Spread = { by: 'keys', merge: 'sum' };
+const FLUSHED: Spread = { by: 'shards', merge: 'ok' };
+
+export const KEYS: readonly CommandRow[] = [
+  keyCommand('del', -2, WRITE, KEYSPACE, ALL_KEYS, del, COUNTED),
+  keyCommand('unlink', -2, FAST_WRITE, KEYSPACE, ALL_KEYS, del, COUNTED),
+  keyCommand('exists', -2, FAST_READ, KEYSPACE, ALL_KEYS, exists, COUNTED),
+  keyCommand('touch', -2, FAST_READ, KEYSPACE, ALL_KEYS, touch, COUNTED),
+  keyCommand('type', 2, FAST_READ, KEYSPACE, ONE_KEY, type),
+  keyCommand('expire', -3, FAST_WRITE, KEYSPACE, ONE_KEY, expire),
+  keyCommand('pexpire', -3, FAST_WRITE, KEYSPACE, ONE_KEY, pexpire),
+  keyCommand('expireat', -3, FAST_WRITE, KEYSPACE, ONE_KEY, expireat),
+  keyCommand('pexpireat', -3, FAST_WRITE, KEYSPACE, ONE_KEY, pexpireat),
+  keyCommand('ttl', 2, FAST_READ, KEYSPACE, ONE_KEY, ttl),
+  keyCommand('pttl', 2, FAST_READ, KEYSPACE, ONE_KEY, pttl),
+  keyCommand('expiretime', 2, FAST_READ, KEYSPACE, ONE_KEY, expiretime),
+  keyCommand('pexpiretime', 2, FAST_READ, KEYSPACE, ONE_KEY, pexpiretime),
+  keyCommand('persist', 2, FAST_WRITE, KEYSPACE, ONE_KEY, persist),
+  keyCommand('rename', 3, WRITE, KEYSPACE, TWO_KEYS, rename),
+  keyCommand('renamenx', 3, FAST_WRITE, KEYSPACE, TWO_KEYS, renamenx),
+  keyCommand('copy', -3, GROWING, KEYSPACE, TWO_KEYS, copy),
+  keyCommand('randomkey', 1, READ, KEYSPACE, NO_KEYS, randomkey, { by: 'random' }),
+  keyCommand('keys', 2, READ, DANGEROUS, NO_KEYS, keys, { by: 'shards', merge: 'concat' }),
+  keyCommand('scan', -2, READ, KEYSPACE, NO_KEYS, scan, { by: 'scan' }),
+  keyCommand('dbsize', 1, FAST_READ, KEYSPACE, NO_KEYS, dbsize, { by: 'shards', merge: 'sum' }),
+  keyCommand('flushdb', -1, WRITE, DANGEROUS, NO_KEYS, flushdb, FLUSHED),
+  keyCommand('flushall', -1, WRITE, DANGEROUS, NO_KEYS, flushall, FLUSHED),
+  keyCommand('object|encoding', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectEncoding),
+  keyCommand('object|freq', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectFreq),
+  keyCommand('object|idletime', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectIdletime),
+  keyCommand('object|refcount', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectRefcount),
+  localCommand('object|help', 2, HELP, KEYSPACE, objectHelp),
+  keyCommand('memory|usage', -3, READ, [], SECOND_ARGUMENT, memoryUsage),
+  localCommand('memory|help', 2, HELP, [], memoryHelp),
+];
+
+function del(context: KeyContext): void {
+  const { args, keyspace, reply } = context;
+  let removed = 0;
+  for (let i = 1; i < args.count; i++) {
+    const ref = findKey(context, i);
+    if (ref === NO_REF) continue;
+    keyspace.remove(ref);
+    removed += 1;
+  }
+  reply.integer(removed);
+}
+
+function exists(context: KeyContext): void {
+  let found = 0;
+  for (let i = 1; i < context.args.count; i++) {
+    const ref = findKey(context, i);
+    countLookup(context, ref);
+    if (ref !== NO_REF) found += 1;
+  }
+  context.reply.integer(found);
+}
+
+function touch(context: KeyContext): void {
+  let found = 0;
+  for (let i = 1; i < context.args.count; i++) if (readKey(context, i) !== NO_REF) found += 1;
+  context.reply.integer(found);
+}
+
+function type(context: KeyContext): void {
+  const ref = findKey(context, 1);
+  countLookup(context, ref);
+  context.reply.simple(TYPE_NAMES[ref === NO_REF ? ValueType.NONE : context.keyspace.typeOf(ref)]);
+}
+
+function dbsize(context: KeyContext): void {
+  context.reply.integer(context.keyspace.keyCount(context.db));
+}
+
+function flushdb(context: KeyContext): void {
+  flush(context, context.db);
+}
+
+function flushall(context: KeyContext): void {
+  flush(context, -1);
+}
+
+/** ASYNC and SYNC are the same here: readers see the keys gone at once, and memory is freed bit by bit. */
+function flush({ args, keyspace, reply }: KeyContext, db: number): void {
+  if (args.count > 2 || (args.count === 2 && !isWord(args, 1, 'async') && !isWord(args, 1, 'sync'))) {
+    reply.error(SYNTAX);
+    return;
+  }
+  keyspace.flush(db);
+  reply.ok();
+}

@@ -1,0 +1,90 @@
+import type { Clock, Timer, Timers } from '../contracts.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** One node's clocks: both run at `rate`, and the wall clock may jump. */
+export class SimulatedClock implements Clock {
+  readonly #scheduler: Scheduler;
+  #rate: number;
+  #wallOffsetMs: number;
+  /** Both in step at the last change of the rate. */
+  #anchorSchedulerMs: number;
+  #anchorMonotonicMs = 0;
+
+  constructor(scheduler: Scheduler, init: { rate: number; wallMs: number }) {
+    this.#scheduler = scheduler;
+    this.#rate = init.rate;
+    this.#wallOffsetMs = init.wallMs;
+    this.#anchorSchedulerMs = scheduler.nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#anchorMonotonicMs + (this.#scheduler.nowMs - this.#anchorSchedulerMs) * this.#rate;
+  }
+
+  wallMs(): number {
+    return this.#wallOffsetMs + this.monotonicMs();
+  }
+
+  setRate(rate: number): void {
+    this.#anchorMonotonicMs = this.monotonicMs();
+    this.#anchorSchedulerMs = this.#scheduler.nowMs;
+    this.#rate = rate;
+  }
+
+  jumpWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+}
+
+/** One process's timers: what it waits for dies with it, and comes late while it is paused. */
+export class SimulatedTimers implements Timers {
+  readonly #scheduler: Scheduler;
+  #stopped = false;
+  /** What came while paused; null when running. */
+  #held: (() => void)[] | null = null;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    let cancelled = false;
+    const timer = this.#scheduler.after(Math.max(delayMs, 0), () => {
+      this.#deliver(() => {
+        if (!cancelled) run();
+      });
+    });
+    return {
+      cancel: () => {
+        cancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  /** After all that was asked for at this time before. */
+  endOfTurn(run: () => void): void {
+    this.#scheduler.after(0, () => this.#deliver(run));
+  }
+
+  /** The process is gone: nothing runs any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  pause(): void {
+    this.#held ??= [];
+  }
+
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const run of held) this.#scheduler.after(0, () => this.#deliver(run));
+  }
+
+  #deliver(run: () => void): void {
+    if (this.#stopped) return;
+    if (this.#held !== null) this.#held.push(run);
+    else run();
+  }
+}

@@ -1,0 +1,126 @@
+import { assert } from '../assert.ts';
+import { entryStampMs } from './entry.ts';
+import type { Entry } from './entry.ts';
+import type { MemberState } from './state.ts';
+import type {
+  AppendRequest,
+  AppendResponse,
+  Heartbeat,
+  HeartbeatResponse,
+  Message,
+  SnapshotChunk,
+} from './types.ts';
+
+const NO_PROMISE_MS = 0;
+
+/** Everything that a response repeats or reports whatever it answers. */
+function envelope(state: MemberState, request: AppendRequest | Heartbeat | SnapshotChunk, promiseMs: number) {
+  return {
+    group: state.config.group,
+    from: state.self,
+    to: request.from,
+    term: state.term,
+    session: request.session,
+    round: request.round,
+    promiseMs,
+  };
+}
+
+/** The follower's side of log replication (§5.3). */
+export class Follower {
+  private readonly state: MemberState;
+
+  constructor(state: MemberState) {
+    this.state = state;
+  }
+
+  onAppend(request: AppendRequest): void {
+    const { log, outbox, storage, config } = this.state;
+    assertConsecutive(request);
+    const { prevIndex, prevTerm, entries } = this.aboveCommit(request);
+    if (!log.matches(prevIndex, prevTerm)) {
+      storage.sendAfterHardState(this.refusal(request), outbox.send);
+      return;
+    }
+    this.store(entries);
+    const lastNew = prevIndex + entries.length;
+    this.state.commitTo(Math.min(request.commit, lastNew));
+    if (entries.length > 0) config.timekeeper.observe(entryStampMs(entries[entries.length - 1]));
+    storage.sendAfterAll(
+      this.appendResponse(request, { accepted: true, index: lastNew, hintIndex: 0, hintTerm: 0 }),
+      outbox.send,
+    );
+  }
+
+  onHeartbeat(request: Heartbeat): void {
+    const { config, outbox, storage } = this.state;
+    this.state.commitTo(request.commit);
+    storage.sendAfterHardState(this.heartbeatResponse(request, config.electionTimeoutMs), outbox.send);
+  }
+
+  /** A leader of an earlier term learns of the later one, and follows (§5.1). */
+  refuseStale(request: AppendRequest | Heartbeat | SnapshotChunk): void {
+    const { outbox, storage } = this.state;
+    storage.sendAfterHardState(this.heartbeatResponse(request, NO_PROMISE_MS), outbox.send);
+  }
+
+  /** Committed entries are known to be equal: the append may start in the middle of them, or before a compaction. */
+  private aboveCommit(request: AppendRequest): {
+    prevIndex: number;
+    prevTerm: number;
+    entries: readonly Entry[];
+  } {
+    const { commitIndex, log } = this.state;
+    if (request.prevIndex >= commitIndex) return request;
+    const entries = request.entries.slice(commitIndex - request.prevIndex);
+    return { prevIndex: commitIndex, prevTerm: log.termAt(commitIndex), entries };
+  }
+
+  private store(entries: readonly Entry[]): void {
+    const { commitIndex, log, storage } = this.state;
+    for (const entry of entries) {
+      if (log.matches(entry.index, entry.term)) continue;
+      if (entry.index <= log.lastIndex) {
+        assert(entry.index > commitIndex, 'a committed entry is never replaced');
+        log.truncateFrom(entry.index);
+      }
+      log.append(entry);
+      storage.logChanged(entry.index);
+    }
+  }
+
+  private refusal(request: AppendRequest): Message {
+    const hint = this.state.log.agreementHint(request.prevIndex, request.prevTerm);
+    return this.appendResponse(request, {
+      accepted: false,
+      index: request.prevIndex,
+      hintIndex: hint.index,
+      hintTerm: hint.term,
+    });
+  }
+
+  private appendResponse(
+    request: AppendRequest,
+    result: Pick<AppendResponse, 'accepted' | 'index' | 'hintIndex' | 'hintTerm'>,
+  ): AppendResponse {
+    const promiseMs = this.state.config.electionTimeoutMs;
+    return { kind: 'append-response', ...envelope(this.state, request, promiseMs), ...result };
+  }
+
+  private heartbeatResponse(
+    request: AppendRequest | Heartbeat | SnapshotChunk,
+    promiseMs: number,
+  ): HeartbeatResponse {
+    return { kind: 'heartbeat-response', ...envelope(this.state, request, promiseMs) };
+  }
+}
+
+function assertConsecutive({ prevIndex, prevTerm, entries, term }: AppendRequest): void {
+  let index = prevIndex;
+  let lastTerm = prevTerm;
+  for (const entry of entries) {
+    assert(entry.index === ++index, 'an append holds consecutive entries');
+    assert(entry.term >= lastTerm && entry.term <= term, 'terms do not fall along an append');
+    lastTerm = entry.term;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Progress } from './progress.ts';
+import type { MemberState } from './state.ts';
+
+/** In election timeouts. */
+const FIRST_BACKOFF = 2;
+const LONGEST_BACKOFF = 64;
+
+/**
+ * Leadership goes to the preferred member when it is lately heard and nearly caught up. Each hand-over, successful or not, doubles
+ * the wait before the next one, so that a member that cannot hold leadership is not given it again and again; a long time without
+ * any forgets that. It outlives the leader's term for this.
+ */
+export class LeaderPreference {
+  private readonly state: MemberState;
+  private backoffMs: number;
+  private notBeforeMs = -Infinity;
+
+  constructor(state: MemberState) {
+    this.state = state;
+    this.backoffMs = FIRST_BACKOFF * state.config.electionTimeoutMs;
+  }
+
+  /** Whether to hand over to the preferred member now. */
+  wants(peer: Progress | undefined): boolean {
+    const { config, log, nowMonotonicMs } = this.state;
+    if (peer === undefined || peer.state !== 'replicate' || nowMonotonicMs < this.notBeforeMs) return false;
+    const isLatelyHeard = nowMonotonicMs - peer.heardMs < config.electionTimeoutMs / 2;
+    return isLatelyHeard && log.lastIndex - peer.match <= config.maxEntriesPerMessage;
+  }
+
+  attempted(): void {
+    const { config, nowMonotonicMs } = this.state;
+    const longestMs = LONGEST_BACKOFF * config.electionTimeoutMs;
+    if (nowMonotonicMs - this.notBeforeMs > longestMs) {
+      this.backoffMs = FIRST_BACKOFF * config.electionTimeoutMs;
+    }
+    this.notBeforeMs = nowMonotonicMs + this.backoffMs;
+    this.backoffMs = Math.min(this.backoffMs * 2, longestMs);
+  }
+}

@@ -1,0 +1,44 @@
+import type { MemberId, Membership } from './types.ts';
+
+/**
+ * Decisions of a configuration: a majority of its voters and, while it is joint (§6), a majority of the old voters too.
+ */
+
+/** The greatest value that a quorum has reached. */
+export function quorumValue(membership: Membership, valueOf: (member: MemberId) => number): number {
+  const value = majorityValue(membership.voters, valueOf);
+  if (membership.votersOld.length === 0) return value;
+  return Math.min(value, majorityValue(membership.votersOld, valueOf));
+}
+
+/** Whether the members that satisfy the condition are a quorum. */
+export function isQuorum(membership: Membership, satisfies: (member: MemberId) => boolean): boolean {
+  return quorumValue(membership, (member) => (satisfies(member) ? 1 : 0)) === 1;
+}
+
+export function isVoter(membership: Membership, member: MemberId): boolean {
+  return membership.voters.includes(member) || membership.votersOld.includes(member);
+}
+
+/** All members but `self`, each once. */
+export function peersOf(membership: Membership, self: MemberId): MemberId[] {
+  const all = new Set([...membership.voters, ...membership.votersOld, ...membership.learners]);
+  all.delete(self);
+  return [...all];
+}
+
+/** Those but `self` whose votes are asked for. */
+export function otherVoters(membership: Membership, self: MemberId): MemberId[] {
+  return peersOf(membership, self).filter((member) => isVoter(membership, member));
+}
+
+/** Sorted from high to low, the value at half the length has been reached by more than half. Without voters nothing is ever decided. */
+function majorityValue(voters: readonly MemberId[], valueOf: (member: MemberId) => number): number {
+  if (voters.length === 0) return -Infinity;
+  const values = voters.map(valueOf).sort(descending);
+  return values[values.length >> 1];
+}
+
+function descending(a: number, b: number): number {
+  return a === b ? 0 : b > a ? 1 : -1;
+}

@@ -1,0 +1,351 @@
+import { assert, unreachable } from '../assert.ts';
+import { entryStampMs } from './entry.ts';
+import type { Entry } from './entry.ts';
+import { Election } from './election.ts';
+import { Follower } from './follower.ts';
+import { Leadership } from './leadership.ts';
+import { LeaderPreference } from './preference.ts';
+import { isVoter } from './quorum.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { MemberState } from './state.ts';
+import type {
+  AppendRequest,
+  AppendResponse,
+  GroupId,
+  Heartbeat,
+  HeartbeatResponse,
+  Instant,
+  MemberId,
+  Membership,
+  Message,
+  PersistMark,
+  ProgressStatus,
+  ProposeOutcome,
+  RaftConfig,
+  RaftCore,
+  RaftRestored,
+  Ready,
+  Role,
+  SnapshotChunk,
+  SnapshotMeta,
+  SnapshotResponse,
+  TimeoutNow,
+  VoteResponse,
+} from './types.ts';
+import { Voter } from './voter.ts';
+
+/** Starts a member from what its disk holds. `now` is its start: it grants no vote for an election timeout from here. */
+export function createRaft(config: RaftConfig, restored: RaftRestored, now: Instant): RaftCore {
+  return new Raft(config, restored, now);
+}
+
+/** One member of one group: routes messages to the role that they concern, and moves it between roles (figure 4). */
+class Raft implements RaftCore {
+  private readonly state: MemberState;
+  private readonly voter: Voter;
+  private readonly election: Election;
+  private readonly follower: Follower;
+  private readonly receiver: SnapshotReceiver;
+  private readonly preference: LeaderPreference;
+  /** Not null exactly while leading. */
+  private leadership: Leadership | null = null;
+  private nextReadId = 1;
+
+  constructor(config: RaftConfig, restored: RaftRestored, now: Instant) {
+    this.state = new MemberState(config, restored, now);
+    this.follower = new Follower(this.state);
+    this.receiver = new SnapshotReceiver(this.state);
+    this.preference = new LeaderPreference(this.state);
+    this.election = new Election(this.state, {
+      won: (highestMs, lowestWallMs) => this.becomeLeader(highestMs, lowestWallMs),
+      lost: () => this.becomeFollower(this.state.term, 0),
+    });
+    this.voter = new Voter(this.state, {
+      sawTerm: (term) => this.becomeFollower(term, 0),
+      voted: () => {
+        this.becomeFollower(this.state.term, 0);
+        this.election.redrawTimer();
+      },
+    });
+    const { log } = this.state;
+    if (log.lastIndex >= log.firstIndex) config.timekeeper.observe(entryStampMs(log.at(log.lastIndex)));
+  }
+
+  get group(): GroupId {
+    return this.state.config.group;
+  }
+
+  get self(): MemberId {
+    return this.state.self;
+  }
+
+  get role(): Role {
+    return this.state.role;
+  }
+
+  get term(): number {
+    return this.state.term;
+  }
+
+  get leader(): MemberId {
+    return this.state.leader;
+  }
+
+  get commitIndex(): number {
+    return this.state.commitIndex;
+  }
+
+  get lastIndex(): number {
+    return this.state.log.lastIndex;
+  }
+
+  get firstIndex(): number {
+    return this.state.log.firstIndex;
+  }
+
+  get membership(): Membership {
+    return this.state.membership;
+  }
+
+  get readable(): boolean {
+    return this.leadership?.isReadable ?? false;
+  }
+
+  get logBytes(): number {
+    return this.state.log.bytes;
+  }
+
+  get electionsStarted(): number {
+    return this.election.started;
+  }
+
+  get leaseUntilMonotonicMs(): number {
+    return this.leadership?.lease.untilMonotonicMs ?? 0;
+  }
+
+  get leaseUntilWallMs(): number {
+    return this.leadership?.lease.untilWallMs ?? 0;
+  }
+
+  get leaseFromMonotonicMs(): number {
+    return this.leadership?.lease.fromMonotonicMs ?? 0;
+  }
+
+  get leaseFromWallMs(): number {
+    return this.leadership?.lease.fromWallMs ?? 0;
+  }
+
+  get leaseRoundTimeMs(): number {
+    return this.leadership?.lease.roundTimeMs ?? 0;
+  }
+
+  get leaseMs(): number {
+    return this.state.config.electionTimeoutMs * this.state.config.leaseRatio;
+  }
+
+  hasReady(): boolean {
+    const { outbox, storage } = this.state;
+    return !outbox.isEmpty || storage.hasWork || this.canApply() || (this.leadership?.hasWork ?? false);
+  }
+
+  takeReady(): Ready {
+    this.leadership?.flush();
+    const { commitIndex, log, outbox, storage, term, vote } = this.state;
+    const toPersist = storage.take(term, vote, commitIndex, log);
+    const ready: Ready = {
+      messages: outbox.messages,
+      hardState: toPersist.hardState,
+      entries: toPersist.entries,
+      messagesAfterPersist: toPersist.messages,
+      mark: toPersist.mark,
+      committed: this.takeCommitted(),
+      reads: outbox.reads,
+      readsLost: outbox.readsLost,
+      snapshotsWanted: outbox.snapshotsWanted,
+      snapshotReads: outbox.snapshotReads,
+      snapshotWrite: outbox.snapshotWrite,
+      snapshotInstall: outbox.snapshotInstall,
+    };
+    outbox.clear();
+    return ready;
+  }
+
+  persisted(mark: PersistMark, now: Instant): void {
+    this.state.setNow(now);
+    this.state.storage.persisted(mark, this.state.outbox.send);
+    this.election.onPersisted();
+    this.leadership?.onPersisted();
+  }
+
+  step(message: Message, now: Instant): void {
+    if (message.group !== this.group || message.to !== this.self) return;
+    this.state.setNow(now);
+    switch (message.kind) {
+      case 'append':
+      case 'heartbeat':
+      case 'snapshot':
+        return this.onLeaderRequest(message);
+      case 'append-response':
+      case 'heartbeat-response':
+      case 'snapshot-response':
+        return this.onFollowerResponse(message);
+      case 'vote':
+        return this.voter.onRequest(message);
+      case 'vote-response':
+        return this.onVoteResponse(message);
+      case 'timeout-now':
+        return this.onTimeoutNow(message);
+      default:
+        return unreachable(message, 'message');
+    }
+  }
+
+  tick(now: Instant): void {
+    this.state.setNow(now);
+    if (this.leadership === null) this.election.tick();
+    else if (!this.leadership.tick()) this.becomeFollower(this.state.term, 0);
+  }
+
+  nextDeadlineMs(): number {
+    return this.leadership?.deadlineMs ?? this.election.deadlineMs;
+  }
+
+  propose(bytes: Buffer, now: Instant): ProposeOutcome {
+    this.state.setNow(now);
+    return this.leadership?.propose(bytes) ?? 'not-leader';
+  }
+
+  requestRead(now: Instant): number {
+    this.state.setNow(now);
+    if (this.leadership === null) return 0;
+    const { reads, isReadable } = this.leadership;
+    return reads.ask(() => this.nextReadId++, isReadable, this.state.commitIndex);
+  }
+
+  transferLeadership(to: MemberId, now: Instant): boolean {
+    this.state.setNow(now);
+    if (this.leadership === null || !isVoter(this.state.membership, to)) return false;
+    if (to !== this.self) this.leadership.startTransfer(to);
+    return true;
+  }
+
+  compact(index: number): void {
+    const { appliedIndex, log, storage } = this.state;
+    assert(index <= appliedIndex, 'only applied entries are compacted');
+    // What is on its way to the disk must stay: the write under way names it.
+    log.compact(Math.min(index, storage.stableIndex));
+  }
+
+  offerSnapshot(
+    to: MemberId,
+    snapshot: SnapshotMeta,
+    snapshotId: number,
+    totalBytes: number,
+    now: Instant,
+  ): void {
+    this.state.setNow(now);
+    const peer = this.leadership?.peers.get(to);
+    if (peer !== undefined) this.leadership?.snapshots.offer(peer, snapshot, snapshotId, totalBytes);
+  }
+
+  snapshotData(to: MemberId, snapshotId: number, offset: number, data: Uint8Array, now: Instant): void {
+    this.state.setNow(now);
+    const peer = this.leadership?.peers.get(to);
+    if (peer !== undefined) this.leadership?.snapshots.data(peer, snapshotId, offset, data);
+  }
+
+  snapshotFailed(to: MemberId, now: Instant): void {
+    this.state.setNow(now);
+    const peer = this.leadership?.peers.get(to);
+    if (peer !== undefined) this.leadership?.snapshots.failed(peer);
+  }
+
+  snapshotStored(snapshotId: number, nextOffset: number, now: Instant): void {
+    this.state.setNow(now);
+    this.receiver.stored(snapshotId, nextOffset);
+  }
+
+  snapshotInstalled(snapshotId: number, now: Instant): void {
+    this.state.setNow(now);
+    assert(this.leadership === null, 'a leader lacks no committed entry (§5.4)');
+    this.receiver.installed(snapshotId);
+  }
+
+  progress(): readonly ProgressStatus[] {
+    if (this.leadership === null) return [];
+    return [...this.leadership.peers.values()].map((peer) => peer.status());
+  }
+
+  private onLeaderRequest(request: AppendRequest | Heartbeat | SnapshotChunk): void {
+    const { state } = this;
+    if (request.term < state.term) return this.follower.refuseStale(request);
+    assert(request.term > state.term || state.role !== 'leader', 'one leader a term (§5.2)');
+    assert(
+      request.term > state.term || state.leader === 0 || state.leader === request.from,
+      'one leader a term (§5.2)',
+    );
+    if (request.term > state.term || state.leader !== request.from) {
+      this.becomeFollower(request.term, request.from);
+    }
+    this.voter.heardLeader();
+    this.election.restartTimer();
+    state.config.timekeeper.observe(request.timeMs);
+    if (request.kind === 'heartbeat') this.follower.onHeartbeat(request);
+    else if (this.receiver.isInstalling) return;
+    else if (request.kind === 'append') this.follower.onAppend(request);
+    else this.receiver.onChunk(request);
+  }
+
+  /** Only of members of the leader's configuration, and of this term's session with them. */
+  private onFollowerResponse(response: AppendResponse | HeartbeatResponse | SnapshotResponse): void {
+    const peer = this.leadership?.peers.get(response.from);
+    if (peer === undefined || peer.session !== response.session) return;
+    if (response.term > this.state.term) this.becomeFollower(response.term, 0);
+    else if (response.term === this.state.term) this.leadership?.onResponse(peer, response);
+  }
+
+  private onVoteResponse(response: VoteResponse): void {
+    if (!isVoter(this.state.membership, response.from)) return;
+    const isGrantedPreVote = response.pre && response.granted;
+    if (response.term > this.state.term && !isGrantedPreVote) this.becomeFollower(response.term, 0);
+    else this.election.onResponse(response);
+  }
+
+  private onTimeoutNow(message: TimeoutNow): void {
+    if (message.term === this.state.term) this.election.onTimeoutNow(message);
+  }
+
+  private becomeFollower(term: number, leader: MemberId): void {
+    const { state } = this;
+    if (this.leadership !== null) {
+      state.outbox.readsLost ||= !this.leadership.reads.isEmpty;
+      this.leadership = null;
+      this.election.redrawTimer();
+    }
+    if (term > state.term) state.enterTerm(term, 0);
+    if (leader !== 0) this.election.redrawTimer();
+    state.role = 'follower';
+    state.leader = leader;
+  }
+
+  private becomeLeader(quorumHighestMs: number, quorumLowestWallMs: number): void {
+    const { state } = this;
+    const now = { monotonicMs: state.nowMonotonicMs, wallMs: state.nowWallMs };
+    state.config.timekeeper.lead(quorumHighestMs, quorumLowestWallMs, now);
+    state.role = 'leader';
+    state.leader = state.self;
+    this.leadership = new Leadership(state, this.preference);
+  }
+
+  private canApply(): boolean {
+    return this.state.commitIndex > this.state.appliedIndex && !this.receiver.isInstalling;
+  }
+
+  private takeCommitted(): readonly Entry[] {
+    if (!this.canApply()) return [];
+    const { appliedIndex, commitIndex, log } = this.state;
+    this.state.appliedIndex = commitIndex;
+    this.leadership?.onApply();
+    return log.range(appliedIndex + 1, commitIndex);
+  }
+}

@@ -1,0 +1,80 @@
+import { assert } from '../assert.ts';
+import { RaftLog } from './log.ts';
+import { Outbox } from './outbox.ts';
+import { Persistence } from './persistence.ts';
+import type { Instant, MemberId, Membership, RaftConfig, RaftRestored, Role } from './types.ts';
+
+/** What all parts of a member share: figure 2's state, the log, and the way out. */
+export class MemberState {
+  readonly config: RaftConfig;
+  readonly self: MemberId;
+  readonly log: RaftLog;
+  readonly storage: Persistence;
+  readonly outbox = new Outbox();
+  role: Role = 'follower';
+  term: number;
+  vote: MemberId;
+  leader: MemberId = 0;
+  commitIndex: number;
+  /** Handed over to be applied up to here. Invariant: appliedIndex <= commitIndex. */
+  appliedIndex: number;
+  membership: Membership;
+  /** The reading of the clocks that came with the newest input. */
+  nowMonotonicMs: number;
+  nowWallMs: number;
+
+  constructor(config: RaftConfig, restored: RaftRestored, now: Instant) {
+    const { hardState, snapshot } = restored;
+    this.config = config;
+    this.self = config.self;
+    this.term = hardState.term;
+    this.vote = hardState.vote;
+    this.membership = snapshot.index > 0 ? snapshot.membership : config.membership;
+    this.log = restoreLog(restored);
+    this.commitIndex = Math.max(hardState.commit, snapshot.index);
+    this.appliedIndex = snapshot.index;
+    this.storage = new Persistence(this.log.lastIndex, this.commitIndex);
+    this.nowMonotonicMs = now.monotonicMs;
+    this.nowWallMs = now.wallMs;
+    assert(this.commitIndex <= this.log.lastIndex, 'the restored commit index lies within the log');
+    assert(this.log.lastTerm <= this.term, 'no restored entry is of a later term than the hard state');
+  }
+
+  setNow(now: Instant): void {
+    this.nowMonotonicMs = now.monotonicMs;
+    this.nowWallMs = now.wallMs;
+  }
+
+  /** §5.1: terms only rise, and a vote belongs to a term. */
+  enterTerm(term: number, vote: MemberId): void {
+    assert(term > this.term, 'terms only rise');
+    this.term = term;
+    this.vote = vote;
+    this.storage.hardStateChanged();
+  }
+
+  castVote(candidate: MemberId): void {
+    assert(this.vote === 0 || this.vote === candidate, 'one vote a term');
+    if (this.vote === candidate) return;
+    this.vote = candidate;
+    this.storage.hardStateChanged();
+  }
+
+  commitTo(index: number): void {
+    if (index <= this.commitIndex) return;
+    assert(index <= this.log.lastIndex, 'only entries that are in the log are committed');
+    this.commitIndex = index;
+  }
+}
+
+function restoreLog({ snapshot, entries }: RaftRestored): RaftLog {
+  const log = new RaftLog(snapshot.index, snapshot.term);
+  for (const entry of entries) {
+    // The snapshot came from a leader and was installed over a log that had gone another way: what follows there is void.
+    if (entry.index === snapshot.index && entry.term !== snapshot.term) return log;
+    if (entry.index <= snapshot.index) continue;
+    if (entry.index === snapshot.index + 1 && entry.term < snapshot.term) return log;
+    log.append(entry);
+  }
+  return log;
+}

@@ -1,0 +1,68 @@
+import type { MemberState } from './state.ts';
+import type { VoteRequest, VoteResponse } from './types.ts';
+
+interface VoterEvents {
+  /** A candidate of a later term was heard, and no promise forbids to follow it there. */
+  sawTerm(term: number): void;
+  voted(): void;
+}
+
+/** The side of an election that is asked for its vote (§5.2, §5.4.1), bound by what it promised to a leader (§4.2.3, §6.4.1). */
+export class Voter {
+  private readonly state: MemberState;
+  private readonly events: VoterEvents;
+  private heardLeaderMs = -Infinity;
+  /** A member that has just started may have forgotten a promise: it keeps the longest that it can have made. */
+  private readonly holdUntilMs: number;
+
+  constructor(state: MemberState, events: VoterEvents) {
+    this.state = state;
+    this.events = events;
+    this.holdUntilMs = state.nowMonotonicMs + state.config.electionTimeoutMs;
+  }
+
+  heardLeader(): void {
+    this.heardLeaderMs = this.state.nowMonotonicMs;
+  }
+
+  onRequest(request: VoteRequest): void {
+    const { state } = this;
+    const isFree = request.transfer || !this.isBound();
+    if (isFree && !request.pre && request.term > state.term) this.events.sawTerm(request.term);
+    const isGranted =
+      isFree && this.mayVote(request) && state.log.isCoveredBy(request.lastIndex, request.lastTerm);
+    if (isGranted && !request.pre) {
+      state.castVote(request.from);
+      this.events.voted();
+    }
+    state.storage.sendAfterHardState(this.response(request, isGranted), state.outbox.send);
+  }
+
+  private isBound(): boolean {
+    const { config, nowMonotonicMs, role } = this.state;
+    if (role === 'leader' || nowMonotonicMs < this.holdUntilMs) return true;
+    return nowMonotonicMs - this.heardLeaderMs < config.electionTimeoutMs;
+  }
+
+  private mayVote(request: VoteRequest): boolean {
+    const { term, vote } = this.state;
+    if (request.pre) return request.term > term;
+    return request.term === term && (vote === 0 || vote === request.from);
+  }
+
+  private response(request: VoteRequest, granted: boolean): VoteResponse {
+    const { config, nowWallMs, self, term } = this.state;
+    return {
+      kind: 'vote-response',
+      group: config.group,
+      from: self,
+      to: request.from,
+      // A granted pre-vote speaks of the term asked for; all else of the voter's own.
+      term: granted ? request.term : term,
+      pre: request.pre,
+      granted,
+      timeSeenMs: config.timekeeper.highestMs(),
+      wallMs: nowWallMs,
+    };
+  }
+}

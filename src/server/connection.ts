@@ -1,0 +1,427 @@
+/**
+ * One client connection: reads commands, keeps their replies in the order sent, writes what is ready once a turn. It stops reading while one
+ * of its requests is parked or being retried, and while the client does not take its replies.
+ */
+import { isUnrestricted, refusalOf } from '../commands/gate.ts';
+import type {
+  ClientSession,
+  Deferred,
+  LocalContext,
+  NodeView,
+  PortKind,
+  ReplyMode,
+  SessionBuffers,
+} from '../commands/local-context.ts';
+import type { LocalCommand } from '../commands/types.ts';
+import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
+import { Args } from '../resp/args.ts';
+import { CommandReader } from '../resp/reader.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
+import { RequestState, type Request, type RequestOwner } from './request.ts';
+import type { ClientServer } from './server.ts';
+
+/** While so much waits to be taken by the client, nothing more of it is read. */
+const OUTPUT_PAUSE_BYTES = 1024 * 1024;
+
+/** What keeps a connection blocked: WAIT. */
+export interface BlockedCommand {
+  /** Something that it waits for may have come. */
+  check(): void;
+  end(reason: 'timeout' | 'error'): void;
+}
+
+export class Connection implements ByteStreamHandler, RequestOwner, ClientSession {
+  readonly id: number;
+  readonly port: PortKind;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly createdWallMs: number;
+  lastCommandMonotonicMs: number;
+  lastCommand = '';
+  protocol: 2 | 3 = 2;
+  db = 0;
+  databaseRefused = false;
+  transactionRefused = false;
+  authenticated: boolean;
+  user = 'default';
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  replyMode: ReplyMode = 'on';
+  noEvict = false;
+  noTouch = false;
+  readonlyMode = false;
+  asking = false;
+  closeAfterReply = false;
+  readonly channels = new Set<string>();
+  readonly patterns = new Set<string>();
+  /** Writes not answered yet, by the index of their shard; made with the first write. */
+  private writesTo: Int32Array | null = null;
+  /** The shard of its last write, for WAIT; -1 before the first. */
+  lastWriteWay = -1;
+
+  readonly stream: ByteStream;
+  private readonly server: ClientServer;
+  private readonly reader: CommandReader;
+  private readonly args = new Args();
+  private readonly context: LocalContext;
+  private out: ReplyWriter | null = null;
+  private isDirty = false;
+  /** Unanswered commands, in the order sent. */
+  private head: Request | null = null;
+  private tail: Request | null = null;
+  private holds = 0;
+  private isPaused = false;
+  private isReading = false;
+  private isClosed = false;
+  private waiting: BlockedCommand | null = null;
+  private peakReplyBytes = 0;
+
+  constructor(server: ClientServer, stream: ByteStream, id: number, port: PortKind, nowWallMs: number) {
+    this.server = server;
+    this.stream = stream;
+    this.id = id;
+    this.port = port;
+    this.address = `${stream.remoteAddress}:${stream.remotePort}`;
+    this.localAddress = `${stream.localAddress}:${stream.localPort}`;
+    this.createdWallMs = nowWallMs;
+    this.lastCommandMonotonicMs = server.now.monotonicMs;
+    this.authenticated = !server.passwordRequired;
+    this.reader = new CommandReader(server.readerLimits);
+    this.reader.authenticated = this.authenticated;
+    this.context = {
+      args: this.args,
+      reply: server.scratch,
+      session: this,
+      node: server.view as NodeView,
+      defer: () => this.defer(),
+    };
+  }
+
+  get blocked(): boolean {
+    return this.waiting !== null;
+  }
+
+  get hasQueue(): boolean {
+    return this.head !== null;
+  }
+
+  // --- input
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.server.statistics.inputBytes += end - start;
+    this.lastCommandMonotonicMs = this.server.beginChunk();
+    this.reader.feed(bytes, start, end);
+    this.read();
+    this.server.endChunk();
+  }
+
+  /** Runs what has been read until it must wait. */
+  private read(): void {
+    if (this.isReading) return;
+    this.isReading = true;
+    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply) {
+      const outcome = this.reader.next(this.args);
+      if (outcome === 'more') break;
+      if (outcome === 'error') {
+        this.refuseInput(this.reader.errorText);
+        break;
+      }
+      this.execute(this.args);
+    }
+    this.isReading = false;
+    this.throttle();
+  }
+
+  private throttle(): void {
+    if (this.isClosed) return;
+    const mustPause = this.holds > 0 || this.closeAfterReply || this.outputBytes > OUTPUT_PAUSE_BYTES;
+    if (mustPause && this.holds > 0) this.reader.hold();
+    if (mustPause === this.isPaused) return;
+    this.isPaused = mustPause;
+    if (mustPause) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  private execute(args: Args): void {
+    const { server } = this;
+    const row = server.table.find(args);
+    if (row === null) {
+      this.replyError(server.table.refusal(args));
+      return;
+    }
+    if (!isUnrestricted(this)) {
+      const refusal = refusalOf(this, row);
+      if (refusal !== null) {
+        server.countRejected(row);
+        this.replyError(refusal);
+        return;
+      }
+    }
+    this.lastCommand = row.name;
+    if (row.kind === 'local') this.runLocal(row, args);
+    else server.runKeyCommand(this, row, args);
+    this.asking = false;
+  }
+
+  private runLocal(row: LocalCommand, args: Args): void {
+    const { server, context } = this;
+    const reply = server.scratch;
+    const mode = this.replyMode;
+    const before = this.tail;
+    reply.reset();
+    reply.protocol = this.protocol;
+    context.args = args;
+    row.run(context);
+    this.reader.authenticated = this.authenticated;
+    server.countLocal(row, reply);
+    if (reply.size === 0 && this.tail !== before) return;
+    if (mode === 'skip-next') {
+      if (this.replyMode === 'skip-next') this.replyMode = 'on';
+    } else if (reply.size > 0 && !(mode === 'off' && this.replyMode === 'off')) {
+      this.replyBytes(reply.buffer, 0, reply.size);
+    }
+  }
+
+  // --- replies
+
+  /** Where a reply may be written at once; only while nothing is queued before it. */
+  writer(): ReplyWriter {
+    const out = (this.out ??= this.server.writers.take());
+    this.markDirty();
+    out.protocol = this.protocol;
+    return out;
+  }
+
+  /** Whether the next reply goes to the client. Clears CLIENT REPLY SKIP. */
+  takeSilence(): boolean {
+    if (this.replyMode === 'on') return false;
+    if (this.replyMode === 'skip-next') this.replyMode = 'on';
+    return true;
+  }
+
+  replyError(text: string): void {
+    const reply = this.server.scratch;
+    reply.reset();
+    reply.error(text);
+    this.server.statistics.countError(reply.buffer, 1);
+    if (!this.takeSilence()) this.replyBytes(reply.buffer, 0, reply.size);
+  }
+
+  /** A reply that is at hand, in its place behind those still awaited. */
+  replyBytes(bytes: Buffer, start: number, end: number): void {
+    if (this.head === null) {
+      this.writer().raw(bytes, start, end);
+      return;
+    }
+    const request = this.enqueue();
+    request.state = RequestState.DONE;
+    keepReply(request, bytes, start, end);
+  }
+
+  /** Takes the next place in the order of replies. */
+  enqueue(): Request {
+    const request = this.server.router.pool.take();
+    request.owner = this;
+    if (this.tail === null) this.head = request;
+    else this.tail.next = request;
+    this.tail = request;
+    request.silent = this.takeSilence();
+    return request;
+  }
+
+  finished(request: Request): void {
+    const { server } = this;
+    this.countDone(request);
+    server.countAnswered(request);
+    if (this.isClosed) {
+      server.router.pool.give(request);
+      return;
+    }
+    if (request !== this.head) {
+      keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      return;
+    }
+    this.send(request);
+    while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+  }
+
+  /** A part of a gathered command is answered: its request can go. */
+  partFinished(request: Request): void {
+    this.countDone(request);
+    this.server.router.pool.give(request);
+  }
+
+  /** A write is about to be sent to the shard. */
+  countWrite(way: number): void {
+    this.writesTo ??= new Int32Array(this.server.router.ways.length);
+    this.writesTo[way] += 1;
+    this.lastWriteWay = way;
+  }
+
+  hasWritesTo(way: number): boolean {
+    return this.writesTo !== null && this.writesTo[way] > 0;
+  }
+
+  private countDone(request: Request): void {
+    if (request.way < 0 || !request.isWrite || this.writesTo === null) return;
+    this.writesTo[request.way] -= 1;
+    this.waiting?.check();
+  }
+
+  get hasWrites(): boolean {
+    return this.writesTo !== null && this.writesTo.some((count) => count > 0);
+  }
+
+  private send(request: Request): void {
+    if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    this.head = request.next;
+    if (this.head === null) this.tail = null;
+    this.server.router.pool.give(request);
+  }
+
+  private defer(): Deferred {
+    const request = this.enqueue();
+    let isAnswered = false;
+    return {
+      answer: (write) => {
+        if (isAnswered) return;
+        isAnswered = true;
+        const reply = this.server.scratch;
+        reply.reset();
+        reply.protocol = this.protocol;
+        write(reply);
+        request.state = RequestState.DONE;
+        request.replyBytes = Buffer.from(reply.buffer.subarray(0, reply.size));
+        request.replyStart = 0;
+        request.replyEnd = reply.size;
+        this.finished(request);
+        this.server.wake();
+      },
+    };
+  }
+
+  // --- holding back
+
+  hold(): void {
+    this.holds += 1;
+  }
+
+  release(): void {
+    this.holds -= 1;
+    if (this.holds === 0 && !this.isClosed) this.server.resumeLater(this);
+  }
+
+  /** Goes on with what was held back. */
+  resume(): void {
+    if (this.isClosed || this.holds > 0) return;
+    this.read();
+  }
+
+  // --- output
+
+  get outputBytes(): number {
+    return this.stream.bufferedBytes + (this.out?.size ?? 0);
+  }
+
+  private markDirty(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.server.dirty(this);
+  }
+
+  /** Writes what is ready to the socket. */
+  flush(): void {
+    this.isDirty = false;
+    const { out } = this;
+    if (this.isClosed) return;
+    if (out !== null && out.size > 0) {
+      this.server.statistics.outputBytes += out.size;
+      this.peakReplyBytes = Math.max(this.peakReplyBytes, out.size);
+      const isTaken = this.stream.write(out.buffer.subarray(0, out.size));
+      this.server.writers.give(out, isTaken);
+      this.out = null;
+    }
+    if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
+      this.server.logSlowReader(this);
+      this.kill();
+      return;
+    }
+    if (this.closeAfterReply && this.head === null) this.stream.end();
+    this.throttle();
+  }
+
+  onDrain(): void {
+    this.throttle();
+    if (!this.isPaused) this.resume();
+  }
+
+  onClose(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.waiting?.end('timeout');
+    if (this.out !== null) this.server.writers.give(this.out, true);
+    this.out = null;
+    // Requests under way keep this owner, and come back to the pool as they are answered; those that are answered already go now.
+    for (let request = this.head; request !== null; ) {
+      const next: Request | null = request.next;
+      if (request.state === RequestState.DONE) this.server.router.pool.give(request);
+      request = next;
+    }
+    this.head = null;
+    this.tail = null;
+    this.server.closed(this);
+  }
+
+  kill(): void {
+    this.stream.destroy();
+    this.onClose();
+  }
+
+  private refuseInput(text: string): void {
+    this.replyError(text);
+    this.closeAfterReply = true;
+    this.markDirty();
+  }
+
+  // --- ClientSession
+
+  push(write: (reply: ReplyWriter) => void): void {
+    if (this.isClosed) return;
+    write(this.writer());
+    this.server.wake();
+  }
+
+  unblock(reason: 'timeout' | 'error'): boolean {
+    if (this.waiting === null) return false;
+    this.waiting.end(reason);
+    return true;
+  }
+
+  /** A WAIT is under way; null: no more. */
+  setBlocked(command: BlockedCommand | null): void {
+    this.waiting = command;
+  }
+
+  buffers(): SessionBuffers {
+    const queryBytes = this.reader.bufferedBytes;
+    const queuedBytes = this.stream.bufferedBytes;
+    const replyBufferBytes = this.out?.buffer.length ?? 0;
+    return {
+      queryBytes,
+      queryFreeBytes: 0,
+      argumentBytes: 0,
+      replyBufferBytes,
+      replyPeakBytes: this.peakReplyBytes,
+      queuedReplies: queuedBytes > 0 ? 1 : 0,
+      queuedBytes,
+      totalBytes: queryBytes + queuedBytes + replyBufferBytes,
+    };
+  }
+}
+
+function keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
+  request.replyBytes = Buffer.from(bytes.subarray(start, end));
+  request.replyStart = 0;
+  request.replyEnd = end - start;
+}

@@ -1,0 +1,126 @@
+/**
+ * A command over several shards: one part per shard, each a request of its own, and one reply made of theirs. Parts run at once and each is
+ * atomic in its shard alone; if the outcome of one is unknown, so is the whole.
+ */
+import { ReplyWriter } from '../resp/reply-writer.ts';
+import { skipReply } from '../resp/reply-scan.ts';
+import type { Connection } from './connection.ts';
+import type { Request, RequestOwner } from './request.ts';
+
+const MINUS = 45;
+const COLON = 58;
+const INDETERMINATE = Buffer.from('-INDETERMINATE');
+
+export type Merge = 'sum' | 'array' | 'concat' | 'ok';
+
+export class Gather implements RequestOwner {
+  private readonly connection: Connection;
+  private readonly place: Request;
+  private readonly merge: Merge;
+  private readonly isWrite: boolean;
+  private readonly replies: Buffer[];
+  /** For `array`: which part each element comes from, in order. */
+  private readonly order: readonly number[];
+  private missing: number;
+  private readonly done: (place: Request, reply: ReplyWriter) => void;
+
+  constructor(
+    connection: Connection,
+    place: Request,
+    merge: Merge,
+    isWrite: boolean,
+    parts: number,
+    order: readonly number[],
+    done: (place: Request, reply: ReplyWriter) => void,
+  ) {
+    this.connection = connection;
+    this.place = place;
+    this.merge = merge;
+    this.isWrite = isWrite;
+    this.replies = new Array<Buffer>(parts);
+    this.order = order;
+    this.missing = parts;
+    this.done = done;
+  }
+
+  hold(): void {
+    this.connection.hold();
+  }
+
+  release(): void {
+    this.connection.release();
+  }
+
+  finished(request: Request): void {
+    this.replies[request.part] = Buffer.from(
+      request.replyBytes.subarray(request.replyStart, request.replyEnd),
+    );
+    this.connection.partFinished(request);
+    this.missing -= 1;
+    if (this.missing > 0) return;
+    const reply = new ReplyWriter(256);
+    reply.protocol = this.connection.protocol;
+    this.write(reply);
+    this.done(this.place, reply);
+  }
+
+  private write(reply: ReplyWriter): void {
+    const error = this.error();
+    if (error !== null) {
+      reply.raw(error, 0, error.length);
+      return;
+    }
+    switch (this.merge) {
+      case 'ok':
+        reply.raw(this.replies[0], 0, this.replies[0].length);
+        break;
+      case 'sum':
+        reply.integer(this.replies.reduce((sum, part) => sum + integerOf(part), 0));
+        break;
+      case 'array':
+        this.writeInOrder(reply);
+        break;
+      case 'concat':
+        this.writeConcatenated(reply);
+        break;
+    }
+  }
+
+  /** An unknown outcome of one write is that of all; else the first error counts. */
+  private error(): Buffer | null {
+    let first: Buffer | null = null;
+    for (const part of this.replies) {
+      if (part[0] !== MINUS) continue;
+      if (part.compare(INDETERMINATE, 0, INDETERMINATE.length, 0, INDETERMINATE.length) === 0) return part;
+      first ??= part;
+    }
+    if (first === null || !this.isWrite || this.replies.every((part) => part[0] === MINUS)) return first;
+    // Some shards have done their part: the command as a whole neither ran nor did not.
+    return Buffer.from('-INDETERMINATE The command ran on some of its shards only\r\n');
+  }
+
+  private writeInOrder(reply: ReplyWriter): void {
+    const at = this.replies.map((part) => elementsAt(part));
+    reply.arrayHeader(this.order.length);
+    for (const part of this.order) {
+      const end = skipReply(this.replies[part], at[part]);
+      reply.raw(this.replies[part], at[part], end);
+      at[part] = end;
+    }
+  }
+
+  private writeConcatenated(reply: ReplyWriter): void {
+    reply.arrayHeader(this.replies.reduce((sum, part) => sum + integerOf(part), 0));
+    for (const part of this.replies) reply.raw(part, elementsAt(part), part.length);
+  }
+}
+
+/** The number of an integer reply, or of an array's elements. */
+function integerOf(part: Buffer): number {
+  if (part[0] !== COLON && part[0] !== 42) return 0;
+  return Number(part.toString('latin1', 1, part.indexOf(13)));
+}
+
+function elementsAt(part: Buffer): number {
+  return part.indexOf(10) + 1;
+}

@@ -1,0 +1,210 @@
+/** What local commands see of the node: put together from its parts when asked. */
+import { slotOf } from '../../ring/index.ts';
+import type { ClusterNode, ClusterShard, ClusterView, SlotKeys } from '../commands/cluster-view.ts';
+import type {
+  ClientSession,
+  NodeView,
+  PortKind,
+  PubSub,
+  Setting,
+  SettingRefusal,
+  SettingsView,
+  SlowLog,
+} from '../commands/local-context.ts';
+import type { NodeFigures } from '../commands/node-figures.ts';
+import type { CommandRow } from '../commands/types.ts';
+import type { Clock, Timers } from '../env/contracts.ts';
+import type { Instant } from '../raft/types.ts';
+import type { Replica } from '../shard/replica.ts';
+import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import type { PeerLink } from '../transport/types.ts';
+import { Connection } from './connection.ts';
+import type { Peers } from './peers.ts';
+import { ReplicaWait } from './replica-wait.ts';
+import type { Router } from './router.ts';
+import type { ClientServer } from './server.ts';
+
+export interface NodeViewDeps {
+  self: NodeId;
+  runId: string;
+  start: number;
+  version: string;
+  clock: Clock;
+  timers: Timers;
+  topology: Topology;
+  server: ClientServer;
+  router: Router;
+  peers: Peers;
+  links: ReadonlyMap<NodeId, PeerLink>;
+  replicas: readonly Replica[];
+  slowLog: SlowLog;
+  pubsub: PubSub;
+  settings: SettingsView;
+  password: string;
+  samePassword(a: string, b: string): boolean;
+  isReady(): boolean;
+  figures(port: PortKind): NodeFigures;
+  resetStatistics(): void;
+}
+
+export class ComposedNodeView implements NodeView {
+  readonly masterNames = new Set<string>();
+  private readonly deps: NodeViewDeps;
+
+  constructor(deps: NodeViewDeps) {
+    this.deps = deps;
+  }
+
+  get nodeId(): string {
+    return this.deps.self;
+  }
+
+  get runId(): string {
+    return this.deps.runId;
+  }
+
+  get start(): number {
+    return this.deps.start;
+  }
+
+  get version(): string {
+    return this.deps.version;
+  }
+
+  get clock(): Clock {
+    return this.deps.clock;
+  }
+
+  get commands(): readonly CommandRow[] {
+    return this.deps.server.table.rows;
+  }
+
+  get settings(): SettingsView {
+    return this.deps.settings;
+  }
+
+  get slowLog(): SlowLog {
+    return this.deps.slowLog;
+  }
+
+  get pubsub(): PubSub {
+    return this.deps.pubsub;
+  }
+
+  get passwordRequired(): boolean {
+    return this.deps.password !== '';
+  }
+
+  checkPassword(user: string, password: string): boolean {
+    return user === 'default' && this.deps.samePassword(password, this.deps.password);
+  }
+
+  slotOf(bytes: Buffer, start: number, end: number): number {
+    return slotOf(bytes, start, end);
+  }
+
+  cluster(): ClusterView {
+    const { topology, self, router } = this.deps;
+    const shards = router.ways.map(
+      (way): ClusterShard => ({
+        id: way.shard,
+        leader: way.leader,
+        term: way.leaderTerm,
+        slots: way.runs.map(({ from, to }) => ({ from, to })),
+      }),
+    );
+    return { self, epoch: topology.epoch, nodes: topology.nodes.map((entry) => this.nodeOf(entry)), shards };
+  }
+
+  self(): ClusterNode {
+    const { topology, self } = this.deps;
+    const entry = topology.nodes.find((node) => node.id === self);
+    if (entry === undefined) throw new TypeError('a node is in its own topology');
+    return this.nodeOf(entry);
+  }
+
+  private nodeOf(entry: NodeEntry): ClusterNode {
+    const { self, peers, links } = this.deps;
+    const isSelf = entry.id === self;
+    const connected = isSelf || links.get(entry.id)?.connected === true;
+    const { id, host, clientPort, redirectPort, peerPort } = entry;
+    return {
+      id,
+      host,
+      clientPort,
+      redirectPort,
+      peerPort,
+      ready: isSelf ? this.deps.isReady() : peers.isReady(id, connected),
+      failed: !isSelf && peers.isFailed(id),
+      connected,
+      heardWallMs: isSelf ? 0 : (peers.get(id)?.heardWallMs ?? 0),
+    };
+  }
+
+  slotKeys(slot: number): SlotKeys | 'elsewhere' | 'not-ready' {
+    const { router, self, server } = this.deps;
+    const way = router.wayOfSlot(slot);
+    if (way.leader !== self || way.replica === undefined) return 'elsewhere';
+    const now: Instant = server.now;
+    if (!way.replica.canReadNow(now)) return 'not-ready';
+    const { keyspace, timeMs, appliedIndex } = way.replica.machine;
+    keyspace.at(Math.floor(timeMs), appliedIndex, false);
+    return {
+      count: keyspace.keyCountInSlot(slot),
+      each: (limit, visit) => {
+        let left = limit;
+        let cursor = slot * 2 ** 32;
+        while (left > 0 && cursor >= 0) {
+          cursor = keyspace.scan(0, cursor, slot, left, (bytes, start, end) => {
+            if (left-- > 0) visit(bytes, start, end);
+          });
+        }
+      },
+    };
+  }
+
+  sessions(): Iterable<ClientSession> {
+    return this.deps.server.connections.values();
+  }
+
+  session(id: number): ClientSession | undefined {
+    return this.deps.server.connections.get(id);
+  }
+
+  figures(port: PortKind): NodeFigures {
+    return this.deps.figures(port);
+  }
+
+  resetStatistics(): void {
+    this.deps.resetStatistics();
+  }
+
+  waitForReplicas(
+    session: ClientSession,
+    replicas: number,
+    timeoutMs: number,
+    done: (held: number | 'unblocked') => void,
+  ): void {
+    if (!(session instanceof Connection)) throw new TypeError('a session is a connection');
+    const held = (): number => this.replicasHolding(session.lastWriteWay);
+    new ReplicaWait(session, this.deps.timers, held, replicas, done).start(timeoutMs);
+  }
+
+  /** Followers known to hold what the shard has acknowledged: its leader knows exactly, another node that it is a majority. */
+  private replicasHolding(wayIndex: number): number {
+    const way = wayIndex < 0 ? undefined : this.deps.router.ways[wayIndex];
+    const shard = this.deps.topology.shards.find((row) => row.id === (way?.shard ?? row.id));
+    const majority = Math.floor((shard?.replicas.length ?? 1) / 2);
+    if (way?.replica?.isLeader !== true) return majority;
+    const { raft, machine } = way.replica;
+    return raft.progress().filter((peer) => peer.match >= machine.appliedIndex).length;
+  }
+}
+
+/** CONFIG as commands see it. */
+export function settingsView(
+  list: () => Iterable<Setting>,
+  set: (pairs: readonly Setting[]) => SettingRefusal | null,
+): SettingsView {
+  return { list, set };
+}

@@ -1,0 +1,85 @@
+/**
+ * What nodes tell each other now and then, besides Raft: which shards they lead, whether they are ready, how much memory they give. Advice only:
+ * no decision about data rests on it.
+ */
+import type { Clock } from '../env/contracts.ts';
+import type { NodeId, ShardId } from '../topology/types.ts';
+import { SectionKind, type PeerLink } from '../transport/types.ts';
+
+/** A node that has not been heard for so long counts as dead to clients. */
+const FAILED_AFTER_MS = 3000;
+
+export interface PeerNews {
+  name: string;
+  ready: boolean;
+  /** Shards that it leads, with the term of each. */
+  leads: readonly (readonly [ShardId, number])[];
+  /** What each of its replicas may use; 0: no limit. */
+  replicaBudgetBytes: number;
+}
+
+interface Known extends PeerNews {
+  heardMonotonicMs: number;
+  heardWallMs: number;
+}
+
+export class Peers {
+  private readonly known = new Map<NodeId, Known>();
+  private readonly clock: Clock;
+  private readonly startedMs: number;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.startedMs = clock.monotonicMs();
+  }
+
+  /** Takes in a HINTS section; null when it is malformed. */
+  hear(node: NodeId, bytes: Buffer, start: number, end: number): PeerNews | null {
+    const news = parseNews(bytes.toString('utf8', start, end));
+    if (news === null) return null;
+    this.known.set(node, {
+      ...news,
+      heardMonotonicMs: this.clock.monotonicMs(),
+      heardWallMs: this.clock.wallMs(),
+    });
+    return news;
+  }
+
+  get(node: NodeId): Known | undefined {
+    return this.known.get(node);
+  }
+
+  isReady(node: NodeId, isConnected: boolean): boolean {
+    return isConnected && this.known.get(node)?.ready === true && !this.isFailed(node);
+  }
+
+  isFailed(node: NodeId): boolean {
+    const heardMs = this.known.get(node)?.heardMonotonicMs ?? this.startedMs;
+    return this.clock.monotonicMs() - heardMs > FAILED_AFTER_MS;
+  }
+}
+
+export function sendNews(link: PeerLink, news: PeerNews): void {
+  const bytes = Buffer.from(JSON.stringify(news));
+  link.section(SectionKind.HINTS).bytes(bytes, 0, bytes.length);
+}
+
+function parseNews(text: string): PeerNews | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { name, ready, leads, replicaBudgetBytes } = value as Record<string, unknown>;
+  if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number') return null;
+  if (!Array.isArray(leads) || !leads.every(isLead)) return null;
+  return { name, ready, leads, replicaBudgetBytes };
+}
+
+function isLead(value: unknown): value is [ShardId, number] {
+  return (
+    Array.isArray(value) && value.length === 2 && Number.isInteger(value[0]) && Number.isInteger(value[1])
+  );
+}

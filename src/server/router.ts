@@ -1,0 +1,250 @@
+/**
+ * Finds the shards of a command and the ways to their leaders. A leader is known from this node's own replica of the shard, or from the hints
+ * that leaders send around; the higher term wins. Hints are advice: a node that does not lead refuses.
+ */
+import { slotOf } from '../../ring/index.ts';
+import { lastKeyArgument } from '../commands/command-table.ts';
+import type { Instant } from '../raft/types.ts';
+import type { Args } from '../resp/args.ts';
+import type { SessionId } from '../shard/batch.ts';
+import { ItemArena } from '../shard/command-item.ts';
+import { floorsItem } from '../shard/prelude.ts';
+import type { Replica } from '../shard/replica.ts';
+import { SLOT_COUNT, type NodeId, type ShardId, type SlotRun, type Topology } from '../topology/types.ts';
+import type { CompiledCommand } from './compiled-command.ts';
+import type { PeerForwarding } from './forwarding.ts';
+import { RequestPool, type Request, type RequestOwner } from './request.ts';
+import { Route, type Parking, type RouteHooks, type RouteLimits, type Target } from './route.ts';
+import { Sequences } from './sequences.ts';
+
+/** After a leader has refused, this long until it is tried again without news of another. */
+const BOUNCE_WAIT_MS = 10;
+/** Slots whose floors one message tells. */
+const FLOORS_PER_MESSAGE = 1024;
+
+export interface LeaderHint {
+  node: NodeId;
+  term: number;
+}
+
+export interface RouterHost {
+  readonly self: NodeId;
+  readonly session: SessionId;
+  readonly now: Instant;
+  replica(shard: ShardId): Replica | undefined;
+  forwarding(node: NodeId): PeerForwarding | undefined;
+  /** The router wants its `follow` called again at the end of this turn. */
+  wake(): void;
+  /** And again after so long. */
+  wakeAfter(delayMs: number): void;
+  countIndeterminate(): void;
+}
+
+/** One shard as the router sees it. */
+export interface ShardWay {
+  /** Dense, from 0. */
+  readonly index: number;
+  readonly shard: ShardId;
+  readonly route: Route;
+  readonly replica: Replica | undefined;
+  readonly local: Target | null;
+  readonly runs: readonly SlotRun[];
+  readonly slotCount: number;
+  hint: LeaderHint | null;
+  /** The leader that `follow` found last; null: none. */
+  leader: NodeId | null;
+  leaderTerm: number;
+  retryAtMs: number;
+}
+
+export const CROSS_SLOT = -1;
+
+export class Router {
+  readonly ways: readonly ShardWay[];
+  readonly pool = new RequestPool();
+  readonly parking: Parking = { bytes: 0 };
+  private readonly host: RouterHost;
+  private readonly waysBySlot: ShardWay[] = [];
+  private readonly waysByShard = new Map<ShardId, ShardWay>();
+  private readonly nodeOfMember = new Map<number, Map<number, NodeId>>();
+  private readonly sequences = new Sequences();
+  private readonly arena = new ItemArena();
+
+  constructor(host: RouterHost, topology: Topology, limits: RouteLimits) {
+    this.host = host;
+    const hooks: RouteHooks = {
+      nowMs: () => host.now.monotonicMs,
+      sequenceAnswered: (slot, sequence) => this.sequences.answered(slot, sequence),
+      stalled: (route) => this.stalled(route),
+      countIndeterminate: () => host.countIndeterminate(),
+    };
+    this.ways = topology.shards.map((shard, index) => {
+      const replica = host.replica(shard.id);
+      const runs = topology.slots.filter((run) => run.shard === shard.id);
+      this.nodeOfMember.set(shard.id, new Map(shard.replicas.map((entry) => [entry.member, entry.node])));
+      return {
+        index,
+        shard: shard.id,
+        route: new Route(shard.id, hooks, limits, this.parking),
+        replica,
+        local: replica === undefined ? null : this.localTarget(replica),
+        runs,
+        slotCount: runs.reduce((sum, run) => sum + run.to - run.from + 1, 0),
+        hint: null,
+        leader: null,
+        leaderTerm: 0,
+        retryAtMs: 0,
+      };
+    });
+    for (const way of this.ways) {
+      this.waysByShard.set(way.shard, way);
+      for (const run of way.runs) for (let slot = run.from; slot <= run.to; slot++) this.waysBySlot[slot] = way;
+    }
+  }
+
+  wayOfSlot(slot: number): ShardWay {
+    return this.waysBySlot[slot];
+  }
+
+  /** The slot of the command's keys; CROSS_SLOT when they have several. */
+  slotOfKeys(command: CompiledCommand, args: Args): number {
+    const { row } = command;
+    const slot = slotOf(args.bytes, args.start[row.firstKey], args.end[row.firstKey]);
+    const last = lastKeyArgument(row, args.count);
+    for (let i = row.firstKey + row.keyStep; i <= last; i += row.keyStep) {
+      if (slotOf(args.bytes, args.start[i], args.end[i]) !== slot) return CROSS_SLOT;
+    }
+    return slot;
+  }
+
+  /** Makes a request of a command on `way` and sends it; `rides`: behind writes of the same connection to that shard. */
+  submit(
+    request: Request,
+    owner: RequestOwner,
+    way: ShardWay,
+    command: CompiledCommand,
+    args: Args,
+    db: number,
+    resp3: boolean,
+    slot: number,
+    rides: boolean,
+  ): void {
+    const { arena, sequences } = this;
+    request.owner = owner;
+    request.command = command.ordinal;
+    request.isWrite = command.isWrite;
+    request.rides = rides && !command.isWrite;
+    request.slot = slot;
+    request.sequence = command.isWrite ? sequences.take(slot) : 0;
+    arena.command(
+      args,
+      db,
+      slot,
+      resp3,
+      request.sequence,
+      command.isWrite ? sequences.floor(slot) : request.sequence,
+    );
+    request.bytes = arena.bytes;
+    request.start = arena.start;
+    request.end = arena.end;
+    way.route.dispatch(request);
+  }
+
+  /** A hint of another node; older terms are ignored. */
+  hint(shard: ShardId, node: NodeId, term: number): void {
+    const way = this.waysByShard.get(shard);
+    if (way === undefined || (way.hint !== null && way.hint.term > term)) return;
+    way.hint = { node, term };
+    this.host.wake();
+  }
+
+  /** Turns each route to where its leader is now. Called each turn. */
+  follow(): void {
+    const nowMs = this.host.now.monotonicMs;
+    for (const way of this.ways) {
+      this.findLeader(way);
+      if (way.retryAtMs > nowMs && !way.route.hasTarget) continue;
+      const target = this.targetOf(way);
+      way.route.retarget(target);
+      if (target !== null) way.route.pump();
+    }
+  }
+
+  /** Answers what has waited too long. */
+  expire(): void {
+    for (const way of this.ways) if (!way.route.isIdle) way.route.expire();
+  }
+
+  /** Tells floors of quiet slots to their leaders, so that rows can go. */
+  tellFloors(): void {
+    for (const way of this.ways) {
+      if (way.leader === null || !way.route.isIdle) continue;
+      const isOurs = (slot: number): boolean => this.waysBySlot[slot] === way;
+      const { slots, floors } = this.sequences.quiet(isOurs, FLOORS_PER_MESSAGE);
+      if (slots.length === 0) continue;
+      if (way.leader === this.host.self) way.replica?.submitFloors(this.host.session, slots, floors);
+      else {
+        const item = floorsItem(this.host.session, slots, floors);
+        this.host.forwarding(way.leader)?.sendFloors(way.shard, item);
+      }
+    }
+  }
+
+  get parkedRequests(): number {
+    return this.ways.filter((way) => way.route.hasUnsent).length;
+  }
+
+  private findLeader(way: ShardWay): void {
+    const { replica, hint } = way;
+    let leader: NodeId | null = null;
+    let term = 0;
+    if (replica !== undefined) {
+      term = replica.raft.term;
+      leader = this.nodeOfMember.get(way.shard)?.get(replica.raft.leader) ?? null;
+    }
+    if (hint !== null && (hint.term > term || (hint.term === term && leader === null))) {
+      leader = hint.node;
+      term = hint.term;
+    }
+    if (leader !== way.leader || term !== way.leaderTerm) way.retryAtMs = 0;
+    way.leader = leader;
+    way.leaderTerm = term;
+  }
+
+  private targetOf(way: ShardWay): Target | null {
+    if (way.leader === null) return null;
+    if (way.leader === this.host.self) return way.replica?.isLeader === true ? way.local : null;
+    const forwarding = this.host.forwarding(way.leader);
+    return forwarding?.link.connected === true ? forwarding.target(way.shard) : null;
+  }
+
+  private stalled(route: Route): void {
+    const way = this.waysByShard.get(route.shard);
+    if (way === undefined) return;
+    if (!route.hasTarget) {
+      way.retryAtMs = this.host.now.monotonicMs + BOUNCE_WAIT_MS;
+      this.host.wakeAfter(BOUNCE_WAIT_MS);
+    }
+    this.host.wake();
+  }
+
+  private localTarget(replica: Replica): Target {
+    const { host } = this;
+    return {
+      send: (request) => {
+        const { bytes, start, end } = request;
+        if (request.isWrite) replica.submitWrite(request, host.session, bytes, start, end, host.now);
+        else if (request.rides) replica.submitRidingRead(request, bytes, start, host.now);
+        else replica.submitRead(request, bytes, start, host.now);
+        host.wake();
+      },
+      abandon: () => {},
+    };
+  }
+}
+
+/** For each slot its shard: what SCAN and redirects go by. */
+export function runEndOf(runs: readonly SlotRun[], slot: number): number {
+  for (const run of runs) if (slot >= run.from && slot <= run.to) return run.to;
+  return SLOT_COUNT - 1;
+}

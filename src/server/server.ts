@@ -1,0 +1,414 @@
+/** The clients of a node: its connections on both ports, and what becomes of their commands. */
+import { slotOf } from '../../ring/index.ts';
+import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts';
+import type { NodeView, PortKind } from '../commands/local-context.ts';
+import type { CommandRow } from '../commands/types.ts';
+import type { ByteStream, Clock } from '../env/contracts.ts';
+import type { Log } from '../log.ts';
+import type { Instant } from '../raft/types.ts';
+import { Args } from '../resp/args.ts';
+import type { ReaderLimits } from '../resp/reader.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Engine } from '../shard/engine.ts';
+import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
+import { Connection } from './connection.ts';
+import { Gather, type Merge } from './gather.ts';
+import { RequestState, type Request } from './request.ts';
+import { CROSS_SLOT, type Router, type ShardWay } from './router.ts';
+import { RandomKeyWalk, ScanWalk, type WalkHost } from './shard-walk.ts';
+import type { SlowLogRing } from './slow-log.ts';
+import { Statistics } from './statistics.ts';
+
+const CROSS_SLOT_TEXT = "CROSSSLOT Keys in request don't hash to the same slot";
+const TOO_MANY_CLIENTS = Buffer.from('-ERR max number of clients reached\r\n');
+const WRITERS_KEPT = 1024;
+/** A writer that has grown beyond this is not kept. */
+const WRITER_KEPT_BYTES = 256 * 1024;
+
+/** Reply buffers, lent to connections while they have something to write. */
+export class WriterPool {
+  private readonly free: ReplyWriter[] = [];
+
+  take(): ReplyWriter {
+    return this.free.pop() ?? new ReplyWriter();
+  }
+
+  /** `isTaken` false: the system still needs the bytes, so the buffer is left to it. */
+  give(writer: ReplyWriter, isTaken: boolean): void {
+    if (!isTaken || writer.buffer.length > WRITER_KEPT_BYTES || this.free.length >= WRITERS_KEPT) return;
+    writer.reset();
+    this.free.push(writer);
+  }
+}
+
+export interface ServerSettings {
+  readonly maxclients: number;
+  readonly outputBufferLimitBytes: number;
+  readonly slowlogSlowerThanUs: number;
+  readonly idleTimeoutSeconds: number;
+}
+
+export interface ServerDeps {
+  table: CommandTable;
+  engine: Engine;
+  router: Router;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+  readerLimits: ReaderLimits;
+  passwordRequired: boolean;
+  /** Read at each use: some change while the node runs. */
+  settings: ServerSettings;
+  slowLog: SlowLogRing;
+  self: string;
+  /** `host:port` that MOVED names. */
+  redirectAddress(node: string): string;
+}
+
+export class ClientServer implements WalkHost {
+  readonly table: CommandTable;
+  readonly router: Router;
+  readonly readerLimits: ReaderLimits;
+  readonly passwordRequired: boolean;
+  readonly writers = new WriterPool();
+  readonly scratch = new ReplyWriter();
+  readonly statistics: Statistics;
+  readonly connections = new Map<number, Connection>();
+  /** What local commands see of the node; set once the node is composed. */
+  view: NodeView | null = null;
+  onClosed: (connection: Connection) => void = () => {};
+
+  private readonly deps: ServerDeps;
+  private readonly numbers: CommandNumbers;
+  private nextId = 1;
+  private dirtyConnections: Connection[] = [];
+  private resumable: Connection[] = [];
+  /** Reads answered at once in this chunk, by their numbers: they share its time. */
+  private readonly direct: number[] = [];
+  private chunkStartMs = 0;
+
+  constructor(deps: ServerDeps) {
+    this.deps = deps;
+    this.table = deps.table;
+    this.router = deps.router;
+    this.readerLimits = deps.readerLimits;
+    this.passwordRequired = deps.passwordRequired;
+    this.numbers = compileCommands(deps.table.rows);
+    this.statistics = new Statistics(deps.table.rows);
+  }
+
+  get now(): Instant {
+    return this.deps.engine.now;
+  }
+
+  get outputLimitBytes(): number {
+    return this.deps.settings.outputBufferLimitBytes;
+  }
+
+  wake(): void {
+    this.deps.engine.wake();
+  }
+
+  accept(stream: ByteStream, port: PortKind): Connection {
+    const now = this.deps.engine.readClock();
+    const connection = new Connection(this, stream, this.nextId++, port, now.wallMs);
+    this.statistics.connectionsReceived += 1;
+    if (this.connections.size >= this.deps.settings.maxclients) {
+      this.statistics.connectionsRejected += 1;
+      stream.write(TOO_MANY_CLIENTS);
+      connection.closeAfterReply = true;
+      stream.end();
+      return connection;
+    }
+    this.connections.set(connection.id, connection);
+    return connection;
+  }
+
+  // --- commands
+
+  beginChunk(): number {
+    this.chunkStartMs = this.deps.engine.readClock().monotonicMs;
+    return this.chunkStartMs;
+  }
+
+  endChunk(): void {
+    const { direct, statistics } = this;
+    if (direct.length === 0) return;
+    const eachMs = (this.deps.clock.monotonicMs() - this.chunkStartMs) / direct.length;
+    for (const command of direct) statistics.timed(command, eachMs);
+    direct.length = 0;
+  }
+
+  runKeyCommand(connection: Connection, row: CommandRow, args: Args): void {
+    const command = this.numbers.key.get(row);
+    if (command === undefined) throw new TypeError(`${row.name} was not compiled`);
+    switch (command.row.spread.by) {
+      case 'slot':
+        this.runOnSlot(connection, command, args);
+        break;
+      case 'keys':
+        this.runOnKeys(connection, command, args, command.row.spread.merge);
+        break;
+      case 'shards':
+        this.runOnShards(connection, command, args, command.row.spread.merge);
+        break;
+      case 'scan':
+        new ScanWalk(this, connection, this.place(connection, command), command, args).start();
+        break;
+      case 'random': {
+        const place = this.place(connection, command);
+        new RandomKeyWalk(this, connection, place, command, args, this.deps.random).start();
+        break;
+      }
+    }
+  }
+
+  private runOnSlot(connection: Connection, command: CompiledCommand, args: Args): void {
+    const slot = this.router.slotOfKeys(command, args);
+    if (slot === CROSS_SLOT) {
+      this.reject(connection, command, CROSS_SLOT_TEXT);
+      return;
+    }
+    this.runOn(connection, command, args, slot);
+  }
+
+  private runOn(connection: Connection, command: CompiledCommand, args: Args, slot: number): void {
+    const way = this.router.wayOfSlot(slot);
+    if (connection.port === 'redirect' && way.leader !== null && way.leader !== this.deps.self) {
+      this.statistics.redirected += 1;
+      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(way.leader)}`);
+      return;
+    }
+    if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {
+      this.readNow(connection, command, args, slot, way);
+      return;
+    }
+    const request = connection.enqueue();
+    request.way = way.index;
+    const rides = connection.hasWritesTo(way.index);
+    if (command.isWrite) connection.countWrite(way.index);
+    const { db, protocol } = connection;
+    this.router.submit(request, connection, way, command, args, db, protocol === 3, slot, rides);
+  }
+
+  private readNow(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    slot: number,
+    way: ShardWay,
+  ): void {
+    const isSilent = connection.takeSilence();
+    const reply = isSilent ? this.silenced(connection) : connection.writer();
+    const start = reply.size;
+    const startedMs = command.isFast ? 0 : this.deps.clock.monotonicMs();
+    way.replica?.readNow(command, args, connection.db, slot, this.now, reply);
+    if (!command.isFast) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
+    this.statistics.replied(command.ordinal, reply.buffer, start);
+    this.direct.push(command.ordinal);
+  }
+
+  private silenced(connection: Connection): ReplyWriter {
+    this.scratch.reset();
+    this.scratch.protocol = connection.protocol;
+    return this.scratch;
+  }
+
+  private noteSlow(connection: Connection, args: Args, durationMs: number): void {
+    const limitUs = this.deps.settings.slowlogSlowerThanUs;
+    if (limitUs < 0 || durationMs * 1000 < limitUs) return;
+    this.deps.slowLog.add(args, durationMs * 1000, this.now.wallMs, connection.address, connection.name);
+  }
+
+  private runOnKeys(connection: Connection, command: CompiledCommand, args: Args, merge: 'sum' | 'array'): void {
+    const { row } = command;
+    const firstSlot = this.slotOfArgument(args, row.firstKey);
+    if (connection.port === 'redirect') {
+      this.runOnSlot(connection, command, args);
+      return;
+    }
+    const last = lastKeyArgument(row, args.count);
+    const groups = new Map<ShardWay, number[]>();
+    const order: ShardWay[] = [];
+    for (let i = row.firstKey; i <= last; i += row.keyStep) {
+      const way = this.router.wayOfSlot(i === row.firstKey ? firstSlot : this.slotOfArgument(args, i));
+      const group = groups.get(way);
+      if (group === undefined) groups.set(way, [i]);
+      else group.push(i);
+      order.push(way);
+    }
+    if (groups.size === 1) {
+      this.runOn(connection, command, args, firstSlot);
+      return;
+    }
+    const parts = [...groups.keys()];
+    const gather = this.gather(connection, command, merge, parts.length, order.map((way) => parts.indexOf(way)));
+    for (const [part, way] of parts.entries()) {
+      const picked = pickArgs(args, row.firstKey, groups.get(way) ?? [], row.keyStep);
+      this.ask(connection, gather, part, way, command, picked, this.slotOfArgument(picked, row.firstKey));
+    }
+  }
+
+  private runOnShards(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    merge: 'sum' | 'concat' | 'ok',
+  ): void {
+    const ways = this.router.ways.filter((way) => way.slotCount > 0 && this.covers(connection, way));
+    if (ways.length === 0) {
+      this.reject(connection, command, 'CLUSTERDOWN This node leads no shard now');
+      return;
+    }
+    const gather = this.gather(connection, command, merge, ways.length, []);
+    for (const [part, way] of ways.entries()) {
+      this.ask(connection, gather, part, way, command, args, way.runs[0].from);
+    }
+  }
+
+  private gather(
+    connection: Connection,
+    command: CompiledCommand,
+    merge: Merge,
+    parts: number,
+    order: readonly number[],
+  ): Gather {
+    const place = this.place(connection, command);
+    return new Gather(connection, place, merge, command.isWrite, parts, order, (request, reply) => {
+      this.finishPlace(connection, request, reply.buffer, 0, reply.size);
+    });
+  }
+
+  private ask(
+    connection: Connection,
+    gather: Gather,
+    part: number,
+    way: ShardWay,
+    command: CompiledCommand,
+    args: Args,
+    slot: number,
+  ): void {
+    const request = this.router.pool.take();
+    request.part = part;
+    request.way = way.index;
+    const rides = connection.hasWritesTo(way.index);
+    if (command.isWrite) connection.countWrite(way.index);
+    const { db, protocol } = connection;
+    this.router.submit(request, gather, way, command, args, db, protocol === 3, slot, rides);
+  }
+
+  /** The place in the order of replies of a command whose parts are asked elsewhere. */
+  private place(connection: Connection, command: CompiledCommand): Request {
+    const place = connection.enqueue();
+    place.command = command.ordinal;
+    place.sinceMs = this.now.monotonicMs;
+    return place;
+  }
+
+  finishPlace(connection: Connection, place: Request, bytes: Buffer, start: number, end: number): void {
+    place.state = RequestState.DONE;
+    place.replyBytes = bytes;
+    place.replyStart = start;
+    place.replyEnd = end;
+    connection.finished(place);
+  }
+
+  covers(connection: Connection, way: ShardWay): boolean {
+    return connection.port === 'client' || way.leader === this.deps.self;
+  }
+
+  private slotOfArgument(args: Args, index: number): number {
+    return slotOf(args.bytes, args.start[index], args.end[index]);
+  }
+
+  private reject(connection: Connection, command: CompiledCommand, text: string): void {
+    this.statistics.rejected[command.ordinal] += 1;
+    connection.replyError(text);
+  }
+
+  // --- counting
+
+  countRejected(row: CommandRow): void {
+    const ordinal = this.numbers.ordinal.get(row);
+    if (ordinal !== undefined) this.statistics.rejected[ordinal] += 1;
+  }
+
+  countLocal(row: CommandRow, reply: ReplyWriter): void {
+    const ordinal = this.numbers.ordinal.get(row);
+    if (ordinal === undefined) return;
+    this.statistics.timed(ordinal, 0);
+    this.statistics.replied(ordinal, reply.buffer, 0);
+  }
+
+  countAnswered(request: Request): void {
+    if (request.command < 0) return;
+    this.statistics.timed(request.command, this.now.monotonicMs - request.sinceMs);
+    this.statistics.replied(request.command, request.replyBytes, request.replyStart);
+  }
+
+  logSlowReader(connection: Connection): void {
+    this.deps.log.warn('client-too-slow', {
+      client: connection.address,
+      bufferedBytes: connection.stream.bufferedBytes,
+    });
+  }
+
+  // --- the turn
+
+  dirty(connection: Connection): void {
+    this.dirtyConnections.push(connection);
+    this.deps.engine.wake();
+  }
+
+  resumeLater(connection: Connection): void {
+    this.resumable.push(connection);
+    this.deps.engine.wake();
+  }
+
+  /** Connections that were held back go on. */
+  resumeHeld(): void {
+    if (this.resumable.length === 0) return;
+    const { resumable } = this;
+    this.resumable = [];
+    for (const connection of resumable) connection.resume();
+    this.endChunk();
+  }
+
+  flush(): void {
+    const { dirtyConnections } = this;
+    if (dirtyConnections.length === 0) return;
+    this.dirtyConnections = [];
+    for (const connection of dirtyConnections) connection.flush();
+  }
+
+  closed(connection: Connection): void {
+    this.connections.delete(connection.id);
+    this.onClosed(connection);
+  }
+
+  /** Closes connections that have been silent too long (`timeout`). */
+  closeIdle(): void {
+    const limitMs = this.deps.settings.idleTimeoutSeconds * 1000;
+    if (limitMs === 0) return;
+    const nowMs = this.now.monotonicMs;
+    for (const connection of this.connections.values()) {
+      const isIdle = nowMs - connection.lastCommandMonotonicMs > limitMs && !connection.hasQueue;
+      if (isIdle && connection.channels.size + connection.patterns.size === 0) connection.kill();
+    }
+  }
+
+  closeAll(): void {
+    for (const connection of this.connections.values()) connection.kill();
+  }
+}
+
+/** The command's name and options with some of its keys (with the arguments that belong to each). */
+function pickArgs(args: Args, firstKey: number, keys: readonly number[], step: number): Args {
+  const picked = new Args();
+  picked.bytes = args.bytes;
+  for (let i = 0; i < firstKey; i++) picked.push(args.start[i], args.end[i]);
+  for (const key of keys) {
+    for (let i = key; i < key + step; i++) picked.push(args.start[i], args.end[i]);
+  }
+  return picked;
+}

@@ -1,0 +1,220 @@
+/**
+ * The turn of a node (ARCHITECTURE.md, "The turn"): gathers what a turn of the event loop brought, then, once: proposes, writes, sends, applies,
+ * answers. One timer serves all groups.
+ */
+import type { Clock, Timer, Timers } from '../env/contracts.ts';
+import type { Instant, Message, PersistMark, Ready } from '../raft/types.ts';
+import type { Wal } from '../wal/types.ts';
+import type { Replica } from './replica.ts';
+
+/** How far the synced ceiling is kept above any time served or acknowledged, and when it is raised (design section 5, "Time"). */
+const CEILING_AHEAD_MS = 2000;
+const CEILING_RAISE_MS = 1000;
+const MAINTAIN_INTERVAL_MS = 100;
+const TIMER_MIN_MS = 1;
+
+interface Written {
+  replica: Replica;
+  mark: PersistMark | null;
+  messages: readonly Message[];
+}
+
+export interface EngineHooks {
+  /** Sends a Raft message; it may be lost. */
+  send(replica: Replica, message: Message): void;
+  /** Before batches are sealed: routes follow their leaders, and send what waits. */
+  beforeSeal(): void;
+  /** The snapshots that a Ready asks for. */
+  snapshots(replica: Replica, ready: Ready): void;
+  /** The end of the turn: one frame a peer, one write a client. */
+  flush(): void;
+  /** Ten times a second. */
+  maintain(): void;
+  /** A broken invariant or a failed disk: the node must stop. */
+  fatal(error: unknown): void;
+}
+
+export class Engine {
+  /** The latest clock reading: taken after the last byte of the input being handled was read. */
+  readonly now: Instant;
+  private readonly clock: Clock;
+  private readonly timers: Timers;
+  private readonly wal: Wal;
+  private readonly hooks: EngineHooks;
+  private readonly replicas: Replica[] = [];
+  private scheduled = false;
+  private inTurn = false;
+  /** Asked for during a turn: another one follows. */
+  private wanted = false;
+  private stopped = false;
+  private staged = false;
+  private written: Written[] = [];
+  private timer: Timer | null = null;
+  private timerAtMs = Infinity;
+  private maintainAtMs = 0;
+  private syncedCeilingMs: number;
+  private askedCeilingMs: number;
+
+  constructor(clock: Clock, timers: Timers, wal: Wal, ceilingMs: number, hooks: EngineHooks) {
+    this.clock = clock;
+    this.timers = timers;
+    this.wal = wal;
+    this.hooks = hooks;
+    this.syncedCeilingMs = ceilingMs;
+    this.askedCeilingMs = ceilingMs;
+    this.now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    this.maintainAtMs = this.now.monotonicMs + MAINTAIN_INTERVAL_MS;
+  }
+
+  /** No time above this may be served or acknowledged. */
+  get ceilingMs(): number {
+    return this.syncedCeilingMs;
+  }
+
+  add(replica: Replica): void {
+    this.replicas.push(replica);
+  }
+
+  readClock(): Instant {
+    this.now.monotonicMs = this.clock.monotonicMs();
+    this.now.wallMs = this.clock.wallMs();
+    return this.now;
+  }
+
+  /** There is something to do at the end of this turn. */
+  wake(): void {
+    if (this.scheduled || this.stopped) return;
+    if (this.inTurn) {
+      this.wanted = true;
+      return;
+    }
+    this.scheduled = true;
+    this.timers.endOfTurn(() => {
+      this.scheduled = false;
+      this.guarded();
+    });
+  }
+
+  /** No more turns. */
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  step(replica: Replica, message: Message): void {
+    if ('timeMs' in message && message.timeMs > this.syncedCeilingMs) {
+      // Acknowledging this time is not allowed yet: as if the message were lost. The ceiling is raised well before, so this is rare.
+      this.raiseCeiling(message.timeMs);
+    } else {
+      replica.raft.step(message, this.now);
+    }
+    this.wake();
+  }
+
+  /** Syncs a ceiling `aheadMs` above the time; `done` runs when it holds. Used before the first turn. */
+  raiseCeiling(timeMs: number, done?: () => void): void {
+    const target = timeMs + CEILING_AHEAD_MS;
+    if (target <= this.askedCeilingMs && done === undefined) return;
+    this.askedCeilingMs = Math.max(target, this.askedCeilingMs);
+    const ceilingMs = this.askedCeilingMs;
+    this.wal.stageTimeCeiling(ceilingMs, () => {
+      this.syncedCeilingMs = Math.max(this.syncedCeilingMs, ceilingMs);
+      done?.();
+    });
+    this.staged = true;
+    this.wake();
+  }
+
+  private guarded(): void {
+    if (this.stopped) return;
+    try {
+      this.inTurn = true;
+      this.turn();
+    } catch (error) {
+      this.stopped = true;
+      this.hooks.fatal(error);
+    } finally {
+      this.inTurn = false;
+    }
+    if (!this.wanted) return;
+    this.wanted = false;
+    this.wake();
+  }
+
+  private turn(): void {
+    const now = this.readClock();
+    for (const replica of this.replicas) {
+      if (replica.raft.nextDeadlineMs() <= now.monotonicMs) replica.raft.tick(now);
+      replica.settle();
+    }
+    if (now.monotonicMs >= this.maintainAtMs) this.maintain(now);
+    this.hooks.beforeSeal();
+    for (const replica of this.replicas) replica.seal(now);
+    this.drain(now);
+    this.hooks.flush();
+    this.setTimer(now.monotonicMs);
+  }
+
+  private maintain(now: Instant): void {
+    this.maintainAtMs = now.monotonicMs + MAINTAIN_INTERVAL_MS;
+    for (const replica of this.replicas) {
+      replica.maintain(now);
+      const timeMs = replica.time.highestMs();
+      if (timeMs + CEILING_RAISE_MS > this.askedCeilingMs) this.raiseCeiling(timeMs);
+    }
+    this.hooks.maintain();
+  }
+
+  /** Until no group has anything to do: in `buffered` a write is durable at once, and what it allows is done in the same turn. */
+  private drain(now: Instant): void {
+    for (;;) {
+      for (const replica of this.replicas) {
+        while (replica.raft.hasReady()) this.handle(replica, replica.raft.takeReady(), now);
+      }
+      if (!this.staged) return;
+      this.staged = false;
+      const { written } = this;
+      this.written = [];
+      this.wal.flush(() => this.durable(written));
+    }
+  }
+
+  private handle(replica: Replica, ready: Ready, now: Instant): void {
+    for (const message of ready.messages) this.hooks.send(replica, message);
+    if (ready.hardState !== null) this.wal.stageHardState(replica.raft.group, ready.hardState);
+    if (ready.entries.length > 0) this.wal.stageEntries(replica.raft.group, ready.entries);
+    if (ready.hardState !== null || ready.entries.length > 0) this.staged = true;
+    if (ready.mark !== null || ready.messagesAfterPersist.length > 0) {
+      this.written.push({ replica, mark: ready.mark, messages: ready.messagesAfterPersist });
+      this.staged = true;
+    }
+    if (ready.committed.length > 0) replica.applyCommitted(ready.committed, now);
+    if (ready.reads.length > 0 || ready.readsLost) replica.answerReads(ready.reads, ready.readsLost, now);
+    this.hooks.snapshots(replica, ready);
+    replica.settle();
+  }
+
+  private durable(written: readonly Written[]): void {
+    if (this.stopped) return;
+    const now = this.inTurn ? this.now : this.readClock();
+    for (const { replica, mark, messages } of written) {
+      for (const message of messages) this.hooks.send(replica, message);
+      if (mark !== null) replica.raft.persisted(mark, now);
+    }
+    this.wake();
+  }
+
+  private setTimer(nowMs: number): void {
+    let dueMs = this.maintainAtMs;
+    for (const replica of this.replicas) dueMs = Math.min(dueMs, replica.raft.nextDeadlineMs());
+    // Deadlines mostly move on: a timer that is set already fires first, and sees.
+    if (this.timer !== null && this.timerAtMs <= dueMs) return;
+    this.timer?.cancel();
+    this.timerAtMs = dueMs;
+    this.timer = this.timers.after(Math.max(TIMER_MIN_MS, dueMs - nowMs), () => {
+      this.timer = null;
+      this.timerAtMs = Infinity;
+      this.guarded();
+    });
+  }
+}

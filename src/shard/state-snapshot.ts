@@ -1,0 +1,149 @@
+/**
+ * All replicated state of a shard as bytes, and back: what goes into snapshot files and to members that are behind. Made in slices while
+ * the log goes on. Records: size u32 (of what follows), type u8, body.
+ */
+import { assert } from '../assert.ts';
+import { TorcError } from '../errors.ts';
+import type { KeyspaceLoad, KeyspaceSnapshot } from '../store/types.ts';
+import { policyItem, readPolicy } from './prelude.ts';
+import type { SessionsImage } from './sessions.ts';
+import { Sessions } from './sessions.ts';
+import type { StateMachine } from './state-machine.ts';
+
+const FORMAT = 1;
+const HEADER_BYTES = 5;
+const RECORD_MAX_BYTES = 16 * 1024 * 1024;
+const RecordType = { HEAD: 1, SESSIONS: 2, KEYS: 3, END: 4 } as const;
+
+/** A snapshot's bytes do not say what they should. */
+export class SnapshotDamagedError extends TorcError {
+  constructor(message: string) {
+    super('TORC_SNAPSHOT_DAMAGED', message);
+  }
+}
+
+export class StateSnapshot {
+  private head: Buffer | null;
+  private sessions: SessionsImage | null;
+  private readonly keys: KeyspaceSnapshot;
+  private isDone = false;
+
+  /** Of the state as it is now. One at a time for each state machine. */
+  constructor(machine: StateMachine) {
+    this.head = headOf(machine);
+    this.sessions = machine.sessions.image();
+    this.keys = machine.keyspace.beginSnapshot();
+  }
+
+  /** The next slice of about `maxBytes`; null at the end. */
+  next(maxBytes: number): Buffer | null {
+    if (this.head !== null) {
+      const record = frame(RecordType.HEAD, this.head);
+      this.head = null;
+      return record;
+    }
+    if (this.sessions !== null) {
+      const slice = sessionSlice(this.sessions, maxBytes);
+      if (slice.length > 0) return slice;
+      this.sessions = null;
+    }
+    const keys = this.keys.next(maxBytes);
+    if (keys !== null) return frame(RecordType.KEYS, keys);
+    if (this.isDone) return null;
+    this.isDone = true;
+    return frame(RecordType.END, Buffer.alloc(0));
+  }
+
+  abandon(): void {
+    this.keys.abandon();
+  }
+}
+
+export class StateLoad {
+  private readonly machine: StateMachine;
+  private readonly keys: KeyspaceLoad;
+  private rest: Buffer = Buffer.alloc(0);
+  private isEnded = false;
+
+  /** Empties the state machine. `index` and `term`: the snapshot's last entry. */
+  constructor(machine: StateMachine, index: number, term: number) {
+    this.machine = machine;
+    this.keys = machine.keyspace.beginLoad();
+    machine.sessions = new Sessions();
+    machine.appliedIndex = index;
+    machine.appliedTerm = term;
+  }
+
+  /** Any cut of the bytes, in order. */
+  feed(bytes: Buffer): void {
+    let data = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
+    while (data.length >= HEADER_BYTES) {
+      const sizeBytes = data.readUInt32LE(0);
+      if (sizeBytes === 0 || sizeBytes > RECORD_MAX_BYTES) throw new SnapshotDamagedError('a record has no legal size');
+      if (data.length < sizeBytes + 4) break;
+      this.take(data[4], data.subarray(HEADER_BYTES, sizeBytes + 4));
+      data = data.subarray(sizeBytes + 4);
+    }
+    this.rest = Buffer.from(data);
+  }
+
+  finish(): void {
+    if (!this.isEnded || this.rest.length > 0) throw new SnapshotDamagedError('it ends before its end');
+    this.keys.finish();
+  }
+
+  private take(type: number, body: Buffer): void {
+    if (this.isEnded) throw new SnapshotDamagedError('it goes on after its end');
+    switch (type) {
+      case RecordType.HEAD:
+        this.takeHead(body);
+        break;
+      case RecordType.SESSIONS:
+        this.machine.sessions.load(body);
+        break;
+      case RecordType.KEYS:
+        this.keys.feed(body);
+        break;
+      case RecordType.END:
+        this.isEnded = true;
+        break;
+      default:
+        throw new SnapshotDamagedError(`a record has the unknown type ${type}`);
+    }
+  }
+
+  private takeHead(body: Buffer): void {
+    if (body[0] !== FORMAT) throw new SnapshotDamagedError(`its format is ${body[0]}, and this build reads ${FORMAT}`);
+    this.machine.timeMs = body.readDoubleLE(1);
+    this.machine.setPolicy(readPolicy(body, 9));
+  }
+}
+
+function headOf(machine: StateMachine): Buffer {
+  const head = Buffer.alloc(9);
+  head[0] = FORMAT;
+  head.writeDoubleLE(machine.timeMs, 1);
+  return Buffer.concat([head, policyItem(machine.policy)]);
+}
+
+function sessionSlice(sessions: SessionsImage, maxBytes: number): Buffer {
+  const records: Buffer[] = [];
+  let sizeBytes = 0;
+  while (sizeBytes < maxBytes) {
+    const record = sessions.next();
+    if (record === null) break;
+    const framed = frame(RecordType.SESSIONS, record);
+    records.push(framed);
+    sizeBytes += framed.length;
+  }
+  return Buffer.concat(records);
+}
+
+function frame(type: number, body: Buffer): Buffer {
+  assert(body.length < RECORD_MAX_BYTES, 'a record of a snapshot has a legal size');
+  const record = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  record.writeUInt32LE(body.length + 1, 0);
+  record[4] = type;
+  body.copy(record, HEADER_BYTES);
+  return record;
+}

@@ -1,0 +1,40 @@
+/** Bytes in, at the end, and out, at the front; those in between lie in one piece. */
+const FIRST_CAPACITY_BYTES = 64 * 1024;
+
+export class ByteQueue {
+  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES);
+  start = 0;
+  end = 0;
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** Makes room for more bytes at `end`. The caller writes them and moves `end`. */
+  reserve(sizeBytes: number): void {
+    if (this.end + sizeBytes <= this.bytes.length) return;
+    const needed = this.length + sizeBytes;
+    const target =
+      needed <= this.bytes.length / 2
+        ? this.bytes
+        : Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(target, 0, this.start, this.end);
+    this.bytes = target;
+    this.end -= this.start;
+    this.start = 0;
+  }
+
+  append(source: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    source.copy(this.bytes, this.end, start, end);
+    this.end += end - start;
+  }
+
+  consume(sizeBytes: number): void {
+    this.start += sizeBytes;
+    if (this.start === this.end) {
+      this.start = 0;
+      this.end = 0;
+    }
+  }
+}

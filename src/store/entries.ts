@@ -1,0 +1,216 @@
+/**
+ * A key's entry in the slabs. Header of 24 bytes, then the key, then the value (a string, or the packed fields of a small hash); an
+ * expiry lies in the last 8 bytes, aligned, only when there is one. A large hash has no value here but the handle of its field table.
+ *
+ * Bytes: 0 database (4 bits) and type (4), 1 encoding (4) and flags (4), 2 slot (u16), 4 key length (u32), 8 value length or table (u32),
+ * 12 version (48 bits), 18 unused, 20 access clock (u32).
+ */
+import { KEY_LENGTH_WORD } from './dictionary.ts';
+import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { roundedSize, UNIT_BYTES } from './size-classes.ts';
+import type { Handle, SlabPool } from './slab-pool.ts';
+import { Encoding, type ValueType, type Window } from './types.ts';
+
+export const ENTRY_HEADER_BYTES = 24;
+const VALUE_WORD = 2;
+const VERSION_WORD = 3;
+const ACCESS_WORD = 5;
+const ENCODING_BYTE = 1;
+const SLOT_BYTE = 2;
+const VERSION_HIGH_BYTE = 16;
+const HAS_EXPIRY = 0x10;
+const EXPIRY_BYTES = 8;
+const TWO_32 = 2 ** 32;
+
+export class Entries {
+  readonly slabs: SlabPool;
+
+  constructor(slabs: SlabPool) {
+    this.slabs = slabs;
+  }
+
+  /** A new entry with its key; the value's bytes are the caller's to write. `access` goes over from the entry that it replaces. */
+  create(
+    db: number,
+    slot: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    type: ValueType,
+    encoding: Encoding,
+    valueLength: number,
+    expireAtMs: number,
+  ): Handle {
+    const keyLength = keyEnd - keyStart;
+    const size = entrySize(keyLength, encoding === Encoding.HASHTABLE ? 0 : valueLength, expireAtMs !== 0);
+    const entry = this.slabs.take(size);
+    const slab = entry >>> SLAB_SHIFT;
+    const unit = entry & UNIT_MASK;
+    const bytes = this.slabs.bytes[slab];
+    const words = this.slabs.words[slab];
+    const flags = expireAtMs === 0 ? 0 : HAS_EXPIRY;
+    words[unit * 2] = db | (type << 4) | ((encoding | flags) << 8) | (slot << 16);
+    words[unit * 2 + KEY_LENGTH_WORD] = keyLength;
+    words[unit * 2 + VALUE_WORD] = valueLength;
+    words[unit * 2 + VERSION_WORD] = 0;
+    words[unit * 2 + VERSION_WORD + 1] = 0;
+    words[unit * 2 + ACCESS_WORD] = 0;
+    copyBytes(keyBytes, keyStart, keyEnd, bytes, unit * UNIT_BYTES + ENTRY_HEADER_BYTES);
+    if (expireAtMs !== 0) this.slabs.doubles[slab][unit + size / UNIT_BYTES - 1] = expireAtMs;
+    return entry;
+  }
+
+  bytes(entry: Handle): Buffer {
+    return this.slabs.bytes[entry >>> SLAB_SHIFT];
+  }
+
+  database(entry: Handle): number {
+    return this.bytes(entry)[(entry & UNIT_MASK) * UNIT_BYTES] & 0x0f;
+  }
+
+  type(entry: Handle): ValueType {
+    return (this.bytes(entry)[(entry & UNIT_MASK) * UNIT_BYTES] >>> 4) as ValueType;
+  }
+
+  encoding(entry: Handle): Encoding {
+    return (this.bytes(entry)[(entry & UNIT_MASK) * UNIT_BYTES + ENCODING_BYTE] & 0x0f) as Encoding;
+  }
+
+  setEncoding(entry: Handle, encoding: Encoding): void {
+    const bytes = this.bytes(entry);
+    const at = (entry & UNIT_MASK) * UNIT_BYTES + ENCODING_BYTE;
+    bytes[at] = (bytes[at] & 0xf0) | encoding;
+  }
+
+  slot(entry: Handle): number {
+    return this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2] >>> (SLOT_BYTE * 8);
+  }
+
+  keyStart(entry: Handle): number {
+    return (entry & UNIT_MASK) * UNIT_BYTES + ENTRY_HEADER_BYTES;
+  }
+
+  keyLength(entry: Handle): number {
+    return this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + KEY_LENGTH_WORD];
+  }
+
+  keyEnd(entry: Handle): number {
+    return this.keyStart(entry) + this.keyLength(entry);
+  }
+
+  valueStart(entry: Handle): number {
+    return this.keyEnd(entry);
+  }
+
+  /** The length of the value; of a large hash: the handle of its field table. */
+  valueLength(entry: Handle): number {
+    return this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + VALUE_WORD];
+  }
+
+  setTable(entry: Handle, table: Handle): void {
+    this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + VALUE_WORD] = table;
+  }
+
+  /**
+   * Gives the value another length in place; the caller has seen that there is room. The expiry moves with the end: so call this before a
+   * growing value is written, and after a shrinking one.
+   */
+  setValueLength(entry: Handle, length: number): void {
+    const expireAtMs = this.expireAtMs(entry);
+    this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + VALUE_WORD] = length;
+    if (expireAtMs !== 0) this.writeExpiry(entry, expireAtMs);
+  }
+
+  version(entry: Handle): number {
+    const at = (entry & UNIT_MASK) * UNIT_BYTES + VERSION_HIGH_BYTE;
+    const bytes = this.bytes(entry);
+    const low = this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + VERSION_WORD];
+    return (bytes[at] | (bytes[at + 1] << 8)) * TWO_32 + low;
+  }
+
+  setVersion(entry: Handle, version: number): void {
+    const words = this.slabs.words[entry >>> SLAB_SHIFT];
+    const at = (entry & UNIT_MASK) * 2 + VERSION_WORD;
+    words[at] = version;
+    words[at + 1] = version / TWO_32;
+  }
+
+  access(entry: Handle): number {
+    return this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + ACCESS_WORD];
+  }
+
+  setAccess(entry: Handle, access: number): void {
+    this.slabs.words[entry >>> SLAB_SHIFT][(entry & UNIT_MASK) * 2 + ACCESS_WORD] = access;
+  }
+
+  hasExpiry(entry: Handle): boolean {
+    return (this.bytes(entry)[(entry & UNIT_MASK) * UNIT_BYTES + ENCODING_BYTE] & HAS_EXPIRY) !== 0;
+  }
+
+  /** 0: none. */
+  expireAtMs(entry: Handle): number {
+    if (!this.hasExpiry(entry)) return 0;
+    const last = (entry & UNIT_MASK) + this.size(entry) / UNIT_BYTES - 1;
+    return this.slabs.doubles[entry >>> SLAB_SHIFT][last];
+  }
+
+  /** Sets another expiry, not 0, where there is room for one. */
+  writeExpiry(entry: Handle, expireAtMs: number): void {
+    const at = (entry & UNIT_MASK) * UNIT_BYTES + ENCODING_BYTE;
+    this.bytes(entry)[at] |= HAS_EXPIRY;
+    const last = (entry & UNIT_MASK) + this.size(entry) / UNIT_BYTES - 1;
+    this.slabs.doubles[entry >>> SLAB_SHIFT][last] = expireAtMs;
+  }
+
+  clearExpiry(entry: Handle): void {
+    this.bytes(entry)[(entry & UNIT_MASK) * UNIT_BYTES + ENCODING_BYTE] &= ~HAS_EXPIRY;
+  }
+
+  /** Bytes of the entry's content; without those of a field table. */
+  size(entry: Handle): number {
+    const valueLength = this.encoding(entry) === Encoding.HASHTABLE ? 0 : this.valueLength(entry);
+    return entrySize(this.keyLength(entry), valueLength, this.hasExpiry(entry));
+  }
+
+  /** Whether content of this size belongs into the block that the entry has. */
+  fits(entry: Handle, sizeBytes: number): boolean {
+    return this.slabs.capacity(entry) === roundedSize(sizeBytes);
+  }
+
+  keyInto(entry: Handle, window: Window): Window {
+    window.bytes = this.bytes(entry);
+    window.start = this.keyStart(entry);
+    window.end = this.keyEnd(entry);
+    return window;
+  }
+
+  valueInto(entry: Handle, window: Window): Window {
+    window.bytes = this.bytes(entry);
+    window.start = this.valueStart(entry);
+    window.end = window.start + this.valueLength(entry);
+    return window;
+  }
+}
+
+/** Bytes of an entry: a multiple of 8. */
+export function entrySize(keyLength: number, valueLength: number, expiring: boolean): number {
+  const content = Math.ceil((ENTRY_HEADER_BYTES + keyLength + valueLength) / UNIT_BYTES) * UNIT_BYTES;
+  return expiring ? content + EXPIRY_BYTES : content;
+}
+
+/** Below this, a loop beats the call into native code. */
+const LOOP_BYTES = 48;
+
+export function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  if (end - start > LOOP_BYTES) {
+    (source as Buffer).copy(target, at, start, end);
+    return;
+  }
+  for (let from = start, to = at; from < end; from += 1, to += 1) target[to] = source[from];
+}

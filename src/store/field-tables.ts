@@ -1,0 +1,160 @@
+/**
+ * Large hashes: a dictionary of field entries. A field entry has a header of 16 bytes (value length u32, field length u32, version of its
+ * last write), then the field, then the value. The version tells a snapshot under way which fields it owes.
+ */
+import { hashBytes } from './byte-hash.ts';
+import type { ChangeObserver } from './change-observer.ts';
+import { Dictionary, INDEX_SHARE_BYTES, KEY_LENGTH_WORD, RECORD_BYTES } from './dictionary.ts';
+import { copyBytes } from './entries.ts';
+import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { roundedSize, UNIT_BYTES } from './size-classes.ts';
+import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
+import type { FieldVisitor, Window } from './types.ts';
+
+const FIELD_HEADER_BYTES = 16;
+const VALUE_LENGTH_WORD = 0;
+const VERSION_DOUBLE = 1;
+
+export class FieldTables {
+  readonly dictionary: Dictionary;
+  observer: ChangeObserver | null = null;
+  private readonly slabs: SlabPool;
+  private readonly hashSeed: number;
+
+  constructor(slabs: SlabPool, hashSeed: number) {
+    this.slabs = slabs;
+    this.hashSeed = hashSeed;
+    this.dictionary = new Dictionary(slabs, FIELD_HEADER_BYTES);
+  }
+
+  create(): Handle {
+    return this.dictionary.create();
+  }
+
+  count(table: Handle): number {
+    return this.dictionary.count(table);
+  }
+
+  /** What the table and its fields account for. */
+  usedBytes(table: Handle): number {
+    return roundedSize(RECORD_BYTES) + this.dictionary.ownerDouble(table);
+  }
+
+  find(table: Handle, bytes: Uint8Array, start: number, end: number): Handle {
+    return this.dictionary.find(table, this.hashOf(bytes, start, end), bytes, start, end);
+  }
+
+  /** True when the field is new. */
+  set(
+    table: Handle,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    version: number,
+  ): boolean {
+    const hash = this.hashOf(bytes, start, end);
+    const old = this.dictionary.find(table, hash, bytes, start, end);
+    if (old !== NO_BLOCK) this.observer?.beforeField(table, old, hash);
+    const size = FIELD_HEADER_BYTES + end - start + valueEnd - valueStart;
+    const kept = old !== NO_BLOCK && this.slabs.capacity(old) === roundedSize(size);
+    const field = kept ? old : this.createField(bytes, start, end, size);
+    this.writeValue(field, valueBytes, valueStart, valueEnd, version);
+    if (kept) return false;
+    if (old === NO_BLOCK) {
+      this.dictionary.insert(table, hash, field);
+      this.dictionary.addToOwnerDouble(table, roundedSize(size) + INDEX_SHARE_BYTES);
+      return true;
+    }
+    this.dictionary.addToOwnerDouble(table, roundedSize(size) - this.slabs.capacity(old));
+    this.dictionary.replace(table, hash, old, field);
+    this.slabs.free(old);
+    return false;
+  }
+
+  /** True when the field was there. */
+  remove(table: Handle, bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = this.hashOf(bytes, start, end);
+    const field = this.dictionary.find(table, hash, bytes, start, end);
+    if (field === NO_BLOCK) return false;
+    this.observer?.beforeField(table, field, hash);
+    this.dictionary.remove(table, hash, field);
+    this.dictionary.addToOwnerDouble(table, -this.slabs.capacity(field) - INDEX_SHARE_BYTES);
+    this.slabs.free(field);
+    return true;
+  }
+
+  /** A table with the same fields, as written in `version`. */
+  copy(table: Handle, version: number): Handle {
+    const copied = this.create();
+    const found = this.dictionary.collect(table, 0, this.count(table));
+    for (let index = 0; index < found; index += 1) {
+      const field = this.dictionary.collected[index];
+      const bytes = this.bytes(field);
+      const valueStart = this.valueStart(field);
+      const end = this.valueEnd(field);
+      this.set(copied, bytes, this.fieldStart(field), valueStart, bytes, valueStart, end, version);
+    }
+    return copied;
+  }
+
+  bytes(field: Handle): Buffer {
+    return this.slabs.bytes[field >>> SLAB_SHIFT];
+  }
+
+  fieldStart(field: Handle): number {
+    return (field & UNIT_MASK) * UNIT_BYTES + FIELD_HEADER_BYTES;
+  }
+
+  valueStart(field: Handle): number {
+    return this.fieldStart(field) + this.word(field, KEY_LENGTH_WORD);
+  }
+
+  valueEnd(field: Handle): number {
+    return this.valueStart(field) + this.word(field, VALUE_LENGTH_WORD);
+  }
+
+  version(field: Handle): number {
+    return this.slabs.doubles[field >>> SLAB_SHIFT][(field & UNIT_MASK) + VERSION_DOUBLE];
+  }
+
+  valueInto(field: Handle, window: Window): void {
+    window.bytes = this.bytes(field);
+    window.start = this.valueStart(field);
+    window.end = this.valueEnd(field);
+  }
+
+  visit(field: Handle, visitor: FieldVisitor): void {
+    const bytes = this.bytes(field);
+    const valueStart = this.valueStart(field);
+    visitor(bytes, this.fieldStart(field), valueStart, bytes, valueStart, this.valueEnd(field));
+  }
+
+  freeField(field: Handle): void {
+    this.slabs.free(field);
+  }
+
+  private hashOf(bytes: Uint8Array, start: number, end: number): number {
+    return hashBytes(bytes, start, end, this.hashSeed);
+  }
+
+  private word(field: Handle, word: number): number {
+    return this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + word];
+  }
+
+  private createField(bytes: Uint8Array, start: number, end: number, sizeBytes: number): Handle {
+    const field = this.slabs.take(sizeBytes);
+    this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + KEY_LENGTH_WORD] = end - start;
+    copyBytes(bytes, start, end, this.bytes(field), this.fieldStart(field));
+    return field;
+  }
+
+  private writeValue(field: Handle, bytes: Uint8Array, start: number, end: number, version: number): void {
+    const slab = field >>> SLAB_SHIFT;
+    this.slabs.words[slab][(field & UNIT_MASK) * 2 + VALUE_LENGTH_WORD] = end - start;
+    this.slabs.doubles[slab][(field & UNIT_MASK) + VERSION_DOUBLE] = version;
+    copyBytes(bytes, start, end, this.bytes(field), this.valueStart(field));
+  }
+}

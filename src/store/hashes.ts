@@ -1,0 +1,245 @@
+/** Hashes: packed fields while small (LISTPACK), a table of field entries from then on (HASHTABLE). As in Redis there is no way back. */
+import {
+  NO_REF,
+  Encoding,
+  type FieldVisitor,
+  type KeyspaceLimits,
+  type Ref,
+  ValueType,
+  type Window,
+} from './types.ts';
+import { entrySize } from './entries.ts';
+import type { KeyTable } from './key-table.ts';
+import {
+  PACKED_HEADER_BYTES,
+  PackedCursor,
+  packedCount,
+  packedSize,
+  writePacked,
+  writePackedCount,
+} from './packed-fields.ts';
+import { END_OF_HASHES } from './dictionary.ts';
+
+export class Hashes {
+  created = false;
+  private readonly keys: KeyTable;
+  private readonly limits: KeyspaceLimits;
+  private readonly cursor = new PackedCursor();
+
+  constructor(keys: KeyTable, limits: KeyspaceLimits) {
+    this.keys = keys;
+    this.limits = limits;
+  }
+
+  create(db: number, slot: number, keyBytes: Buffer, keyStart: number, keyEnd: number, access: number): Ref {
+    const { entries } = this.keys;
+    const type = ValueType.HASH;
+    const length = PACKED_HEADER_BYTES;
+    const entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, Encoding.LISTPACK, length, 0);
+    writePackedCount(entries.bytes(entry), entries.valueStart(entry), 0);
+    entries.setVersion(entry, this.keys.version);
+    entries.setAccess(entry, access);
+    this.keys.add(entry, this.keys.hashOf(keyBytes, keyStart, keyEnd));
+    return entry;
+  }
+
+  length(entry: Ref): number {
+    const { entries, tables } = this.keys;
+    if (this.isTable(entry)) return tables.count(entries.valueLength(entry));
+    return packedCount(entries.bytes(entry), entries.valueStart(entry));
+  }
+
+  get(entry: Ref, field: Buffer, start: number, end: number, window: Window): boolean {
+    const { entries, tables } = this.keys;
+    if (this.isTable(entry)) {
+      const found = tables.find(entries.valueLength(entry), field, start, end);
+      if (found !== NO_REF) tables.valueInto(found, window);
+      return found !== NO_REF;
+    }
+    this.open(entry);
+    if (!this.cursor.seek(field, start, end)) return false;
+    window.bytes = this.cursor.bytes;
+    window.start = this.cursor.valueStart;
+    window.end = this.cursor.valueEnd;
+    return true;
+  }
+
+  set(
+    entry: Ref,
+    field: Buffer,
+    fieldStart: number,
+    fieldEnd: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+  ): Ref {
+    this.keys.observer?.beforeKey(entry);
+    const longest = Math.max(fieldEnd - fieldStart, valueEnd - valueStart);
+    let hash = entry;
+    if (!this.isTable(hash) && longest > this.limits.hashMaxListpackValueBytes) hash = this.convert(hash);
+    if (this.isTable(hash)) {
+      this.setInTable(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
+      return hash;
+    }
+    hash = this.setPacked(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
+    return this.length(hash) > this.limits.hashMaxListpackEntries ? this.convert(hash) : hash;
+  }
+
+  delete(entry: Ref, field: Buffer, start: number, end: number): boolean {
+    this.keys.observer?.beforeKey(entry);
+    const before = this.keys.entryBytes(entry);
+    const removed = this.isTable(entry)
+      ? this.keys.tables.remove(this.keys.entries.valueLength(entry), field, start, end)
+      : this.deletePacked(entry, field, start, end);
+    if (!removed) return false;
+    this.keys.entries.setVersion(entry, this.keys.version);
+    this.keys.account(entry, this.keys.entryBytes(entry) - before);
+    return true;
+  }
+
+  each(entry: Ref, visitor: FieldVisitor): void {
+    if (this.isTable(entry)) {
+      this.visitTable(entry, 0, Infinity, visitor);
+      return;
+    }
+    this.open(entry);
+    while (this.cursor.next()) this.cursor.visit(visitor);
+  }
+
+  /** The cursor is the hash from where to go on. A small hash is visited whole. */
+  scan(entry: Ref, cursor: number, count: number, visitor: FieldVisitor): number {
+    if (this.isTable(entry)) return this.visitTable(entry, cursor, count, visitor);
+    this.each(entry, visitor);
+    return 0;
+  }
+
+  random(entry: Ref, pick: number, visitor: FieldVisitor): void {
+    const { entries, tables } = this.keys;
+    if (this.isTable(entry)) {
+      tables.visit(tables.dictionary.pick(entries.valueLength(entry), pick), visitor);
+      return;
+    }
+    let rank = Math.floor((pick * this.length(entry)) / END_OF_HASHES);
+    this.open(entry);
+    while (this.cursor.next()) {
+      if (rank-- === 0) this.cursor.visit(visitor);
+    }
+  }
+
+  private isTable(entry: Ref): boolean {
+    return this.keys.entries.encoding(entry) === Encoding.HASHTABLE;
+  }
+
+  private open(entry: Ref): void {
+    const { entries } = this.keys;
+    const start = entries.valueStart(entry);
+    this.cursor.open(entries.bytes(entry), start, start + entries.valueLength(entry));
+  }
+
+  private visitTable(entry: Ref, from: number, count: number, visitor: FieldVisitor): number {
+    const { entries, tables } = this.keys;
+    const { dictionary } = tables;
+    const found = dictionary.collect(entries.valueLength(entry), from, count);
+    const next = dictionary.nextHash;
+    for (let index = 0; index < found; index += 1) tables.visit(dictionary.collected[index], visitor);
+    return next === END_OF_HASHES ? 0 : next;
+  }
+
+  private setInTable(
+    entry: Ref,
+    field: Buffer,
+    fieldStart: number,
+    fieldEnd: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const { entries, tables, version } = this.keys;
+    const table = entries.valueLength(entry);
+    const before = tables.usedBytes(table);
+    this.created = tables.set(table, field, fieldStart, fieldEnd, value, valueStart, valueEnd, version);
+    this.keys.account(entry, tables.usedBytes(table) - before);
+    entries.setVersion(entry, version);
+  }
+
+  private setPacked(
+    entry: Ref,
+    field: Buffer,
+    fieldStart: number,
+    fieldEnd: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+  ): Ref {
+    const { entries } = this.keys;
+    this.open(entry);
+    this.created = !this.cursor.seek(field, fieldStart, fieldEnd);
+    const pair = packedSize(fieldEnd - fieldStart) + packedSize(valueEnd - valueStart);
+    // Where the new pair comes, and where what follows it begins now.
+    const at = (this.created ? this.cursor.end : this.cursor.pairStart) - entries.valueStart(entry);
+    const following = (this.created ? this.cursor.end : this.cursor.valueEnd) - entries.valueStart(entry);
+    const resized = this.moveTail(entry, at + pair, following);
+    const start = entries.valueStart(resized);
+    const bytes = entries.bytes(resized);
+    const middle = writePacked(bytes, start + at, field, fieldStart, fieldEnd);
+    writePacked(bytes, middle, value, valueStart, valueEnd);
+    if (this.created) writePackedCount(bytes, start, packedCount(bytes, start) + 1);
+    entries.setVersion(resized, this.keys.version);
+    return resized;
+  }
+
+  /** Moves the value's bytes from `from` on to `to`, and what is before them stays; the entry moves when it needs another block. */
+  private moveTail(entry: Ref, to: number, from: number): Ref {
+    const { entries } = this.keys;
+    const length = entries.valueLength(entry);
+    const resizedLength = length + to - from;
+    const size = entrySize(entries.keyLength(entry), resizedLength, entries.hasExpiry(entry));
+    if (entries.fits(entry, size)) {
+      const before = this.keys.entryBytes(entry);
+      if (to > from) entries.setValueLength(entry, resizedLength);
+      const start = entries.valueStart(entry);
+      if (to !== from) entries.bytes(entry).copyWithin(start + to, start + from, start + length);
+      if (to < from) entries.setValueLength(entry, resizedLength);
+      this.keys.account(entry, this.keys.entryBytes(entry) - before);
+      return entry;
+    }
+    const moved = this.keys.remake(entry, resizedLength);
+    const source = entries.bytes(entry);
+    const start = entries.valueStart(entry);
+    const target = entries.bytes(moved);
+    source.copy(target, entries.valueStart(moved), start, start + Math.min(from, to));
+    source.copy(target, entries.valueStart(moved) + to, start + from, start + length);
+    this.keys.replace(entry, moved, this.keys.hashOfEntry(moved));
+    this.keys.release(entry);
+    return moved;
+  }
+
+  /** In place always: the caller's Ref stays good. What the block has too much is made good by the next write that moves the entry. */
+  private deletePacked(entry: Ref, field: Buffer, fieldStart: number, fieldEnd: number): boolean {
+    const { entries } = this.keys;
+    this.open(entry);
+    if (!this.cursor.seek(field, fieldStart, fieldEnd)) return false;
+    const { bytes, pairStart, valueEnd, end } = this.cursor;
+    const start = entries.valueStart(entry);
+    bytes.copyWithin(pairStart, valueEnd, end);
+    writePackedCount(bytes, start, packedCount(bytes, start) - 1);
+    entries.setValueLength(entry, end - start - (valueEnd - pairStart));
+    return true;
+  }
+
+  private convert(entry: Ref): Ref {
+    const { entries, tables, version } = this.keys;
+    const table = tables.create();
+    this.open(entry);
+    const { cursor } = this;
+    while (cursor.next()) {
+      const { bytes, fieldStart, fieldEnd, valueStart, valueEnd } = cursor;
+      tables.set(table, bytes, fieldStart, fieldEnd, bytes, valueStart, valueEnd, version);
+    }
+    const moved = this.keys.remake(entry, table, Encoding.HASHTABLE);
+    entries.setVersion(moved, version);
+    this.keys.replace(entry, moved, this.keys.hashOfEntry(moved));
+    this.keys.release(entry);
+    return moved;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The keys of a keyspace: entries under their database, slot and key, those that expire in an index of their own, and exact accounting.
+ * Whatever changes an entry goes through here, so that a snapshot under way sees it first.
+ */
+import { hashBytes } from './byte-hash.ts';
+import type { ChangeObserver } from './change-observer.ts';
+import { Dictionary, INDEX_SHARE_BYTES } from './dictionary.ts';
+import { Entries, ENTRY_HEADER_BYTES } from './entries.ts';
+import { FieldTables } from './field-tables.ts';
+import { Reclaimer } from './reclaimer.ts';
+import { roundedSize } from './size-classes.ts';
+import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
+import { SlotTable } from './slot-table.ts';
+import { DATABASE_COUNT, Encoding, type Victim } from './types.ts';
+
+/** Large hashes with more fields are freed bit by bit. */
+const FREE_AT_ONCE_FIELDS = 64;
+
+export class Database {
+  usedBytes = 0;
+  readonly keys: SlotTable;
+  readonly volatile: SlotTable;
+
+  constructor(dictionary: Dictionary) {
+    this.keys = new SlotTable(dictionary);
+    this.volatile = new SlotTable(dictionary);
+  }
+}
+
+export class KeyTable {
+  readonly entries: Entries;
+  readonly tables: FieldTables;
+  readonly dictionary: Dictionary;
+  readonly reclaimer: Reclaimer;
+  readonly databases: (Database | null)[] = Array.from({ length: DATABASE_COUNT }, () => null);
+  version = 0;
+  observer: ChangeObserver | null = null;
+  private readonly hashSeed: number;
+
+  constructor(slabs: SlabPool, hashSeed: number) {
+    this.hashSeed = hashSeed;
+    this.entries = new Entries(slabs);
+    this.dictionary = new Dictionary(slabs, ENTRY_HEADER_BYTES);
+    this.tables = new FieldTables(slabs, hashSeed);
+    this.reclaimer = new Reclaimer(this);
+  }
+
+  observe(observer: ChangeObserver | null): void {
+    this.observer = observer;
+    this.tables.observer = observer;
+  }
+
+  get usedBytes(): number {
+    let sum = 0;
+    for (const database of this.databases) sum += database === null ? 0 : database.usedBytes;
+    return sum;
+  }
+
+  database(db: number): Database {
+    return (this.databases[db] ??= new Database(this.dictionary));
+  }
+
+  hashOf(bytes: Uint8Array, start: number, end: number): number {
+    return hashBytes(bytes, start, end, this.hashSeed);
+  }
+
+  hashOfEntry(entry: Handle): number {
+    const start = this.entries.keyStart(entry);
+    return this.hashOf(this.entries.bytes(entry), start, start + this.entries.keyLength(entry));
+  }
+
+  /** The entry, expired or not, or NO_BLOCK. */
+  lookup(db: number, slot: number, hash: number, bytes: Uint8Array, start: number, end: number): Handle {
+    const database = this.databases[db];
+    return database === null ? NO_BLOCK : database.keys.find(slot, hash, bytes, start, end);
+  }
+
+  /** As in Redis a key lives through the millisecond of its expiry. */
+  isExpired(entry: Handle, timeMs: number): boolean {
+    const expireAtMs = this.entries.expireAtMs(entry);
+    return expireAtMs !== 0 && timeMs > expireAtMs;
+  }
+
+  /** What the key accounts for: its blocks rounded up, and its share of the index. */
+  entryBytes(entry: Handle): number {
+    const own = roundedSize(this.entries.size(entry)) + INDEX_SHARE_BYTES;
+    const index = this.entries.hasExpiry(entry) ? own + INDEX_SHARE_BYTES : own;
+    if (this.entries.encoding(entry) !== Encoding.HASHTABLE) return index;
+    return index + this.tables.usedBytes(this.entries.valueLength(entry));
+  }
+
+  account(entry: Handle, delta: number): void {
+    if (delta !== 0) this.database(this.entries.database(entry)).usedBytes += delta;
+  }
+
+  /** Enters a new entry, written now. */
+  add(entry: Handle, hash: number): void {
+    const database = this.database(this.entries.database(entry));
+    const slot = this.entries.slot(entry);
+    database.keys.insert(slot, hash, entry);
+    if (this.entries.hasExpiry(entry)) database.volatile.insert(slot, hash, entry);
+    database.usedBytes += this.entryBytes(entry);
+  }
+
+  /** Puts `replacement` in the place of `old`, of the same key. The field table of `old`, if any, is not touched. */
+  replace(old: Handle, replacement: Handle, hash: number): void {
+    const database = this.database(this.entries.database(old));
+    const slot = this.entries.slot(old);
+    database.keys.replace(slot, hash, old, replacement);
+    if (this.entries.hasExpiry(old)) database.volatile.remove(slot, hash, old);
+    if (this.entries.hasExpiry(replacement)) database.volatile.insert(slot, hash, replacement);
+    database.usedBytes += this.entryBytes(replacement) - this.entryBytes(old);
+  }
+
+  /** A new entry like this one, written now, with room for another value; not yet in the index. */
+  remake(
+    entry: Handle,
+    valueLength: number,
+    encoding = this.entries.encoding(entry),
+    expireAtMs = this.entries.expireAtMs(entry),
+  ): Handle {
+    const { entries } = this;
+    const start = entries.keyStart(entry);
+    const made = entries.create(
+      entries.database(entry),
+      entries.slot(entry),
+      entries.bytes(entry),
+      start,
+      start + entries.keyLength(entry),
+      entries.type(entry),
+      encoding,
+      valueLength,
+      expireAtMs,
+    );
+    entries.setVersion(made, this.version);
+    entries.setAccess(made, entries.access(entry));
+    return made;
+  }
+
+  /** Sets or removes (0) the expiry in the block that the entry has; the caller has seen that it fits. */
+  setExpiryInPlace(entry: Handle, expireAtMs: number): void {
+    const { entries } = this;
+    const before = this.entryBytes(entry);
+    const had = entries.hasExpiry(entry);
+    if (expireAtMs === 0) entries.clearExpiry(entry);
+    else entries.writeExpiry(entry, expireAtMs);
+    entries.setVersion(entry, this.version);
+    this.account(entry, this.entryBytes(entry) - before);
+    if (had === (expireAtMs !== 0)) return;
+    const volatile = this.database(entries.database(entry)).volatile;
+    if (had) volatile.remove(entries.slot(entry), this.hashOfEntry(entry), entry);
+    else volatile.insert(entries.slot(entry), this.hashOfEntry(entry), entry);
+  }
+
+  victim(entry: Handle): Victim {
+    const { entries } = this;
+    const start = entries.keyStart(entry);
+    const key = Buffer.from(entries.bytes(entry).subarray(start, start + entries.keyLength(entry)));
+    return { db: entries.database(entry), key, version: entries.version(entry) };
+  }
+
+  /** Takes the entry out of the index; its memory and table stay the caller's. */
+  unlink(entry: Handle): void {
+    const database = this.database(this.entries.database(entry));
+    const slot = this.entries.slot(entry);
+    const hash = this.hashOfEntry(entry);
+    database.usedBytes -= this.entryBytes(entry);
+    if (this.entries.hasExpiry(entry)) database.volatile.remove(slot, hash, entry);
+    database.keys.remove(slot, hash, entry);
+  }
+
+  /** Frees an entry that is out of the index, without its table. */
+  release(entry: Handle): void {
+    if (this.observer !== null && this.observer.keepsEntry(entry)) return;
+    this.entries.slabs.free(entry);
+  }
+
+  /** Frees the table of an entry that has one. */
+  releaseTableOf(entry: Handle): void {
+    if (this.entries.encoding(entry) === Encoding.HASHTABLE)
+      this.releaseTable(this.entries.valueLength(entry));
+  }
+
+  releaseTable(table: Handle): void {
+    if (this.observer !== null && this.observer.keepsTable(table)) return;
+    if (this.tables.count(table) > FREE_AT_ONCE_FIELDS) this.reclaimer.addTable(table);
+    else this.freeTable(table);
+  }
+
+  remove(entry: Handle): void {
+    this.observer?.beforeKey(entry);
+    this.unlink(entry);
+    this.releaseTableOf(entry);
+    this.release(entry);
+  }
+
+  /** Readers see an empty database at once; its memory is freed bit by bit. */
+  flush(db: number): void {
+    const database = this.databases[db];
+    if (database === null) return;
+    this.databases[db] = null;
+    if (database.keys.total > 0) this.reclaimer.addDatabase(database);
+  }
+
+  count(db: number): number {
+    return this.databases[db]?.keys.total ?? 0;
+  }
+
+  countInSlot(slot: number): number {
+    let sum = 0;
+    for (const database of this.databases) sum += database === null ? 0 : database.keys.counts[slot];
+    return sum;
+  }
+
+  private freeTable(table: Handle): void {
+    const fields = this.tables.dictionary.collect(table, 0, this.tables.count(table));
+    for (let index = 0; index < fields; index += 1) {
+      this.tables.freeField(this.tables.dictionary.collected[index]);
+    }
+    this.tables.dictionary.free(table);
+  }
+}

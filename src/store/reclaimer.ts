@@ -1,0 +1,88 @@
+/** Frees large hashes and flushed databases bit by bit, first come, first freed. */
+import { END_OF_HASHES } from './dictionary.ts';
+import type { Database, KeyTable } from './key-table.ts';
+import type { Handle } from './slab-pool.ts';
+import { SLOT_COUNT } from './slot-table.ts';
+
+interface TableWork {
+  kind: 'table';
+  table: Handle;
+  nextHash: number;
+}
+
+interface DatabaseWork {
+  kind: 'database';
+  database: Database;
+  slot: number;
+  nextHash: number;
+}
+
+export class Reclaimer {
+  private readonly keys: KeyTable;
+  private readonly work: (TableWork | DatabaseWork)[] = [];
+  /** A snapshot that has not yet passed this database keeps it from being freed. */
+  private heldDatabases: ReadonlySet<Database> = new Set();
+
+  constructor(keys: KeyTable) {
+    this.keys = keys;
+  }
+
+  addTable(table: Handle): void {
+    this.work.push({ kind: 'table', table, nextHash: 0 });
+  }
+
+  addDatabase(database: Database): void {
+    this.work.push({ kind: 'database', database, slot: 0, nextHash: 0 });
+  }
+
+  hold(databases: ReadonlySet<Database>): void {
+    this.heldDatabases = databases;
+  }
+
+  /** Frees about `maxItems`. True while more can be freed now. */
+  run(maxItems: number): boolean {
+    let left = maxItems;
+    while (left > 0) {
+      const index = this.work.findIndex((work) => !this.isHeld(work));
+      if (index < 0) return false;
+      const work = this.work[index];
+      left -= work.kind === 'table' ? this.freeFields(work, left) : this.freeKeys(work, left);
+      const done = work.kind === 'table' ? work.nextHash === END_OF_HASHES : work.slot === SLOT_COUNT;
+      if (done) this.work.splice(this.work.indexOf(work), 1);
+    }
+    return this.work.some((work) => !this.isHeld(work));
+  }
+
+  private isHeld(work: TableWork | DatabaseWork): boolean {
+    return work.kind === 'database' && this.heldDatabases.has(work.database);
+  }
+
+  private freeFields(work: TableWork, limit: number): number {
+    const tables = this.keys.tables;
+    const found = tables.dictionary.collect(work.table, work.nextHash, limit);
+    for (let index = 0; index < found; index += 1) tables.freeField(tables.dictionary.collected[index]);
+    work.nextHash = tables.dictionary.nextHash;
+    if (work.nextHash === END_OF_HASHES) tables.dictionary.free(work.table);
+    return found + 1;
+  }
+
+  private freeKeys(work: DatabaseWork, limit: number): number {
+    const { keys, volatile } = work.database;
+    work.slot = keys.nextSlot(work.slot, SLOT_COUNT - 1);
+    if (work.slot === SLOT_COUNT) return 1;
+    const dictionary = this.keys.dictionary;
+    const found = keys.collect(work.slot, work.nextHash, limit);
+    for (let index = 0; index < found; index += 1) {
+      this.keys.releaseTableOf(dictionary.collected[index]);
+      this.keys.release(dictionary.collected[index]);
+    }
+    work.nextHash = dictionary.nextHash;
+    if (work.nextHash === END_OF_HASHES) {
+      keys.discard(work.slot);
+      volatile.discard(work.slot);
+      work.nextHash = 0;
+      work.slot += 1;
+    }
+    return found + 1;
+  }
+}

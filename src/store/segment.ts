@@ -1,0 +1,137 @@
+/**
+ * A segment of a dictionary: pairs (hash, handle) in the order of their hashes, without gaps. Hashes are uniform, so a pair is found by
+ * interpolation: a guess, and a few steps from there. Order and density make scans, uniform picks and splits simple, and cost 9 bytes a pair.
+ *
+ * Words of the block: count, (capacity << 8 | depth), then the pairs. All hashes in it share their first `depth` bits.
+ */
+import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { roundedSize } from './size-classes.ts';
+import type { Handle, SlabPool } from './slab-pool.ts';
+
+const HEADER_WORDS = 2;
+const PAIR_BYTES = 8;
+/** Beyond it a segment is split in two. Moving up to this many pairs takes well under a microsecond. */
+export const MAX_PAIRS = 511;
+const LEAST_CAPACITY = 1;
+const TWO_32 = 2 ** 32;
+
+export class Segments {
+  private readonly slabs: SlabPool;
+
+  constructor(slabs: SlabPool) {
+    this.slabs = slabs;
+  }
+
+  create(depth: number, pairs: number): Handle {
+    const sizeBytes = roundedSize(HEADER_WORDS * 4 + Math.max(pairs, LEAST_CAPACITY) * PAIR_BYTES);
+    const segment = this.slabs.take(sizeBytes);
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    words[at] = 0;
+    words[at + 1] = (((sizeBytes - HEADER_WORDS * 4) / PAIR_BYTES) << 8) | depth;
+    return segment;
+  }
+
+  free(segment: Handle): void {
+    this.slabs.free(segment);
+  }
+
+  count(segment: Handle): number {
+    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2];
+  }
+
+  depth(segment: Handle): number {
+    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + 1] & 0xff;
+  }
+
+  hashAt(segment: Handle, index: number): number {
+    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index];
+  }
+
+  handleAt(segment: Handle, index: number): Handle {
+    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1];
+  }
+
+  setHandleAt(segment: Handle, index: number, handle: Handle): void {
+    this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1] =
+      handle;
+  }
+
+  /** The first index whose hash is not below `hash`. */
+  lowerBound(segment: Handle, hash: number): number {
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    const count = words[at];
+    const pairs = at + HEADER_WORDS;
+    const depth = words[at + 1] & 0xff;
+    let index = Math.floor((((hash << depth) >>> 0) * count) / TWO_32);
+    while (index < count && words[pairs + 2 * index] < hash) index += 1;
+    while (index > 0 && words[pairs + 2 * index - 2] >= hash) index -= 1;
+    return index;
+  }
+
+  /** The index of this very pair, or -1. */
+  indexOf(segment: Handle, hash: number, handle: Handle): number {
+    const count = this.count(segment);
+    for (let index = this.lowerBound(segment, hash); index < count; index += 1) {
+      if (this.hashAt(segment, index) !== hash) return -1;
+      if (this.handleAt(segment, index) === handle) return index;
+    }
+    return -1;
+  }
+
+  /** Puts the pair in; returns the segment, which moves when it has to grow. */
+  insert(segment: Handle, hash: number, handle: Handle): Handle {
+    const index = this.lowerBound(segment, hash);
+    const roomy = this.isFull(segment) ? this.resize(segment, grown(this.count(segment))) : segment;
+    const words = this.slabs.words[roomy >>> SLAB_SHIFT];
+    const at = (roomy & UNIT_MASK) * 2;
+    const count = words[at];
+    const place = at + HEADER_WORDS + 2 * index;
+    if (index < count) words.copyWithin(place + 2, place, at + HEADER_WORDS + 2 * count);
+    words[place] = hash;
+    words[place + 1] = handle;
+    words[at] = count + 1;
+    return roomy;
+  }
+
+  /** Takes the pair out; returns the segment, which moves when it shrinks. */
+  removeAt(segment: Handle, index: number): Handle {
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    const count = words[at] - 1;
+    const place = at + HEADER_WORDS + 2 * index;
+    words.copyWithin(place, place + 2, at + HEADER_WORDS + 2 * count + 2);
+    words[at] = count;
+    const capacity = words[at + 1] >>> 8;
+    return capacity > 4 && capacity > 2 * count ? this.resize(segment, grown(count)) : segment;
+  }
+
+  /** Appends `count` pairs of another segment; there is room, and their hashes are not below those that are there. */
+  append(segment: Handle, from: Handle, index: number, count: number): void {
+    const source = this.slabs.words[from >>> SLAB_SHIFT];
+    const first = (from & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index;
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    words.set(source.subarray(first, first + 2 * count), at + HEADER_WORDS + 2 * words[at]);
+    words[at] += count;
+  }
+
+  private isFull(segment: Handle): boolean {
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    return words[at] === words[at + 1] >>> 8;
+  }
+
+  private resize(segment: Handle, pairs: number): Handle {
+    const moved = this.create(this.depth(segment), pairs);
+    this.append(moved, segment, 0, this.count(segment));
+    this.slabs.free(segment);
+    return moved;
+  }
+}
+
+/** Capacity for one more pair: an eighth more keeps the cost of growing constant per pair. */
+function grown(count: number): number {
+  return count + 1 + (count >>> 3);
+}

@@ -1,0 +1,232 @@
+/** Reads a snapshot's bytes, in any cut, into an empty keyspace. */
+import { crc32 } from 'node:zlib';
+import { ByteQueue } from './byte-queue.ts';
+import { copyBytes } from './entries.ts';
+import type { KeyTable } from './key-table.ts';
+import { type Handle, NO_BLOCK } from './slab-pool.ts';
+import { SLOT_COUNT } from './slot-table.ts';
+import {
+  EndRecord,
+  FieldRecord,
+  FORMAT_VERSION,
+  FRAME_HEADER_BYTES,
+  KeyRecord,
+  MAGIC,
+  PartRecord,
+  PREAMBLE_BYTES,
+  RecordKind,
+  SnapshotDamagedError,
+} from './snapshot-format.ts';
+import { DATABASE_COUNT, Encoding, type KeyspaceLoad, ValueType } from './types.ts';
+
+const MAX_FRAME_BYTES = 2 ** 30;
+
+/** A long string or large hash of which not all has come. */
+interface Part {
+  entry: Handle;
+  /** Bytes or fields still to come. */
+  missing: number;
+}
+
+export class SnapshotLoader implements KeyspaceLoad {
+  private readonly keys: KeyTable;
+  private readonly frames = new ByteQueue();
+  private readonly records = new ByteQueue();
+  private readonly parts = new Map<number, Part>();
+  private keyCount = 0;
+  private begun = false;
+  private ended = false;
+
+  constructor(keys: KeyTable) {
+    this.keys = keys;
+  }
+
+  feed(bytes: Buffer): void {
+    this.frames.append(bytes, 0, bytes.length);
+    while (this.takeFrame()) this.readRecords();
+  }
+
+  finish(): void {
+    const rest = this.frames.length + this.records.length + this.parts.size;
+    if (!this.ended || rest > 0) throw new SnapshotDamagedError('it ends too early');
+  }
+
+  /** Moves the payload of a whole frame to the records; false when none is there yet. */
+  private takeFrame(): boolean {
+    const { bytes, start, length } = this.frames;
+    if (length < FRAME_HEADER_BYTES) return false;
+    const payload = bytes.readUInt32LE(start);
+    if (payload > MAX_FRAME_BYTES) throw new SnapshotDamagedError('a frame has an impossible length');
+    if (length < FRAME_HEADER_BYTES + payload) return false;
+    const from = start + FRAME_HEADER_BYTES;
+    if (crc32(bytes.subarray(from, from + payload)) !== bytes.readUInt32LE(start + 4)) {
+      throw new SnapshotDamagedError('a checksum does not match');
+    }
+    this.records.append(bytes, from, from + payload);
+    this.frames.consume(FRAME_HEADER_BYTES + payload);
+    return true;
+  }
+
+  private readRecords(): void {
+    if (!this.begun && !this.readPreamble()) return;
+    while (this.records.length > 0) {
+      if (this.ended) throw new SnapshotDamagedError('something follows its end');
+      const length = this.recordLength();
+      if (length < 0 || length > this.records.length) return;
+      this.readRecord();
+      this.records.consume(length);
+    }
+  }
+
+  private readPreamble(): boolean {
+    const { bytes, start, length } = this.records;
+    if (length < PREAMBLE_BYTES) return false;
+    if (MAGIC.compare(bytes, start, start + MAGIC.length) !== 0)
+      throw new SnapshotDamagedError('it is something else');
+    const version = bytes[start + MAGIC.length];
+    if (version !== FORMAT_VERSION) throw new SnapshotDamagedError(`format ${version} is not known here`);
+    this.records.consume(PREAMBLE_BYTES);
+    this.begun = true;
+    return true;
+  }
+
+  /** Of the record at the front; -1 when too little of it is there to say. */
+  private recordLength(): number {
+    const { bytes, start, length } = this.records;
+    switch (bytes[start]) {
+      case RecordKind.KEY:
+      case RecordKind.LONG_STRING:
+      case RecordKind.TABLE: {
+        if (length < KeyRecord.BYTES) return -1;
+        const inline =
+          bytes[start] === RecordKind.KEY ? bytes.readUInt32LE(start + KeyRecord.VALUE_LENGTH) : 0;
+        return KeyRecord.BYTES + bytes.readUInt32LE(start + KeyRecord.KEY_LENGTH) + inline;
+      }
+      case RecordKind.PART:
+        if (length < PartRecord.BYTES) return -1;
+        return PartRecord.BYTES + bytes.readUInt32LE(start + PartRecord.LENGTH);
+      case RecordKind.FIELD: {
+        if (length < FieldRecord.BYTES) return -1;
+        const field = bytes.readUInt32LE(start + FieldRecord.FIELD_LENGTH);
+        return FieldRecord.BYTES + field + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
+      }
+      case RecordKind.END:
+        return EndRecord.BYTES;
+      default:
+        throw new SnapshotDamagedError('a record is of no known kind');
+    }
+  }
+
+  private readRecord(): void {
+    const { bytes, start } = this.records;
+    switch (bytes[start]) {
+      case RecordKind.PART:
+        this.readPart();
+        break;
+      case RecordKind.FIELD:
+        this.readField();
+        break;
+      case RecordKind.END:
+        this.ended = true;
+        if (bytes.readDoubleLE(start + EndRecord.KEY_COUNT) !== this.keyCount) {
+          throw new SnapshotDamagedError('keys are missing');
+        }
+        break;
+      default:
+        this.readKey();
+    }
+  }
+
+  private readKey(): void {
+    const { bytes, start } = this.records;
+    const kind = bytes[start];
+    const length = bytes.readUInt32LE(start + KeyRecord.VALUE_LENGTH);
+    const entry = this.createEntry(kind, length);
+    this.keyCount += 1;
+    const { entries } = this.keys;
+    if (kind === RecordKind.KEY) {
+      const valueStart = start + KeyRecord.BYTES + entries.keyLength(entry);
+      copyBytes(bytes, valueStart, valueStart + length, entries.bytes(entry), entries.valueStart(entry));
+    } else if (length > 0) {
+      this.parts.set(bytes.readUInt32LE(start + KeyRecord.NUMBER), { entry, missing: length });
+    }
+    this.keys.add(entry, this.keys.hashOfEntry(entry));
+  }
+
+  private createEntry(kind: number, length: number): Handle {
+    const { bytes, start } = this.records;
+    const { entries, tables } = this.keys;
+    const db = bytes[start + KeyRecord.DATABASE];
+    const slot = bytes.readUInt16LE(start + KeyRecord.SLOT);
+    const keyStart = start + KeyRecord.BYTES;
+    const keyEnd = keyStart + bytes.readUInt32LE(start + KeyRecord.KEY_LENGTH);
+    const type = bytes[start + KeyRecord.TYPE] as ValueType;
+    const encoding = bytes[start + KeyRecord.ENCODING] as Encoding;
+    if (db >= DATABASE_COUNT || slot >= SLOT_COUNT || !isKnown(kind, type, encoding)) {
+      throw new SnapshotDamagedError('a key is impossible');
+    }
+    if (
+      this.keys.lookup(db, slot, this.keys.hashOf(bytes, keyStart, keyEnd), bytes, keyStart, keyEnd) !==
+      NO_BLOCK
+    ) {
+      throw new SnapshotDamagedError('a key comes twice');
+    }
+    const value = kind === RecordKind.TABLE ? tables.create() : length;
+    const expireAtMs = bytes.readDoubleLE(start + KeyRecord.EXPIRY);
+    const entry = entries.create(db, slot, bytes, keyStart, keyEnd, type, encoding, value, expireAtMs);
+    entries.setVersion(entry, bytes.readUIntLE(start + KeyRecord.VERSION, 6));
+    return entry;
+  }
+
+  private readPart(): void {
+    const { bytes, start } = this.records;
+    const { entries } = this.keys;
+    const length = bytes.readUInt32LE(start + PartRecord.LENGTH);
+    const part = this.part(bytes.readUInt32LE(start + PartRecord.NUMBER), length, ValueType.STRING);
+    const at = entries.valueStart(part.entry) + entries.valueLength(part.entry) - part.missing;
+    copyBytes(
+      bytes,
+      start + PartRecord.BYTES,
+      start + PartRecord.BYTES + length,
+      entries.bytes(part.entry),
+      at,
+    );
+    this.received(bytes.readUInt32LE(start + PartRecord.NUMBER), part, length);
+  }
+
+  private readField(): void {
+    const { bytes, start } = this.records;
+    const { entries, tables } = this.keys;
+    const number = bytes.readUInt32LE(start + FieldRecord.NUMBER);
+    const part = this.part(number, 1, ValueType.HASH);
+    const field = start + FieldRecord.BYTES;
+    const value = field + bytes.readUInt32LE(start + FieldRecord.FIELD_LENGTH);
+    const end = value + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
+    const table = entries.valueLength(part.entry);
+    const before = tables.usedBytes(table);
+    if (!tables.set(table, bytes, field, value, bytes, value, end, entries.version(part.entry))) {
+      throw new SnapshotDamagedError('a field comes twice');
+    }
+    this.keys.account(part.entry, tables.usedBytes(table) - before);
+    this.received(number, part, 1);
+  }
+
+  private part(number: number, length: number, type: ValueType): Part {
+    const part = this.parts.get(number);
+    if (part === undefined || part.missing < length || this.keys.entries.type(part.entry) !== type) {
+      throw new SnapshotDamagedError('a part belongs to nothing');
+    }
+    return part;
+  }
+
+  private received(number: number, part: Part, length: number): void {
+    part.missing -= length;
+    if (part.missing === 0) this.parts.delete(number);
+  }
+}
+
+function isKnown(kind: number, type: ValueType, encoding: Encoding): boolean {
+  if (kind === RecordKind.TABLE) return type === ValueType.HASH && encoding === Encoding.HASHTABLE;
+  if (type === ValueType.HASH) return kind === RecordKind.KEY && encoding === Encoding.LISTPACK;
+  return type === ValueType.STRING && encoding <= Encoding.RAW;
+}

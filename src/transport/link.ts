@@ -1,0 +1,239 @@
+import { assert } from '../assert.ts';
+import type { Address, Timer } from '../env/contracts.ts';
+import type { Announcement, NodeId } from '../topology/types.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionEvents } from './connection.ts';
+import { eachSection, FrameBuilder, frameOf } from './frame.ts';
+import type { PeerSession } from './peer-port.ts';
+import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
+import type { MeshHandler, PeerLink, Report, SectionKind, SectionWriter } from './types.ts';
+
+/** The two connections of a pair. */
+export type LinkChannel = 'control' | 'bulk';
+const CHANNELS: readonly LinkChannel[] = ['control', 'bulk'];
+
+export interface LinkLimits {
+  /** Queued on the control connection; beyond, the peer is too slow and the connection starts anew. */
+  controlBufferLimitBytes: number;
+  /** Queued on the bulk connection; beyond, `sendBulk` refuses. */
+  bulkBufferLimitBytes: number;
+  /** A connection on which nothing was heard for so long is cut: the peer is gone, or the line is. */
+  silenceLimitMs: number;
+  redialMinMs: number;
+  redialMaxMs: number;
+  /** The side that does not dial by rule does so after this long alone: the other may know an old address only. */
+  reverseDialMs: number;
+}
+
+/** What a link needs of its mesh. */
+export interface LinkHost {
+  readonly handler: MeshHandler;
+  readonly limits: LinkLimits;
+  readonly report: Report;
+  nowMs(): number;
+  /** A uniform number in [0, 1). */
+  random(): number;
+  after(delayMs: number, run: () => void): Timer;
+  epoch(): { generation: number; epoch: number };
+  dial(link: Link, channel: LinkChannel, address: Address, failed: () => void): Timer;
+  echoOwed(connection: Connection): void;
+}
+
+/** One direction of dialing: when to try again. */
+interface Redial {
+  timer: Timer | null;
+  dialing: Timer | null;
+  failures: number;
+}
+
+export class Link implements PeerLink {
+  readonly node: NodeId;
+  connection = 0;
+  peerStart = 0;
+  announced: Announcement | null = null;
+  private readonly host: LinkHost;
+  private readonly dials: boolean;
+  private readonly frame = new FrameBuilder();
+  private readonly redials: Record<LinkChannel, Redial> = {
+    control: { timer: null, dialing: null, failures: 0 },
+    bulk: { timer: null, dialing: null, failures: 0 },
+  };
+  private readonly sockets: Record<LinkChannel, Connection | null> = { control: null, bulk: null };
+  private address: Address;
+  private closed = false;
+
+  constructor(host: LinkHost, node: NodeId, address: Address, dials: boolean) {
+    this.host = host;
+    this.node = node;
+    this.address = address;
+    this.dials = dials;
+  }
+
+  get connected(): boolean {
+    return this.sockets.control !== null;
+  }
+
+  get bufferedBytes(): number {
+    return (this.sockets.control?.bufferedBytes ?? 0) + (this.sockets.bulk?.bufferedBytes ?? 0);
+  }
+
+  get roundTripMs(): number {
+    return this.sockets.control?.roundTripMs ?? 0;
+  }
+
+  section(kind: SectionKind): SectionWriter {
+    assert(this.sockets.control !== null, 'sections are written to a connected peer');
+    return this.frame.section(kind);
+  }
+
+  sendBulk(kind: SectionKind, bytes: Uint8Array): boolean {
+    const connection = this.sockets.bulk;
+    if (connection === null) return false;
+    const queued = connection.bufferedBytes;
+    if (queued > 0 && queued + bytes.length > this.host.limits.bulkBufferLimitBytes) return false;
+    connection.send(frameOf(kind, bytes, connection.nextHead()));
+    return true;
+  }
+
+  start(): void {
+    for (const channel of CHANNELS) this.planDial(channel);
+  }
+
+  flush(): void {
+    const connection = this.sockets.control;
+    if (connection === null || this.frame.empty) return;
+    connection.send(this.frame.take(connection.nextHead()));
+    if (connection.bufferedBytes > this.host.limits.controlBufferLimitBytes) {
+      this.host.report('warn', `${this.name} takes its messages too slowly: the connection starts anew`);
+      connection.terminate();
+      this.lost('control', connection);
+    }
+  }
+
+  /** Takes over a connection that has proven itself; it replaces an older one, which the other side has given up. */
+  attach(session: PeerSession, channel: LinkChannel): Connection {
+    const connection: Connection = new Connection(
+      session.socket,
+      this.eventsOf(channel, () => connection),
+    );
+    const older = this.sockets[channel];
+    if (older !== null) {
+      this.lost(channel, older);
+      older.close(CLOSE_REPLACED, 'a newer connection takes its place');
+    }
+    this.stopDialing(channel);
+    this.redials[channel].failures = 0;
+    this.sockets[channel] = connection;
+    this.peerStart = session.remote.start;
+    this.announced = session.remote.announced;
+    this.address = { host: this.announced.host, port: this.announced.peerPort };
+    connection.askEcho();
+    connection.sendEchoes();
+    if (channel === 'control') this.connect();
+    return connection;
+  }
+
+  /** Asks for echoes, and cuts what has been silent too long. */
+  check(nowMs: number, stoodStill: boolean): void {
+    for (const channel of CHANNELS) {
+      const connection = this.sockets[channel];
+      if (connection === null) continue;
+      if (stoodStill) connection.forgiveSilence();
+      if (nowMs - connection.lastHeardMs > this.host.limits.silenceLimitMs) {
+        this.host.report('warn', `${this.name} has been silent too long: its ${channel} connection is cut`);
+        connection.terminate();
+        this.lost(channel, connection);
+        continue;
+      }
+      connection.askEcho();
+      connection.sendEchoes();
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const channel of CHANNELS) {
+      this.stopDialing(channel);
+      const connection = this.sockets[channel];
+      if (connection === null) continue;
+      this.lost(channel, connection);
+      connection.close(CLOSE_NORMAL, 'the node stops');
+    }
+  }
+
+  private get name(): string {
+    return `node ${this.node} (${this.address.host}:${this.address.port})`;
+  }
+
+  private connect(): void {
+    this.connection += 1;
+    this.host.report('info', `connected to ${this.name}`);
+    this.host.handler.onConnected(this);
+  }
+
+  private eventsOf(channel: LinkChannel, self: () => Connection): ConnectionEvents {
+    const { host } = this;
+    const { handler } = host;
+    const deliver = (kind: SectionKind, bytes: Buffer, start: number, end: number): void => {
+      handler.onSection(this, kind, bytes, start, end);
+    };
+    return {
+      nowMs: () => host.nowMs(),
+      epoch: () => host.epoch(),
+      // What a connection that was given up still delivers would come after its successor's: it is dropped.
+      frame: (bytes) => {
+        if (this.sockets[channel] === self()) eachSection(bytes, deliver);
+      },
+      echoOwed: () => host.echoOwed(self()),
+      malformed: (problem) => {
+        host.report(
+          'warn',
+          `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
+        );
+        this.lost(channel, self());
+      },
+      closed: () => this.lost(channel, self()),
+    };
+  }
+
+  private lost(channel: LinkChannel, connection: Connection): void {
+    if (this.sockets[channel] !== connection) return;
+    this.sockets[channel] = null;
+    if (channel === 'control') {
+      this.frame.clear();
+      if (!this.closed) this.host.report('info', `connection to ${this.name} lost`);
+      this.host.handler.onDisconnected(this);
+    }
+    this.planDial(channel);
+  }
+
+  private planDial(channel: LinkChannel): void {
+    const redial = this.redials[channel];
+    if (this.closed || redial.timer !== null || redial.dialing !== null) return;
+    redial.timer = this.host.after(this.dialDelayMs(redial), () => {
+      redial.timer = null;
+      redial.dialing = this.host.dial(this, channel, this.address, () => {
+        redial.dialing = null;
+        redial.failures += 1;
+        if (this.sockets[channel] === null) this.planDial(channel);
+      });
+    });
+  }
+
+  /** Doubles with each failure; the jitter keeps nodes that lost each other at once from meeting at once. */
+  private dialDelayMs(redial: Redial): number {
+    const { redialMinMs, redialMaxMs, reverseDialMs } = this.host.limits;
+    const ceilingMs = Math.min(redialMaxMs, redialMinMs * 2 ** Math.min(redial.failures, 20));
+    const jitteredMs = ceilingMs * (0.5 + this.host.random() / 2);
+    if (this.dials) return redial.failures === 0 ? jitteredMs * this.host.random() : jitteredMs;
+    return reverseDialMs * (1 + this.host.random()) + jitteredMs;
+  }
+
+  private stopDialing(channel: LinkChannel): void {
+    const redial = this.redials[channel];
+    redial.timer?.cancel();
+    redial.dialing?.cancel();
+    redial.timer = null;
+    redial.dialing = null;
+  }
+}

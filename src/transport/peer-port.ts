@@ -1,0 +1,287 @@
+import type {
+  Address,
+  Env,
+  ListenAddress,
+  Listener,
+  MessageSocket,
+  MessageSocketHandler,
+  Timer,
+} from '../env/contracts.ts';
+import type { NodeId } from '../topology/types.ts';
+import {
+  AcceptHandshake,
+  DialHandshake,
+  MAX_HANDSHAKE_BYTES,
+  NONCE_BYTES,
+  refusalBytes,
+} from './handshake.ts';
+import type { Admit, Channel, HandshakeStep, LocalPeer, RemotePeer } from './handshake.ts';
+import type { Report } from './types.ts';
+
+const PEER_PATH = '/peer';
+/** From the open socket to the last proof. */
+const HANDSHAKE_TIMEOUT_MS = 3_000;
+/** Connections that have proven nothing yet; more are cut at once. */
+const MAX_PENDING_HANDSHAKES = 64;
+/** Once its sender is known: the largest log entry, and room for its frame. */
+const MAX_FRAME_BYTES = 160 * 1024 * 1024;
+/** The same complaint about the same address is reported once in this time. */
+const REPEAT_REPORT_MS = 60_000;
+/** Complaints remembered so as not to repeat them. */
+const MAX_REMEMBERED_REPORTS = 1_000;
+
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_REFUSED = 4001;
+export const CLOSE_MALFORMED = 4002;
+export const CLOSE_REPLACED = 4003;
+
+/** A connection whose two ends have proven who they are. */
+export interface PeerSession {
+  readonly channel: Channel;
+  readonly remote: RemotePeer;
+  /** This side dialed. */
+  readonly dialed: boolean;
+  readonly socket: MessageSocket;
+}
+
+export interface PeerRoute {
+  admit: Admit;
+  opened(session: PeerSession): MessageSocketHandler;
+}
+
+export type PeerPortEnv = Pick<Env, 'clock' | 'timers' | 'random' | 'network'>;
+
+export interface PeerPortOptions {
+  listen: ListenAddress;
+  /** Asked at each handshake: the cluster id comes with the founding. */
+  local: () => LocalPeer;
+  report: Report;
+  handshakeTimeoutMs?: number;
+}
+
+/** Where other nodes call, and from where they are called: handshakes are done here, and sessions handed to their channel's route. */
+export class PeerPort {
+  private readonly env: PeerPortEnv;
+  private readonly options: PeerPortOptions;
+  private readonly routes = new Map<Channel, PeerRoute>();
+  private readonly reported = new Map<string, number>();
+  private readonly pending = new Set<Meeting>();
+  private readonly open = new Set<MessageSocket>();
+  private listener: Listener | null = null;
+  private closed = false;
+
+  private constructor(env: PeerPortEnv, options: PeerPortOptions) {
+    this.env = env;
+    this.options = options;
+  }
+
+  static async open(env: PeerPortEnv, options: PeerPortOptions): Promise<PeerPort> {
+    const port = new PeerPort(env, options);
+    port.listener = await env.network.listenMessages(options.listen, PEER_PATH, (socket) =>
+      port.accept(socket),
+    );
+    return port;
+  }
+
+  /** Where it listens. */
+  get address(): Address {
+    return this.listener?.address ?? this.options.listen;
+  }
+
+  get local(): LocalPeer {
+    return this.options.local();
+  }
+
+  route(channel: Channel, route: PeerRoute): void {
+    this.routes.set(channel, route);
+  }
+
+  /**
+   * Dials, and hands the session to the channel's route; `failed` is called when that does not come to pass.
+   * The returned timer gives up.
+   */
+  dial(address: Address, channel: Channel, expected: NodeId | null, failed: () => void): Timer {
+    const where = `${address.host}:${address.port}`;
+    let meeting: Meeting | null = null;
+    const fail = (reason: string): void => {
+      this.report('warn', where, reason);
+      failed();
+    };
+    const dialing = this.env.network.connectMessages(
+      address,
+      PEER_PATH,
+      (socket) => (meeting = this.startDial(socket, where, channel, expected, fail)),
+      (error) => fail(`node ${where} cannot be reached: ${error.message}`),
+    );
+    return {
+      cancel() {
+        dialing.cancel();
+        meeting?.giveUp();
+      },
+    };
+  }
+
+  /** Stops listening and cuts every connection. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const meeting of this.pending) meeting.giveUp();
+    for (const socket of this.open) socket.close(CLOSE_NORMAL, 'the node stops');
+    await this.listener?.close();
+  }
+
+  private accept(socket: MessageSocket): MessageSocketHandler {
+    if (this.closed || this.pending.size >= MAX_PENDING_HANDSHAKES) {
+      if (!this.closed)
+        this.report('warn', socket.remoteAddress, 'too many connections in handshake: one was cut');
+      socket.terminate();
+      return { onMessage() {}, onClose() {} };
+    }
+    const nonce = this.env.random.bytes(NONCE_BYTES);
+    const handshake = new AcceptHandshake(this.local, nonce, (remote, channel) =>
+      this.admit(remote, channel),
+    );
+    const who = socket.remoteAddress;
+    return this.meet(socket, handshake, false, (reason) => this.report('warn', who, reason), who);
+  }
+
+  private startDial(
+    socket: MessageSocket,
+    where: string,
+    channel: Channel,
+    expected: NodeId | null,
+    fail: (reason: string) => void,
+  ): Meeting {
+    const nonce = this.env.random.bytes(NONCE_BYTES);
+    const admit: Admit = (remote, channel) => this.admit(remote, channel);
+    const handshake = new DialHandshake(this.local, channel, expected, nonce, admit);
+    const meeting = this.meet(socket, handshake, true, fail, where);
+    socket.send(handshake.first());
+    return meeting;
+  }
+
+  private meet(
+    socket: MessageSocket,
+    handshake: DialHandshake | AcceptHandshake,
+    dialed: boolean,
+    failed: (reason: string) => void,
+    where: string,
+  ): Meeting {
+    socket.limitMessageBytes(MAX_HANDSHAKE_BYTES);
+    const timeoutMs = this.options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    const meeting: Meeting = new Meeting(socket, where, {
+      step: (bytes) => handshake.onMessage(bytes),
+      failed,
+      opened: (remote, channel) => this.opened({ socket, remote, channel, dialed }),
+      over: () => {
+        timer.cancel();
+        this.pending.delete(meeting);
+      },
+      closed: () => this.open.delete(socket),
+    });
+    const timer = this.env.timers.after(timeoutMs, () => meeting.fail('the handshake took too long'));
+    this.pending.add(meeting);
+    this.open.add(socket);
+    return meeting;
+  }
+
+  private admit(remote: RemotePeer, channel: Channel): string | null {
+    const route = this.routes.get(channel);
+    return route === undefined
+      ? `node ${this.local.node} is not ready for ${channel} connections`
+      : route.admit(remote, channel);
+  }
+
+  private opened(session: PeerSession): MessageSocketHandler {
+    session.socket.limitMessageBytes(MAX_FRAME_BYTES);
+    return this.routes.get(session.channel)!.opened(session);
+  }
+
+  /** Nodes that wait for each other complain of the same thing with each try. */
+  private report(level: 'info' | 'warn', who: string, reason: string): void {
+    if (this.closed) return;
+    const key = `${who} ${reason}`;
+    const nowMs = this.env.clock.monotonicMs();
+    const last = this.reported.get(key);
+    if (last !== undefined && nowMs - last < REPEAT_REPORT_MS) return;
+    if (this.reported.size >= MAX_REMEMBERED_REPORTS) this.reported.clear();
+    this.reported.set(key, nowMs);
+    this.options.report(level, reason);
+  }
+}
+
+interface MeetingEvents {
+  step(bytes: Buffer): HandshakeStep;
+  opened(remote: RemotePeer, channel: Channel): MessageSocketHandler;
+  failed(reason: string): void;
+  /** The handshake has ended, either way. */
+  over(): void;
+  closed(): void;
+}
+
+/** A socket in handshake; afterwards it passes on to its session's handler. */
+class Meeting implements MessageSocketHandler {
+  private readonly socket: MessageSocket;
+  private readonly where: string;
+  private readonly events: MeetingEvents;
+  private session: MessageSocketHandler | null = null;
+  private ended = false;
+
+  constructor(socket: MessageSocket, where: string, events: MeetingEvents) {
+    this.socket = socket;
+    this.where = where;
+    this.events = events;
+  }
+
+  onMessage(bytes: Buffer): void {
+    if (this.session !== null) this.session.onMessage(bytes);
+    else if (!this.ended) this.take(this.events.step(bytes));
+  }
+
+  onClose(code: number, reason: string): void {
+    this.events.closed();
+    if (this.session !== null) this.session.onClose(code, reason);
+    else
+      this.fail(`the connection closed during the handshake (${code}${reason === '' ? '' : ` ${reason}`})`);
+  }
+
+  /** Ends the handshake without success; without effect once it has ended. */
+  fail(reason: string): void {
+    if (!this.end()) return;
+    this.socket.terminate();
+    this.events.failed(`handshake with ${this.where} failed: ${reason}`);
+  }
+
+  giveUp(): void {
+    if (this.end()) this.socket.terminate();
+  }
+
+  private take(step: HandshakeStep): void {
+    switch (step.kind) {
+      case 'send':
+        this.socket.send(step.bytes);
+        return;
+      case 'done':
+        if (step.bytes !== null) this.socket.send(step.bytes);
+        this.end();
+        this.session = this.events.opened(step.remote, step.channel);
+        return;
+      case 'refuse':
+        this.end();
+        this.socket.send(refusalBytes(step.reason));
+        this.socket.close(CLOSE_REFUSED, step.reason);
+        this.events.failed(`refused ${this.where}: ${step.reason}`);
+        return;
+      case 'refused':
+        this.end();
+        this.socket.close(CLOSE_REFUSED, 'refused');
+        this.events.failed(`${this.where} refused this node: ${step.reason}`);
+    }
+  }
+
+  private end(): boolean {
+    if (this.ended) return false;
+    this.ended = true;
+    this.events.over();
+    return true;
+  }
+}

@@ -1,0 +1,51 @@
+import { DiskError, StartupError, TorcError } from '../errors.ts';
+
+const WHAT_TO_DO =
+  "this node's replica must be rebuilt (move the directory away, and let it join as a new node); the other nodes serve on";
+
+/** What was synced cannot be read: the node may have promised what it no longer knows. */
+export class DamagedError extends StartupError {
+  constructor(path: string, offset: number, what: string) {
+    super('TORC_DATA_DAMAGED', `${path} is damaged at offset ${offset}: ${what}; ${WHAT_TO_DO}`);
+  }
+}
+
+/** In `buffered`, what was acknowledged may be gone since the system stopped before it was synced. */
+export class UncleanStopError extends StartupError {
+  constructor(directory: string, cause: string) {
+    super(
+      'TORC_UNCLEAN_STOP',
+      `${directory} was last written with durability=buffered and ${cause}; ${WHAT_TO_DO}`,
+    );
+  }
+}
+
+export class NewerFormatError extends StartupError {
+  constructor(path: string, format: number, known: number) {
+    super(
+      'TORC_DATA_FORMAT',
+      `${path} has format ${format}, and this version of Torc knows up to ${known}: start the version that wrote it`,
+    );
+  }
+}
+
+export class DirectoryInUseError extends StartupError {
+  constructor(directory: string) {
+    super('TORC_DATA_IN_USE', `${directory} is in use by another process`);
+  }
+}
+
+export function startupErrorOf(directory: string, error: unknown): TorcError {
+  if (error instanceof TorcError) return error;
+  return new StartupError('TORC_DISK', `cannot open the log in ${directory}: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+export function diskErrorOf(what: string, error: unknown): DiskError {
+  return new DiskError(`${what}: ${messageOf(error)}`, { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

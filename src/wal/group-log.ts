@@ -1,0 +1,34 @@
+import type { Entry } from '../raft/entry.ts';
+import type { HardState, SnapshotMeta } from '../raft/types.ts';
+
+/** One group's log as it is read back, record by record, in the order of writing. */
+export class GroupLog {
+  hardState: HardState = { term: 0, vote: 0, commit: 0 };
+  readonly snapshot: SnapshotMeta | null;
+  /** Consecutive, the first right above the snapshot. */
+  readonly #entries: Entry[] = [];
+  #lastIndex = 0;
+
+  constructor(snapshot: SnapshotMeta | null) {
+    this.snapshot = snapshot;
+  }
+
+  /** An entry replaces what was at its index and all after it. False: entries are missing before it. */
+  add(entry: Entry): boolean {
+    const covered = this.snapshot?.index ?? 0;
+    if (entry.index > Math.max(this.#lastIndex, covered) + 1) return false;
+    this.#lastIndex = entry.index;
+    this.#entries.length = Math.max(entry.index - covered - 1, 0);
+    if (entry.index > covered) this.#entries.push(entry);
+    return true;
+  }
+
+  /**
+   * Entries of a term below the snapshot's conflict with it: the member had them when it installed the snapshot and gave them up, and
+   * nothing has been written over them since. (Had they followed the snapshot's last entry, their terms would not be lower.)
+   */
+  entries(): readonly Entry[] {
+    const first = this.#entries.at(0);
+    return first !== undefined && first.term < (this.snapshot?.term ?? 0) ? [] : this.#entries;
+  }
+}

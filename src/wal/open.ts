@@ -1,0 +1,201 @@
+import type { Clock, Disk, DiskFile, Machine, Random, Timers } from '../env/contracts.ts';
+import type { GroupId, HardState } from '../raft/types.ts';
+import { diskErrorOf, DirectoryInUseError, startupErrorOf, UncleanStopError } from './errors.ts';
+import { FailureMark } from './failure-mark.ts';
+import { SegmentedLog } from './log.ts';
+import { readLog, type LogContent } from './recovery.ts';
+import { SegmentFiles, syncOf, writeTo } from './segment-files.ts';
+import { SnapshotDirectory } from './snapshots.ts';
+import { readStartFile, writeStartFile, type StartFile } from './start-file.ts';
+import type { Durability, RecoveredGroup, SnapshotFiles, Wal, WalObserver, WalRecovery } from './types.ts';
+
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const BUFFERED_SYNC_DELAY_MS = 20;
+const REWRITE_BYTES = 1024 * 1024;
+
+export interface WalComponents {
+  disk: Disk;
+  clock: Pick<Clock, 'monotonicMs'>;
+  timers: Timers;
+  random: Pick<Random, 'uint32'>;
+  machine: Pick<Machine, 'bootId'>;
+}
+
+export interface WalSettings {
+  /** Belongs to the log alone; made when absent. */
+  directory: string;
+  durability: Durability;
+  /** The size of a file of the log. Default: 16 MiB. */
+  segmentBytes?: number;
+  /** In `buffered`, how long after a write its sync begins. Default: 20. */
+  bufferedSyncDelayMs?: number;
+  observe?: WalObserver;
+  /** A write or sync failed: the node has to stop, since it cannot know what reached the disk. Called once. */
+  onFailure: (error: Error) => void;
+}
+
+export interface OpenedWal {
+  wal: Wal;
+  snapshots: SnapshotFiles;
+  recovery: WalRecovery;
+}
+
+/** Opens the log and reads what is there. All that is handed back is durable. Refusals are StartupErrors. */
+export async function openWal(components: WalComponents, settings: WalSettings): Promise<OpenedWal> {
+  const { disk } = components;
+  const { directory } = settings;
+  try {
+    await disk.makeDirectory(directory);
+    const lock = await disk.lock(`${directory}/lock`);
+    if (lock === null) throw new DirectoryInUseError(directory);
+    try {
+      return await new WalOpening(components, settings, () => lock.release()).open();
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw startupErrorOf(directory, error);
+  }
+}
+
+class WalOpening {
+  readonly #components: WalComponents;
+  readonly #settings: WalSettings;
+  readonly #unlock: () => Promise<void>;
+  readonly #startPath: string;
+  readonly #logDirectory: string;
+
+  constructor(components: WalComponents, settings: WalSettings, unlock: () => Promise<void>) {
+    this.#components = components;
+    this.#settings = settings;
+    this.#unlock = unlock;
+    this.#startPath = `${settings.directory}/start`;
+    this.#logDirectory = `${settings.directory}/log`;
+  }
+
+  async open(): Promise<OpenedWal> {
+    const { disk, random } = this.#components;
+    const before = await readStartFile(disk, this.#startPath);
+    if (before !== null) this.#refuseUncleanStop(before);
+    const failureMark = await FailureMark.open(disk, this.#settings.directory);
+    const snapshots = new SnapshotDirectory(disk, random, `${this.#settings.directory}/snapshots`);
+    const metas = await snapshots.recover();
+    await disk.makeDirectory(this.#logDirectory);
+    const content = await readLog(disk, this.#logDirectory, metas, before);
+    await this.#makeDurable(content);
+    const start = await this.#beginStart(before, content);
+    const recovery = recoveryOf(content, start);
+    const wal = await this.#openLog(content, start, recovery, failureMark);
+    return { wal, snapshots, recovery };
+  }
+
+  /** What had been written may be gone if the system stopped, and what a failed sync dropped is gone even if it did not. */
+  #refuseUncleanStop(before: StartFile): void {
+    if (before.durability !== 'buffered' || before.cleanStop) return;
+    if (before.bootId === this.#components.machine.bootId) return;
+    const cause =
+      'the machine stopped before all of it was synced (another boot id, and no mark of a clean stop)';
+    throw new UncleanStopError(this.#settings.directory, cause);
+  }
+
+  /** What was read may lie in the page cache only: all past the mark is written anew and synced before it counts (§4). */
+  async #makeDurable(content: LogContent): Promise<void> {
+    const { disk } = this.#components;
+    for (const segment of content.segments) {
+      const from = Math.max(content.mark - segment.base, 0);
+      const next = content.segments[content.segments.indexOf(segment) + 1];
+      const to = next === undefined ? content.end - segment.base : segment.sizeBytes;
+      if (from >= to) continue;
+      await rewrite(segment.file, from, to);
+      await syncOf(segment.file);
+    }
+    for (const path of content.leftovers) await disk.remove(path);
+    await disk.syncDirectory(this.#logDirectory);
+  }
+
+  /** From here on the directory is this start's, and marked as not cleanly stopped. */
+  async #beginStart(before: StartFile | null, content: LogContent): Promise<StartFile> {
+    const timeMs = before?.timeMs ?? 0;
+    const start: StartFile = {
+      start: (before?.start ?? 0) + 1,
+      durability: this.#settings.durability,
+      bootId: this.#components.machine.bootId,
+      mark: content.end,
+      timeMs: before?.cleanStop === true ? timeMs : Math.max(timeMs, content.ceilingMs),
+      cleanStop: false,
+    };
+    await writeStartFile(this.#components.disk, this.#startPath, start);
+    return start;
+  }
+
+  async #openLog(
+    content: LogContent,
+    start: StartFile,
+    recovery: WalRecovery,
+    failureMark: FailureMark,
+  ): Promise<Wal> {
+    const { disk, clock, timers } = this.#components;
+    const { durability, bufferedSyncDelayMs, segmentBytes, observe, onFailure } = this.#settings;
+    const files = new SegmentFiles(
+      disk,
+      this.#logDirectory,
+      segmentBytes ?? SEGMENT_BYTES,
+      content.segments,
+      (error) => log.fail(diskErrorOf('cannot prepare a file of the log', error)),
+    );
+    const log = new SegmentedLog(
+      { clock, timers, files },
+      {
+        durability,
+        bufferedSyncDelayMs: bufferedSyncDelayMs ?? BUFFERED_SYNC_DELAY_MS,
+        start: start.start,
+        end: content.end,
+        hardStates: hardStatesOf(content),
+        timeCeilingMs: recovery.timeCeilingMs,
+        observe: observe ?? (() => undefined),
+        onFailure: (error) => {
+          if (durability === 'buffered') failureMark.set();
+          onFailure(error);
+        },
+        onClosed: async (stop) => {
+          await failureMark.close();
+          if (stop !== null)
+            await writeStartFile(disk, this.#startPath, { ...start, ...stop, cleanStop: true });
+          await this.#unlock();
+        },
+      },
+    );
+    for (const [group, { snapshot }] of recovery.groups) files.release(group, snapshot?.index ?? 0);
+    files.synced(content.end);
+    if (files.active === undefined) await files.firstSpare();
+    files.keepUp();
+    return log;
+  }
+}
+
+function recoveryOf(content: LogContent, start: StartFile): WalRecovery {
+  const groups = new Map<GroupId, RecoveredGroup>();
+  for (const [group, log] of content.groups) {
+    const { hardState, snapshot } = log;
+    groups.set(group, { group, hardState, snapshot, entries: log.entries() });
+  }
+  return { groups, start: start.start, timeCeilingMs: start.timeMs, tornBytes: content.tornBytes };
+}
+
+function hardStatesOf(content: LogContent): Map<GroupId, HardState> {
+  const hardStates = new Map<GroupId, HardState>();
+  for (const [group, { hardState }] of content.groups) hardStates.set(group, hardState);
+  return hardStates;
+}
+
+async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {
+  const bytes = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, to - from));
+  let position = from;
+  while (position < to) {
+    const length = await file.read(bytes.subarray(0, Math.min(bytes.length, to - position)), position);
+    if (length === 0) return;
+    await writeTo(file, bytes.subarray(0, length), position);
+    position += length;
+  }
+}

@@ -1,0 +1,24 @@
+import type { HardState } from '../raft/types.ts';
+
+/** Term, vote, commit: float64 each. */
+export const HARD_STATE_BYTES = 24;
+/** Milliseconds, float64. */
+export const TIME_CEILING_BYTES = 8;
+
+export function writeHardState(view: DataView, offset: number, hardState: HardState): void {
+  view.setFloat64(offset, hardState.term, true);
+  view.setFloat64(offset + 8, hardState.vote, true);
+  view.setFloat64(offset + 16, hardState.commit, true);
+}
+
+export function readHardState(payload: Buffer): HardState {
+  return { term: payload.readDoubleLE(0), vote: payload.readDoubleLE(8), commit: payload.readDoubleLE(16) };
+}
+
+export function writeTimeCeiling(view: DataView, offset: number, timeMs: number): void {
+  view.setFloat64(offset, timeMs, true);
+}
+
+export function readTimeCeiling(payload: Buffer): number {
+  return payload.readDoubleLE(0);
+}

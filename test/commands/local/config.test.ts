@@ -1,0 +1,66 @@
+import { beforeEach, expect, test } from 'vitest';
+
+import { FakeNode, type FakeSession } from './fake-node.ts';
+import { fieldsOf, parseReply } from './parse-reply.ts';
+
+let node: FakeNode;
+let session: FakeSession;
+
+beforeEach(() => {
+  node = new FakeNode();
+  session = node.connect();
+});
+
+const config = (...words: string[]): string => node.send(session, 'CONFIG', ...words);
+
+test('GET by names and patterns, each setting once', () => {
+  expect(config('GET', 'MAXMEMORY')).toBe('*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n');
+  expect(fieldsOf(parseReply(config('GET', 'maxmem*', 'maxmemory', 't?meout')))).toEqual({
+    maxmemory: '0',
+    'maxmemory-policy': 'noeviction',
+    timeout: '0',
+  });
+  expect(config('GET', 'nothing')).toBe('*0\r\n');
+  session.protocol = 3;
+  expect(config('GET', 'save')).toBe('%1\r\n$4\r\nsave\r\n$0\r\n\r\n');
+  expect(config('GET', 'nothing')).toBe('%0\r\n');
+});
+
+test('a setting wins over what is told of Redis', () => {
+  expect(fieldsOf(parseReply(config('GET', '*')))).toMatchObject({ databases: '16', appendonly: 'yes' });
+  node.settingRows.push({ name: 'databases', value: '4' });
+  expect(fieldsOf(parseReply(config('GET', 'databases')))).toEqual({ databases: '4' });
+  expect(config('SET', 'databases', '5')).toBe('+OK\r\n');
+});
+
+test('SET', () => {
+  expect(config('SET', 'MaxMemory', '100', 'timeout', '3')).toBe('+OK\r\n');
+  expect(fieldsOf(parseReply(config('GET', 'maxmemory', 'timeout')))).toEqual({
+    maxmemory: '100',
+    timeout: '3',
+  });
+});
+
+test.each([
+  [['a', 'b'], "ERR Unknown option or number of arguments for CONFIG SET - 'a'"],
+  [
+    ['maxmemory', 'bad'],
+    "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value",
+  ],
+  [
+    ['maxmemory', '1', 'MAXMEMORY', '2'],
+    "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - duplicate parameter",
+  ],
+  [['save', ''], "ERR CONFIG SET failed (possibly related to argument 'save') - can't set immutable config"],
+  [['maxmemory'], "ERR wrong number of arguments for 'config|set' command"],
+  [['maxmemory', '1', 'timeout'], "ERR wrong number of arguments for 'config|set' command"],
+])('SET %j', (words, answer) => {
+  expect(config('SET', ...words)).toBe(`-${answer}\r\n`);
+  expect(node.settingRows[0].value).toBe('0');
+});
+
+test('RESETSTAT and REWRITE', () => {
+  expect(config('RESETSTAT')).toBe('+OK\r\n');
+  expect(node.statisticsReset).toBe(1);
+  expect(config('REWRITE')).toMatch(/^-ERR CONFIG REWRITE is not offered/);
+});

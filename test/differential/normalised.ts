@@ -1,0 +1,106 @@
+/**
+ * What is not compared byte for byte between Torc and redis-server, each with its reason. Everything else must agree to the last byte.
+ */
+import { type Reply, parseReply } from './reply.ts';
+
+export interface Normalisation {
+  /** Lower case; a subcommand with its container: `object idletime`. */
+  command: string;
+  reason: string;
+  agree(ours: Reply, theirs: Reply): boolean;
+}
+
+/** How far the clocks of two servers may be apart when they run the same command. */
+const CLOCK_TOLERANCE_MS = 5000;
+
+const UNORDERED = 'the order is that of a hash table, whose layout is not promised';
+
+export const NORMALISATIONS: readonly Normalisation[] = [
+  { command: 'keys', reason: UNORDERED, agree: by(sorted) },
+  { command: 'hkeys', reason: UNORDERED, agree: by(sorted) },
+  { command: 'hvals', reason: UNORDERED, agree: by(sorted) },
+  { command: 'hgetall', reason: UNORDERED, agree: by(sortedPairs) },
+  {
+    command: 'scan',
+    reason:
+      'cursors are places in a layout of its own, so what one call returns differs; whole scans are compared by a test of their own',
+    agree: by(shape),
+  },
+  {
+    command: 'hscan',
+    reason: `${UNORDERED}; cursors too, where the hash is large`,
+    agree: by((reply) => sorted(reply.children[1])),
+  },
+  {
+    command: 'dbsize',
+    reason: 'keys whose time has come count until they are found to have expired',
+    agree: by(shape),
+  },
+  { command: 'randomkey', reason: 'a random pick', agree: by(shape) },
+  { command: 'hrandfield', reason: 'random picks', agree: by(shape) },
+  { command: 'memory usage', reason: 'each store has its own layout', agree: by(shape) },
+  { command: 'object idletime', reason: 'time', agree: by(shape) },
+  {
+    command: 'object refcount',
+    reason: 'whether an object is shared depends on how it came to be (COPY of a small integer is not)',
+    agree: by(shape),
+  },
+  { command: 'pttl', reason: 'time passes between the two servers', agree: near(1) },
+  {
+    command: 'ttl',
+    reason: 'time passes between the two servers',
+    agree: near(1000),
+  },
+  { command: 'pexpiretime', reason: 'relative expiries begin at different times', agree: near(1) },
+  {
+    command: 'expiretime',
+    reason: 'relative expiries begin at different times',
+    agree: near(1000),
+  },
+];
+
+const BY_COMMAND = new Map(NORMALISATIONS.map((row) => [row.command, row]));
+
+/** Are the two replies to the command, as bytes, the same, or the same after what is normalised? */
+export function agree(words: readonly (string | number)[], ours: string, theirs: string): boolean {
+  if (ours === theirs) return true;
+  if (ours.startsWith('-') || theirs.startsWith('-')) return false;
+  const names = words.slice(0, 2).map((word) => String(word).toLowerCase());
+  const row = BY_COMMAND.get(names[0]) ?? BY_COMMAND.get(names.join(' '));
+  const a = parseReply(Buffer.from(ours, 'latin1'), 0);
+  const b = parseReply(Buffer.from(theirs, 'latin1'), 0);
+  return row !== undefined && a !== null && b !== null && row.agree(a, b);
+}
+
+/** Two replies agree when they have the same canonical text. */
+function by(canonical: (reply: Reply) => string): (ours: Reply, theirs: Reply) => boolean {
+  return (ours, theirs) => canonical(ours) === canonical(theirs);
+}
+
+/** Integers that count time in units of `unitMs`. Negative ones have a meaning of their own. */
+function near(unitMs: number): (ours: Reply, theirs: Reply) => boolean {
+  return (ours, theirs) => {
+    const [a, b] = [Number(ours.text), Number(theirs.text)];
+    return ours.type === theirs.type && a >= 0 && b >= 0 && Math.abs(a - b) * unitMs <= CLOCK_TOLERANCE_MS;
+  };
+}
+
+function show({ type, text, children }: Reply): string {
+  return `${type}${JSON.stringify(text)}[${children.map(show).join(' ')}]`;
+}
+
+function sorted(reply: Reply): string {
+  return `${reply.type}${reply.text}[${reply.children.map(show).sort().join(' ')}]`;
+}
+
+function sortedPairs(reply: Reply): string {
+  const pairs = reply.children.flatMap((field, i) =>
+    i % 2 === 0 ? [`${show(field)}=${show(reply.children[i + 1])}`] : [],
+  );
+  return `${reply.type}${reply.text}[${pairs.sort().join(' ')}]`;
+}
+
+/** The types of the reply and its parts, and how many there are of them. */
+function shape({ type, text, children }: Reply): string {
+  return `${type}${text === null ? 'null' : ''}[${children.map(shape).join(' ')}]`;
+}

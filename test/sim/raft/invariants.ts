@@ -1,0 +1,139 @@
+import type { Entry } from '../../../src/raft/entry.ts';
+import type { Ready } from '../../../src/raft/types.ts';
+import type { SimMember } from './member.ts';
+
+const CHECKSUM_OFFSET = 4;
+
+interface Identity {
+  term: number;
+  checksum: number;
+}
+
+export class InvariantBroken extends Error {}
+
+function check(condition: boolean, message: () => string): void {
+  if (!condition) throw new InvariantBroken(message());
+}
+
+/** What must hold at every step, told from outside: from what members hand to disk, apply and serve. */
+export class Invariants {
+  maxCommittedTerm = 0;
+  private readonly members: readonly SimMember[];
+  private readonly leaders = new Map<number, number>();
+  private readonly entries = new Map<string, { checksum: number; prevTerm: number }>();
+  private readonly committed: Identity[] = [{ term: 0, checksum: 0 }];
+  private readonly hashes = new Map<number, number>();
+  private readonly leadTimes = new Map<number, number>();
+  private durableTo = 0;
+  private readonly servedTimes = new Map<number, number>();
+
+  constructor(members: readonly SimMember[]) {
+    this.members = members;
+  }
+
+  get committedIndex(): number {
+    return this.committed.length - 1;
+  }
+
+  /** Log Matching (§5.3), by induction: an index and term name one entry with one predecessor. */
+  onReady(member: SimMember, ready: Ready): void {
+    let prevTerm = member.mirrorTerm((ready.entries[0]?.index ?? 0) - 1);
+    for (const entry of ready.entries) {
+      const checksum = entry.bytes.readUInt32LE(CHECKSUM_OFFSET);
+      const key = `${entry.index}/${entry.term}`;
+      const known = this.entries.get(key);
+      if (known === undefined) this.entries.set(key, { checksum, prevTerm });
+      else {
+        check(
+          known.checksum === checksum && known.prevTerm === prevTerm,
+          () => `logs match: member ${member.id} holds another entry ${key}`,
+        );
+      }
+      prevTerm = entry.term;
+    }
+  }
+
+  /** State Machine Safety (figure 3), and equal state at equal index. */
+  onApplied(member: SimMember, entry: Entry): void {
+    const checksum = entry.bytes.readUInt32LE(CHECKSUM_OFFSET);
+    const known = this.committed[entry.index];
+    if (known === undefined) {
+      check(entry.index === this.committed.length, () => `member ${member.id} skips entries`);
+      this.committed.push({ term: entry.term, checksum });
+      this.maxCommittedTerm = Math.max(this.maxCommittedTerm, member.term);
+    } else {
+      check(
+        known.term === entry.term && known.checksum === checksum,
+        () => `the committed prefix never changes: member ${member.id} applies another entry ${entry.index}`,
+      );
+    }
+    this.checkHash(member);
+  }
+
+  checkHash(member: SimMember): void {
+    const { index, hash } = member.machine;
+    const known = this.hashes.get(index);
+    if (known === undefined) this.hashes.set(index, hash);
+    else check(known === hash, () => `member ${member.id} has another state at index ${index}`);
+  }
+
+  /** After every event at a member. */
+  onStep(member: SimMember): void {
+    if (member.role === 'leader') this.checkLeader(member);
+    this.checkDurable();
+    for (const holder of this.members) {
+      if (!holder.hasLease()) continue;
+      check(
+        holder.term >= this.maxCommittedTerm,
+        () =>
+          `member ${holder.id} holds a lease in term ${holder.term}, term ${this.maxCommittedTerm} has committed`,
+      );
+    }
+  }
+
+  /** A time served is never later than what a leader of a later term starts from. */
+  onLead(member: SimMember, startMs: number): void {
+    this.leadTimes.set(member.term, startMs);
+    for (const [term, timeMs] of this.servedTimes) this.checkTime(term, timeMs, member.term, startMs);
+  }
+
+  onTimeServed(member: SimMember, timeMs: number): void {
+    const before = this.servedTimes.get(member.term) ?? -Infinity;
+    this.servedTimes.set(member.term, Math.max(before, timeMs));
+    for (const [term, startMs] of this.leadTimes) this.checkTime(member.term, timeMs, term, startMs);
+  }
+
+  private checkTime(servedTerm: number, timeMs: number, term: number, startMs: number): void {
+    check(
+      term <= servedTerm || startMs >= timeMs,
+      () => `time goes back: ${timeMs} was served in term ${servedTerm}, term ${term} starts from ${startMs}`,
+    );
+  }
+
+  /** Election Safety and Leader Completeness (figure 3). */
+  private checkLeader(member: SimMember): void {
+    const known = this.leaders.get(member.term);
+    if (known === member.id) return;
+    check(known === undefined, () => `two leaders in term ${member.term}: ${known} and ${member.id}`);
+    this.leaders.set(member.term, member.id);
+    const last = this.committed.length - 1;
+    // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
+    check(
+      member.term < this.maxCommittedTerm || member.mirrorHolds(last, this.committed[last].term),
+      () => `leader completeness: member ${member.id} of term ${member.term} lacks entry ${last}`,
+    );
+  }
+
+  /** What anybody takes as committed is synced on a majority. */
+  private checkDurable(): void {
+    for (; this.durableTo < this.committed.length - 1; this.durableTo++) {
+      const index = this.durableTo + 1;
+      const { term } = this.committed[index];
+      const holders = this.members.filter((member) => member.disk.holds(index, term)).length;
+      check(
+        holders * 2 > this.members.length,
+        () => `entry ${index} is committed, and durable on ${holders} of ${this.members.length}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+
+import { replayCommand, runSeed } from './run.ts';
+
+const DEFAULT_SEEDS = 2000;
+
+/** `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails. */
+function main(): void {
+  const { values } = parseArgs({
+    options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' } },
+  });
+  const failed =
+    values.seed === undefined
+      ? runMany(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS))
+      : runOne(Number(values.seed));
+  process.exitCode = failed ? 1 : 0;
+}
+
+function runOne(seed: number): boolean {
+  const { failure, events } = runSeed(seed, (line) => console.log(line));
+  console.log(failure === null ? `seed ${seed}: ok, ${events} events` : `seed ${seed}: ${failure}`);
+  if (failure !== null) console.log(`replay: ${replayCommand(seed)}`);
+  return failure !== null;
+}
+
+function runMany(from: number, count: number): boolean {
+  const totals = new Map<string, number>();
+  let failures = 0;
+  let events = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const result = runSeed(seed);
+    events += result.events;
+    for (const [name, value] of Object.entries(result.coverage)) {
+      if (typeof value === 'number') totals.set(name, (totals.get(name) ?? 0) + value);
+    }
+    if (result.failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
+  }
+  console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
+  console.log(`${count} seeds from ${from}: ${failures} failed, ${events} events`);
+  return failures > 0;
+}
+
+main();

@@ -1,0 +1,462 @@
+import { createRaft } from '../../../src/raft/raft.ts';
+import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../../../src/raft/entry.ts';
+import type { Entry } from '../../../src/raft/entry.ts';
+import type {
+  Instant,
+  MemberId,
+  Membership,
+  Message,
+  PersistMark,
+  RaftCore,
+  Ready,
+  Role,
+  SnapshotRead,
+  SnapshotWanted,
+} from '../../../src/raft/types.ts';
+import { SimDisk } from './disk.ts';
+import type { StoredSnapshot } from './disk.ts';
+import { CounterMachine } from './machine.ts';
+import { SimTimekeeper } from './timekeeper.ts';
+import type { World } from './world.ts';
+
+export const HEARTBEAT_MS = 60;
+export const ELECTION_MS = 400;
+const SPREAD_MS = 200;
+export const LEASE_RATIO = 0.9;
+const PAYLOAD_BYTES = 8;
+const SNAPSHOT_IDS = 1_000_000;
+
+interface PendingRead {
+  id: number;
+  /** What had been acknowledged when it was asked: it must return nothing older. */
+  floor: number;
+}
+
+/** One member: the core with the driver around it, a process that can be paused and killed. */
+export class SimMember {
+  readonly id: MemberId;
+  readonly disk = new SimDisk();
+  machine = new CounterMachine();
+  isUp = false;
+  isPaused = false;
+  private readonly world: World;
+  private readonly rate: number;
+  private readonly wallRate: number;
+  private readonly originMs: number;
+  private wallOffsetMs: number;
+  private ceilingMs = 0;
+  private core!: RaftCore;
+  private timekeeper!: SimTimekeeper;
+  /** The log's terms as this process knows it, to check by. */
+  private mirror: number[] = [];
+  private mirrorBase = 0;
+  /** Counts the lives of this process: what an earlier one asked for comes back to nobody. */
+  private life = 0;
+  /** What came in while this process was paused. */
+  private stalled: (() => void)[] = [];
+  private isTurnDue = false;
+  private syncDoneMs = 0;
+  private timerMs = Infinity;
+  private pendingWrites: { index: number; term: number }[] = [];
+  private pendingReads: PendingRead[] = [];
+  private offered: StoredSnapshot | null = null;
+  private offeredId = 0;
+  private snapshotsMade = 0;
+  private isSnapshotting = false;
+  private incoming: Buffer[] = [];
+
+  constructor(world: World, id: MemberId) {
+    const { random, options } = world;
+    this.world = world;
+    this.id = id;
+    this.rate = 1 + random.between(-options.drift, options.drift);
+    this.wallRate = 1 + random.between(-options.drift, options.drift);
+    this.originMs = random.between(0, 1e6);
+    this.wallOffsetMs = random.between(-50, 50);
+  }
+
+  get role(): Role {
+    return this.isUp ? this.core.role : 'follower';
+  }
+
+  get term(): number {
+    return this.isUp ? this.core.term : 0;
+  }
+
+  get commitIndex(): number {
+    return this.isUp ? this.core.commitIndex : 0;
+  }
+
+  now(): Instant {
+    const { nowMs } = this.world.schedule;
+    return {
+      monotonicMs: this.originMs + nowMs * this.rate,
+      wallMs: nowMs * this.wallRate + this.wallOffsetMs,
+    };
+  }
+
+  jumpWallClock(byMs: number): void {
+    this.wallOffsetMs += byMs;
+  }
+
+  start(): void {
+    const { world } = this;
+    const restored = this.disk.recover();
+    this.life++;
+    this.isUp = true;
+    this.isPaused = false;
+    this.stalled = [];
+    this.machine = new CounterMachine();
+    if (this.disk.snapshot !== null) this.machine.load(this.disk.snapshot.data);
+    this.timekeeper = new SimTimekeeper(this.ceilingMs, ELECTION_MS * LEASE_RATIO, (startMs) =>
+      world.invariants.onLead(this, startMs),
+    );
+    this.mirrorBase = restored.snapshot.index;
+    this.mirror = [];
+    this.mirror[this.mirrorBase] = restored.snapshot.term;
+    for (const entry of restored.entries)
+      if (entry.index > this.mirrorBase) this.mirror[entry.index] = entry.term;
+    this.core = createRaft(
+      {
+        group: 1,
+        self: this.id,
+        membership: world.membership,
+        preferredLeader: world.options.hasHome ? 1 : 0,
+        heartbeatIntervalMs: HEARTBEAT_MS,
+        electionTimeoutMs: ELECTION_MS,
+        electionSpreadMs: SPREAD_MS,
+        leaseRatio: LEASE_RATIO,
+        maxEntriesPerMessage: 4,
+        maxBytesPerMessage: 200,
+        maxMessagesInFlight: 3,
+        maxBytesInFlight: 500,
+        maxUncommittedBytes: 1500,
+        maxSnapshotChunkBytes: world.options.snapshotChunkBytes,
+        random: world.random.unit,
+        timekeeper: this.timekeeper,
+      },
+      restored,
+      this.now(),
+    );
+    this.trace(`starts in term ${this.core.term} with ${this.core.lastIndex} entries`);
+    this.endTurn();
+  }
+
+  crash(): void {
+    const lost = this.disk.crash(this.world.random);
+    this.trace(`crashes, ${lost} writes lost`);
+    if (lost > 0) this.world.coverage.lostWrites++;
+    this.ceilingMs = this.timekeeper.ceilingMs();
+    this.isUp = false;
+    this.life++;
+    this.timerMs = Infinity;
+    this.isTurnDue = false;
+    this.pendingWrites = [];
+    this.pendingReads = [];
+    this.offered = null;
+    this.isSnapshotting = false;
+    this.incoming = [];
+  }
+
+  pause(): void {
+    this.isPaused = true;
+    this.trace('is paused');
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.trace('goes on');
+    for (const run of this.stalled.splice(0)) this.input(run);
+  }
+
+  receive(message: Message): void {
+    this.input(() => {
+      this.trace(`hears ${describe(message)}`);
+      this.core.step(message, this.now());
+    });
+  }
+
+  write(): void {
+    this.input(() => {
+      const now = this.now();
+      const bytes = Buffer.alloc(ENTRY_HEADER_BYTES + PAYLOAD_BYTES);
+      const stampMs = this.core.role === 'leader' ? this.timekeeper.leaderTimeMs(now) : 0;
+      writeEntryHeader(bytes, { kind: EntryKind.COMMANDS, rules: 1, seed: 0, stampMs });
+      bytes.writeDoubleLE(this.world.nextWrite++, ENTRY_HEADER_BYTES);
+      const outcome = this.core.propose(bytes, now);
+      this.world.coverage.proposals[outcome]++;
+      if (outcome === 'proposed') {
+        this.pendingWrites.push({ index: this.core.lastIndex, term: this.core.term });
+      }
+    });
+  }
+
+  read(): void {
+    this.input(() => {
+      const floor = this.world.acknowledgedIndex;
+      if (this.hasLease() && this.world.random.chance(0.7)) {
+        const { leaseRoundTimeMs, leaseMs } = this.core;
+        const timeMs = Math.min(this.timekeeper.leaderTimeMs(this.now()), leaseRoundTimeMs + leaseMs);
+        this.world.coverage.leaseReads++;
+        this.answer(floor, timeMs, 'lease');
+        return;
+      }
+      const id = this.core.requestRead(this.now());
+      if (id !== 0) this.pendingReads.push({ id, floor });
+    });
+  }
+
+  transferTo(to: MemberId): void {
+    this.input(() => {
+      if (this.core.transferLeadership(to, this.now())) this.trace(`hands leadership to ${to}`);
+    });
+  }
+
+  /** By its own clocks, now. */
+  hasLease(): boolean {
+    if (!this.isUp) return false;
+    const { core } = this;
+    if (core.leaseUntilMonotonicMs === 0) return false;
+    const { monotonicMs, wallMs } = this.now();
+    return (
+      monotonicMs >= core.leaseFromMonotonicMs &&
+      monotonicMs < core.leaseUntilMonotonicMs &&
+      wallMs >= core.leaseFromWallMs &&
+      wallMs < core.leaseUntilWallMs
+    );
+  }
+
+  mirrorTerm(index: number): number {
+    return this.mirror[index] ?? -1;
+  }
+
+  mirrorHolds(index: number, term: number): boolean {
+    return index <= this.mirrorBase || this.mirror[index] === term;
+  }
+
+  /** Runs when this life of the process is there to run it: a paused one does so when it goes on. */
+  private input(run: () => void): void {
+    if (!this.isUp) return;
+    if (this.isPaused) {
+      this.stalled.push(run);
+      return;
+    }
+    run();
+    this.turn();
+  }
+
+  private later(delayMs: number, run: () => void): void {
+    const { life } = this;
+    this.world.schedule.after(delayMs, () => {
+      if (life === this.life) this.input(run);
+    });
+  }
+
+  /** Either at once, or when more input has been gathered. */
+  private turn(): void {
+    const { options, random } = this.world;
+    if (this.isTurnDue) return;
+    if (options.turnMs === 0) return this.endTurn();
+    this.isTurnDue = true;
+    const { life } = this;
+    this.world.schedule.after(random.between(0, options.turnMs), () => {
+      if (life !== this.life) return;
+      if (this.isPaused) this.stalled.push(() => this.endTurn());
+      else this.endTurn();
+    });
+  }
+
+  private endTurn(): void {
+    this.isTurnDue = false;
+    while (this.isUp && this.core.hasReady()) this.handle(this.core.takeReady());
+    this.world.invariants.onStep(this);
+    this.setTimer();
+  }
+
+  private handle(ready: Ready): void {
+    const { core, world } = this;
+    world.invariants.onReady(this, ready);
+    for (const message of ready.messages) world.send(message);
+    if (ready.entries.length > 0) {
+      this.mirror.length = ready.entries[0].index;
+      for (const entry of ready.entries) this.mirror.push(entry.term);
+    }
+    if (ready.mark !== null) this.persist(ready, ready.mark);
+    else for (const message of ready.messagesAfterPersist) world.send(message);
+    for (const entry of ready.committed) this.apply(entry);
+    if (ready.readsLost)
+      this.pendingReads = this.pendingReads.filter((read) => ready.reads.some((r) => r.id === read.id));
+    for (const { id, index, roundTimeMs } of ready.reads) this.answerReads(id, index, roundTimeMs);
+    for (const wanted of ready.snapshotsWanted) this.offer(wanted);
+    for (const read of ready.snapshotReads) this.readSnapshot(read);
+    if (ready.snapshotWrite !== null) {
+      const { snapshotId, offset, data } = ready.snapshotWrite;
+      if (offset === 0) this.incoming = [];
+      this.incoming.push(Buffer.from(data));
+      world.coverage.snapshotChunks++;
+      this.later(world.diskDelay(), () => core.snapshotStored(snapshotId, offset + data.length, this.now()));
+    }
+    if (ready.snapshotInstall !== null) {
+      const { snapshotId, snapshot } = ready.snapshotInstall;
+      this.later(world.diskDelay(), () =>
+        this.install(snapshotId, { meta: snapshot, data: Buffer.concat(this.incoming) }),
+      );
+    }
+  }
+
+  private persist(ready: Ready, mark: PersistMark): void {
+    const position = this.disk.write(ready.hardState, ready.entries);
+    // Syncs end in order, each at least as long after its write as the disk takes.
+    const { schedule } = this.world;
+    this.syncDoneMs = Math.max(this.syncDoneMs, schedule.nowMs + this.world.diskDelay());
+    const { life } = this;
+    schedule.after(this.syncDoneMs - schedule.nowMs, () => {
+      if (life !== this.life) return;
+      this.disk.sync(position);
+      this.input(() => {
+        for (const message of ready.messagesAfterPersist) this.world.send(message);
+        this.core.persisted(mark, this.now());
+      });
+    });
+  }
+
+  private apply(entry: Entry): void {
+    this.machine.apply(entry);
+    this.world.invariants.onApplied(this, entry);
+    while (this.pendingWrites.length > 0 && this.pendingWrites[0].index <= entry.index) {
+      const write = this.pendingWrites.shift();
+      if (write?.index === entry.index && write.term === entry.term) this.world.acknowledged(entry.index);
+    }
+    if (entry.index % this.world.options.snapshotEvery === 0) this.makeSnapshot();
+  }
+
+  private answerReads(id: number, index: number, roundTimeMs: number): void {
+    this.world.check(this.machine.index >= index, `member ${this.id} is handed a read ahead of its entries`);
+    for (const read of this.pendingReads) {
+      if (read.id !== id) continue;
+      this.world.coverage.indexReads++;
+      this.answer(read.floor, roundTimeMs, `round`);
+    }
+    this.pendingReads = this.pendingReads.filter((read) => read.id !== id);
+  }
+
+  private answer(floor: number, timeMs: number, how: string): void {
+    this.trace(`answers a read by ${how} at ${this.machine.index}`);
+    this.world.check(
+      this.machine.index >= floor,
+      `stale read by ${how}: member ${this.id} of term ${this.term} answers from ${this.machine.index}, ${floor} was acknowledged before`,
+    );
+    this.world.acknowledged(this.machine.index);
+    this.timekeeper.observe(timeMs);
+    this.world.invariants.onTimeServed(this, timeMs);
+  }
+
+  private makeSnapshot(): void {
+    if (this.isSnapshotting) return;
+    this.isSnapshotting = true;
+    const membership: Membership = this.core.membership;
+    const meta = { index: this.machine.index, term: this.machine.term, membership };
+    const data = this.machine.save();
+    this.later(this.world.diskDelay() * 2, () => {
+      this.isSnapshotting = false;
+      if ((this.disk.snapshot?.meta.index ?? 0) >= meta.index) return;
+      this.disk.snapshot = { meta, data };
+      this.disk.release(this.world.random.chance(0.5) ? meta.index : 0);
+      this.core.compact(Math.max(0, meta.index - this.world.random.below(4)));
+      this.world.coverage.compactions++;
+      this.trace(`makes a snapshot at ${meta.index}`);
+    });
+  }
+
+  private offer({ to, minIndex }: SnapshotWanted): void {
+    this.later(this.world.diskDelay(), () => {
+      const snapshot = this.disk.snapshot;
+      if (snapshot === null || snapshot.meta.index < minIndex || this.world.random.chance(0.1)) {
+        this.core.snapshotFailed(to, this.now());
+        return;
+      }
+      if (this.offered !== snapshot) {
+        this.offered = snapshot;
+        this.offeredId = this.id * SNAPSHOT_IDS + this.life * 1000 + ++this.snapshotsMade;
+      }
+      this.core.offerSnapshot(to, snapshot.meta, this.offeredId, snapshot.data.length, this.now());
+    });
+  }
+
+  private readSnapshot({ to, snapshotId, offset, maxBytes }: SnapshotRead): void {
+    this.later(this.world.diskDelay(), () => {
+      if (snapshotId !== this.offeredId || this.offered === null) this.core.snapshotFailed(to, this.now());
+      else {
+        const data = this.offered.data.subarray(offset, offset + maxBytes);
+        this.core.snapshotData(to, snapshotId, offset, data, this.now());
+      }
+    });
+  }
+
+  private install(snapshotId: number, snapshot: StoredSnapshot): void {
+    this.disk.snapshot = snapshot;
+    // A crash may come between the disk's switch to the snapshot and the core's learning of it.
+    this.later(this.world.diskDelay(), () => {
+      this.machine.load(snapshot.data);
+      this.mirror = [];
+      this.mirrorBase = snapshot.meta.index;
+      this.mirror[this.mirrorBase] = snapshot.meta.term;
+      this.world.coverage.installs++;
+      this.trace(`installs a snapshot at ${snapshot.meta.index}`);
+      this.core.snapshotInstalled(snapshotId, this.now());
+      this.world.invariants.checkHash(this);
+    });
+  }
+
+  private setTimer(): void {
+    if (!this.isUp) return;
+    const deadlineMs = this.core.nextDeadlineMs();
+    if (deadlineMs === this.timerMs || deadlineMs === Infinity) return;
+    this.timerMs = deadlineMs;
+    const delayMs = (deadlineMs - this.now().monotonicMs) / this.rate;
+    const { life } = this;
+    this.world.schedule.after(delayMs + TIMER_SLACK_MS, () => {
+      if (life !== this.life || this.timerMs !== deadlineMs) return;
+      this.input(() => {
+        this.timerMs = Infinity;
+        this.core.tick(this.now());
+      });
+    });
+  }
+
+  private trace(line: string): void {
+    this.world.trace?.(
+      `member ${this.id} ${this.isUp ? `t${this.core.term} ${this.core.role}` : 'down'}: ${line}`,
+    );
+  }
+}
+
+/** Rounding must not make a timer fire just before its deadline, for ever. */
+const TIMER_SLACK_MS = 0.001;
+
+function describe(message: Message): string {
+  const { kind, from, term } = message;
+  const head = `${kind} of ${from} in term ${term}`;
+  switch (message.kind) {
+    case 'append':
+      return `${head}, ${message.entries.length} entries after ${message.prevIndex}/${message.prevTerm}, commit ${message.commit}, round ${message.round}`;
+    case 'append-response':
+      return `${head}, ${message.accepted ? 'accepted' : 'refused'} ${message.index}, round ${message.round}`;
+    case 'heartbeat':
+    case 'heartbeat-response':
+      return `${head}, round ${message.round}`;
+    case 'vote':
+      return `${head}${message.pre ? ', pre' : ''}${message.transfer ? ', transfer' : ''}, last ${message.lastIndex}/${message.lastTerm}`;
+    case 'vote-response':
+      return `${head}${message.pre ? ', pre' : ''}, ${message.granted ? 'granted' : 'refused'}`;
+    case 'snapshot':
+      return `${head}, ${message.snapshot.index} from ${message.offset} of ${message.totalBytes}`;
+    case 'snapshot-response':
+      return `${head}, next ${message.nextOffset}${message.installed ? ', installed' : ''}`;
+    case 'timeout-now':
+      return `${head}, last ${message.lastIndex}/${message.lastTerm}`;
+    default:
+      return head;
+  }
+}

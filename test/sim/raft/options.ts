@@ -1,0 +1,57 @@
+import type { SeededRandom } from './random.ts';
+
+/** Which faults a run has, and how hard: drawn anew for each seed, so that each seed is a world of its own. */
+export interface SimOptions {
+  members: number;
+  faultyMs: number;
+  lossRate: number;
+  duplicateRate: number;
+  /** A message takes this long at most... */
+  delayMs: number;
+  /** ...but for a few, which take far longer and so come out of order. */
+  slowRate: number;
+  slowMs: number;
+  syncMs: number;
+  /** Mean times between faults; Infinity: never. */
+  partitionEveryMs: number;
+  crashEveryMs: number;
+  pauseEveryMs: number;
+  transferEveryMs: number;
+  wallJumpEveryMs: number;
+  clientEveryMs: number;
+  /** Clock rates differ by so much from 1, either way. */
+  drift: number;
+  /** A snapshot is made after so many applied entries. */
+  snapshotEvery: number;
+  snapshotChunkBytes: number;
+  hasHome: boolean;
+  turnMs: number;
+}
+
+const MEMBER_COUNTS = [1, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5];
+
+export function drawOptions(random: SeededRandom): SimOptions {
+  const sometimes = (probability: number, low: number, high: number) =>
+    random.chance(probability) ? random.between(low, high) : Infinity;
+  return {
+    members: random.pick(MEMBER_COUNTS),
+    faultyMs: random.between(2500, 5000),
+    lossRate: random.chance(0.6) ? random.between(0, 0.2) : 0,
+    duplicateRate: random.chance(0.6) ? random.between(0, 0.2) : 0,
+    delayMs: random.pick([2, 10, 40]),
+    slowRate: random.chance(0.6) ? random.between(0, 0.1) : 0,
+    slowMs: random.between(50, 1500),
+    syncMs: random.pick([0.5, 5, 30, 80]),
+    partitionEveryMs: sometimes(0.6, 300, 1500),
+    crashEveryMs: sometimes(0.7, 150, 1200),
+    pauseEveryMs: sometimes(0.5, 200, 1200),
+    transferEveryMs: sometimes(0.4, 100, 800),
+    wallJumpEveryMs: sometimes(0.3, 200, 800),
+    clientEveryMs: random.between(5, 25),
+    drift: random.pick([0, 0.01, 0.025]),
+    snapshotEvery: random.pick([6, 15, 40, Infinity]),
+    snapshotChunkBytes: random.pick([7, 16, 1024]),
+    hasHome: random.chance(0.4),
+    turnMs: random.pick([0, 0, 1]),
+  };
+}

@@ -1,0 +1,126 @@
+import type { Membership, Message, ProposeOutcome } from '../../../src/raft/types.ts';
+import { Invariants, InvariantBroken } from './invariants.ts';
+import { SimMember } from './member.ts';
+import type { SimOptions } from './options.ts';
+import type { SeededRandom } from './random.ts';
+import { Schedule } from './schedule.ts';
+
+/** How often each fault really struck, and each kind of work was really done. */
+export interface Coverage {
+  sent: number;
+  lost: number;
+  duplicated: number;
+  slow: number;
+  cut: number;
+  partitions: number;
+  oneWayPartitions: number;
+  crashes: number;
+  lostWrites: number;
+  pauses: number;
+  wallJumps: number;
+  transfers: number;
+  compactions: number;
+  snapshotChunks: number;
+  installs: number;
+  leaseReads: number;
+  indexReads: number;
+  acknowledgedWrites: number;
+  proposals: Record<ProposeOutcome, number>;
+}
+
+/** Members, the network between them, and what clients have been told. */
+export class World {
+  readonly schedule = new Schedule();
+  readonly random: SeededRandom;
+  readonly options: SimOptions;
+  readonly membership: Membership;
+  readonly members: SimMember[];
+  readonly invariants: Invariants;
+  readonly coverage: Coverage = noCoverage();
+  readonly trace: ((line: string) => void) | null;
+  /** The newest index that a client may know of: by the answer to a write, or to a read. */
+  acknowledgedIndex = 0;
+  nextWrite = 1;
+  isHealed = false;
+  /** `from * 16 + to`: messages that way are lost. */
+  readonly cutLinks = new Set<number>();
+
+  constructor(options: SimOptions, random: SeededRandom, trace: ((line: string) => void) | null) {
+    this.options = options;
+    this.random = random;
+    this.trace =
+      trace === null ? null : (line) => trace(`${this.schedule.nowMs.toFixed(3).padStart(10)} ${line}`);
+    const voters = Array.from({ length: options.members }, (_, i) => i + 1);
+    this.membership = { voters, votersOld: [], learners: [] };
+    this.members = voters.map((id) => new SimMember(this, id));
+    this.invariants = new Invariants(this.members);
+  }
+
+  send(message: Message): void {
+    const { coverage, options, random } = this;
+    coverage.sent++;
+    if (!this.isHealed && random.chance(options.lossRate)) {
+      coverage.lost++;
+      return;
+    }
+    this.deliverLater(message);
+    if (!this.isHealed && random.chance(options.duplicateRate)) {
+      coverage.duplicated++;
+      this.deliverLater(message);
+    }
+  }
+
+  diskDelay(): number {
+    return this.random.between(0.1, 1) * this.options.syncMs;
+  }
+
+  acknowledged(index: number): void {
+    this.coverage.acknowledgedWrites++;
+    this.acknowledgedIndex = Math.max(this.acknowledgedIndex, index);
+  }
+
+  check(condition: boolean, message: string): void {
+    if (!condition) throw new InvariantBroken(message);
+  }
+
+  isCut(from: number, to: number): boolean {
+    return this.cutLinks.has(from * 16 + to);
+  }
+
+  private deliverLater(message: Message): void {
+    const { options, random } = this;
+    let delayMs = random.between(0.05, options.delayMs);
+    if (!this.isHealed && random.chance(options.slowRate)) {
+      this.coverage.slow++;
+      delayMs += random.between(0, options.slowMs);
+    }
+    this.schedule.after(delayMs, () => {
+      if (this.isCut(message.from, message.to)) this.coverage.cut++;
+      else this.members[message.to - 1].receive(message);
+    });
+  }
+}
+
+function noCoverage(): Coverage {
+  return {
+    sent: 0,
+    lost: 0,
+    duplicated: 0,
+    slow: 0,
+    cut: 0,
+    partitions: 0,
+    oneWayPartitions: 0,
+    crashes: 0,
+    lostWrites: 0,
+    pauses: 0,
+    wallJumps: 0,
+    transfers: 0,
+    compactions: 0,
+    snapshotChunks: 0,
+    installs: 0,
+    leaseReads: 0,
+    indexReads: 0,
+    acknowledgedWrites: 0,
+    proposals: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0 },
+  };
+}
