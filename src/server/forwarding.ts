@@ -65,13 +65,7 @@ class ForwardedCommand implements Waiter {
   private readonly shard: ShardId;
   private readonly stream: number;
 
-  constructor(
-    peer: PeerForwarding,
-    connection: number,
-    correlation: number,
-    shard: ShardId,
-    stream: number,
-  ) {
+  constructor(peer: PeerForwarding, connection: number, correlation: number, shard: ShardId, stream: number) {
     this.peer = peer;
     this.connection = connection;
     this.correlation = correlation;
@@ -84,7 +78,8 @@ class ForwardedCommand implements Waiter {
   }
 
   refuse(refusal: Refusal): void {
-    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST) this.peer.endStream(this.shard, this.stream);
+    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST)
+      this.peer.endStream(this.shard, this.stream);
     this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
   }
 }

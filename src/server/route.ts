@@ -48,7 +48,9 @@ const LOG_FULL = Buffer.from("-CLUSTERDOWN The shard's log is full; the command 
 const PARK_FULL = Buffer.from(
   '-CLUSTERDOWN Too much waits for a leader on this node; the command was not run\r\n',
 );
-const READ_UNANSWERED = Buffer.from("-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n");
+const READ_UNANSWERED = Buffer.from(
+  "-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n",
+);
 const INDETERMINATE = Buffer.from(
   '-INDETERMINATE The write may or may not have been applied; its shard did not say in time\r\n',
 );

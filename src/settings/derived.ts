@@ -10,6 +10,11 @@ export interface MachineFacts {
 
 const WILDCARDS = new Set(['0.0.0.0', '::', '*']);
 
+/** Listening there is listening on all addresses of the machine. */
+export function isWildcard(host: string): boolean {
+  return WILDCARDS.has(host);
+}
+
 const DEFAULTS: {
   readonly [Key in DerivedKey]: (settings: Settings, machine: MachineFacts) => Settings[Key];
 } = {
@@ -19,7 +24,7 @@ const DEFAULTS: {
   redirectPort: (settings) => settings.clientPort + 1000,
   peerPort: (settings) => settings.clientPort + 10_000,
   adminPort: (settings) => settings.clientPort + 2000,
-  announceHost: (settings, machine) => (WILDCARDS.has(settings.bind) ? machine.hostName : settings.bind),
+  announceHost: (settings, machine) => (isWildcard(settings.bind) ? machine.hostName : settings.bind),
   announceClientPort: (settings) => settings.clientPort,
   announceRedirectPort: (settings) => settings.redirectPort,
   announcePeerPort: (settings) => settings.peerPort,

@@ -13,7 +13,12 @@ import { Batch, type EntryWaiters, type SessionId } from './batch.ts';
 import { commandArgs, commandDb, commandResp3, commandSlot } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
 import { floorsItem, noRoomItem, policyItem, removeItem, samePolicy, type MemoryPolicy } from './prelude.ts';
-import { RULES_VERSION, type ShardCommand, type ShardCommandLookup, type StateMachine } from './state-machine.ts';
+import {
+  RULES_VERSION,
+  type ShardCommand,
+  type ShardCommandLookup,
+  type StateMachine,
+} from './state-machine.ts';
 import { Refusal, type Waiter } from './waiter.ts';
 
 /** A batch that grows over this is sealed before the turn ends. */
@@ -234,7 +239,8 @@ export class Replica {
     this.machine.monotonicMs = now.monotonicMs;
     for (const entry of entries) {
       const flight = this.landed(entry);
-      if (entry.kind === EntryKind.COMMANDS) this.machine.apply(entry, flight === null ? null : flight.waiters);
+      if (entry.kind === EntryKind.COMMANDS)
+        this.machine.apply(entry, flight === null ? null : flight.waiters);
       else {
         assert(flight === null, 'only commands are waited for');
         this.machine.skip(entry);

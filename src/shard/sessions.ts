@@ -204,7 +204,8 @@ export class Sessions {
       this.rowNumber[row] = record.readDoubleLE(at + 9);
       const blobBytes = record.readUInt32LE(at + 17);
       at += 21;
-      if (this.rowKind[row] === Reply.BLOB) this.keepBlob(row, Buffer.from(record.subarray(at, at + blobBytes)));
+      if (this.rowKind[row] === Reply.BLOB)
+        this.keepBlob(row, Buffer.from(record.subarray(at, at + blobBytes)));
       at += blobBytes;
       this.rowNext[row] = this.sessions[index].heads[slot];
       this.sessions[index].heads[slot] = row;
@@ -311,7 +312,9 @@ export class SessionsImage {
     rowNumber: Float64Array,
     rowBlob: (Buffer | null)[],
   ) {
-    this.sessions = sessions.sort((a, b) => (a.node === b.node ? a.start - b.start : a.node < b.node ? -1 : 1));
+    this.sessions = sessions.sort((a, b) =>
+      a.node === b.node ? a.start - b.start : a.node < b.node ? -1 : 1,
+    );
     this.ended = [...ended].sort((a, b) => (a[0] < b[0] ? -1 : 1));
     this.rowSequence = rowSequence;
     this.rowNext = rowNext;
@@ -334,7 +337,8 @@ export class SessionsImage {
       }
       while (this.slotAt < SLOT_COUNT) {
         const slot = this.slotAt++;
-        if (session.floors[slot] !== 0 || session.heads[slot] !== NO_ROW) return this.slotRecord(session, slot);
+        if (session.floors[slot] !== 0 || session.heads[slot] !== NO_ROW)
+          return this.slotRecord(session, slot);
       }
       this.sessionAt += 1;
       this.slotAt = -1;
@@ -388,4 +392,3 @@ function grown<T extends { set(from: T): void }>(from: T, to: T): T {
   to.set(from);
   return to;
 }
-

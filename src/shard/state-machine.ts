@@ -212,7 +212,15 @@ export class StateMachine {
   private applyRemoval(bytes: Buffer, at: number): void {
     const removal = readRemoval(bytes, at, itemSize(bytes, at));
     const { db, keyStart, keyEnd, version, reason } = removal;
-    this.keyspace.removeVersion(db, slotOf(bytes, keyStart, keyEnd), bytes, keyStart, keyEnd, version, reason);
+    this.keyspace.removeVersion(
+      db,
+      slotOf(bytes, keyStart, keyEnd),
+      bytes,
+      keyStart,
+      keyEnd,
+      version,
+      reason,
+    );
   }
 
   setPolicy(policy: MemoryPolicy): void {

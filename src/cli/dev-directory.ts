@@ -1,0 +1,62 @@
+/** The directory of `torc dev`: used by one at a time, and always for the same nodes, since addresses are kept in their data. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Disk, DiskLock } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+
+const LOCK = 'lock';
+const DESCRIPTION = 'dev.json';
+const NODE_DIRECTORY = /^node-\d+$/;
+
+const CLUSTER = z.object({ nodes: z.number().int(), port: z.number().int(), host: z.string() });
+/** What a kept cluster cannot change. */
+export type DevCluster = z.infer<typeof CLUSTER>;
+
+/** Throws StartupError when the directory is in use, or holds another cluster. With `fresh`, the old nodes' data is removed. */
+export async function claimDirectory(
+  disk: Disk,
+  directory: string,
+  cluster: DevCluster,
+  fresh: boolean,
+): Promise<DiskLock> {
+  await disk.makeDirectory(directory);
+  const lock = await disk.lock(join(directory, LOCK));
+  if (lock === null)
+    throw new StartupError('TORC_DATA_IN_USE', `another torc dev uses the data in ${directory}.`);
+  try {
+    if (fresh) await removeNodes(disk, directory);
+    await checkCluster(disk, directory, cluster);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  return lock;
+}
+
+async function removeNodes(disk: Disk, directory: string): Promise<void> {
+  for (const name of await disk.list(directory))
+    if (NODE_DIRECTORY.test(name)) await disk.removeTree(join(directory, name));
+  await disk.remove(join(directory, DESCRIPTION));
+  await disk.syncDirectory(directory);
+}
+
+async function checkCluster(disk: Disk, directory: string, cluster: DevCluster): Promise<void> {
+  const path = join(directory, DESCRIPTION);
+  const bytes = await disk.readFile(path);
+  if (bytes === null) return disk.replaceFile(path, Buffer.from(`${JSON.stringify(cluster)}\n`));
+  const kept = parseCluster(Buffer.from(bytes).toString(), path);
+  if (kept.nodes === cluster.nodes && kept.port === cluster.port && kept.host === cluster.host) return;
+  throw new StartupError(
+    'TORC_DATA_OTHER_CLUSTER',
+    `${directory} holds a cluster of ${kept.nodes} nodes at ${kept.host}:${kept.port}, not of ${cluster.nodes} at ` +
+      `${cluster.host}:${cluster.port}: start it as it was, give another --data, or --fresh to begin anew.`,
+  );
+}
+
+function parseCluster(text: string, path: string): DevCluster {
+  try {
+    return CLUSTER.parse(JSON.parse(text));
+  } catch (error) {
+    throw new StartupError('TORC_DATA_DAMAGED', `${path} is damaged: --fresh begins anew.`, { cause: error });
+  }
+}

@@ -1,0 +1,64 @@
+/** The nodes of `torc dev`: what each one's settings are. */
+import { ownPeerAddress, type MachineFacts } from '../settings/derived.ts';
+import { loadSettings, type FileValues } from '../settings/load.ts';
+import { rowOf, SETTING_KEYS, variableOf, type SettingKey, type Settings } from '../settings/rows.ts';
+import type { Environment } from './setting-options.ts';
+
+export interface DevRequest {
+  readonly nodes: number;
+  /** Client port of the first node. */
+  readonly port: number;
+  readonly directory: string;
+  /** Settings that all nodes share. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly environment: Environment;
+  readonly file: FileValues | null;
+  readonly machine: MachineFacts;
+}
+
+const OWN_KEYS = SETTING_KEYS.filter((key) => rowOf(key).setByDev === true);
+const OWN_VARIABLES = new Set(OWN_KEYS.map((key) => variableOf(rowOf(key))));
+
+/** Throws SettingError. */
+export function planNodes(request: DevRequest): Settings[] {
+  const alone = Array.from({ length: request.nodes }, (_, at) => planNode(request, at));
+  const seeds = alone.map(ownPeerAddress);
+  return alone.map((settings) => ({ ...settings, seeds }));
+}
+
+/** All settings as variables: secrets do not belong on a command line, which every user of the machine can read. */
+export function variablesOf(settings: Settings): Record<string, string> {
+  return Object.fromEntries(
+    SETTING_KEYS.map((key) => [variableOf(rowOf(key)), rowOf(key).kind.format(settings[key])]),
+  );
+}
+
+export function nodeName(at: number): string {
+  return `node-${at}`;
+}
+
+function planNode(request: DevRequest, at: number): Settings {
+  const own = {
+    id: nodeName(at),
+    data: `${request.directory}/${nodeName(at)}`,
+    'client-port': String(request.port + at),
+  };
+  return loadSettings({
+    flags: { ...request.flags, ...own },
+    environment: sharedVariables(request.environment),
+    file: sharedFile(request.file),
+    // A percentage of the memory is one of this node's part.
+    machine: { ...request.machine, memoryBytes: Math.floor(request.machine.memoryBytes / request.nodes) },
+  });
+}
+
+function sharedVariables(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !OWN_VARIABLES.has(name)));
+}
+
+/** People read the log of `torc dev`, unless the file says otherwise. */
+function sharedFile(file: FileValues | null): FileValues {
+  const values = new Map<SettingKey, string>([['logFormat', 'pretty'], ...(file?.values ?? [])]);
+  for (const key of OWN_KEYS) values.delete(key);
+  return { path: file?.path ?? 'the default of torc dev', values };
+}

@@ -1,0 +1,14 @@
+/** How processes of Torc end. A second signal ends them with 128 and its number, as shells have it. */
+import { constants } from 'node:os';
+
+export const ExitCode = {
+  OK: 0,
+  /** A refusal that a person can act on: one line was printed, nothing was changed. */
+  REFUSED: 1,
+  /** The node could not go on: a failing disk, a broken invariant. */
+  FAILED: 2,
+} as const;
+
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}

@@ -1,0 +1,99 @@
+/** One node in the foreground: `torc start`. Signals stop it; so does the end of the `torc dev` that started it. */
+import { StartupError } from '../errors.ts';
+import type { Settings } from '../settings/rows.ts';
+import { redacted } from '../settings/views.ts';
+import { VERSION } from '../version.ts';
+import type { ChildMessage } from './child-message.ts';
+import { ExitCode, exitCodeOf } from './exit-code.ts';
+import { createProcessLog, type ProcessLog } from './process-log.ts';
+import type { LaunchNode, RunningNode } from './running-node.ts';
+
+const READY_POLL_MS = 25;
+/** Beyond the time that the node takes itself for stopping. */
+const STOP_GRACE_MS = 2000;
+
+export class NodeProcess {
+  readonly #settings: Settings;
+  readonly #log: ProcessLog;
+  #node: RunningNode | null = null;
+  #stopping = false;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#log = createProcessLog(settings);
+  }
+
+  /** Ends with the process. */
+  async run(launch: LaunchNode): Promise<void> {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#onSignal(signal));
+    process.on('disconnect', () => this.#exit(ExitCode.FAILED));
+    // What nobody caught is a bug: the node must not serve on with a broken state.
+    process.on('uncaughtException', (error) => this.#fail(error));
+
+    this.#log.info('starting', {
+      version: VERSION,
+      processId: process.pid,
+      data: this.#settings.dataDirectory,
+    });
+    this.#log.debug('settings', redacted(this.#settings));
+    try {
+      const node = await launch(this.#settings, this.#log);
+      node.onFatal((error) => this.#fail(error));
+      this.#node = node;
+      if (process.send !== undefined) this.#announceWhenReady(node);
+    } catch (error) {
+      if (error instanceof StartupError) this.#refuse(error);
+      else this.#fail(error);
+    }
+  }
+
+  #onSignal(signal: NodeJS.Signals): void {
+    const node = this.#node;
+    // Nothing is served yet, or the person is done waiting: what is on disk is good after a crash, too.
+    if (node === null || this.#stopping) return this.#exit(exitCodeOf(signal));
+    this.#stopping = true;
+    this.#log.info('stopping', { signal });
+    const limitMs = this.#settings.stopTimeoutMs + STOP_GRACE_MS;
+    setTimeout(() => this.#fail(new Error(`the stop took longer than ${limitMs} ms`)), limitMs);
+    node.stop().then(
+      () => {
+        this.#log.info('stopped');
+        this.#exit(ExitCode.OK);
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #announceWhenReady(node: RunningNode): void {
+    const poll = setInterval(() => {
+      if (!node.ready) return;
+      clearInterval(poll);
+      this.#tellParent({ kind: 'ready' }, () => {});
+    }, READY_POLL_MS);
+  }
+
+  #refuse(error: StartupError): void {
+    const exit = (): void => this.#exit(ExitCode.REFUSED);
+    if (process.send !== undefined)
+      return this.#tellParent({ kind: 'refused', message: error.message }, exit);
+    process.stderr.write(`torc: ${error.message}\n`);
+    exit();
+  }
+
+  #fail(error: unknown): void {
+    this.#log.error('failed', { error });
+    this.#exit(ExitCode.FAILED);
+  }
+
+  #tellParent(message: ChildMessage, sent: () => void): void {
+    process.send?.(message, undefined, undefined, sent);
+  }
+
+  #exit(code: number): void {
+    try {
+      this.#log.flush();
+    } finally {
+      process.exit(code);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/** The `torc` command: its subcommands, their options and their help. */
+import { Command, InvalidArgumentError } from 'commander';
+import type { Address } from '../env/contracts.ts';
+import { SystemMachine } from '../env/machine.ts';
+import { StartupError } from '../errors.ts';
+import { isWildcard } from '../settings/derived.ts';
+import { parseAddress } from '../settings/kinds.ts';
+import { loadSettings } from '../settings/load.ts';
+import { VERSION } from '../version.ts';
+import { runDev } from './dev.ts';
+import { ExitCode } from './exit-code.ts';
+import { NodeProcess } from './node-process.ts';
+import type { LaunchNode } from './running-node.ts';
+import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
+import { runStatus } from './status.ts';
+
+export interface ProgramParts {
+  /** Loads what runs a node: only `start` needs it. */
+  readonly loadLauncher: () => Promise<LaunchNode>;
+  /** What runs this program: `torc dev` starts its nodes with it. */
+  readonly self: readonly [string, ...string[]];
+}
+
+const MAX_DEV_NODES = 99;
+
+export function createProgram(parts: ProgramParts): Command {
+  const program = new Command('torc')
+    .description(
+      'A Redis-compatible cache cluster that is linearizable by default and loses no acknowledged write.',
+    )
+    .version(VERSION)
+    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError('(torc help shows what there is)');
+  program.addCommand(devCommand(parts));
+  program.addCommand(startCommand(parts));
+  program.addCommand(statusCommand());
+  return program;
+}
+
+function devCommand(parts: ProgramParts): Command {
+  const command = new Command('dev')
+    .description('Runs a cluster on this machine, a process a node, until Ctrl-C.')
+    .option('--nodes <number>', 'How many nodes.', wholeNumber(1, MAX_DEV_NODES), 3)
+    .option(
+      '--port <port>',
+      'Client port of the first node; the next ones follow.',
+      wholeNumber(1, 65_535),
+      6379,
+    )
+    .option('--data <directory>', 'Where the data of the nodes is kept.', '.torc')
+    .option('--fresh', 'Starts empty: removes what the nodes kept there.', false)
+    .option('--no-restart', 'Leaves a node that died dead; else it is started again after 2 s.');
+  addSettingOptions(command, (row) => row.setByDev !== true);
+  return command.action(() => {
+    const { nodes, port, data, fresh, restart } = command.opts<{
+      nodes: number;
+      port: number;
+      data: string;
+      fresh: boolean;
+      restart: boolean;
+    }>();
+    return finish(async () =>
+      runDev({
+        nodes,
+        port,
+        directory: data,
+        fresh,
+        restart,
+        flags: sharedFlags(command),
+        environment: process.env,
+        file: readConfigFile(command, process.env),
+        machine: new SystemMachine(),
+        self: parts.self,
+      }),
+    );
+  });
+}
+
+function startCommand(parts: ProgramParts): Command {
+  const command = new Command('start').description('Runs one node in the foreground.');
+  addSettingOptions(command, () => true);
+  command.addHelpText(
+    'after',
+    `
+Each setting is also a variable (TORC_ and its name in capitals: TORC_CLIENT_PORT) and a line of the file. A flag goes before
+a variable, a variable before the file, the file before the default in brackets.
+
+Exit codes: 0 after a stop in good order; 1 when the node refuses to start, for a reason printed in one line; 2 when it could
+not go on; 128 and the signal's number after a second signal.`,
+  );
+  return command.action(() =>
+    finish(async () => {
+      const settings = loadSettings({
+        flags: givenFlags(command),
+        environment: process.env,
+        file: readConfigFile(command, process.env),
+        machine: new SystemMachine(),
+      });
+      await new NodeProcess(settings).run(await parts.loadLauncher());
+      return null;
+    }),
+  );
+}
+
+function statusCommand(): Command {
+  const command = new Command('status')
+    .description('Shows the nodes and shards of a running cluster, asking any of its nodes.')
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000)
+    .option('--json', 'The whole answers of all nodes.', false);
+  return command.action(() => {
+    const { address, timeoutMs, json } = command.opts<{
+      address?: string;
+      timeoutMs: number;
+      json: boolean;
+    }>();
+    return finish(async () =>
+      runStatus({
+        address: address === undefined ? defaultAddress() : addressArgument(address),
+        timeoutMs,
+        json,
+      }),
+    );
+  });
+}
+
+/** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */
+async function finish(run: () => Promise<number | null>): Promise<void> {
+  try {
+    const code = await run();
+    if (code !== null) process.exitCode = code;
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    process.stderr.write(`torc: ${error.message}\n`);
+    process.exitCode = ExitCode.REFUSED;
+  }
+}
+
+function defaultAddress(): Address {
+  const { bind, adminPort } = loadSettings({ environment: process.env, machine: new SystemMachine() });
+  return { host: isWildcard(bind) ? '127.0.0.1' : bind, port: adminPort };
+}
+
+function addressArgument(text: string): Address {
+  const address = parseAddress(text);
+  if (address.port === 0 || address.port > 65_535)
+    throw new StartupError(
+      'TORC_ADDRESS',
+      `--address: '${text}' is not allowed: it must be host:port, such as 127.0.0.1:8379.`,
+    );
+  return address;
+}
+
+function sharedFlags(command: Command): Record<string, string> {
+  const { data: _, ...flags } = givenFlags(command);
+  return flags;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}

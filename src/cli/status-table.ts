@@ -1,0 +1,105 @@
+/** The answers of all nodes side by side, as rows of tables. */
+import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import type { NodeId, ShardId } from '../topology/types.ts';
+import { humanBytes } from './table.ts';
+
+/** A node that was asked: its report, or why there is none. */
+export type Answer =
+  | { readonly address: string; readonly report: StatusReport }
+  | { readonly address: string; readonly report: null; readonly reason: string };
+
+type Cell = string | number;
+
+export const NODE_HEAD = [
+  'node',
+  'state',
+  'shards led',
+  'keys',
+  'memory',
+  'term',
+  'commit',
+  'applied',
+  'lag',
+];
+export const SHARD_HEAD = ['shard', 'leader', 'slots', 'keys', 'term', 'commit', 'replicas (lag)'];
+
+/**
+ * One row a node. `keys`: of the shards that it leads, so that the column adds up to the cluster's. `term` is the highest of its replicas,
+ * `commit` and `applied` are their sums, and `lag` is the greatest number of entries that one of them is behind its leader's commit.
+ */
+export function nodeRows(answers: readonly Answer[]): Cell[][] {
+  const commits = leaderCommits(answers);
+  return answers.map((answer) => {
+    if (answer.report === null) return [answer.address, 'unreachable', ...Array<Cell>(7).fill('-')];
+    const { node, replicas, memory } = answer.report;
+    const led = replicas.filter(({ role }) => role === 'leader');
+    return [
+      node.name,
+      node.state,
+      led.map(({ shard }) => shard).join(',') || 'none',
+      total(led, ({ keys }) => keys),
+      humanBytes(memory.usedBytes),
+      Math.max(0, ...replicas.map(({ term }) => term)),
+      total(replicas, ({ commit }) => commit),
+      total(replicas, ({ applied }) => applied),
+      Math.max(0, ...replicas.map((replica) => lagOf(replica, commits))),
+    ];
+  });
+}
+
+/** One row a shard, as its leader tells it; those without one say so. */
+export function shardRows(answers: readonly Answer[]): Cell[][] {
+  const names = nodeNames(answers);
+  const commits = leaderCommits(answers);
+  const shards = new Map<ShardId, { replica: ReplicaStatus; node: string }[]>();
+  for (const { report } of answers) {
+    for (const replica of report?.replicas ?? []) {
+      const others = shards.get(replica.shard) ?? [];
+      shards.set(replica.shard, [...others, { replica, node: report?.node.name ?? '' }]);
+    }
+  }
+  return [...shards]
+    .sort(([a], [b]) => a - b)
+    .map(([shard, members]) => {
+      const leader = newestLeader(members.map(({ replica }) => replica));
+      const told = leader ?? members[0].replica;
+      const leaderName = leader === null ? 'none' : (names.get(leader.leader ?? '') ?? leader.leader ?? '?');
+      const replicas = members.map(({ replica, node }) => `${node} (${lagOf(replica, commits)})`);
+      return [shard, leaderName, told.slots, told.keys, told.term, told.commit, replicas.join(', ')];
+    });
+}
+
+function leaderCommits(answers: readonly Answer[]): ReadonlyMap<ShardId, number> {
+  const commits = new Map<ShardId, number>();
+  const replicas = answers.flatMap(({ report }) => report?.replicas ?? []);
+  for (const { shard } of replicas) {
+    const leader = newestLeader(replicas.filter((replica) => replica.shard === shard));
+    if (leader !== null) commits.set(shard, leader.commit);
+  }
+  return commits;
+}
+
+/** An old leader that was cut off may still think that it leads. */
+function newestLeader(replicas: readonly ReplicaStatus[]): ReplicaStatus | null {
+  const leaders = replicas.filter(({ role }) => role === 'leader');
+  return leaders.reduce<ReplicaStatus | null>(
+    (newest, leader) => (newest === null || leader.term > newest.term ? leader : newest),
+    null,
+  );
+}
+
+/** The nodes are not asked at the same instant: a replica can have applied more than its leader had committed when asked. */
+function lagOf(replica: ReplicaStatus, commits: ReadonlyMap<ShardId, number>): number {
+  const commit = commits.get(replica.shard);
+  return commit === undefined ? replica.lagEntries : Math.max(0, commit - replica.applied);
+}
+
+function nodeNames(answers: readonly Answer[]): ReadonlyMap<NodeId, string> {
+  return new Map(
+    answers.flatMap(({ report }) => (report?.node.id == null ? [] : [[report.node.id, report.node.name]])),
+  );
+}
+
+function total(replicas: readonly ReplicaStatus[], count: (replica: ReplicaStatus) => number): number {
+  return replicas.reduce((sum, replica) => sum + count(replica), 0);
+}

@@ -1,0 +1,58 @@
+/** Tables for the terminal: boxed for people, plain columns for what reads them further. */
+import Table from 'cli-table3';
+
+type Cell = string | number;
+
+const PLAIN = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+};
+
+/** Numbers are set right. */
+export function renderTable(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  boxed: boolean,
+): string {
+  const colAligns = head.map((_, column) =>
+    rows.length > 0 && rows.every((row) => typeof row[column] === 'number') ? 'right' : 'left',
+  );
+  const table = new Table({
+    head: [...head],
+    colAligns,
+    // Colours are left to those who know what the output is.
+    style: boxed
+      ? { head: [], border: [], compact: true }
+      : { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
+    ...(boxed ? {} : { chars: PLAIN }),
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+const STEPS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** `1.5 GiB`. */
+export function humanBytes(bytes: number): string {
+  const step = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), STEPS.length - 1);
+  const value = bytes / 1024 ** step;
+  return `${step === 0 ? value : value.toFixed(1)} ${STEPS[step]}`;
+}

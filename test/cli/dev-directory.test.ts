@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { claimDirectory } from '../../src/cli/dev-directory.ts';
+import { SystemDisk } from '../../src/env/disk.ts';
+
+const CLUSTER = { nodes: 3, port: 6379, host: '127.0.0.1' };
+const disk = new SystemDisk();
+let directory: string;
+
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'torc-data-')), '.torc');
+});
+
+afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }));
+
+async function claim(cluster = CLUSTER, fresh = false): Promise<void> {
+  const lock = await claimDirectory(disk, directory, cluster, fresh);
+  await lock.release();
+}
+
+describe('the directory of torc dev', () => {
+  it('is used by one at a time', async () => {
+    const lock = await claimDirectory(disk, directory, CLUSTER, false);
+    await expect(claim()).rejects.toThrow(`another torc dev uses the data in ${directory}.`);
+    await lock.release();
+    await claim();
+  });
+
+  it('keeps its cluster, and refuses another one without damage', async () => {
+    await claim();
+    mkdirSync(join(directory, 'node-0'));
+    await claim();
+    for (const other of [{ nodes: 5 }, { port: 7000 }, { host: 'box' }])
+      await expect(claim({ ...CLUSTER, ...other })).rejects.toThrow(
+        'holds a cluster of 3 nodes at 127.0.0.1:6379',
+      );
+    expect(existsSync(join(directory, 'node-0'))).toBe(true);
+  });
+
+  it('begins anew with fresh, and leaves what is not its own', async () => {
+    await claim();
+    mkdirSync(join(directory, 'node-0'));
+    writeFileSync(join(directory, 'notes.txt'), '');
+    await claim({ ...CLUSTER, nodes: 5 }, true);
+    expect(existsSync(join(directory, 'node-0'))).toBe(false);
+    expect(existsSync(join(directory, 'notes.txt'))).toBe(true);
+    await claim({ ...CLUSTER, nodes: 5 });
+  });
+
+  it('says what to do about a damaged description', async () => {
+    await claim();
+    writeFileSync(join(directory, 'dev.json'), '{"nodes":');
+    await expect(claim()).rejects.toThrow('is damaged: --fresh begins anew.');
+  });
+});
