@@ -69,7 +69,7 @@ describe('a snapshot', () => {
         while (twin.keyspace.reclaim(100));
         expect(slabs.takenBytes).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -124,7 +124,7 @@ describe('a snapshot', () => {
         damaged[at] ^= 1 << bit;
         expect(() => load(damaged, 4096, 1000)).toThrow(SnapshotDamagedError);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
