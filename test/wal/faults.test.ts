@@ -15,6 +15,7 @@ describe('a failing disk', () => {
       const { wal } = await world.open();
       wal.stageEntries(GROUP, [entryOf(1, 1)]);
       await flush(world, wal);
+      await atRest(world);
       fail(world);
       const never = (): void => expect.unreachable('it is not durable');
       wal.stageEntries(GROUP, [entryOf(1, 2)]);
@@ -110,3 +111,8 @@ describe('a failing disk', () => {
     expect(wal.stats.syncs).toBeLessThanOrEqual(3);
   });
 });
+
+/** Spare files are made. */
+async function atRest(world: SimulatedWorld): Promise<void> {
+  await world.scheduler.runUntil(() => false);
+}
