@@ -22,7 +22,6 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, runEndOf } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import { ownPeerAddress } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
@@ -161,7 +160,6 @@ class Node implements RunningNode, MeshHandler {
       this.membership = await openMembership(env, {
         directory: settings.dataDirectory,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
-        own: ownPeerAddress(settings),
         seeds: settings.seeds,
         start: this.opened.recovery.start,
         announced: {
