@@ -178,11 +178,10 @@ class Node implements RunningNode, MeshHandler {
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
         report: (level, line) => this.log[level]('peers', { what: line }),
-        founded: (topology) => {
-          this.serve(topology).catch((error: unknown) => this.fatal(error));
-        },
-        failed: (error) => this.fatal(error),
       });
+      this.membership.founded
+        .then((topology) => this.serve(topology))
+        .catch((error: unknown) => this.fatal(error));
     } catch (error) {
       await this.letGo();
       throw error;
@@ -325,7 +324,7 @@ class Node implements RunningNode, MeshHandler {
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
-      node: self,
+      nodeId: self,
       cluster: topology.clusterId,
       shards: replicas.map((replica) => replica.shard),
       start,
@@ -558,7 +557,7 @@ class Node implements RunningNode, MeshHandler {
     if (view === null) return;
     for (const node of view.cluster().nodes) {
       if (this.wasReady.get(node.id) === true && !node.ready) {
-        this.log.warn('node-not-ready', { node: node.id });
+        this.log.warn('node-not-ready', { peer: node.id });
         announceNotReady(parts.pubsub, view, node);
       }
       this.wasReady.set(node.id, node.ready);
