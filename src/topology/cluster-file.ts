@@ -8,20 +8,23 @@ import type { ClusterId, NodeId } from './types.ts';
 const FILE_NAME = 'cluster.json';
 const ID_BYTES = 20;
 
+/** What it needs of the disk. */
+type ClusterFileDisk = Pick<Disk, 'readFile' | 'replaceFile' | 'makeDirectory'>;
+
 /** Who this node is and which cluster it belongs to: one small file in the data directory. */
 export class ClusterFile {
-  private readonly disk: Disk;
+  private readonly disk: ClusterFileDisk;
   private readonly path: string;
   private current: FoundingState;
 
-  private constructor(disk: Disk, path: string, state: FoundingState) {
+  private constructor(disk: ClusterFileDisk, path: string, state: FoundingState) {
     this.disk = disk;
     this.path = path;
     this.current = state;
   }
 
   /** Reads it; an empty directory gets a new node id, synced before anybody hears of it. */
-  static async open(disk: Disk, random: Random, directory: string): Promise<ClusterFile> {
+  static async open(disk: ClusterFileDisk, random: Random, directory: string): Promise<ClusterFile> {
     const path = `${directory}/${FILE_NAME}`;
     const bytes = await disk.readFile(path);
     if (bytes !== null) {

@@ -19,7 +19,7 @@ const nodeEntry = z.object({
   adminPort: port,
   zone: label,
   machine: label,
-  weight: z.number().positive(),
+  weight: z.number().int().min(1).max(1_000_000),
 });
 
 const cluster = z.object({ id, nodes: z.array(nodeEntry).min(1) });
