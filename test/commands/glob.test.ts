@@ -60,7 +60,7 @@ test('stars and marks mean what a regular expression says', () => {
       fc.array(part, { maxLength: 10 }),
       fc.array(letter, { minLength: 1, maxLength: 12 }),
       (parts, letters) => {
-        const expression = parts.map((one) => ({ '*': '.*', '?': '.' })[one] ?? one).join('');
+        const expression = parts.join('').replaceAll('?', '.').replaceAll('*', '.*');
         expect(matches(parts.join(''), letters.join(''))).toBe(
           new RegExp(`^${expression}$`).test(letters.join('')),
         );
