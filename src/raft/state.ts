@@ -70,9 +70,10 @@ export class MemberState {
 function restoreLog({ snapshot, entries }: RaftRestored): RaftLog {
   const log = new RaftLog(snapshot.index, snapshot.term);
   for (const entry of entries) {
-    // The snapshot came from a leader and was installed over a log that had gone another way: what follows there is void.
-    if (entry.index === snapshot.index && entry.term !== snapshot.term) return log;
     if (entry.index <= snapshot.index) continue;
+    // Terms never fall along a log. The snapshot came from a leader, and took the place of a log that had gone another way: what the
+    // disk still holds of that is void. (With a term that is not lower it does no harm: no leader's log matches it, and nobody who
+    // lacks what committed the snapshot's entries wins by it.)
     if (entry.index === snapshot.index + 1 && entry.term < snapshot.term) return log;
     log.append(entry);
   }

@@ -1,7 +1,8 @@
 /** The clients of a node: its connections on both ports, and what becomes of their commands. */
 import { slotOf } from '../../ring/index.ts';
 import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts';
-import type { NodeView, PortKind } from '../commands/local-context.ts';
+import type { ClientSession, NodeView, PortKind } from '../commands/local-context.ts';
+import type { Subscriptions } from '../commands/pubsub-registry.ts';
 import type { CommandRow } from '../commands/types.ts';
 import type { ByteStream, Clock } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
@@ -186,7 +187,10 @@ export class ClientServer implements WalkHost {
     const request = connection.enqueue();
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
-    if (command.isWrite) connection.countWrite(way.index);
+    if (command.isWrite) {
+      connection.countWrite(way.index);
+      this.statistics.writes += 1;
+    } else this.statistics.reads += 1;
     const { db, protocol } = connection;
     this.router.submit(request, connection, way, command, args, db, protocol === 3, slot, rides);
   }
@@ -204,6 +208,7 @@ export class ClientServer implements WalkHost {
     const startedMs = command.isFast ? 0 : this.deps.clock.monotonicMs();
     way.replica?.readNow(command, args, connection.db, slot, this.now, reply);
     if (!command.isFast) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
+    this.statistics.reads += 1;
     this.statistics.replied(command.ordinal, reply.buffer, start);
     this.direct.push(command.ordinal);
   }
@@ -382,8 +387,8 @@ export class ClientServer implements WalkHost {
   }
 
   closed(connection: Connection): void {
-    this.connections.delete(connection.id);
     this.onClosed(connection);
+    this.connections.delete(connection.id);
   }
 
   /** Closes connections that have been silent too long (`timeout`). */
@@ -395,6 +400,11 @@ export class ClientServer implements WalkHost {
       const isIdle = nowMs - connection.lastCommandMonotonicMs > limitMs && !connection.hasQueue;
       if (isIdle && connection.channels.size + connection.patterns.size === 0) connection.kill();
     }
+  }
+
+  subscriptionsOf(session: ClientSession): Subscriptions {
+    const connection = this.connections.get(session.id);
+    return connection ?? { channels: new Set(), patterns: new Set() };
   }
 
   closeAll(): void {

@@ -39,11 +39,17 @@ export function configGet(
   for (const [name, valueOf] of FIXED) if (matches(name)) found(name, valueOf(settings));
 }
 
+/** Why nothing was set: `reason` is a sentence, or the part of one that Redis puts behind the name. */
+export interface ConfigRefusal {
+  readonly kind: 'unknown' | 'immutable' | 'invalid';
+  readonly name: string;
+  readonly reason: string;
+}
+
 export type ConfigSetOutcome =
   /** The settings that have another value now. */
   | { readonly ok: true; readonly changed: readonly SettingKey[] }
-  /** The text of the error reply, without `ERR`. */
-  | { readonly ok: false; readonly error: string };
+  | { readonly ok: false; readonly refusal: ConfigRefusal };
 
 /** Changes `settings` in place, all pairs or none. `pairs`: name, value, name, value. */
 export function configSet(
@@ -55,10 +61,10 @@ export function configSet(
   for (let at = 0; at + 1 < pairs.length; at += 2) {
     const name = pairs[at];
     const problem = changeOne(settings, next, name, pairs[at + 1], memoryBytes);
-    if (problem !== null) return { ok: false, error: problem };
+    if (problem !== null) return { ok: false, refusal: problem };
   }
   const together = checkTogether({ ...settings, ...next } as Settings);
-  if (together !== null) return { ok: false, error: `CONFIG SET failed - ${together}` };
+  if (together !== null) return { ok: false, refusal: { kind: 'invalid', name: pairs[0], reason: together } };
   const changed = (Object.keys(next) as SettingKey[]).filter((key) => next[key] !== settings[key]);
   Object.assign(settings, next);
   return { ok: true, changed };
@@ -71,26 +77,28 @@ function changeOne(
   name: string,
   text: string,
   memoryBytes: number,
-): string | null {
-  const failed = (why: string): string =>
-    `CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
+): ConfigRefusal | null {
+  const refused = (kind: ConfigRefusal['kind'], reason: string): ConfigRefusal => ({ kind, name, reason });
   const key = keyOf(name);
   if (key === undefined) {
     const fixed = FIXED.get(name.toLowerCase());
-    if (fixed === undefined) return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
-    return fixed(settings) === text.toLowerCase() ? null : failed("can't set immutable config");
+    if (fixed === undefined) return refused('unknown', 'unknown option');
+    return fixed(settings) === text.toLowerCase() ? null : refused('immutable', "can't set immutable config");
   }
   const row = rowOf(key);
-  if (key in next) return failed('duplicate parameter');
+  if (key in next) return refused('invalid', 'duplicate parameter');
   if (row.changed === 'start') {
     if (row.scope === 'cluster')
-      return failed(`${row.name} is a setting of the cluster: it changes only at start, on all nodes`);
-    return failed(`${row.name} changes only at start of the node`);
+      return refused(
+        'immutable',
+        `${row.name} is a setting of the cluster: it changes only at start, on all nodes`,
+      );
+    return refused('immutable', `${row.name} changes only at start of the node`);
   }
   try {
     next[key] = parseSetting(row, text, memoryBytes);
   } catch (error) {
-    if (error instanceof SettingError) return failed(error.message);
+    if (error instanceof SettingError) return refused('invalid', error.message);
     throw error;
   }
   return null;

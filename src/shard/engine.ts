@@ -21,7 +21,7 @@ interface Written {
 
 export interface EngineHooks {
   /** Sends a Raft message; it may be lost. */
-  send(replica: Replica, message: Message): void;
+  send(message: Message): void;
   /** Before batches are sealed: routes follow their leaders, and send what waits. */
   beforeSeal(): void;
   /** The snapshots that a Ready asks for. */
@@ -180,7 +180,7 @@ export class Engine {
   }
 
   private handle(replica: Replica, ready: Ready, now: Instant): void {
-    for (const message of ready.messages) this.hooks.send(replica, message);
+    for (const message of ready.messages) this.hooks.send(message);
     if (ready.hardState !== null) this.wal.stageHardState(replica.raft.group, ready.hardState);
     if (ready.entries.length > 0) this.wal.stageEntries(replica.raft.group, ready.entries);
     if (ready.hardState !== null || ready.entries.length > 0) this.staged = true;
@@ -198,7 +198,7 @@ export class Engine {
     if (this.stopped) return;
     const now = this.inTurn ? this.now : this.readClock();
     for (const { replica, mark, messages } of written) {
-      for (const message of messages) this.hooks.send(replica, message);
+      for (const message of messages) this.hooks.send(message);
       if (mark !== null) replica.raft.persisted(mark, now);
     }
     this.wake();

@@ -52,6 +52,8 @@ export interface ReplicaCounters {
   entriesProposed: number;
   commandsProposed: number;
   leadershipsLost: number;
+  leaderChanges: number;
+  proposalsFailed: number;
 }
 
 export class Replica {
@@ -66,6 +68,8 @@ export class Replica {
     entriesProposed: 0,
     commandsProposed: 0,
     leadershipsLost: 0,
+    leaderChanges: 0,
+    proposalsFailed: 0,
   };
   /** What this shard's budget should be; the leader writes it into the log when it differs from what the log says. */
   wantedPolicy: MemoryPolicy | null = null;
@@ -81,6 +85,7 @@ export class Replica {
   private batchGrowthBytes = 0;
   private readonly asked = new Map<number, WaitingRead[]>();
   private ledTerm = 0;
+  private lastLeader = 0;
   private readonly args = new Args();
   private readonly reply = new ReplyWriter();
   private readonly victims: Victim[] = [];
@@ -197,6 +202,10 @@ export class Replica {
   /** Called when input has been stepped: a leadership that was lost releases all who wait here. */
   settle(): void {
     const leads = this.raft.role === 'leader';
+    if (this.raft.leader !== this.lastLeader && this.raft.leader !== 0) {
+      this.counters.leaderChanges += 1;
+      this.lastLeader = this.raft.leader;
+    }
     if (this.ledTerm !== 0 && (!leads || this.raft.term !== this.ledTerm)) this.loseLeadership();
     if (leads) this.ledTerm = this.raft.term;
   }
@@ -215,6 +224,7 @@ export class Replica {
     this.batchGrowthBytes = 0;
     const outcome = this.raft.propose(entry, now);
     if (outcome !== 'proposed') {
+      this.counters.proposalsFailed += 1;
       waiters.refuseAll(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
       return;
     }
@@ -338,7 +348,7 @@ export class Replica {
   private runRead(waiter: Waiter, bytes: Buffer, start: number, limitMs: number, now: Instant): void {
     const { args, reply } = this;
     commandArgs(bytes, start, args);
-    const command = this.lookup(args.bytes, args.start[0], args.end[0]);
+    const command = this.lookup(args);
     assert(command !== null, 'a read is a known command');
     reply.reset();
     reply.protocol = commandResp3(bytes, start) ? 3 : 2;

@@ -37,7 +37,8 @@ export interface ShardCommand {
   denyOom: boolean;
 }
 
-export type ShardCommandLookup = (bytes: Buffer, start: number, end: number) => ShardCommand | null;
+/** By the name, and the subcommand where there is one. */
+export type ShardCommandLookup = (args: Args) => ShardCommand | null;
 
 /** What commands see; one instance, used again and again. */
 class Context implements KeyContext {
@@ -297,8 +298,7 @@ export class StateMachine {
   }
 
   private commandOf(): ShardCommand {
-    const { args } = this.context;
-    const command = this.lookup(args.bytes, args.start[0], args.end[0]);
+    const command = this.lookup(this.context.args);
     assert(command !== null, 'the log holds known commands');
     return command;
   }

@@ -1,4 +1,6 @@
 /** Bytes in, at the end, and out, at the front; those in between lie in one piece. */
+import { copyBytes } from './entries.ts';
+
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 
 export class ByteQueue {
@@ -26,7 +28,7 @@ export class ByteQueue {
 
   append(source: Buffer, start: number, end: number): void {
     this.reserve(end - start);
-    source.copy(this.bytes, this.end, start, end);
+    copyBytes(source, start, end, this.bytes, this.end);
     this.end += end - start;
   }
 

@@ -2,7 +2,7 @@ import type { Handle } from './slab-pool.ts';
 
 /** Who must know what was there before it changes: a snapshot under way. */
 export interface ChangeObserver {
-  /** The entry is about to change, move or go. */
+  /** The entry is about to get a later version, or to go. Never told in vain. */
   beforeKey(entry: Handle): void;
   /** A field of a large hash is about to be replaced or removed. */
   beforeField(table: Handle, field: Handle, hash: number): void;

@@ -198,8 +198,8 @@ export function entrySize(keyLength: number, valueLength: number, expiring: bool
   return expiring ? content + EXPIRY_BYTES : content;
 }
 
-/** Below this, a loop beats the call into native code. */
-const LOOP_BYTES = 48;
+/** Up to this, a loop beats the call into native code, which also makes a view as garbage. */
+const LOOP_BYTES = 192;
 
 export function copyBytes(
   source: Uint8Array,

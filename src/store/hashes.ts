@@ -25,6 +25,7 @@ export class Hashes {
   private readonly keys: KeyTable;
   private readonly limits: KeyspaceLimits;
   private readonly cursor = new PackedCursor();
+  private readonly ignored: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
   constructor(keys: KeyTable, limits: KeyspaceLimits) {
     this.keys = keys;
@@ -86,7 +87,11 @@ export class Hashes {
   }
 
   delete(entry: Ref, field: Buffer, start: number, end: number): boolean {
-    this.keys.observer?.beforeKey(entry);
+    if (this.keys.observer !== null) {
+      // Whoever is told of a change counts on it: a key that stays as it is must not be announced.
+      if (!this.get(entry, field, start, end, this.ignored)) return false;
+      this.keys.observer.beforeKey(entry);
+    }
     const before = this.keys.entryBytes(entry);
     const removed = this.isTable(entry)
       ? this.keys.tables.remove(this.keys.entries.valueLength(entry), field, start, end)

@@ -113,7 +113,8 @@ export class Segments {
     const first = (from & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index;
     const words = this.slabs.words[segment >>> SLAB_SHIFT];
     const at = (segment & UNIT_MASK) * 2;
-    words.set(source.subarray(first, first + 2 * count), at + HEADER_WORDS + 2 * words[at]);
+    const place = at + HEADER_WORDS + 2 * words[at];
+    for (let word = 0; word < 2 * count; word += 1) words[place + word] = source[first + word];
     words[at] += count;
   }
 

@@ -1,6 +1,6 @@
 /**
  * The sizes that small blocks come in: steps of 8 bytes up to 256, of an eighth up to 4 KiB, then even shares of a span. A block wastes
- * at most 7 bytes below 256, and an eighth above; what is larger takes whole pages. Pure: memory accounting goes by `roundedSize`.
+ * at most 7 bytes below 256, an eighth up to 4 KiB, a sixth up to 10 KiB; what is larger takes whole pages. Pure: memory accounting goes by `roundedSize`.
  */
 export const UNIT_BYTES = 8;
 export const PAGE_BYTES = 4096;

@@ -5,7 +5,8 @@ import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
 import { eachSection, FrameBuilder, frameOf } from './frame.ts';
 import type { PeerSession } from './peer-port.ts';
-import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
+import { CLOSE_MALFORMED, CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
+import { MalformedSectionError } from './raft-decode.ts';
 import type { MeshHandler, PeerLink, Report, SectionKind, SectionWriter } from './types.ts';
 
 /** The two connections of a pair. */
@@ -51,6 +52,8 @@ export class Link implements PeerLink {
   connection = 0;
   peerStart = 0;
   announced: Announcement | null = null;
+  sentBytes = 0;
+  receivedBytes = 0;
   private readonly host: LinkHost;
   private readonly dials: boolean;
   private readonly frame = new FrameBuilder();
@@ -91,7 +94,9 @@ export class Link implements PeerLink {
     if (connection === null) return false;
     const queued = connection.bufferedBytes;
     if (queued > 0 && queued + bytes.length > this.host.limits.bulkBufferLimitBytes) return false;
-    connection.send(frameOf(kind, bytes, connection.nextHead()));
+    const frame = frameOf(kind, bytes, connection.nextHead());
+    this.sentBytes += frame.length;
+    connection.send(frame);
     return true;
   }
 
@@ -102,7 +107,9 @@ export class Link implements PeerLink {
   flush(): void {
     const connection = this.sockets.control;
     if (connection === null || this.frame.empty) return;
-    connection.send(this.frame.take(connection.nextHead()));
+    const frame = this.frame.take(connection.nextHead());
+    this.sentBytes += frame.length;
+    connection.send(frame);
     if (connection.bufferedBytes > this.host.limits.controlBufferLimitBytes) {
       this.host.report('warn', `${this.name} takes its messages too slowly: the connection starts anew`);
       connection.terminate();
@@ -177,21 +184,30 @@ export class Link implements PeerLink {
     const deliver = (kind: SectionKind, bytes: Buffer, start: number, end: number): void => {
       handler.onSection(this, kind, bytes, start, end);
     };
+    const malformed = (problem: string): void => {
+      host.report(
+        'warn',
+        `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
+      );
+      this.lost(channel, self());
+    };
     return {
       nowMs: () => host.nowMs(),
       epoch: () => host.epoch(),
       // What a connection that was given up still delivers would come after its successor's: it is dropped.
       frame: (bytes) => {
-        if (this.sockets[channel] === self()) eachSection(bytes, deliver);
+        if (this.sockets[channel] !== self()) return;
+        this.receivedBytes += bytes.length;
+        try {
+          eachSection(bytes, deliver);
+        } catch (error) {
+          if (!(error instanceof MalformedSectionError)) throw error;
+          self().close(CLOSE_MALFORMED, error.message);
+          malformed(error.message);
+        }
       },
       echoOwed: () => host.echoOwed(self()),
-      malformed: (problem) => {
-        host.report(
-          'warn',
-          `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
-        );
-        this.lost(channel, self());
-      },
+      malformed,
       closed: () => this.lost(channel, self()),
     };
   }

@@ -49,6 +49,9 @@ export interface PeerLink {
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
+  /** Counted since the start, both connections. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
   /** Smoothed round trip in ms; 0 before the first. */
   readonly roundTripMs: number;
   /**

@@ -36,7 +36,7 @@ function report(seed: number, at: number, history: Command[], ours: string, thei
   const command = history[history.length - 1];
   const key = command[command[0] === 'object' ? 2 : 1];
   const related = history
-    .filter((earlier) => earlier.includes(key) || earlier.length === 1)
+    .filter((earlier) => earlier.includes(key) || earlier[0] === 'select')
     .slice(-HISTORY_COMMANDS);
   return [
     `seed ${seed}, command ${at}:`,

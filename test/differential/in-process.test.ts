@@ -1,6 +1,7 @@
 /** The data commands over the model of the keyspace, beside a real redis-server: every reply, byte for byte. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { STRING_MAX_BYTES } from '../../src/commands/string-value.ts';
 import { CommandRunner } from '../commands/command-runner.ts';
 import { type Side, compare } from './compare.ts';
 import type { Command } from './generator.ts';
@@ -42,7 +43,7 @@ describe.skipIf(version === null)(`beside redis-server ${version}`, () => {
   let server: RedisServer;
 
   beforeAll(async () => {
-    server = await RedisServer.start();
+    server = await RedisServer.start('--proto-max-bulk-len', String(STRING_MAX_BYTES));
   });
 
   afterAll(async () => {

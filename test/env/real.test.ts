@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +95,7 @@ describe('the lock of a directory', () => {
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
   it('is taken over from a process that is dead', async () => {
-    const child = fork('-e', { execArgv: [], stdio: 'ignore' });
+    const child = spawn(process.execPath, ['-e', ''], { stdio: 'ignore' });
     await new Promise((resolve) => child.once('exit', resolve));
     await writeFile(join(directory, `lock.${String(child.pid)}.123-abc.x`), '');
     const lock = await disk.lock(join(directory, 'lock'));

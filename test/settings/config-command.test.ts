@@ -71,34 +71,34 @@ describe('CONFIG SET', () => {
   });
 
   it.each([
-    [['foo', 'bar'], "Unknown option or number of arguments for CONFIG SET - 'foo'"],
-    [
-      ['databases', '1'],
-      "CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config",
-    ],
-    [
-      ['maxclients', '1', 'maxclients', '2'],
-      "CONFIG SET failed (possibly related to argument 'maxclients') - duplicate parameter",
-    ],
-    [
-      ['client-port', '1'],
-      "CONFIG SET failed (possibly related to argument 'client-port') - client-port changes only at start of the node",
-    ],
+    [['foo', 'bar'], 'unknown', 'foo', 'unknown option'],
+    [['databases', '1'], 'immutable', 'databases', "can't set immutable config"],
+    [['maxclients', '1', 'maxclients', '2'], 'invalid', 'maxclients', 'duplicate parameter'],
+    [['client-port', '1'], 'immutable', 'client-port', 'client-port changes only at start of the node'],
     [
       ['maxmemory-policy', 'allkeys-lru'],
-      "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - maxmemory-policy is a setting of the cluster: it changes only at start, on all nodes",
+      'immutable',
+      'maxmemory-policy',
+      'maxmemory-policy is a setting of the cluster: it changes only at start, on all nodes',
     ],
     [
       ['timeout', 'x'],
-      "CONFIG SET failed (possibly related to argument 'timeout') - timeout: 'x' is not allowed: it must be a whole number from 0 to 2147483647 (s).",
+      'invalid',
+      'timeout',
+      "timeout: 'x' is not allowed: it must be a whole number from 0 to 2147483647 (s).",
     ],
     [
       ['proto-max-bulk-len', '512mb'],
-      'CONFIG SET failed - client-query-buffer-limit: 268435456 is not allowed: it must be above proto-max-bulk-len (536870912).',
+      'invalid',
+      'maxmemory',
+      'client-query-buffer-limit: 268435456 is not allowed: it must be above proto-max-bulk-len (536870912).',
     ],
-  ])('refuses %j and changes nothing', (pairs, error) => {
+  ])('refuses %j and changes nothing', (pairs, kind, name, reason) => {
     const settings = load();
-    expect(configSet(settings, ['maxmemory', '1', ...pairs], MEMORY_BYTES)).toEqual({ ok: false, error });
+    expect(configSet(settings, ['maxmemory', '1', ...pairs], MEMORY_BYTES)).toEqual({
+      ok: false,
+      refusal: { kind, name, reason },
+    });
     expect(settings).toEqual(load());
   });
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
 import { newKeyspace, Twin } from './model.ts';

@@ -1,5 +1,5 @@
 /** Random steps on a Twin. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Twin } from './model.ts';
 
 export type Step =

@@ -65,7 +65,8 @@ export class Inode {
   }
 
   write(position: number, bytes: Uint8Array): void {
-    this.#change({ position, bytes: bytes.slice(), lost: false });
+    // Not slice: a Buffer's does not copy.
+    this.#change({ position, bytes: new Uint8Array(bytes), lost: false });
   }
 
   truncate(sizeBytes: number): void {

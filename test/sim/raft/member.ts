@@ -126,7 +126,7 @@ export class SimMember {
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
         leaseRatio: LEASE_RATIO,
-        maxEntriesPerMessage: 4,
+        maxEntriesPerMessage: world.options.entriesPerMessage,
         maxBytesPerMessage: 200,
         maxMessagesInFlight: 3,
         maxBytesInFlight: 500,
@@ -138,6 +138,7 @@ export class SimMember {
       restored,
       this.now(),
     );
+    this.mirror.length = this.core.lastIndex + 1;
     this.trace(`starts in term ${this.core.term} with ${this.core.lastIndex} entries`);
     this.endTurn();
   }

@@ -14,11 +14,13 @@ export interface SimOptions {
   syncMs: number;
   /** Mean times between faults; Infinity: never. */
   partitionEveryMs: number;
+  plotEveryMs: number;
   crashEveryMs: number;
   pauseEveryMs: number;
   transferEveryMs: number;
   wallJumpEveryMs: number;
   clientEveryMs: number;
+  entriesPerMessage: number;
   /** Clock rates differ by so much from 1, either way. */
   drift: number;
   /** A snapshot is made after so many applied entries. */
@@ -35,19 +37,21 @@ export function drawOptions(random: SeededRandom): SimOptions {
     random.chance(probability) ? random.between(low, high) : Infinity;
   return {
     members: random.pick(MEMBER_COUNTS),
-    faultyMs: random.between(2500, 5000),
+    faultyMs: random.between(3000, 9000),
     lossRate: random.chance(0.6) ? random.between(0, 0.2) : 0,
     duplicateRate: random.chance(0.6) ? random.between(0, 0.2) : 0,
     delayMs: random.pick([2, 10, 40]),
     slowRate: random.chance(0.6) ? random.between(0, 0.1) : 0,
     slowMs: random.between(50, 1500),
-    syncMs: random.pick([0.5, 5, 30, 80]),
+    syncMs: random.pick([0.5, 5, 30, 150]),
     partitionEveryMs: sometimes(0.6, 300, 1500),
-    crashEveryMs: sometimes(0.7, 150, 1200),
+    plotEveryMs: sometimes(0.5, 500, 2000),
+    crashEveryMs: sometimes(0.6, 150, 1200),
     pauseEveryMs: sometimes(0.5, 200, 1200),
     transferEveryMs: sometimes(0.4, 100, 800),
     wallJumpEveryMs: sometimes(0.3, 200, 800),
-    clientEveryMs: random.between(5, 25),
+    clientEveryMs: random.chance(0.7) ? random.between(5, 25) : random.between(50, 400),
+    entriesPerMessage: random.pick([1, 4, 16]),
     drift: random.pick([0, 0.01, 0.025]),
     snapshotEvery: random.pick([6, 15, 40, Infinity]),
     snapshotChunkBytes: random.pick([7, 16, 1024]),

@@ -14,6 +14,8 @@ export interface Coverage {
   cut: number;
   partitions: number;
   oneWayPartitions: number;
+  brokenLinks: number;
+  plots: number;
   crashes: number;
   lostWrites: number;
   pauses: number;
@@ -43,7 +45,7 @@ export class World {
   nextWrite = 1;
   isHealed = false;
   /** `from * 16 + to`: messages that way are lost. */
-  readonly cutLinks = new Set<number>();
+  private readonly cutLinks = new Set<number>();
 
   constructor(options: SimOptions, random: SeededRandom, trace: ((line: string) => void) | null) {
     this.options = options;
@@ -83,6 +85,18 @@ export class World {
     if (!condition) throw new InvariantBroken(message);
   }
 
+  cut(from: number, to: number): void {
+    this.cutLinks.add(from * 16 + to);
+  }
+
+  reconnect(): void {
+    this.cutLinks.clear();
+  }
+
+  get isConnected(): boolean {
+    return this.cutLinks.size === 0;
+  }
+
   isCut(from: number, to: number): boolean {
     return this.cutLinks.has(from * 16 + to);
   }
@@ -110,6 +124,8 @@ function noCoverage(): Coverage {
     cut: 0,
     partitions: 0,
     oneWayPartitions: 0,
+    brokenLinks: 0,
+    plots: 0,
     crashes: 0,
     lostWrites: 0,
     pauses: 0,

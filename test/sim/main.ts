@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-import { replayCommand, runSeed } from './run.ts';
+import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 2000;
 

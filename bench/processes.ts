@@ -1,0 +1,115 @@
+/** The servers that the benchmark starts. Each is the leader of its own process group, so that its children die with it. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { createConnection, createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const STOP_MS = 5_000;
+const POLL_MS = 50;
+
+const running = new Set<ChildProcess>();
+
+export function isInstalled(program: string): boolean {
+  return spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
+}
+
+/** Its output goes to the log file. */
+export function startServer(program: string, args: readonly string[], logFile: string): ChildProcess {
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = createWriteStream(logFile, { flags: 'a' });
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  child.once('exit', () => {
+    running.delete(child);
+    log.end();
+  });
+  running.add(child);
+  return child;
+}
+
+/** SIGTERM, and after a while SIGKILL, to the whole group. */
+export async function stopServer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  signalGroup(child, 'SIGTERM');
+  const stopped = await Promise.race([exited.then(() => true), delay(STOP_MS, false)]);
+  signalGroup(child, 'SIGKILL');
+  if (!stopped) await exited;
+}
+
+/** For the way out of the process, where nothing may be waited for. */
+export function killAll(): void {
+  for (const child of running) signalGroup(child, 'SIGKILL');
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Tries until it returns true; a failure counts as false. */
+export async function waitUntil(
+  what: string,
+  timeoutMs: number,
+  ready: () => Promise<boolean>,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  let last = '';
+  while (Date.now() < deadline) {
+    try {
+      if (await ready()) return;
+    } catch (error) {
+      last = error instanceof Error ? `: ${error.message}` : '';
+    }
+    await delay(POLL_MS);
+  }
+  throw new Error(`${what} within ${timeoutMs} ms${last}`);
+}
+
+/** A port such that all of `offsets` above it are free. */
+export async function freeBasePort(offsets: readonly number[]): Promise<number> {
+  for (;;) {
+    const base = 10_000 + Math.floor(Math.random() * 30_000);
+    const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  const free = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  server.close();
+  return free;
+}
+
+/** One inline command to a RESP server, and the first bytes of its answer. */
+export async function askInline(port: number, command: string): Promise<string> {
+  const socket = createConnection(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    socket.write(`${command}\r\n`);
+    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    return bytes.toString('latin1');
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,238 @@
+/** /metrics, /readyz and /api/status, read from the parts of the node. */
+import type { HealthCheck } from './admin/health.ts';
+import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from './admin/metrics-source.ts';
+import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from './admin/status.ts';
+import { entryOf, type NodeParts } from './node-parts.ts';
+import type { Replica } from './shard/replica.ts';
+import type { NodeId, ShardEntry } from './topology/types.ts';
+import { SLOT_COUNT } from './topology/types.ts';
+
+/** A replica this far behind its own commit index is still catching up. */
+const READY_LAG_ENTRIES = 1000;
+
+export function readyChecks(parts: NodeParts): HealthCheck[] {
+  const { router, replicas, mesh, self } = parts;
+  const leaderless = router.ways.filter((way) => way.slotCount > 0 && !way.route.hasTarget);
+  const behind = replicas.filter((replica) => lagOf(replica) > READY_LAG_ENTRIES);
+  const unreached = [...mesh.links.values()].filter((link) => link.node !== self && !link.connected);
+  return [
+    { name: 'founded', ok: true, reason: '' },
+    { name: 'serving', ok: !parts.isStopping(), reason: 'the node is stopping' },
+    {
+      name: 'leaders',
+      ok: leaderless.length === 0,
+      reason: `no leader is reached for shards ${leaderless.map((way) => way.shard).join(', ')}`,
+    },
+    {
+      name: 'applied',
+      ok: behind.length === 0,
+      reason: `replicas of shards ${behind.map((replica) => replica.shard).join(', ')} are catching up`,
+    },
+    // Told, but no reason to take traffic away: the others serve on.
+    { name: 'peers', ok: true, reason: `${unreached.length} nodes are not reached` },
+  ];
+}
+
+export function isReady(parts: NodeParts): boolean {
+  return readyChecks(parts).every((check) => check.ok);
+}
+
+export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
+  const { env, settings, self, topology, peers, mesh, replicas, slabs } = parts;
+  const own = entryOf(topology, self);
+  const failing = readyChecks(parts).filter((check) => !check.ok);
+  const state = parts.isStopping() ? 'stopping' : failing.length === 0 ? 'ready' : 'degraded';
+  return {
+    schema: STATUS_SCHEMA,
+    build,
+    cluster: { id: topology.clusterId, generation: topology.generation, epoch: topology.epoch },
+    node: {
+      name: settings.id,
+      id: self,
+      state,
+      reason: failing.map((check) => check.reason).join('; '),
+      start: parts.start,
+      uptimeMs: env.clock.monotonicMs() - parts.startedMonotonicMs,
+      host: own.host,
+      clientPort: own.clientPort,
+      redirectPort: own.redirectPort,
+      peerPort: own.peerPort,
+      adminPort: own.adminPort,
+      zone: own.zone,
+      machine: own.machine,
+    },
+    peers: topology.nodes
+      .filter((node) => node.id !== self)
+      .map((node) => {
+        const connected = mesh.links.get(node.id)?.connected === true;
+        return {
+          id: node.id,
+          host: node.host,
+          adminPort: node.adminPort,
+          clientPort: node.clientPort,
+          connected,
+          ready: peers.isReady(node.id, connected),
+        };
+      }),
+    replicas: replicas.map((replica) => replicaStatus(parts, replica)),
+    memory: {
+      usedBytes: replicas.reduce((sum, replica) => sum + replica.machine.keyspace.usedBytes, 0),
+      slabBytes: slabs.heldBytes,
+      maxBytes: settings.maxmemoryBytes,
+      residentBytes: env.machine.residentBytes(),
+    },
+  };
+}
+
+export function readMetrics(parts: NodeParts): MetricsReading {
+  const { env, settings, server, router, replicas, forwarding, topology, slabs } = parts;
+  const { statistics } = server;
+  const onPort = (port: string): number =>
+    [...server.connections.values()].filter((connection) => connection.port === port).length;
+  const { userUs, systemUs } = env.machine.cpuTime();
+  return {
+    ready: isReady(parts),
+    commands: commandReadings(parts),
+    clients: {
+      connectedClientPort: onPort('client'),
+      connectedRedirectPort: onPort('redirect'),
+      accepted: statistics.connectionsReceived,
+      refused: statistics.connectionsRejected,
+      receivedBytes: statistics.inputBytes,
+      sentBytes: statistics.outputBytes,
+      keyspaceHits: replicas.reduce((sum, replica) => sum + replica.machine.hits, 0),
+      keyspaceMisses: replicas.reduce((sum, replica) => sum + replica.machine.misses, 0),
+      forwarded: forwarding.sent,
+      redirected: statistics.redirected,
+      indeterminate: statistics.indeterminate,
+      clusterDown: statistics.clusterDown,
+      parked: router.parkedRequests,
+    },
+    replicas: replicas.map((replica) => replicaReading(parts, replica)),
+    commitDuration: parts.commitDuration,
+    wal: {
+      syncDuration: parts.syncDuration,
+      batchSize: parts.batchSize,
+      segments: parts.wal.stats.segments,
+      bytesOnDisk: parts.wal.stats.bytesOnDisk,
+      bytesWritten: parts.wal.stats.bytesWritten,
+    },
+    peers: peerReadings(parts),
+    memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
+    ringBalanceRatio: balanceRatio(parts),
+    topologyEpoch: topology.epoch,
+    loopDelay: parts.loopDelay.read(),
+    process: {
+      residentBytes: env.machine.residentBytes(),
+      cpuUserUs: userUs,
+      cpuSystemUs: systemUs,
+      startedAtWallMs: parts.startedWallMs,
+    },
+  };
+}
+
+function commandReadings({ server }: NodeParts): CommandReading[] {
+  const { statistics } = server;
+  const readings: CommandReading[] = [];
+  for (const [command, row] of statistics.rows.entries()) {
+    const latency = statistics.latency[command];
+    if (latency !== null) readings.push({ name: row.name, latency, failures: statistics.failed[command] });
+  }
+  return readings;
+}
+
+function replicaReading(parts: NodeParts, replica: Replica): ReplicaReading {
+  const { raft, machine } = replica;
+  return {
+    shard: replica.shard,
+    role: raft.role,
+    term: raft.term,
+    hasLeader: raft.leader !== 0,
+    commitIndex: raft.commitIndex,
+    appliedIndex: machine.appliedIndex,
+    logBytes: raft.logBytes,
+    electionsStarted: raft.electionsStarted,
+    leaderChanges: replica.counters.leaderChanges,
+    proposalsPending: replica.proposalsPending,
+    proposalsFailed: replica.counters.proposalsFailed,
+    followers: followersOf(parts, replica).map(({ node, lagEntries }) => ({
+      node: nameOf(parts, node),
+      lagEntries,
+    })),
+    slots: slotsOf(parts, replica),
+    keys: machine.keyspace.totalKeyCount(),
+    usedBytes: machine.keyspace.usedBytes,
+    budgetBytes: machine.policy.budgetBytes,
+    evictedKeys: machine.keyspace.evictedCount,
+    expiredKeys: machine.keyspace.expiredCount,
+  };
+}
+
+function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
+  const { raft, machine } = replica;
+  const shard = shardOf(parts, replica);
+  return {
+    shard: replica.shard,
+    role: raft.role,
+    leader: shard.replicas.find((row) => row.member === raft.leader)?.node ?? null,
+    home: shard.home,
+    slots: slotsOf(parts, replica),
+    term: raft.term,
+    commit: raft.commitIndex,
+    applied: machine.appliedIndex,
+    lagEntries: lagOf(replica),
+    keys: machine.keyspace.totalKeyCount(),
+    memoryBytes: machine.keyspace.usedBytes,
+    budgetBytes: machine.policy.budgetBytes,
+    followers: followersOf(parts, replica),
+  };
+}
+
+function followersOf(
+  parts: NodeParts,
+  replica: Replica,
+): { node: NodeId; match: number; lagEntries: number }[] {
+  const { replicas } = shardOf(parts, replica);
+  return replica.raft.progress().map(({ member, match }) => ({
+    node: replicas.find((row) => row.member === member)?.node ?? '',
+    match,
+    lagEntries: Math.max(0, replica.raft.lastIndex - match),
+  }));
+}
+
+function peerReadings(parts: NodeParts): PeerReading[] {
+  return [...parts.mesh.links.values()].map((link) => ({
+    node: nameOf(parts, link.node),
+    connected: link.connected,
+    roundTripMs: link.roundTripMs,
+    sentBytes: link.sentBytes,
+    receivedBytes: link.receivedBytes,
+    bufferedBytes: link.bufferedBytes,
+  }));
+}
+
+/** What people call a node: known once it has been heard. */
+function nameOf({ peers }: NodeParts, node: NodeId): string {
+  return peers.get(node)?.name ?? node.slice(0, 8);
+}
+
+function balanceRatio({ topology, router }: NodeParts): number {
+  const weights = topology.shards.map((shard) => entryOf(topology, shard.home).weight);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const ratios = router.ways.map((way, at) => way.slotCount / ((SLOT_COUNT * weights[at]) / sum));
+  return Math.max(...ratios);
+}
+
+function shardOf({ topology }: NodeParts, replica: Replica): ShardEntry {
+  const shard = topology.shards.find((row) => row.id === replica.shard);
+  if (shard === undefined) throw new TypeError(`shard ${replica.shard} is not in the topology`);
+  return shard;
+}
+
+function slotsOf({ router }: NodeParts, replica: Replica): number {
+  return router.ways.find((way) => way.shard === replica.shard)?.slotCount ?? 0;
+}
+
+function lagOf({ raft, machine }: Replica): number {
+  return Math.max(0, raft.commitIndex - machine.appliedIndex);
+}

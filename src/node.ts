@@ -1,0 +1,679 @@
+/** Composes one node out of its parts, and takes it through its life: recover, found or find the cluster, serve, stop. */
+import { createAdminHandler } from './admin/handler.ts';
+import type { BuildInfo, StatusReport } from './admin/status.ts';
+import { PubSubRegistry } from './commands/pubsub-registry.ts';
+import { announceNotReady } from './commands/sentinel.ts';
+import { COMMANDS } from './commands/table.ts';
+import type { Env, Listener } from './env/contracts.ts';
+import type { LoopDelay } from './env/loop-delay.ts';
+import { StartupError } from './errors.ts';
+import type { Log } from './log.ts';
+import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
+import { readFigures } from './node-figures.ts';
+import { Rates, type NodeParts } from './node-parts.ts';
+import { isReady, readMetrics, readStatus, readyChecks } from './node-status.ts';
+import { ClientPorts } from './server/client-ports.ts';
+import { compileCommands } from './server/compiled-command.ts';
+import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
+import { liveSettings } from './server/live-settings.ts';
+import { ComposedNodeView } from './server/node-view.ts';
+import { Peers, sendNews, type PeerNews } from './server/peers.ts';
+import { RaftWire } from './server/raft-wire.ts';
+import { Router, runEndOf } from './server/router.ts';
+import { ClientServer } from './server/server.ts';
+import { SlowLogRing } from './server/slow-log.ts';
+import type { Settings } from './settings/rows.ts';
+import { clusterScoped } from './settings/views.ts';
+import { sessionId } from './shard/batch.ts';
+import { Engine } from './shard/engine.ts';
+import type { Replica } from './shard/replica.ts';
+import { makeReplica } from './shard/replica-factory.ts';
+import { Snapshotter } from './shard/snapshotter.ts';
+import type { ShardCommandLookup } from './shard/state-machine.ts';
+import { createSlabPool } from './store/slab-pool.ts';
+import { openMembership, type Membership } from './topology/membership.ts';
+import type { NodeId, ShardId, Topology } from './topology/types.ts';
+import { MalformedSectionError } from './transport/raft-decode.ts';
+import { SectionKind, type Mesh, type MeshHandler, type PeerLink } from './transport/types.ts';
+import { VERSION } from './version.ts';
+import { openWal, type OpenedWal } from './wal/open.ts';
+
+const NEWS_INTERVAL_MS = 500;
+const FLOORS_INTERVAL_MS = 2000;
+const HOUSEKEEPING_INTERVAL_MS = 1000;
+/** Values and structures freed bit by bit, each tenth of a second. */
+const RECLAIM_ITEMS = 20_000;
+const HAND_OVER_POLL_MS = 10;
+
+export interface RunningNode {
+  readonly ready: boolean;
+  /** Hands leadership over, finishes what is under way, syncs, lets go of everything. */
+  stop(): Promise<void>;
+  /** `run` is called, once, when the node cannot go on: it has stopped serving, and its process must end. */
+  onFatal(run: (error: Error) => void): void;
+}
+
+/** What differs between a process of its own and a simulation. */
+export interface NodeSurroundings {
+  loopDelay: LoopDelay;
+  nodeVersion: string;
+  /** In constant time. */
+  sameSecret(a: string, b: string): boolean;
+}
+
+/** Resolves once the node listens, before its cluster is founded. Rejects with StartupErrors for what a person can act on. */
+export async function startNode(
+  env: Env,
+  settings: Settings,
+  log: Log,
+  surroundings: NodeSurroundings,
+): Promise<RunningNode> {
+  const node = new Node(env, settings, log, surroundings);
+  await node.start();
+  return node;
+}
+
+class Node implements RunningNode, MeshHandler {
+  private readonly env: Env;
+  private readonly settings: Settings;
+  private readonly log: Log;
+  private readonly surroundings: NodeSurroundings;
+  private readonly build: BuildInfo;
+  private readonly ports = new ClientPorts();
+  private readonly syncDuration = latencyHistogram();
+  private readonly batchSize = sizeHistogram();
+  private readonly commitDuration = latencyHistogram();
+  private readonly forwardingCounters: ForwardingCounters = { sent: 0, served: 0, malformed: 0 };
+  private readonly forwardings = new Map<NodeId, PeerForwarding>();
+  private admin: Listener | null = null;
+  private opened: OpenedWal | null = null;
+  private membership: Membership | null = null;
+  private parts: NodeParts | null = null;
+  private engine: Engine | null = null;
+  private wire: RaftWire | null = null;
+  private view: ComposedNodeView | null = null;
+  private wasReady = new Map<NodeId, boolean>();
+  private nextNewsMs = 0;
+  private nextFloorsMs = 0;
+  private nextHousekeepingMs = 0;
+  private ledShards = '';
+  private isStopping = false;
+  private fatalError: Error | null = null;
+  private fatalHandler: ((error: Error) => void) | null = null;
+  private readonly startedWallMs: number;
+  private readonly startedMonotonicMs: number;
+
+  constructor(env: Env, settings: Settings, log: Log, surroundings: NodeSurroundings) {
+    this.env = env;
+    this.settings = settings;
+    this.log = log;
+    this.surroundings = surroundings;
+    this.build = { version: VERSION, nodeVersion: surroundings.nodeVersion };
+    this.startedWallMs = env.clock.wallMs();
+    this.startedMonotonicMs = env.clock.monotonicMs();
+  }
+
+  get ready(): boolean {
+    return this.parts !== null && isReady(this.parts);
+  }
+
+  onFatal(run: (error: Error) => void): void {
+    this.fatalHandler = run;
+    if (this.fatalError !== null) run(this.fatalError);
+  }
+
+  // --- start
+
+  async start(): Promise<void> {
+    const { env, settings } = this;
+    const host = settings.bind;
+    try {
+      // The ports first: one that is taken is told before anything on disk changes.
+      await this.ports.listen(env.network, {
+        host,
+        clientPort: settings.clientPort,
+        redirectPort: settings.redirectPort,
+      });
+      const handler = createAdminHandler(
+        {
+          readStatus: () => this.readStatus(),
+          readyChecks: () =>
+            this.parts === null
+              ? [{ name: 'founded', ok: false, reason: this.waitingFor() }]
+              : readyChecks(this.parts),
+          readMetrics: () => readMetrics(this.founded()),
+        },
+        this.build,
+      );
+      const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
+      this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
+      this.opened = await openWal(env, {
+        directory: `${settings.dataDirectory}/log`,
+        durability: settings.durability,
+        segmentBytes: settings.walSegmentBytes,
+        observe: (batchBytes, syncMs) => {
+          this.batchSize.record(batchBytes);
+          this.syncDuration.record(syncMs);
+        },
+        onFailure: (error) => this.fatal(error),
+      });
+      this.membership = await openMembership(env, {
+        directory: settings.dataDirectory,
+        listen: { host, port: settings.peerPort, purpose: 'peer port' },
+        seeds: settings.seeds,
+        start: this.opened.recovery.start,
+        announced: {
+          host: settings.announceHost,
+          clientPort: settings.announceClientPort,
+          redirectPort: settings.announceRedirectPort,
+          peerPort: settings.announcePeerPort,
+          adminPort: settings.announceAdminPort,
+          zone: settings.zone,
+          machine: settings.machine,
+          weight: settings.weight,
+        },
+        settings: clusterScoped(settings),
+        secret: settings.peerSecret,
+        replicationFactor: settings.replicationFactor,
+        vnodes: settings.ringVnodes,
+        bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
+        report: (level, line) => this.log[level]('peers', { what: line }),
+        founded: (topology) => {
+          this.serve(topology).catch((error: unknown) => this.fatal(error));
+        },
+        failed: (error) => this.fatal(error),
+      });
+    } catch (error) {
+      await this.letGo();
+      throw error;
+    }
+  }
+
+  private administer(
+    handler: ReturnType<typeof createAdminHandler>,
+    request: Parameters<ReturnType<typeof createAdminHandler>>[0],
+  ): ReturnType<ReturnType<typeof createAdminHandler>> {
+    if (this.parts === null && request.path === '/metrics') {
+      const body = 'The node is starting: there is nothing to measure yet.\n';
+      return Promise.resolve({ status: 503, contentType: 'text/plain; charset=utf-8', body });
+    }
+    return handler(request);
+  }
+
+  /** The cluster is founded: from here on the node serves. */
+  private async serve(topology: Topology): Promise<void> {
+    const { env, settings, opened, membership } = this;
+    if (opened === null || membership === null) throw new TypeError('the node was not started');
+    const { self } = membership;
+    const { start } = opened.recovery;
+    const random = (): number => env.random.uint32();
+    const numbers = compileCommands(COMMANDS.rows);
+    const lookup: ShardCommandLookup = (args) => {
+      const row = COMMANDS.findName(args);
+      return row === null ? null : (numbers.key.get(row) ?? null);
+    };
+
+    const engine = new Engine(env.clock, env.timers, opened.wal, opened.recovery.timeCeilingMs, {
+      send: (message) => this.wire?.send(message),
+      beforeSeal: () => this.beforeSeal(),
+      snapshots: (replica, ready) => snapshotter.handle(replica, ready),
+      flush: () => this.flush(),
+      maintain: () => this.maintain(),
+      fatal: (error) => this.fatal(error),
+    });
+    this.engine = engine;
+    const snapshotter = new Snapshotter(
+      opened.snapshots,
+      opened.wal,
+      env.timers,
+      {
+        now: engine.now,
+        readClock: () => engine.readClock(),
+        wake: () => engine.wake(),
+        fatal: (error) => this.fatal(error),
+      },
+      settings,
+      random,
+      this.log,
+    );
+    const slabs = createSlabPool();
+    const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
+    await new Promise<void>((resolve) => {
+      engine.raiseCeiling(Math.max(env.clock.wallMs(), opened.recovery.timeCeilingMs), resolve);
+    });
+
+    const router: Router = new Router(
+      {
+        self,
+        session: sessionId(self, start),
+        now: engine.now,
+        replica: (shard) => replicas.find((replica) => replica.shard === shard),
+        forwarding: (node) => this.forwardings.get(node),
+        wake: () => engine.wake(),
+        wakeAfter: (delayMs) => {
+          env.timers.after(delayMs, () => engine.wake());
+        },
+        countIndeterminate: () => {
+          server.statistics.indeterminate += 1;
+        },
+      },
+      topology,
+      {
+        get parkTimeoutMs() {
+          return settings.parkTimeoutMs;
+        },
+        get outcomeTimeoutMs() {
+          return settings.outcomeTimeoutMs;
+        },
+        get parkLimitBytes() {
+          return settings.parkBufferLimitBytes;
+        },
+      },
+    );
+    const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
+    const server: ClientServer = new ClientServer({
+      table: COMMANDS,
+      engine,
+      router,
+      clock: env.clock,
+      log: this.log,
+      random,
+      readerLimits: {
+        bulkMaxBytes: settings.protoMaxBulkLenBytes,
+        argumentMaxCount: 1024 * 1024,
+        lineMaxBytes: 64 * 1024,
+        commandMaxBytes: settings.queryBufferLimitBytes,
+      },
+      passwordRequired: settings.requirepass !== '',
+      settings,
+      slowLog,
+      self,
+      redirectAddress: (node) => this.redirectAddress(topology, node),
+    });
+    const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
+    server.onClosed = (connection) => pubsub.forget(connection);
+    const peers = new Peers(env.clock);
+    const mesh = this.joinMesh(topology, engine, replicas);
+    this.parts = {
+      env,
+      settings,
+      self,
+      start,
+      topology,
+      wal: opened.wal,
+      mesh,
+      replicas,
+      server,
+      router,
+      peers,
+      snapshotter,
+      slabs,
+      pubsub,
+      slowLog,
+      forwarding: this.forwardingCounters,
+      loopDelay: this.surroundings.loopDelay,
+      syncDuration: this.syncDuration,
+      batchSize: this.batchSize,
+      commitDuration: this.commitDuration,
+      startedWallMs: this.startedWallMs,
+      startedMonotonicMs: this.startedMonotonicMs,
+      rates: new Rates(),
+      isStopping: () => this.isStopping,
+    };
+    this.view = this.makeView(this.parts, random);
+    server.view = this.view;
+    this.ports.serve(server);
+    engine.wake();
+    this.log.info('serving', {
+      node: self,
+      cluster: topology.clusterId,
+      shards: replicas.map((replica) => replica.shard),
+      start,
+    });
+  }
+
+  private async makeReplicas(
+    topology: Topology,
+    self: NodeId,
+    slabs: ReturnType<typeof createSlabPool>,
+    lookup: ShardCommandLookup,
+    snapshotter: Snapshotter,
+    engine: Engine,
+  ): Promise<Replica[]> {
+    const { env, settings, opened } = this;
+    if (opened === null) throw new TypeError('the node was not started');
+    const replicas: Replica[] = [];
+    for (const shard of topology.shards) {
+      if (!shard.replicas.some((row) => row.node === self)) continue;
+      const runs = topology.slots.filter((run) => run.shard === shard.id);
+      const replica = await makeReplica(
+        {
+          clock: env.clock,
+          random: () => env.random.uint32(),
+          settings,
+          slabs,
+          recovery: opened.recovery,
+          lookup,
+          ceilingMs: () => engine.ceilingMs,
+          restore: (machine, group) => snapshotter.restore(machine, group),
+        },
+        shard,
+        self,
+        (slot) => runEndOf(runs, slot),
+      );
+      replica.onCommitted = (latencyMs) => this.commitDuration.record(latencyMs);
+      replicas.push(replica);
+      engine.add(replica);
+      snapshotter.add(replica);
+    }
+    return replicas;
+  }
+
+  private joinMesh(topology: Topology, engine: Engine, replicas: readonly Replica[]): Mesh {
+    const { membership } = this;
+    if (membership === null) throw new TypeError('the node was not started');
+    const mesh: Mesh = membership.joinMesh(topology, this);
+    this.wire = new RaftWire(topology, () => mesh.links);
+    for (const replica of replicas) this.wire.add(replica);
+    const host = {
+      replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+    };
+    for (const link of mesh.links.values()) {
+      this.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
+      if (link.connected) this.onConnected(link);
+    }
+    engine.wake();
+    return mesh;
+  }
+
+  private makeView(parts: NodeParts, random: () => number): ComposedNodeView {
+    const { env, settings } = this;
+    const runId = Array.from({ length: 5 }, () => random().toString(16).padStart(8, '0')).join('');
+    return new ComposedNodeView({
+      self: parts.self,
+      runId,
+      start: parts.start,
+      version: VERSION,
+      clock: env.clock,
+      timers: env.timers,
+      topology: parts.topology,
+      server: parts.server,
+      router: parts.router,
+      peers: parts.peers,
+      links: parts.mesh.links,
+      replicas: parts.replicas,
+      slowLog: parts.slowLog,
+      pubsub: parts.pubsub,
+      settings: liveSettings(settings, env.machine.memoryBytes, (keys) => {
+        this.log.info('settings-changed', { settings: keys });
+      }),
+      password: settings.requirepass,
+      samePassword: (a, b) => this.surroundings.sameSecret(a, b),
+      isReady: () => isReady(parts),
+      figures: (port) => readFigures(parts, port),
+      resetStatistics: () => parts.server.statistics.reset(),
+    });
+  }
+
+  // --- the mesh
+
+  onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void {
+    const { engine, wire, parts } = this;
+    if (engine === null || wire === null || parts === null || this.fatalError !== null) return;
+    const now = engine.readClock();
+    const forwarding = this.forwardings.get(peer.node);
+    switch (kind) {
+      case SectionKind.RAFT:
+      case SectionKind.HEARTBEATS:
+        wire.receive(engine, peer.node, kind, bytes, start, end);
+        break;
+      case SectionKind.FORWARD:
+        if (forwarding?.onForward(bytes, start, end, now) === false) this.malformed('FORWARD');
+        engine.wake();
+        break;
+      case SectionKind.REPLIES:
+        if (forwarding?.onReplies(bytes, start, end) === false) this.malformed('REPLIES');
+        engine.wake();
+        break;
+      case SectionKind.HINTS:
+        this.hearNews(parts, peer, bytes, start, end);
+        break;
+      default:
+        this.malformed(`kind ${kind}`);
+    }
+  }
+
+  /** The mesh closes the connection that brought it. */
+  private malformed(what: string): never {
+    this.forwardingCounters.malformed += 1;
+    throw new MalformedSectionError(`a section ${what} is malformed`);
+  }
+
+  private hearNews(parts: NodeParts, peer: PeerLink, bytes: Buffer, start: number, end: number): void {
+    const news = parts.peers.hear(peer.node, bytes, start, end);
+    if (news === null) this.malformed('HINTS');
+    for (const [shard, term] of news.leads) parts.router.hint(shard, peer.node, term);
+    this.watchReadiness(parts);
+  }
+
+  onConnected(peer: PeerLink): void {
+    this.forwardings.get(peer.node)?.connected();
+    this.nextNewsMs = 0;
+    this.log.info('peer-connected', { peer: peer.node });
+    this.engine?.wake();
+  }
+
+  onDisconnected(peer: PeerLink): void {
+    this.log.warn('peer-disconnected', { peer: peer.node });
+    this.engine?.readClock();
+    this.engine?.wake();
+  }
+
+  // --- the turn
+
+  private beforeSeal(): void {
+    const { parts } = this;
+    if (parts === null) return;
+    parts.router.follow();
+    parts.server.resumeHeld();
+    const led = parts.replicas
+      .filter((replica) => replica.isReadable)
+      .map((replica) => `${replica.shard}:${replica.raft.term}`)
+      .join(' ');
+    if (led !== this.ledShards) {
+      this.ledShards = led;
+      this.nextNewsMs = 0;
+      this.log.info('leads', { shards: led });
+    }
+    if (this.engine !== null && this.engine.now.monotonicMs >= this.nextNewsMs) this.tellNews(parts);
+  }
+
+  private flush(): void {
+    this.parts?.mesh.flush();
+    this.parts?.server.flush();
+  }
+
+  private tellNews(parts: NodeParts): void {
+    this.nextNewsMs = (this.engine?.now.monotonicMs ?? 0) + NEWS_INTERVAL_MS;
+    const news: PeerNews = {
+      name: this.settings.id,
+      ready: this.ready && !this.isStopping,
+      leads: parts.replicas
+        .filter((replica) => replica.isLeader)
+        .map((replica) => [replica.shard, replica.raft.term] as const),
+      replicaBudgetBytes: this.ownBudgetBytes(parts),
+    };
+    for (const link of parts.mesh.links.values()) if (link.connected) sendNews(link, news);
+  }
+
+  private maintain(): void {
+    const { parts, engine } = this;
+    if (parts === null || engine === null) return;
+    const nowMs = engine.now.monotonicMs;
+    parts.router.expire();
+    for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
+    if (nowMs >= this.nextNewsMs) this.tellNews(parts);
+    if (nowMs >= this.nextFloorsMs) {
+      this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
+      parts.router.tellFloors();
+    }
+    if (nowMs < this.nextHousekeepingMs) return;
+    this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
+    parts.snapshotter.maintain();
+    parts.server.closeIdle();
+    this.setPolicies(parts);
+    this.watchReadiness(parts);
+    const { statistics } = parts.server;
+    parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
+  }
+
+  /** A node's `maxmemory` is divided over its replicas; 0: no limit. */
+  private ownBudgetBytes(parts: NodeParts): number {
+    return Math.floor(this.settings.maxmemoryBytes / Math.max(1, parts.replicas.length));
+  }
+
+  /** A shard's budget is the smallest that its replicas' nodes give it; its leader writes it into the log. */
+  private setPolicies(parts: NodeParts): void {
+    const { settings } = this;
+    for (const replica of parts.replicas) {
+      const shard = parts.topology.shards.find((row) => row.id === replica.shard);
+      const budgets = (shard?.replicas ?? []).map((row) =>
+        row.node === parts.self ? this.ownBudgetBytes(parts) : (parts.peers.get(row.node)?.replicaBudgetBytes ?? 0),
+      );
+      const limited = budgets.filter((bytes) => bytes > 0);
+      replica.wantedPolicy = {
+        budgetBytes: limited.length === 0 ? 0 : Math.min(...limited),
+        eviction: settings.maxmemoryPolicy,
+        limits: {
+          hashMaxListpackEntries: settings.hashMaxListpackEntries,
+          hashMaxListpackValueBytes: settings.hashMaxListpackValueBytes,
+        },
+      };
+    }
+  }
+
+  /** Tells those who listen when a node stops being ready. */
+  private watchReadiness(parts: NodeParts): void {
+    const { view } = this;
+    if (view === null) return;
+    for (const node of view.cluster().nodes) {
+      if (this.wasReady.get(node.id) === true && !node.ready) {
+        this.log.warn('node-not-ready', { node: node.id });
+        announceNotReady(parts.pubsub, view, node);
+      }
+      this.wasReady.set(node.id, node.ready);
+    }
+  }
+
+  private redirectAddress(topology: Topology, node: NodeId): string {
+    const entry = topology.nodes.find((row) => row.id === node);
+    return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
+  }
+
+  // --- told before it is founded
+
+  private founded(): NodeParts {
+    if (this.parts === null) throw new StartupError('TORC_NOT_FOUNDED', 'the node does not serve yet');
+    return this.parts;
+  }
+
+  private waitingFor(): string {
+    return this.membership?.waitingFor() ?? 'the log is being read';
+  }
+
+  private readStatus(): StatusReport {
+    if (this.parts !== null) return readStatus(this.parts, this.build);
+    const { env, settings } = this;
+    return {
+      schema: 1,
+      build: this.build,
+      cluster: null,
+      node: {
+        name: settings.id,
+        id: this.membership?.self ?? null,
+        state: 'starting',
+        reason: this.waitingFor(),
+        start: this.opened?.recovery.start ?? 0,
+        uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
+        host: settings.announceHost,
+        clientPort: settings.announceClientPort,
+        redirectPort: settings.announceRedirectPort,
+        peerPort: settings.announcePeerPort,
+        adminPort: settings.announceAdminPort,
+        zone: settings.zone,
+        machine: settings.machine,
+      },
+      peers: [],
+      replicas: [],
+      memory: {
+        usedBytes: 0,
+        slabBytes: 0,
+        maxBytes: settings.maxmemoryBytes,
+        residentBytes: env.machine.residentBytes(),
+      },
+    };
+  }
+
+  // --- stop
+
+  async stop(): Promise<void> {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    const { parts, engine } = this;
+    if (parts !== null && engine !== null) {
+      this.nextNewsMs = 0;
+      await this.handOver(parts, engine);
+      await this.ports.close();
+      await parts.snapshotter.stop();
+    }
+    await this.letGo();
+  }
+
+  /** Leadership goes to whoever is closest behind, so that clients of other nodes need not wait for an election. */
+  private async handOver(parts: NodeParts, engine: Engine): Promise<void> {
+    const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
+    while (this.env.clock.monotonicMs() < deadlineMs) {
+      const led = parts.replicas.filter((replica) => replica.isLeader && replica.raft.membership.voters.length > 1);
+      if (led.length === 0) return;
+      const now = engine.readClock();
+      for (const { raft } of led) {
+        const best = [...raft.progress()].sort((a, b) => b.match - a.match)[0];
+        if (best !== undefined) raft.transferLeadership(best.member, now);
+      }
+      engine.wake();
+      await this.pause(HAND_OVER_POLL_MS);
+    }
+  }
+
+  private pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.env.timers.after(delayMs, resolve);
+    });
+  }
+
+  private async letGo(): Promise<void> {
+    const { parts, engine, opened } = this;
+    const timeMs = Math.max(
+      opened?.recovery.timeCeilingMs ?? 0,
+      ...(parts?.replicas ?? []).map((replica) => replica.time.highestMs()),
+    );
+    engine?.stop();
+    parts?.server.closeAll();
+    await parts?.mesh.close();
+    await this.ports.close();
+    await this.membership?.close();
+    await this.admin?.close();
+    this.surroundings.loopDelay.stop();
+    if (this.fatalError === null) await opened?.wal.close(parts === null ? (opened.recovery.timeCeilingMs) : timeMs);
+  }
+
+  private fatal(cause: unknown): void {
+    if (this.fatalError !== null) return;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.fatalError = error;
+    this.engine?.stop();
+    this.parts?.server.closeAll();
+    this.log.error('fatal', { error });
+    this.fatalHandler?.(error);
+  }
+}

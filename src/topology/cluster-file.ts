@@ -1,0 +1,70 @@
+import type { Disk, Random } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { clusterOf } from './founding.ts';
+import type { FoundingState } from './founding.ts';
+import { decodeFoundingFile, encodeFoundingFile } from './founding-codec.ts';
+import type { ClusterId, NodeId } from './types.ts';
+
+const FILE_NAME = 'cluster.json';
+const ID_BYTES = 20;
+
+/** What it needs of the disk. */
+type ClusterFileDisk = Pick<Disk, 'readFile' | 'replaceFile' | 'makeDirectory'>;
+
+/** Who this node is and which cluster it belongs to: one small file in the data directory. */
+export class ClusterFile {
+  private readonly disk: ClusterFileDisk;
+  private readonly path: string;
+  private current: FoundingState;
+
+  private constructor(disk: ClusterFileDisk, path: string, state: FoundingState) {
+    this.disk = disk;
+    this.path = path;
+    this.current = state;
+  }
+
+  /** Reads it; an empty directory gets a new node id, synced before anybody hears of it. */
+  static async open(disk: ClusterFileDisk, random: Random, directory: string): Promise<ClusterFile> {
+    const path = `${directory}/${FILE_NAME}`;
+    const bytes = await disk.readFile(path);
+    if (bytes !== null) {
+      const state = decodeFoundingFile(bytes);
+      if (state === null) throw unreadable(path);
+      return new ClusterFile(disk, path, state);
+    }
+    const file = new ClusterFile(disk, path, { phase: 'unfounded', node: drawId(random) });
+    await disk.makeDirectory(directory);
+    await file.save(file.current);
+    return file;
+  }
+
+  get state(): FoundingState {
+    return this.current;
+  }
+
+  get node(): NodeId {
+    return this.current.node;
+  }
+
+  /** Null until this node is founded. */
+  get clusterId(): ClusterId | null {
+    return this.current.phase === 'founded' ? (clusterOf(this.current)?.id ?? null) : null;
+  }
+
+  async save(state: FoundingState): Promise<void> {
+    await this.disk.replaceFile(this.path, encodeFoundingFile(state));
+    this.current = state;
+  }
+}
+
+/** 40 hex digits. */
+export function drawId(random: Random): string {
+  return Buffer.from(random.bytes(ID_BYTES)).toString('hex');
+}
+
+function unreadable(path: string): StartupError {
+  return new StartupError(
+    'TORC_CLUSTER_FILE',
+    `${path} cannot be read by this version: bring back a whole one, or rebuild this node's replica with an empty data directory`,
+  );
+}

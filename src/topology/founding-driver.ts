@@ -1,0 +1,245 @@
+import type { Env, MessageSocketHandler, Timer } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import type { Channel, RemotePeer } from '../transport/handshake.ts';
+import { CLOSE_MALFORMED, CLOSE_NORMAL } from '../transport/peer-port.ts';
+import type { PeerPort, PeerSession } from '../transport/peer-port.ts';
+import type { Report } from '../transport/types.ts';
+import { drawId } from './cluster-file.ts';
+import type { ClusterFile } from './cluster-file.ts';
+import { decodeFoundingMessage, encodeFoundingMessage } from './founding-codec.ts';
+import { Founding, seedAddress } from './founding.ts';
+import type { ClusterRecord, FoundingEffect, FoundingMessage, SeedAddress } from './founding.ts';
+import type { Announcement } from './types.ts';
+
+/** How often an unfounded node says again where it stands, and dials who is not there. */
+const TICK_MS = 250;
+/** A connection that should bring answers and brings none for so long is cut, and dialed anew. */
+const SILENCE_LIMIT_MS = 5_000;
+/** "Waiting for …" is said again after this long. */
+const REPEAT_WAITING_MS = 30_000;
+
+const FOUNDING: Channel = 'founding';
+
+export interface FounderOptions {
+  port: PeerPort;
+  file: ClusterFile;
+  seeds: readonly SeedAddress[];
+  announced: Announcement;
+  report: Report;
+}
+
+interface Session {
+  readonly session: PeerSession;
+  lastHeardMs: number;
+}
+
+type FounderEnv = Pick<Env, 'clock' | 'timers' | 'random'>;
+
+/**
+ * Runs the founding over the peer port: dials the seeds, saves what is to be synced, and answers late-comers for as long as the port
+ * is open. `founded` resolves with the cluster, and rejects with a StartupError when this node can never be part of it.
+ */
+export class Founder {
+  readonly founded: Promise<ClusterRecord>;
+  private readonly env: FounderEnv;
+  private readonly options: FounderOptions;
+  private readonly machine: Founding;
+  private readonly sessions = new Map<SeedAddress, Set<Session>>();
+  private readonly dialing = new Map<SeedAddress, Timer>();
+  private readonly said = new Set<string>();
+  private resolve: (cluster: ClusterRecord) => void = () => {};
+  private reject: (error: Error) => void = () => {};
+  private ticking: Timer | null = null;
+  private lastWaiting = '';
+  private lastWaitingMs = 0;
+  private closed = false;
+
+  constructor(env: FounderEnv, options: FounderOptions) {
+    this.env = env;
+    this.options = options;
+    this.founded = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    const drawClusterId = (): string => drawId(env.random);
+    const { seeds, announced, file, port } = options;
+    this.machine = new Founding({ seeds, announced, drawClusterId }, file.state);
+    if (file.state.phase !== 'founded' && !seeds.includes(this.machine.self)) {
+      this.close();
+      this.reject(notASeed(this.machine.self, seeds));
+      return;
+    }
+    port.route(FOUNDING, {
+      admit: (remote) => (this.closed ? `node ${remote.node} is not awaited any more` : null),
+      opened: (session) => this.opened(session),
+    });
+    this.run();
+    if (this.machine.state.phase !== 'founded') this.tick();
+  }
+
+  /** Stops dialing and answering; the port is closed by whoever opened it. */
+  close(): void {
+    this.closed = true;
+    this.stopDialing();
+    for (const sessions of this.sessions.values()) {
+      for (const { session } of sessions) session.socket.close(CLOSE_NORMAL, 'the node stops');
+    }
+  }
+
+  private stopDialing(): void {
+    this.ticking?.cancel();
+    for (const dialing of this.dialing.values()) dialing.cancel();
+    this.dialing.clear();
+  }
+
+  private tick(): void {
+    this.dropSilent();
+    for (const seed of this.options.seeds) if (seed !== this.machine.self) this.dial(seed);
+    this.machine.tick();
+    this.run();
+    this.reportWaiting();
+    if (!this.closed && this.machine.state.phase !== 'founded') {
+      this.ticking = this.env.timers.after(TICK_MS, () => this.tick());
+    }
+  }
+
+  private dial(seed: SeedAddress): void {
+    if (this.dialing.has(seed) || this.hasDialed(seed)) return;
+    const colon = seed.lastIndexOf(':');
+    const address = { host: seed.slice(0, colon), port: Number(seed.slice(colon + 1)) };
+    const timer = this.options.port.dial(address, FOUNDING, null, () => this.dialing.delete(seed));
+    this.dialing.set(seed, timer);
+  }
+
+  private hasDialed(seed: SeedAddress): boolean {
+    for (const { session } of this.sessions.get(seed) ?? []) if (session.dialed) return true;
+    return false;
+  }
+
+  private opened(session: PeerSession): MessageSocketHandler {
+    const from = seedAddress(session.remote.announced);
+    if (session.dialed) this.dialing.delete(from);
+    const held: Session = { session, lastHeardMs: this.env.clock.monotonicMs() };
+    const sessions = this.sessions.get(from) ?? new Set();
+    this.sessions.set(from, sessions.add(held));
+    this.env.timers.endOfTurn(() => this.greet(held));
+    return {
+      onMessage: (bytes) => this.onMessage(held, session.remote, bytes),
+      onClose: () => sessions.delete(held),
+    };
+  }
+
+  /** Says where this node stands, without waiting for the next tick. */
+  private greet({ session }: Session): void {
+    if (this.closed || (session.dialed && this.machine.state.phase === 'founded')) return;
+    const message: FoundingMessage = { seeds: this.options.seeds, state: this.machine.state };
+    session.socket.send(encodeFoundingMessage(message));
+  }
+
+  private onMessage(held: Session, remote: RemotePeer, bytes: Buffer): void {
+    if (this.closed) return;
+    const message = decodeFoundingMessage(bytes);
+    if (message === null || message.state.node !== remote.node) {
+      held.session.socket.close(CLOSE_MALFORMED, 'not a founding message');
+      return;
+    }
+    held.lastHeardMs = this.env.clock.monotonicMs();
+    this.machine.receive({ announced: remote.announced }, message);
+    this.run();
+  }
+
+  private run(): void {
+    for (const effect of this.machine.takeEffects()) this.perform(effect);
+  }
+
+  private perform(effect: FoundingEffect): void {
+    switch (effect.kind) {
+      case 'write':
+        this.options.file.save(effect.state).then(
+          () => this.written(),
+          (error: Error) => this.stop(error),
+        );
+        return;
+      case 'send':
+        this.send(effect.to, effect.message);
+        return;
+      case 'founded':
+        this.finish(effect.cluster);
+        return;
+      case 'refused':
+        this.stop(new StartupError('TORC_FOUNDING_REFUSED', effect.reason));
+        return;
+      case 'disagree':
+        this.sayOnce(effect.reason);
+    }
+  }
+
+  private written(): void {
+    if (this.closed) return;
+    this.machine.written();
+    this.run();
+  }
+
+  /** Over one connection is enough: those of one pair are as good as each other. */
+  private send(to: SeedAddress, message: FoundingMessage): void {
+    const newest = [...(this.sessions.get(to) ?? [])].at(-1);
+    newest?.session.socket.send(encodeFoundingMessage(message));
+  }
+
+  /** Others ask on the connections that they dialed; its own are of no more use once what is founded went out. */
+  private finish(cluster: ClusterRecord): void {
+    this.stopDialing();
+    this.env.timers.endOfTurn(() => this.closeDialed());
+    this.resolve({ ...cluster, nodes: cluster.nodes.map((entry) => this.withOwnAnnouncement(entry)) });
+  }
+
+  private closeDialed(): void {
+    for (const sessions of this.sessions.values()) {
+      for (const { session } of sessions) {
+        if (session.dialed) session.socket.close(CLOSE_NORMAL, 'founded');
+      }
+    }
+  }
+
+  /** What was announced at the founding may have changed since: a node knows its own best. */
+  private withOwnAnnouncement<T extends { id: string }>(entry: T): T {
+    return entry.id === this.options.file.node ? { ...entry, ...this.options.announced } : entry;
+  }
+
+  private dropSilent(): void {
+    const nowMs = this.env.clock.monotonicMs();
+    for (const sessions of this.sessions.values()) {
+      for (const { session, lastHeardMs } of sessions) {
+        if (session.dialed && nowMs - lastHeardMs > SILENCE_LIMIT_MS) session.socket.terminate();
+      }
+    }
+  }
+
+  private stop(error: Error): void {
+    this.close();
+    this.reject(error);
+  }
+
+  private reportWaiting(): void {
+    const waiting = this.machine.waiting();
+    const nowMs = this.env.clock.monotonicMs();
+    if (waiting === '' || (waiting === this.lastWaiting && nowMs - this.lastWaitingMs < REPEAT_WAITING_MS))
+      return;
+    this.lastWaiting = waiting;
+    this.lastWaitingMs = nowMs;
+    this.options.report('info', waiting);
+  }
+
+  private sayOnce(line: string): void {
+    if (this.said.has(line)) return;
+    this.said.add(line);
+    this.options.report('warn', line);
+  }
+}
+
+function notASeed(self: SeedAddress, seeds: readonly SeedAddress[]): StartupError {
+  return new StartupError(
+    'TORC_NOT_A_SEED',
+    `the seeds (${seeds.join(',')}) do not name this node: it announces ${self} (announce-host and peer port)`,
+  );
+}

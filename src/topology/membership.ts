@@ -1,0 +1,129 @@
+/**
+ * This node's place among the others: its identity, the peer port, the founding, and then the mesh. Behind this stand gossip and the register
+ * later; now the members are those of the founding.
+ */
+import {
+  emptyTable,
+  loadTokenHash,
+  placeReplicas,
+  planSlots,
+  runsOf,
+  slotPreferences,
+  type TokenHash,
+} from '../../ring/index.ts';
+import type { Address, Env, ListenAddress } from '../env/contracts.ts';
+import { startMesh } from '../transport/mesh.ts';
+import { PeerPort } from '../transport/peer-port.ts';
+import type { Mesh, MeshHandler, Report } from '../transport/types.ts';
+import { ClusterFile } from './cluster-file.ts';
+import { firstTopology, type PlacedShard, type Placement } from './first-topology.ts';
+import { Founder } from './founding-driver.ts';
+import type { Announcement, NodeId, ShardId, Topology } from './types.ts';
+
+/** The ring takes whole weights: a setting of 0.001 is the least that it can tell apart. */
+const WEIGHT_UNITS = 1000;
+
+export interface MembershipOptions {
+  directory: string;
+  listen: ListenAddress;
+  seeds: readonly Address[];
+  /** The start number of the data directory. */
+  start: number;
+  announced: Announcement;
+  /** Values of the cluster's settings, which all nodes must share. */
+  settings: Readonly<Record<string, string>>;
+  secret: string;
+  replicationFactor: number;
+  vnodes: number;
+  bulkBufferLimitBytes: number;
+  report: Report;
+  /** Called once, when the cluster is known. */
+  founded(topology: Topology): void;
+  /** This node can never be part of the cluster as it is. */
+  failed(error: Error): void;
+}
+
+export interface Membership {
+  readonly self: NodeId;
+  /** For people: what keeps the cluster from being founded. */
+  waitingFor(): string;
+  joinMesh(topology: Topology, handler: MeshHandler): Mesh;
+  close(): Promise<void>;
+}
+
+/** Resolves once the peer port listens. */
+export async function openMembership(env: Env, options: MembershipOptions): Promise<Membership> {
+  const hash = await loadTokenHash();
+  const file = await ClusterFile.open(env.disk, env.random, options.directory);
+  const port = await PeerPort.open(env, {
+    listen: options.listen,
+    local: () => ({
+      node: file.node,
+      start: options.start,
+      clusterId: file.clusterId,
+      announced: options.announced,
+      settings: options.settings,
+      secret: options.secret,
+    }),
+    report: options.report,
+  });
+  let waiting = '';
+  const founder = new Founder(env, {
+    port,
+    file,
+    seeds: options.seeds.map(({ host, port: peerPort }) => `${host}:${peerPort}`),
+    announced: options.announced,
+    report: (level, line) => {
+      waiting = line;
+      options.report(level, line);
+    },
+  });
+  founder.founded.then(
+    (cluster) => {
+      const placement = ringPlacement(hash, options.vnodes);
+      options.founded(firstTopology(cluster, placement));
+    },
+    (error: unknown) => options.failed(error instanceof Error ? error : new Error(String(error))),
+  );
+  return {
+    self: file.node,
+    waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
+    joinMesh: (topology, handler) =>
+      startMesh(env, port, {
+        peers: topology.nodes.map((node) => ({
+          node: node.id,
+          address: { host: node.host, port: node.peerPort },
+        })),
+        handler,
+        report: options.report,
+        epoch: () => ({ generation: topology.generation, epoch: topology.epoch }),
+        limits: { bulkBufferLimitBytes: options.bulkBufferLimitBytes },
+      }),
+    close: async () => {
+      founder.close();
+      await port.close();
+    },
+  };
+}
+
+/** The ring's answers to what the first topology asks. */
+function ringPlacement(hash: TokenHash, vnodes: number): Placement {
+  return {
+    slots: (shards) => {
+      const weighed = shards.map(({ shard, weight }) => ({ id: shard, weight: weightUnits(weight) }));
+      const ids = shards.map(({ shard }) => shard);
+      return runsOf(planSlots(emptyTable(), weighed, slotPreferences(ids, hash, vnodes)).table);
+    },
+    replicas: (shards, replicationFactor) => {
+      const homes = shards.map(({ shard, zone, machine }: PlacedShard) => ({ shard, zone, host: machine }));
+      const sets = placeReplicas(homes, replicationFactor, hash);
+      return new Map<ShardId, ShardId[]>(
+        sets.map((set) => [set.shard, set.members.slice(0, set.voterCount).map((home) => home.shard)]),
+      );
+    },
+  };
+}
+
+function weightUnits(weight: number): number {
+  return Math.max(1, Math.round(weight * WEIGHT_UNITS));
+}

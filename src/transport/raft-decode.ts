@@ -1,0 +1,198 @@
+import { TorcError } from '../errors.ts';
+import { entrySizeAt, parseEntry } from '../raft/entry.ts';
+import type { Entry } from '../raft/entry.ts';
+import type { Membership, MemberId, Message, SnapshotChunk } from '../raft/types.ts';
+import {
+  APPEND_FIELDS,
+  APPEND_RESPONSE_FIELDS,
+  FIELD_BYTES,
+  FLAG_FIRST,
+  FLAG_SECOND,
+  MESSAGE_FIELDS_AT,
+  MESSAGE_FLAGS_AT,
+  MESSAGE_FROM_AT,
+  MESSAGE_GROUP_AT,
+  MESSAGE_KIND_AT,
+  MESSAGE_SIZE_AT,
+  MESSAGE_TERM_AT,
+  MESSAGE_TO_AT,
+  MessageKind,
+  ROW_BYTES,
+  ROW_FIELDS_AT,
+  ROW_KIND_AT,
+  SNAPSHOT_FIELDS,
+  SNAPSHOT_RESPONSE_FIELDS,
+  TIMEOUT_NOW_FIELDS,
+  VOTE_FIELDS,
+  VOTE_RESPONSE_FIELDS,
+} from './raft-layout.ts';
+
+/** Thrown when a section does not hold what its kind says. The connection that brought it should be closed. */
+export class MalformedSectionError extends TorcError {
+  constructor(problem: string) {
+    super('TORC_MALFORMED_SECTION', problem);
+  }
+}
+
+/**
+ * Reads the messages of a RAFT section and delivers each. Entries and data are views into `bytes`, not copies; the checksum of every
+ * entry is verified. Throws a MalformedSectionError; what was delivered before it was whole.
+ */
+export function readMessages(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  deliver: (message: Message) => void,
+): void {
+  let at = start;
+  while (at < end) {
+    if (at + MESSAGE_FIELDS_AT > end) throw new MalformedSectionError('a Raft message is cut short');
+    const messageEnd = at + bytes.readUInt32LE(at + MESSAGE_SIZE_AT);
+    if (messageEnd < at + MESSAGE_FIELDS_AT || messageEnd > end) {
+      throw new MalformedSectionError('a Raft message has an impossible size');
+    }
+    deliver(readMessage(bytes, at, messageEnd));
+    at = messageEnd;
+  }
+}
+
+/** Reads the rows of a HEARTBEATS section, as `readMessages` does. */
+export function readHeartbeatRows(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  deliver: (message: Message) => void,
+): void {
+  if ((end - start) % ROW_BYTES !== 0) throw new MalformedSectionError('a row of heartbeats is cut short');
+  for (let at = start; at < end; at += ROW_BYTES) deliver(readHeartbeatRow(bytes, at));
+}
+
+function readHeartbeatRow(bytes: Buffer, at: number): Message {
+  const field = (number: number): number => bytes.readDoubleLE(at + ROW_FIELDS_AT + number * FIELD_BYTES);
+  const base = { group: field(0), from: field(1), to: field(2), term: field(3) };
+  const asked = { ...base, session: field(4), round: field(5) };
+  switch (bytes[at + ROW_KIND_AT]) {
+    case MessageKind.HEARTBEAT:
+      return { kind: 'heartbeat', ...asked, timeMs: field(6), commit: field(7) };
+    case MessageKind.HEARTBEAT_RESPONSE:
+      return { kind: 'heartbeat-response', ...asked, promiseMs: field(6) };
+    default:
+      throw new MalformedSectionError(`unknown kind ${bytes[at + ROW_KIND_AT]} of a heartbeat's row`);
+  }
+}
+
+function readMessage(bytes: Buffer, at: number, end: number): Message {
+  const kind = bytes[at + MESSAGE_KIND_AT];
+  const flags = bytes[at + MESSAGE_FLAGS_AT];
+  const first = (flags & FLAG_FIRST) !== 0;
+  const second = (flags & FLAG_SECOND) !== 0;
+  const base = {
+    group: bytes.readDoubleLE(at + MESSAGE_GROUP_AT),
+    from: bytes.readDoubleLE(at + MESSAGE_FROM_AT),
+    to: bytes.readDoubleLE(at + MESSAGE_TO_AT),
+    term: bytes.readDoubleLE(at + MESSAGE_TERM_AT),
+  };
+  const fieldsAt = at + MESSAGE_FIELDS_AT;
+  const field = (number: number): number => bytes.readDoubleLE(fieldsAt + number * FIELD_BYTES);
+  switch (kind) {
+    case MessageKind.APPEND: {
+      const rest = restAfter(fieldsAt, APPEND_FIELDS, end);
+      const asked = { ...base, session: field(0), round: field(1), timeMs: field(2) };
+      const previous = { prevIndex: field(3), prevTerm: field(4), commit: field(5) };
+      return { kind: 'append', ...asked, ...previous, entries: readEntries(bytes, rest, end) };
+    }
+    case MessageKind.APPEND_RESPONSE: {
+      endsAfter(fieldsAt, APPEND_RESPONSE_FIELDS, end);
+      const answered = { ...base, session: field(0), round: field(1), promiseMs: field(2) };
+      const place = { index: field(3), hintIndex: field(4), hintTerm: field(5) };
+      return { kind: 'append-response', ...answered, accepted: first, ...place };
+    }
+    case MessageKind.VOTE:
+      endsAfter(fieldsAt, VOTE_FIELDS, end);
+      return { kind: 'vote', ...base, pre: first, transfer: second, lastIndex: field(0), lastTerm: field(1) };
+    case MessageKind.VOTE_RESPONSE:
+      endsAfter(fieldsAt, VOTE_RESPONSE_FIELDS, end);
+      return {
+        kind: 'vote-response',
+        ...base,
+        pre: first,
+        granted: second,
+        timeSeenMs: field(0),
+        wallMs: field(1),
+      };
+    case MessageKind.TIMEOUT_NOW:
+      endsAfter(fieldsAt, TIMEOUT_NOW_FIELDS, end);
+      return { kind: 'timeout-now', ...base, lastIndex: field(0), lastTerm: field(1) };
+    case MessageKind.SNAPSHOT:
+      restAfter(fieldsAt, SNAPSHOT_FIELDS, end);
+      return readSnapshot(bytes, base, fieldsAt, end);
+    case MessageKind.SNAPSHOT_RESPONSE: {
+      endsAfter(fieldsAt, SNAPSHOT_RESPONSE_FIELDS, end);
+      const answered = { ...base, session: field(0), round: field(1), promiseMs: field(2) };
+      const place = { snapshotId: field(3), nextOffset: field(4), index: field(5) };
+      return { kind: 'snapshot-response', ...answered, ...place, installed: first };
+    }
+    default:
+      throw new MalformedSectionError(`unknown kind ${kind} of a Raft message`);
+  }
+}
+
+type MessageBase = Pick<SnapshotChunk, 'group' | 'from' | 'to' | 'term'>;
+
+function readSnapshot(bytes: Buffer, base: MessageBase, fieldsAt: number, end: number): SnapshotChunk {
+  const field = (number: number): number => bytes.readDoubleLE(fieldsAt + number * FIELD_BYTES);
+  const voters = readMembers(bytes, fieldsAt + SNAPSHOT_FIELDS * FIELD_BYTES, end);
+  const votersOld = readMembers(bytes, voters.end, end);
+  const learners = readMembers(bytes, votersOld.end, end);
+  const membership: Membership = {
+    voters: voters.members,
+    votersOld: votersOld.members,
+    learners: learners.members,
+  };
+  return {
+    kind: 'snapshot',
+    ...base,
+    session: field(0),
+    round: field(1),
+    timeMs: field(2),
+    snapshotId: field(3),
+    offset: field(4),
+    totalBytes: field(5),
+    snapshot: { index: field(6), term: field(7), membership },
+    data: bytes.subarray(learners.end, end),
+  };
+}
+
+function readMembers(bytes: Buffer, at: number, end: number): { members: MemberId[]; end: number } {
+  if (at + 4 > end) throw new MalformedSectionError('a list of members is cut short');
+  const listEnd = at + 4 + bytes.readUInt32LE(at) * FIELD_BYTES;
+  if (listEnd > end) throw new MalformedSectionError('a list of members is cut short');
+  const members: MemberId[] = [];
+  for (let next = at + 4; next < listEnd; next += FIELD_BYTES) members.push(bytes.readDoubleLE(next));
+  return { members, end: listEnd };
+}
+
+function readEntries(bytes: Buffer, start: number, end: number): Entry[] {
+  const entries: Entry[] = [];
+  let at = start;
+  while (at < end) {
+    const entryEnd = at + entrySizeAt(bytes, at);
+    const entry = entryEnd > at && entryEnd <= end ? parseEntry(bytes.subarray(at, entryEnd)) : null;
+    if (entry === null) throw new MalformedSectionError('a log entry arrived damaged');
+    entries.push(entry);
+    at = entryEnd;
+  }
+  return entries;
+}
+
+function restAfter(fieldsAt: number, fields: number, end: number): number {
+  const rest = fieldsAt + fields * FIELD_BYTES;
+  if (rest > end) throw new MalformedSectionError('a Raft message is cut short');
+  return rest;
+}
+
+function endsAfter(fieldsAt: number, fields: number, end: number): void {
+  if (restAfter(fieldsAt, fields, end) !== end) {
+    throw new MalformedSectionError('a Raft message is too long');
+  }
+}

@@ -1,0 +1,169 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createSlabPool } from '../../src/store/slab-pool.ts';
+import { SnapshotDamagedError } from '../../src/store/snapshot-format.ts';
+import type { Keyspace, KeyspaceSnapshot } from '../../src/store/types.ts';
+import { checkContent, digestOf, type ModelKey, newKeyspace, Twin } from './model.ts';
+import { applyStep, stepArbitrary } from './steps.ts';
+
+function copyOf(model: ReadonlyMap<string, ModelKey>): Map<string, ModelKey> {
+  const copy = new Map<string, ModelKey>();
+  for (const [name, each] of model) {
+    copy.set(name, { ...each, value: typeof each.value === 'string' ? each.value : new Map(each.value) });
+  }
+  return copy;
+}
+
+function rest(snapshot: KeyspaceSnapshot, maxBytes: number): Buffer[] {
+  const slices: Buffer[] = [];
+  for (let slice = snapshot.next(maxBytes); slice !== null; slice = snapshot.next(maxBytes))
+    slices.push(slice);
+  return slices;
+}
+
+function load(bytes: Buffer, cut: number, timeMs: number, into: Keyspace = newKeyspace()): Keyspace {
+  into.at(timeMs, 0, false);
+  const loading = into.beginLoad();
+  for (let at = 0; at < bytes.length; at += cut) loading.feed(bytes.subarray(at, at + cut));
+  loading.finish();
+  return into;
+}
+
+function filled(keys: number): Twin {
+  const twin = new Twin();
+  for (let number = 0; number < keys; number += 1) {
+    twin.setString(number % 2, `key${number}`, `value ${number}`, number % 3 === 0 ? 5000 + number : 0);
+    twin.hashSet(2, `hash${number % 7}`, `field${number}`, `${number}`);
+  }
+  twin.setString(0, 'long', 'x'.repeat(100_000), 0);
+  return twin;
+}
+
+describe('a snapshot', () => {
+  test('is the state at its begin, whatever is written while it is taken', () => {
+    const steps = fc.array(stepArbitrary, { minLength: 1, maxLength: 60 });
+    const slices = fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), stepArbitrary), { maxLength: 60 });
+    fc.assert(
+      fc.property(steps, slices, fc.integer({ min: 1, max: 5000 }), (before, during, cut) => {
+        const slabs = createSlabPool();
+        const twin = new Twin(newKeyspace(slabs));
+        for (const step of before) applyStep(twin, step);
+        const expected = copyOf(twin.model);
+        const digest = digestOf(twin.keyspace, 10);
+        const { usedBytes } = twin.keyspace;
+        const { timeMs } = twin;
+        const snapshot = twin.keyspace.beginSnapshot();
+        const taken: Buffer[] = [];
+        for (const [maxBytes, step] of during) {
+          applyStep(twin, step);
+          const slice = snapshot.next(maxBytes);
+          if (slice !== null) taken.push(slice);
+        }
+        taken.push(...rest(snapshot, 4096));
+        twin.check();
+        const loaded = load(Buffer.concat(taken), cut, timeMs);
+        checkContent(loaded, expected);
+        expect(loaded.usedBytes).toBe(usedBytes);
+        expect(digestOf(loaded, 3)).toBe(digest);
+        twin.flush(-1);
+        while (twin.keyspace.reclaim(100));
+        expect(slabs.takenBytes).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('that is abandoned frees what it kept, and another may begin', () => {
+    const slabs = createSlabPool();
+    const twin = new Twin(newKeyspace(slabs));
+    twin.setString(0, 'long', 'x'.repeat(300_000), 0);
+    for (let number = 0; number < 200; number += 1) twin.hashSet(0, 'hash', `f${number}`, 'v');
+    const snapshot = twin.keyspace.beginSnapshot();
+    twin.tick(0);
+    twin.remove(0, 'long');
+    twin.remove(0, 'hash');
+    expect(slabs.takenBytes).toBeGreaterThan(300_000);
+    snapshot.next(2000);
+    snapshot.abandon();
+    expect(snapshot.next(2000)).toBeNull();
+    while (twin.keyspace.reclaim(10));
+    expect(slabs.takenBytes).toBe(0);
+    expect(rest(twin.keyspace.beginSnapshot(), 1000)).toHaveLength(1);
+  });
+
+  test('keeps slices near the size asked for, also of large hashes and long strings that change', () => {
+    const twin = new Twin();
+    for (let number = 0; number < 3000; number += 1) twin.hashSet(0, 'hash', `f${number}`, 'v'.repeat(50));
+    twin.setString(0, 'long', 'x'.repeat(1_000_000), 0);
+    const expected = copyOf(twin.model);
+    const snapshot = twin.keyspace.beginSnapshot();
+    twin.tick(0);
+    for (let number = 0; number < 100; number += 1) twin.hashSet(0, 'hash', `f${number}`, 'other');
+    twin.setString(0, 'long', 'short', 0);
+    expect(snapshot.pendingBytes).toBeLessThan(100 * 80 + 200);
+    const slices = rest(snapshot, 10_000);
+    for (const slice of slices) expect(slice.length).toBeLessThanOrEqual(10_008);
+    checkContent(load(Buffer.concat(slices), 1000, twin.timeMs), expected);
+  });
+
+  test('replaces what the keyspace held before', () => {
+    const bytes = Buffer.concat(rest(filled(50).keyspace.beginSnapshot(), 500));
+    const twin = filled(300);
+    const expected = filled(50);
+    load(bytes, 777, 1000, twin.keyspace);
+    checkContent(twin.keyspace, expected.model);
+    while (twin.keyspace.reclaim(100));
+    checkContent(twin.keyspace, expected.model);
+  });
+
+  test('that is damaged is refused with a typed error', () => {
+    const bytes = Buffer.concat(rest(filled(40).keyspace.beginSnapshot(), 3000));
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 7 }), (at, bit) => {
+        const damaged = Buffer.from(bytes);
+        damaged[at] ^= 1 << bit;
+        expect(() => load(damaged, 4096, 1000)).toThrow(SnapshotDamagedError);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('that is cut short, goes on after its end, or is of another format is refused', () => {
+    const bytes = Buffer.concat(rest(filled(40).keyspace.beginSnapshot(), 3000));
+    for (const length of [0, 5, 100, bytes.length - 1]) {
+      expect(() => load(bytes.subarray(0, length), 999, 1000)).toThrow(SnapshotDamagedError);
+    }
+    expect(() => load(Buffer.concat([bytes, bytes]), 4096, 1000)).toThrow(SnapshotDamagedError);
+    expect(() => load(Buffer.concat([bytes, Buffer.from([1])]), 4096, 1000)).toThrow(SnapshotDamagedError);
+  });
+});
+
+describe('the digest', () => {
+  test('depends on keys, values, fields, expiry and version, and on nothing else', () => {
+    const digest = digestOf(filled(30).keyspace, 5);
+    expect(digest).toMatch(/^[0-9a-f]{16}$/);
+    const same = filled(30);
+    const ref = same.find(0, 'long');
+    same.keyspace.touch(ref, 5000, 1);
+    expect(digestOf(same.keyspace, 1000)).toBe(digest);
+    const changes: ((twin: Twin) => void)[] = [
+      (twin) => twin.setString(0, 'long', `y${'x'.repeat(99_999)}`, 0),
+      (twin) => twin.hashSet(2, 'hash1', 'field1', 'other'),
+      (twin) => twin.hashDelete(2, 'hash1', 'field1'),
+      (twin) => twin.expire(0, 'long', 9000),
+      (twin) => twin.rename(0, 'long', 1, 'long'),
+      (twin) => twin.remove(0, 'key0'),
+    ];
+    const digests = new Set([digest]);
+    for (const change of changes) {
+      const twin = filled(30);
+      change(twin);
+      digests.add(digestOf(twin.keyspace, 50));
+    }
+    expect(digests.size).toBe(changes.length + 1);
+    const later = filled(30);
+    later.tick(0);
+    later.setString(0, 'long', 'x'.repeat(100_000), 0);
+    expect(digestOf(later.keyspace, 50)).not.toBe(digest);
+  });
+});

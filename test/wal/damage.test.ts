@@ -1,0 +1,217 @@
+import { describe, expect, it } from 'vitest';
+
+import { StartupError } from '../../src/errors.ts';
+import type { Entry } from '../../src/raft/entry.ts';
+import type { OpenedWal } from '../../src/wal/open.ts';
+import { entriesOf, entryOf, flush, SEGMENT_BYTES, SimulatedWorld } from './world.ts';
+
+const GROUP = 7;
+const RECORD_BYTES = 48 + 80;
+const MEMBERSHIP = { voters: [1], votersOld: [], learners: [] };
+
+function logPath(sequence: number): string {
+  return `/data/log/${String(sequence).padStart(16, '0')}.wal`;
+}
+
+function entriesIn(opened: OpenedWal): readonly Entry[] {
+  return opened.recovery.groups.get(GROUP)?.entries ?? [];
+}
+
+function placesIn(opened: OpenedWal): string[] {
+  return entriesIn(opened).map(({ term, index }) => `${term}/${index}`);
+}
+
+async function writeOneByOne(
+  world: SimulatedWorld,
+  opened: OpenedWal,
+  entries: readonly Entry[],
+): Promise<void> {
+  for (const entry of entries) {
+    opened.wal.stageEntries(GROUP, [entry]);
+    await flush(world, opened.wal);
+  }
+}
+
+/** A log over several files, with hard states, a ceiling, a snapshot and a cleanly written last batch. */
+async function makeLog(world: SimulatedWorld): Promise<void> {
+  const opened = await world.open();
+  opened.wal.stageHardState(GROUP, { term: 1, vote: 2, commit: 0 });
+  opened.wal.stageTimeCeiling(99);
+  await writeOneByOne(world, opened, entriesOf(1, 1, 30, 460));
+  const writer = await world.settle(
+    opened.snapshots.create(GROUP, { index: 3, term: 1, membership: MEMBERSHIP }),
+  );
+  await world.settle(writer.append(Buffer.from('the state')));
+  await world.settle(writer.commit());
+  await world.kill();
+}
+
+describe('a flipped bit', () => {
+  it('anywhere is refused with file and offset, or cuts no more than the last batch, or changes nothing', async () => {
+    const world = new SimulatedWorld(3);
+    await makeLog(world);
+    const before = new Map(
+      world.machineDisk.paths().map((path) => [path, world.machineDisk.content(path)!.slice()]),
+    );
+    const outcomes = { refused: 0, cut: 0, same: 0 };
+    for (const [path, bytes] of before) {
+      for (const offset of placesToFlip(path, bytes.length)) {
+        const flipped = bytes.slice();
+        flipped[offset] ^= 1 << (offset % 8);
+        for (const [each, content] of before)
+          world.machineDisk.replaceContent(each, each === path ? flipped : content);
+        const outcome = await outcomeOf(world, path);
+        outcomes[outcome] += 1;
+      }
+    }
+    expect(outcomes.refused).toBeGreaterThan(50);
+    expect(outcomes.cut).toBeGreaterThan(0);
+    expect(outcomes.same).toBeGreaterThan(5);
+  });
+
+  /** Strides that meet every field of every kind of header, and payloads, over all of a file. */
+  function placesToFlip(path: string, sizeBytes: number): number[] {
+    const stride = path.startsWith('/data/log/') ? 251 : path.endsWith('.snapshot') ? 97 : 7;
+    return Array.from({ length: Math.ceil(sizeBytes / stride) }, (_, i) => i * stride);
+  }
+
+  async function outcomeOf(world: SimulatedWorld, path: string): Promise<'refused' | 'cut' | 'same'> {
+    try {
+      const opened = await world.open();
+      const places = placesIn(opened);
+      const all = entriesOf(1, 4, 30, 460);
+      expect(entriesIn(opened)).toEqual(all.slice(0, places.length));
+      expect(places.length).toBeGreaterThanOrEqual(all.length - 1);
+      expect(opened.recovery.timeCeilingMs).toBe(99);
+      expect(opened.recovery.groups.get(GROUP)?.hardState).toEqual({ term: 1, vote: 2, commit: 0 });
+      const reader = await world.settle(opened.snapshots.open(GROUP));
+      expect(Buffer.from(await world.settle(reader!.read(0, 100))).toString()).toBe('the state');
+      return places.length === all.length ? 'same' : 'cut';
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error;
+      expect(error.message).toContain(path.startsWith('/data/failure') ? '/data/failure' : path);
+      return 'refused';
+    } finally {
+      await world.kill();
+    }
+  }
+
+  it('of the last batch is refused too once the stop was clean', async () => {
+    const world = new SimulatedWorld(4);
+    const opened = await world.open();
+    await writeOneByOne(world, opened, entriesOf(1, 1, 3));
+    await world.settle(opened.wal.close(0));
+    world.machineDisk.flipBit(logPath(1), 48 + 2 * RECORD_BYTES + 100, 3);
+    await expect(world.open()).rejects.toThrow(`${logPath(1)} is damaged at offset ${48 + 2 * RECORD_BYTES}`);
+  });
+
+  it('below a mark that only a later file tells is found there (history 20)', async () => {
+    const world = new SimulatedWorld(5);
+    const opened = await world.open();
+    // One batch fills the first file; only the second file's records name where it ended.
+    opened.wal.stageEntries(GROUP, entriesOf(1, 1, 60));
+    await flush(world, opened.wal);
+    await writeOneByOne(world, opened, entriesOf(1, 61, 62));
+    await world.kill();
+    world.machineDisk.flipBit(logPath(1), 48 + 10 * RECORD_BYTES + 60, 0);
+    await expect(world.open()).rejects.toThrow(
+      `${logPath(1)} is damaged at offset ${48 + 10 * RECORD_BYTES}`,
+    );
+  });
+});
+
+describe('records of an earlier life (history 20)', () => {
+  it('are not believed in a recycled file', async () => {
+    const world = new SimulatedWorld(6);
+    let opened = await world.open();
+    let last = 0;
+    // Until a file is in use for the second time, with whole records of its first life behind the new ones.
+    for (let round = 0; round < 6; round += 1) {
+      await writeOneByOne(world, opened, entriesOf(1, last + 1, last + 60));
+      last += 60;
+      const meta = { index: last, term: 1, membership: MEMBERSHIP };
+      const writer = await world.settle(opened.snapshots.create(GROUP, meta));
+      await world.settle(writer.commit());
+      opened.wal.release(GROUP, last);
+      await writeOneByOne(world, opened, entriesOf(1, last + 1, last + 1));
+      last += 1;
+    }
+    await world.kill();
+    const recycled = world.machineDisk.paths().filter((path) => path.startsWith('/data/log/'));
+    const stale = recycled.some(
+      (path) => magicsIn(world.machineDisk.content(path)!) > SEGMENT_BYTES / RECORD_BYTES / 2,
+    );
+    expect(stale).toBe(true);
+    opened = await world.open();
+    expect(placesIn(opened)).toEqual([`1/${last}`]);
+    expect(opened.recovery.tornBytes).toBe(0);
+  });
+
+  it('are not believed behind a tail that was cut, though they lie where they say', async () => {
+    const world = new SimulatedWorld(7);
+    let opened = await world.open();
+    await writeOneByOne(world, opened, entriesOf(1, 1, 2));
+    // One batch that is not synced: its second record is torn, the third and fourth survive on the disk.
+    opened.wal.stageEntries(GROUP, entriesOf(1, 3, 6));
+    opened.wal.flush(() => expect.unreachable('it was never synced'));
+    await world.kill();
+    world.machineDisk.flipBit(logPath(1), 48 + 3 * RECORD_BYTES + 50, 1);
+    opened = await world.open();
+    expect(placesIn(opened)).toEqual(['1/1', '1/2', '1/3']);
+    // The hard state that each start says again, and the new entry, end exactly where the old 1/6 begins.
+    await writeOneByOne(world, opened, [entryOf(2, 4, 96)]);
+    const gap = 48 + 5 * RECORD_BYTES - endOfStart(world, 2);
+    expect(gap).toBe(0);
+    await world.kill();
+    expect(placesIn(await world.open())).toEqual(['1/1', '1/2', '1/3', '2/4']);
+  });
+
+  function magicsIn(bytes: Uint8Array): number {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let count = 0;
+    for (let offset = 48; offset + 48 < bytes.length; offset += 8)
+      if (view.getUint32(offset, true) === 0x4c574f54) count += 1;
+    return count;
+  }
+
+  /** The offset behind the last record of a start. */
+  function endOfStart(world: SimulatedWorld, start: number): number {
+    const bytes = Buffer.from(world.machineDisk.content(logPath(1))!);
+    let end = 0;
+    for (let offset = 48; offset + 48 < bytes.length; offset += 8) {
+      const isRecord = bytes.readUInt32LE(offset) === 0x4c574f54 && bytes.readUInt32LE(offset + 20) === start;
+      if (isRecord) end = offset + Math.ceil((48 + bytes.readUInt32LE(offset + 8)) / 8) * 8;
+    }
+    return end;
+  }
+});
+
+describe('counted though not durable (history 8)', () => {
+  it('what a killed process had not synced is synced before recovery hands it over', async () => {
+    const world = new SimulatedWorld(8);
+    const opened = await world.open();
+    opened.wal.stageEntries(GROUP, entriesOf(1, 1, 3));
+    opened.wal.flush(() => expect.unreachable('the process is killed between write and sync'));
+    await world.kill();
+    const again = await world.open();
+    expect(placesIn(again)).toEqual(['1/1', '1/2', '1/3']);
+    world.stop('lost');
+    expect(placesIn(await world.open())).toEqual(['1/1', '1/2', '1/3']);
+  });
+
+  it('what a failed sync dropped is written anew', async () => {
+    const world = new SimulatedWorld(9);
+    const opened = await world.open();
+    await writeOneByOne(world, opened, entriesOf(1, 1, 2));
+    world.machineDisk.failAfter('sync', 'EIO');
+    opened.wal.stageEntries(GROUP, entriesOf(1, 3, 4));
+    opened.wal.flush(() => expect.unreachable('it was never synced'));
+    world.scheduler.advance(10);
+    expect(world.failures).toHaveLength(1);
+    world.machineDisk.heal();
+    await world.kill();
+    expect(placesIn(await world.open())).toHaveLength(4);
+    world.stop('lost');
+    expect(placesIn(await world.open())).toHaveLength(4);
+  });
+});
