@@ -40,7 +40,7 @@ const COMMANDS: readonly MetricRow[] = [
   {
     name: 'torc_command_duration_seconds',
     type: 'histogram',
-    help: 'Time from the last byte of a command read to its reply written, by command; the count is the number of calls.',
+    help: 'Time from the last byte of a command read to its reply written, by command.',
     labels: ['command'],
     scale: SECONDS_PER_MS,
     read: (reading, sample) => reading.commands.forEach((command) => sample(command.latency, command.name)),
@@ -50,8 +50,7 @@ const COMMANDS: readonly MetricRow[] = [
     type: 'counter',
     help: 'Commands answered, by command.',
     labels: ['command'],
-    read: (reading, sample) =>
-      reading.commands.forEach((command) => sample(command.latency.count, command.name)),
+    read: (reading, sample) => reading.commands.forEach((command) => sample(command.calls, command.name)),
   },
 ];
 

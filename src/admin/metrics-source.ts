@@ -1,6 +1,6 @@
 /**
  * What /metrics needs to know. Others count, in plain numbers and typed arrays; at each scrape the node makes one reading of it all.
- * Counters never go back while the process lives. Times are milliseconds here and seconds in the page.
+ * Counters go back by CONFIG RESETSTAT only, which Prometheus takes for a restart. Times are milliseconds here and seconds in the page.
  */
 import type { LoopDelayReading } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
@@ -10,7 +10,8 @@ import type { ShardId } from '../topology/types.ts';
 export interface CommandReading {
   /** In lower case; a subcommand is `container|subcommand`. Only names of the command table: never what a client sent. */
   name: string;
-  /** In milliseconds, from the command's last byte read to its reply written; its count is the number of calls. */
+  calls: number;
+  /** In milliseconds, from the command's last byte read to its reply written. */
   latency: Histogram;
   /** Calls that were answered with an error. */
   failures: number;

@@ -33,7 +33,7 @@ export function devBanner(nodes: readonly Settings[], directory: string, style: 
     `${bold('metrics')}        ${admin('/metrics')}`,
     `${bold('status')}         ${admin('/api/status')}, or: torc status --address ${urlHost(first.announceHost)}:${first.announceAdminPort}`,
     bold('ioredis'),
-    ...ioredisLines(nodes).map((line) => `  ${line}`),
+    ...ioredisLines(nodes).map((line) => (line === '' ? '' : `  ${line}`)),
     '',
     'Ctrl-C stops all nodes in good order; a second one at once.',
     '',

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Disk, DiskLock } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 
+/** Also the name of a node's lock in its own directory. */
 const LOCK = 'lock';
 const DESCRIPTION = 'dev.json';
 const NODE_DIRECTORY = /^node-\d+$/;
@@ -21,8 +22,7 @@ export async function claimDirectory(
 ): Promise<DiskLock> {
   await disk.makeDirectory(directory);
   const lock = await disk.lock(join(directory, LOCK));
-  if (lock === null)
-    throw new StartupError('TORC_DATA_IN_USE', `another torc dev uses the data in ${directory}.`);
+  if (lock === null) throw inUse(directory, 'another torc dev');
   try {
     if (fresh) await removeNodes(disk, directory);
     await checkCluster(disk, directory, cluster);
@@ -34,10 +34,18 @@ export async function claimDirectory(
 }
 
 async function removeNodes(disk: Disk, directory: string): Promise<void> {
-  for (const name of await disk.list(directory))
-    if (NODE_DIRECTORY.test(name)) await disk.removeTree(join(directory, name));
+  const nodes = (await disk.list(directory)).filter((name) => NODE_DIRECTORY.test(name));
+  for (const name of nodes) await checkUnused(disk, join(directory, name));
+  for (const name of nodes) await disk.removeTree(join(directory, name));
   await disk.remove(join(directory, DESCRIPTION));
   await disk.syncDirectory(directory);
+}
+
+/** A node of its own, started by `torc start`, may use the data. It holds the same lock. */
+async function checkUnused(disk: Disk, directory: string): Promise<void> {
+  const lock = await disk.lock(join(directory, LOCK));
+  if (lock === null) throw inUse(directory, 'another process');
+  await lock.release();
 }
 
 async function checkCluster(disk: Disk, directory: string, cluster: DevCluster): Promise<void> {
@@ -51,6 +59,10 @@ async function checkCluster(disk: Disk, directory: string, cluster: DevCluster):
     `${directory} holds a cluster of ${kept.nodes} nodes at ${kept.host}:${kept.port}, not of ${cluster.nodes} at ` +
       `${cluster.host}:${cluster.port}: start it as it was, give another --data, or --fresh to begin anew.`,
   );
+}
+
+function inUse(directory: string, by: string): StartupError {
+  return new StartupError('TORC_DATA_IN_USE', `${by} uses the data in ${directory}.`);
 }
 
 function parseCluster(text: string, path: string): DevCluster {

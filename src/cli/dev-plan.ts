@@ -33,7 +33,7 @@ export function variablesOf(settings: Settings): Record<string, string> {
   );
 }
 
-export function nodeName(at: number): string {
+function nodeName(at: number): string {
   return `node-${at}`;
 }
 

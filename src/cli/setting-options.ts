@@ -52,6 +52,6 @@ function optionOf(row: SettingRow): Option {
   const everywhere = row.scope === 'cluster' ? ' The same on all nodes.' : '';
   return new Option(
     `--${row.name} <${unit === '' ? 'value' : unit}>`,
-    `${row.meaning}${everywhere} [${defaultText(row)}]`,
+    `${row.meaning}${everywhere} [${row.kind.allowed}; default: ${defaultText(row)}]`,
   );
 }

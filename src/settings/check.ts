@@ -15,7 +15,7 @@ export function checkTogether(settings: Settings): string | null {
 }
 
 /** `localhost`, 127.0.0.0/8 and ::1: out of reach for other machines. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

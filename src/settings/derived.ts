@@ -8,7 +8,7 @@ export interface MachineFacts {
   readonly hostName: string;
 }
 
-const WILDCARDS = new Set(['0.0.0.0', '::', '*']);
+const WILDCARDS = new Set(['0.0.0.0', '::']);
 
 /** Listening there is listening on all addresses of the machine. */
 export function isWildcard(host: string): boolean {

@@ -176,7 +176,7 @@ export function resolveShareOfMemory(given: string, memoryBytes: number): string
   return String(Math.floor((memoryBytes * percent) / 100));
 }
 
-export function sizeText(bytes: number): string {
+function sizeText(bytes: number): string {
   if (bytes >= GIB && bytes % GIB === 0) return `${bytes / GIB}gb`;
   if (bytes >= MIB && bytes % MIB === 0) return `${bytes / MIB}mb`;
   if (bytes >= 1024 && bytes % 1024 === 0) return `${bytes / 1024}kb`;

@@ -54,7 +54,7 @@ export interface SettingRow {
 const SECRET = text(/^[^\s\0]{0,512}$/, 'at most 512 characters without spaces');
 const LABEL = text(/^[A-Za-z0-9._-]{0,64}$/, 'at most 64 letters, digits, dots, dashes or underscores');
 
-export const ROWS = {
+const ROWS = {
   id: {
     group: 'Node',
     name: 'id',

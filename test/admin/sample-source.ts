@@ -43,8 +43,8 @@ export function sampleReading(): MetricsReading {
   return {
     ready: true,
     commands: [
-      { name: 'get', latency: recorded(latencyHistogram(), 0.04, 0.3, 99_999), failures: 1 },
-      { name: 'config|get', latency: recorded(latencyHistogram(), 1), failures: 0 },
+      { name: 'get', calls: 3, latency: recorded(latencyHistogram(), 0.04, 0.3, 99_999), failures: 1 },
+      { name: 'config|get', calls: 1, latency: recorded(latencyHistogram(), 1), failures: 0 },
     ],
     clients: {
       connectedClientPort: 3,

@@ -49,6 +49,20 @@ describe('the directory of torc dev', () => {
     await claim({ ...CLUSTER, nodes: 5 });
   });
 
+  it('removes nothing while a node uses its data', async () => {
+    await claim();
+    mkdirSync(join(directory, 'node-0'));
+    mkdirSync(join(directory, 'node-1'));
+    const lock = await disk.lock(join(directory, 'node-1', 'lock'));
+    await expect(claim(CLUSTER, true)).rejects.toThrow(
+      `another process uses the data in ${join(directory, 'node-1')}.`,
+    );
+    expect(existsSync(join(directory, 'node-0'))).toBe(true);
+    await lock?.release();
+    await claim(CLUSTER, true);
+    expect(existsSync(join(directory, 'node-0'))).toBe(false);
+  });
+
   it('says what to do about a damaged description', async () => {
     await claim();
     writeFileSync(join(directory, 'dev.json'), '{"nodes":');
