@@ -16,7 +16,7 @@ import type { LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
-import { ReplyWriter } from '../resp/reply-writer.ts';
+import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { RequestState, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 

@@ -151,11 +151,12 @@ export class ComposedNodeView implements NodeView {
     return {
       count: keyspace.keyCountInSlot(slot),
       each: (limit, visit) => {
-        let visited = 0;
-        for (let cursor = slot * SLOT_STRIDE; cursor >= 0 && visited < limit;) {
-          cursor = keyspace.scan(0, cursor, slot, limit - visited, (bytes, start, end) => {
-            if (visited < limit) visit(bytes, start, end);
-            visited += 1;
+        let cursor = slot * SLOT_STRIDE;
+        const page = { visited: 0 };
+        while (cursor >= 0 && page.visited < limit) {
+          cursor = keyspace.scan(0, cursor, slot, limit - page.visited, (bytes, start, end) => {
+            if (page.visited < limit) visit(bytes, start, end);
+            page.visited += 1;
           });
         }
       },

@@ -29,8 +29,6 @@ export const ItemType = {
 } as const;
 
 export const COMMAND_HEADER_BYTES = 24;
-/** One item may not be larger than this; client input is limited far below. */
-export const ITEM_MAX_BYTES = 100 * 1024 * 1024;
 
 const FLAGS = 5;
 const SLOT = 6;
@@ -134,11 +132,6 @@ export function commandSequence(bytes: Buffer, start: number): number {
 
 export function commandFloor(bytes: Buffer, start: number): number {
   return bytes.readDoubleLE(start + SEQUENCE) - bytes.readUInt32LE(start + FLOOR_DELTA);
-}
-
-/** Writes a later floor into an item that is about to be sent again. */
-export function setCommandFloor(bytes: Buffer, start: number, floor: number): void {
-  bytes.writeUInt32LE(bytes.readDoubleLE(start + SEQUENCE) - floor, start + FLOOR_DELTA);
 }
 
 /** Points `args` at the item's arguments. */

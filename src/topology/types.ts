@@ -57,9 +57,3 @@ export interface Topology {
   shards: readonly ShardEntry[];
   slots: readonly SlotRun[];
 }
-
-/** Where a node learns the topology: the founding for now; gossip and the Paxos register later. */
-export interface TopologySource {
-  current(): Topology;
-  onChange(run: (topology: Topology) => void): void;
-}

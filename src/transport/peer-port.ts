@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache';
+
 import type {
   Address,
   Env,
@@ -64,7 +66,7 @@ export class PeerPort {
   private readonly env: PeerPortEnv;
   private readonly options: PeerPortOptions;
   private readonly routes = new Map<Channel, PeerRoute>();
-  private readonly reported = new Map<string, number>();
+  private readonly reported: LRUCache<string, true>;
   private readonly pending = new Set<Meeting>();
   private readonly open = new Set<MessageSocket>();
   private listener: Listener | null = null;
@@ -73,6 +75,12 @@ export class PeerPort {
   private constructor(env: PeerPortEnv, options: PeerPortOptions) {
     this.env = env;
     this.options = options;
+    this.reported = new LRUCache({
+      max: MAX_REMEMBERED_REPORTS,
+      ttl: REPEAT_REPORT_MS,
+      ttlResolution: 0,
+      perf: { now: () => env.clock.monotonicMs() },
+    });
   }
 
   static async open(env: PeerPortEnv, options: PeerPortOptions): Promise<PeerPort> {
@@ -200,11 +208,8 @@ export class PeerPort {
   private report(level: 'info' | 'warn', who: string, reason: string): void {
     if (this.closed) return;
     const key = `${who} ${reason}`;
-    const nowMs = this.env.clock.monotonicMs();
-    const last = this.reported.get(key);
-    if (last !== undefined && nowMs - last < REPEAT_REPORT_MS) return;
-    if (this.reported.size >= MAX_REMEMBERED_REPORTS) this.reported.clear();
-    this.reported.set(key, nowMs);
+    if (this.reported.has(key)) return;
+    this.reported.set(key, true);
     this.options.report(level, reason);
   }
 }
