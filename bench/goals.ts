@@ -33,5 +33,13 @@ export const GOALS: readonly Goal[] = [
   rate('torc buffered', 'redis', native('get', 50, 16), 0.6),
   rate('torc buffered, one port', 'redis', native('get', 50), 0.4),
   rate('torc buffered, one port', REPLICATED, native('set', 50), 0.4),
+  rate('torc fsync, one port', DURABLE, native('set', 50), 0.4),
+  {
+    torc: 'torc buffered, one port',
+    peer: 'torc buffered',
+    scenario: native('get', 1),
+    measure: 'p50Ms',
+    atMost: 2.5,
+  },
   { torc: 'torc buffered', peer: REPLICATED, scenario: native('set', 1), measure: 'p50Ms', atMost: 2 },
 ];

@@ -15,6 +15,7 @@ const COMPILERS = ['cc', 'gcc', 'clang'];
 
 /** What is left of a run's time for connecting and for slow last replies. */
 const GRACE_SECONDS = 20;
+const FILL_SECONDS = 180;
 
 export type Workload = 'get' | 'set' | 'mixed';
 export type Generator = 'native' | 'ioredis' | 'node-redis';
@@ -61,7 +62,7 @@ export function scenarioName({ workload, connections, pipeline, generator }: Sce
   return `${workload}, ${connections} connections${pipeline > 1 ? `, pipeline ${pipeline}` : ''}${by}`;
 }
 
-/** Builds the generator when it is older than its source. */
+/** Compiles the generator. */
 export function buildGenerator(): void {
   const compiler = COMPILERS.find(isInstalled);
   if (compiler === undefined) throw new Error('no C compiler: on Debian, apt-get install gcc');
@@ -71,15 +72,9 @@ export function buildGenerator(): void {
 
 /** Sets every key once. */
 export async function fill(entrance: Entrance, size: LoadSize): Promise<void> {
-  await runNative(
-    { ...entrance, wait: 0 },
-    ['--workload', 'fill', '--connections', '16', '--pipeline', fillPipeline(entrance)],
-    size,
-  );
-}
-
-function fillPipeline(entrance: Entrance): string {
-  return entrance.protocol === 'etcd' ? '1' : '16';
+  const pipeline = entrance.protocol === 'etcd' ? '1' : '16';
+  const words = ['--workload', 'fill', '--connections', '50', '--pipeline', pipeline];
+  await runNative({ ...entrance, wait: 0 }, words, size, FILL_SECONDS);
 }
 
 export async function load(entrance: Entrance, scenario: Scenario, size: LoadSize): Promise<LoadResult> {
@@ -91,14 +86,21 @@ export async function load(entrance: Entrance, scenario: Scenario, size: LoadSiz
     '--pipeline',
     String(scenario.pipeline),
   ];
-  if (scenario.generator === 'native') return runNative(entrance, words, size);
+  const limitSeconds = size.seconds + size.warmupSeconds + GRACE_SECONDS;
+  if (scenario.generator === 'native') return runNative(entrance, words, size, limitSeconds);
   const script = join(BENCH_DIRECTORY, 'client-load.ts');
   const node = [...process.execArgv, script, '--library', scenario.generator];
-  return runLoad(process.execPath, [...node, ...entranceWords(entrance), ...words, ...sizeWords(size)], size);
+  const all = [...node, ...entranceWords(entrance), ...words, ...sizeWords(size)];
+  return runLoad(process.execPath, all, limitSeconds);
 }
 
-function runNative(entrance: Entrance, words: readonly string[], size: LoadSize): Promise<LoadResult> {
-  return runLoad(GENERATOR, [...entranceWords(entrance), ...words, ...sizeWords(size)], size);
+function runNative(
+  entrance: Entrance,
+  words: readonly string[],
+  size: LoadSize,
+  limitSeconds: number,
+): Promise<LoadResult> {
+  return runLoad(GENERATOR, [...entranceWords(entrance), ...words, ...sizeWords(size)], limitSeconds);
 }
 
 function entranceWords(entrance: Entrance): string[] {
@@ -122,8 +124,7 @@ function sizeWords(size: LoadSize): string[] {
   ];
 }
 
-async function runLoad(program: string, args: readonly string[], size: LoadSize): Promise<LoadResult> {
-  const timeout = (size.seconds + size.warmupSeconds + GRACE_SECONDS) * 1000;
-  const { stdout } = await run(program, args, { timeout, killSignal: 'SIGKILL' });
+async function runLoad(program: string, args: readonly string[], limitSeconds: number): Promise<LoadResult> {
+  const { stdout } = await run(program, args, { timeout: limitSeconds * 1000, killSignal: 'SIGKILL' });
   return JSON.parse(stdout) as LoadResult;
 }

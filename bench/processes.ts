@@ -9,6 +9,9 @@ const STOP_MS = 5_000;
 const POLL_MS = 50;
 
 const running = new Set<ChildProcess>();
+/** The end of what each server wrote, to tell why it exited. */
+const lastWords = new WeakMap<ChildProcess, string>();
+const LAST_WORDS = 400;
 
 export function isInstalled(program: string): boolean {
   return spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
@@ -18,12 +21,17 @@ export function isInstalled(program: string): boolean {
 export function startServer(program: string, args: readonly string[], logFile: string): ChildProcess {
   const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = createWriteStream(logFile, { flags: 'a' });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
+  for (const output of [child.stdout, child.stderr]) {
+    output.pipe(log, { end: false });
+    output.on('data', (bytes: Buffer) => {
+      lastWords.set(child, `${lastWords.get(child) ?? ''}${bytes.toString()}`.slice(-LAST_WORDS));
+    });
+  }
   child.once('exit', () => {
     running.delete(child);
     log.end();
   });
+  child.once('error', (error) => lastWords.set(child, error.message));
   running.add(child);
   return child;
 }
@@ -52,15 +60,32 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Tries until it returns true; a failure counts as false. */
+/** Stops what `start` has started when it fails. */
+export async function startOrStop<T>(start: () => Promise<T>): Promise<T> {
+  const before = new Set(running);
+  try {
+    return await start();
+  } catch (error) {
+    await Promise.all([...running].filter((child) => !before.has(child)).map(stopServer));
+    throw error;
+  }
+}
+
+/** Tries until it returns true; a failure counts as false. Gives up at once when a server that it waits for has exited. */
 export async function waitUntil(
   what: string,
   timeoutMs: number,
+  servers: readonly ChildProcess[],
   ready: () => Promise<boolean>,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let last = '';
   while (Date.now() < deadline) {
+    const gone = servers.find((server) => server.exitCode !== null || server.signalCode !== null);
+    if (gone !== undefined) {
+      const words = lastWords.get(gone) ?? '';
+      throw new Error(`${gone.spawnfile} exited with ${gone.exitCode ?? gone.signalCode}. ${words}`.trim());
+    }
     try {
       if (await ready()) return;
     } catch (error) {
@@ -68,7 +93,7 @@ export async function waitUntil(
     }
     await delay(POLL_MS);
   }
-  throw new Error(`${what} within ${timeoutMs} ms${last}`);
+  throw new Error(`not within ${timeoutMs} ms: ${what}${last}`);
 }
 
 /** A port such that all of `offsets` above it are free. */

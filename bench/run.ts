@@ -17,7 +17,7 @@ import {
   type Scenario,
   type Workload,
 } from './load.ts';
-import { isInstalled, killAll } from './processes.ts';
+import { isInstalled, killAll, startOrStop } from './processes.ts';
 import { goalLine, goalOutcomes, mediansOf, scenarioTable, type Measured } from './report.ts';
 import { PEERS, torc, type Running, type Target } from './targets.ts';
 
@@ -111,14 +111,10 @@ async function startTargets(
   const contestants: Contestant[] = [];
   for (const target of targets) {
     try {
-      const started = await target.start(
-        await mkdtemp(join(directory, `${target.name.replaceAll(/\W+/g, '-')}-`)),
-      );
+      const data = await mkdtemp(join(directory, `${target.name.replaceAll(/\W+/g, '-')}-`));
+      const started = await startOrStop(() => target.start(data));
       running.push(started);
-      await fill(
-        started.entrances[0].entrance,
-        target.name === 'etcd' ? { ...size, keys: Math.min(size.keys, 10_000) } : size,
-      );
+      await fill(started.entrances[0].entrance, size);
       for (const { suffix, entrance } of started.entrances) {
         contestants.push({ name: `${target.name}${suffix}`, target, entrance });
       }

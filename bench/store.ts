@@ -9,7 +9,7 @@ import { Encoding, type Keyspace, NO_REF } from '../src/store/types.ts';
 
 const KEYS = Number(process.argv[2] ?? 5_000_000);
 const SNAPSHOT_KEYS = Math.min(KEYS, 1_000_000);
-const SLICE_BYTES = 256 * 1024;
+const SLICE_BYTES = 128 * 1024;
 const BATCH = 1000;
 const LIMITS = { hashMaxListpackEntries: 128, hashMaxListpackValueBytes: 64 };
 

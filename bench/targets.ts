@@ -46,7 +46,7 @@ async function startRedis(
   await mkdir(data, { recursive: true });
   const words = ['--bind', '127.0.0.1', '--port', String(port), '--dir', data, '--save', '', ...lines];
   const child = startServer('redis-server', words, join(directory, `${name}.log`));
-  await waitUntil('redis-server answers', START_MS, async () =>
+  await waitUntil('redis-server answers', START_MS, [child], async () =>
     (await askInline(port, 'PING')).startsWith('+PONG'),
   );
   return [port, child];
@@ -80,7 +80,7 @@ function redisReplicated(name: string, lines: readonly string[]): Target {
       }
       const bothOnline = async (): Promise<boolean> =>
         (await askInline(port, 'WAIT 2 1000')).startsWith(':2');
-      await waitUntil('two replicas follow', START_MS, bothOnline);
+      await waitUntil('two replicas follow', START_MS, children, bothOnline);
       return { entrances: [{ suffix: '', entrance: resp(port, { wait: 1 }) }], stop: stopAll(children) };
     },
   };
@@ -109,7 +109,7 @@ const etcd: Target = {
       return startServer('etcd', words, join(directory, `${name}.log`));
     });
     let leader: number | undefined;
-    await waitUntil('etcd has a leader', START_MS, async () => {
+    await waitUntil('etcd has a leader', START_MS, children, async () => {
       leader = await etcdLeader(members.map(({ client }) => client));
       return leader !== undefined;
     });
@@ -160,11 +160,9 @@ export function torc(durability: 'buffered' | 'fsync', command: string): Target 
         .split(' ')
         .map((word) => word.replaceAll(/\{(\w+)\}/g, (_, name: string) => facts[name]));
       const child = startServer(program, words, join(directory, 'torc.log'));
-      await waitUntil('Torc serves all slots', START_MS, async () => {
-        if (child.exitCode !== null)
-          throw new Error(`it exited with ${child.exitCode}; see ${directory}/torc.log`);
-        return (await askInline(port + REDIRECT_OFFSET, 'CLUSTER INFO')).includes('cluster_state:ok');
-      });
+      await waitUntil('Torc serves all slots', START_MS, [child], async () =>
+        (await askInline(port + REDIRECT_OFFSET, 'CLUSTER INFO')).includes('cluster_state:ok'),
+      );
       const entrances = [
         { suffix: '', entrance: resp(port + REDIRECT_OFFSET, { slots: true }) },
         { suffix: ', one port', entrance: resp(port) },

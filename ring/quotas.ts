@@ -1,5 +1,6 @@
 import { RingError } from './errors.ts';
 import type { Shard } from './shards.ts';
+import { weightUnits } from './shards.ts';
 import { SLOT_COUNT } from './slot.ts';
 
 /**
@@ -7,11 +8,12 @@ import { SLOT_COUNT } from './slot.ts';
  * that already holds the extra slot keeps it, then the first in order takes it. `held[i]` is what `shards[i]` holds now.
  */
 export function slotQuotas(shards: readonly Shard[], held: ArrayLike<number>): Int32Array {
-  const totalWeight = shards.reduce((sum, shard) => sum + shard.weight, 0);
+  const weights = shards.map(weightUnits);
+  const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
   if (totalWeight === 0) throw new RingError('no shard has a weight above 0: nobody can hold the slots');
 
-  const quotas = Int32Array.from(shards, ({ weight }) => Math.floor((SLOT_COUNT * weight) / totalWeight));
-  const remainders = shards.map(({ weight }) => (SLOT_COUNT * weight) % totalWeight);
+  const quotas = Int32Array.from(weights, (weight) => Math.floor((SLOT_COUNT * weight) / totalWeight));
+  const remainders = weights.map((weight) => (SLOT_COUNT * weight) % totalWeight);
   const assigned = quotas.reduce((sum, quota) => sum + quota, 0);
 
   const holdsExtra = (index: number): number => (held[index] > quotas[index] ? 1 : 0);

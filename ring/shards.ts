@@ -4,12 +4,14 @@ import type { ShardId } from './table.ts';
 /** What placement has to know of a shard. */
 export interface Shard {
   id: ShardId;
-  /** Its share of the slots, relative to the other shards': a whole number, 0 to give up all slots. */
+  /** Its share of the slots, relative to the other shards', to four decimals; 0 to give up all slots. */
   weight: number;
 }
 
-/** Whole numbers up to here keep every quotient exact, so that all nodes compute the same quotas. */
 export const MAX_WEIGHT = 1_000_000;
+
+/** Weights are reckoned in these: whole numbers, small enough for sums and products to be exact. */
+const UNITS_PER_WEIGHT = 10_000;
 
 const MAX_SHARD_ID = 0x7fff_ffff;
 
@@ -26,6 +28,10 @@ export function sortedShards(shards: readonly Shard[]): Shard[] {
     }
   }
   return sorted;
+}
+
+export function weightUnits(shard: Shard): number {
+  return Math.round(shard.weight * UNITS_PER_WEIGHT);
 }
 
 export function checkShardId(id: ShardId): void {

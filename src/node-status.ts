@@ -136,13 +136,13 @@ function commandReadings({ server }: NodeParts): CommandReading[] {
   const readings: CommandReading[] = [];
   for (const [command, row] of statistics.rows.entries()) {
     const latency = statistics.latency[command];
-    if (latency === null) continue;
-    readings.push({
-      name: row.name,
-      calls: statistics.calls[command],
-      latency,
-      failures: statistics.failed[command],
-    });
+    if (latency !== null)
+      readings.push({
+        name: row.name,
+        calls: statistics.calls[command],
+        latency,
+        failures: statistics.failed[command],
+      });
   }
   return readings;
 }

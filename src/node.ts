@@ -178,11 +178,10 @@ class Node implements RunningNode, MeshHandler {
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
         report: (level, line) => this.log[level]('peers', { what: line }),
-        founded: (topology) => {
-          this.serve(topology).catch((error: unknown) => this.fatal(error));
-        },
-        failed: (error) => this.fatal(error),
       });
+      this.membership.founded
+        .then((topology) => this.serve(topology))
+        .catch((error: unknown) => this.fatal(error));
     } catch (error) {
       await this.letGo();
       throw error;
@@ -325,7 +324,7 @@ class Node implements RunningNode, MeshHandler {
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
-      node: self,
+      nodeId: self,
       cluster: topology.clusterId,
       shards: replicas.map((replica) => replica.shard),
       start,
@@ -438,7 +437,8 @@ class Node implements RunningNode, MeshHandler {
       case SectionKind.HINTS:
         this.hearNews(parts, peer, bytes, start, end);
         break;
-      default:
+      case SectionKind.ASK:
+      case SectionKind.ANSWER:
         this.malformed(`kind ${kind}`);
     }
   }
@@ -538,7 +538,9 @@ class Node implements RunningNode, MeshHandler {
     for (const replica of parts.replicas) {
       const shard = parts.topology.shards.find((row) => row.id === replica.shard);
       const budgets = (shard?.replicas ?? []).map((row) =>
-        row.node === parts.self ? this.ownBudgetBytes(parts) : (parts.peers.get(row.node)?.replicaBudgetBytes ?? 0),
+        row.node === parts.self
+          ? this.ownBudgetBytes(parts)
+          : (parts.peers.get(row.node)?.replicaBudgetBytes ?? 0),
       );
       const limited = budgets.filter((bytes) => bytes > 0);
       replica.wantedPolicy = {
@@ -558,7 +560,7 @@ class Node implements RunningNode, MeshHandler {
     if (view === null) return;
     for (const node of view.cluster().nodes) {
       if (this.wasReady.get(node.id) === true && !node.ready) {
-        this.log.warn('node-not-ready', { node: node.id });
+        this.log.warn('node-not-ready', { peer: node.id });
         announceNotReady(parts.pubsub, view, node);
       }
       this.wasReady.set(node.id, node.ready);
@@ -633,7 +635,9 @@ class Node implements RunningNode, MeshHandler {
   private async handOver(parts: NodeParts, engine: Engine): Promise<void> {
     const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
     while (this.env.clock.monotonicMs() < deadlineMs) {
-      const led = parts.replicas.filter((replica) => replica.isLeader && replica.raft.membership.voters.length > 1);
+      const led = parts.replicas.filter(
+        (replica) => replica.isLeader && replica.raft.membership.voters.length > 1,
+      );
       if (led.length === 0) return;
       const now = engine.readClock();
       for (const { raft } of led) {
@@ -664,7 +668,8 @@ class Node implements RunningNode, MeshHandler {
     await this.membership?.close();
     await this.admin?.close();
     this.surroundings.loopDelay.stop();
-    if (this.fatalError === null) await opened?.wal.close(parts === null ? (opened.recovery.timeCeilingMs) : timeMs);
+    if (this.fatalError === null)
+      await opened?.wal.close(parts === null ? opened.recovery.timeCeilingMs : timeMs);
   }
 
   private fatal(cause: unknown): void {

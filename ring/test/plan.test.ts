@@ -124,7 +124,8 @@ describe('any plan', () => {
   test('is refused for bad weights, ids and tables', () => {
     const preferences = emptyTable();
     const plan = (shards: Shard[]) => () => planSlots(emptyTable(), shards, preferences);
-    expect(plan([{ id: 1, weight: 0.5 }])).toThrow('weight of shard 1 is 0.5');
+    expect(plan([{ id: 1, weight: 0.00005 }])).toThrow('weight of shard 1 is 0.00005');
+    expect(plan([{ id: 1, weight: Infinity }])).toThrow(RingError);
     expect(plan([{ id: 1, weight: -1 }])).toThrow(RingError);
     expect(plan([{ id: 1, weight: MAX_WEIGHT + 1 }])).toThrow(RingError);
     expect(plan([{ id: 1, weight: NaN }])).toThrow(RingError);

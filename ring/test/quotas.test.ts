@@ -20,6 +20,20 @@ describe('quotas', () => {
     );
   });
 
+  test('take decimal weights, and reckon exactly with them', () => {
+    const quotas = (...weights: number[]): number[] => [
+      ...slotQuotas(
+        weights.map((weight, id) => ({ id, weight })),
+        none(weights.length),
+      ),
+    ];
+    expect(quotas(0.5, 0.5, 1)).toEqual([4096, 4096, 8192]);
+    // In binary 0.1 + 0.2 is more than 0.3.
+    expect(quotas(0.1 + 0.2, 0.3)).toEqual(quotas(0.3, 0.1 + 0.2));
+    expect(quotas(0.01, 0.01, 0.01)).toEqual(quotas(1000, 1000, 1000));
+    expect(quotas(0.01, 1000)).toEqual(quotas(1, 100_000));
+  });
+
   test('of equal shards, 1 to 1000, differ by at most one slot', () => {
     for (let count = 1; count <= 1000; count++) {
       const quotas = slotQuotas(equalShards(count), none(count));

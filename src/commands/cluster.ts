@@ -3,24 +3,12 @@ import { SLOT_COUNT } from '../topology/types.ts';
 import { infoText, nodesText, ownersOf, type Owner } from './cluster-text.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
-import {
-  ADMIN_CATEGORIES,
-  helpCommand,
-  localCommand,
-  NOT_AN_INTEGER,
-  unknownSubcommand,
-} from './local-row.ts';
+import { ADMIN_CATEGORIES, container, helpCommand, localCommand, NOT_AN_INTEGER } from './local-row.ts';
 import type { CommandFlag, LocalCommand } from './types.ts';
 
 type Reply = LocalContext['reply'];
 type Run = (context: LocalContext) => void;
 
-/** Redis's subcommands that change the map of the cluster. */
-const CHANGES = new Set(
-  'addslots addslotsrange bumpepoch delslots delslotsrange failover flushslots forget meet replicate reset saveconfig set-config-epoch setslot'.split(
-    ' ',
-  ),
-);
 const NOT_READY = 'CLUSTERDOWN This node leads the slot but may not read it just now; try again';
 
 /** Runs on the redirect port only. */
@@ -202,18 +190,11 @@ function admin(name: string, arity: number, run: Run): LocalCommand {
   return localCommand(`cluster|${name}`, arity, ADMIN_STALE, ADMIN_CATEGORIES, inCluster(run));
 }
 
-const unknown: Run = ({ args, reply }) => {
-  const subcommand = args.text(1);
-  if (CHANGES.has(subcommand.toLowerCase())) {
-    const name = subcommand.toUpperCase();
-    reply.error(`ERR CLUSTER ${name} is not offered: Torc places slots, leaders and replicas by itself`);
-  } else unknownSubcommand(reply, 'cluster', subcommand);
-};
 const myId: Run = ({ reply, node }) => reply.bulkText(node.nodeId);
 const help = helpCommand('cluster', HELP);
 
 export const clusterCommands: readonly LocalCommand[] = [
-  localCommand('cluster', -2, [], ['slow'], unknown),
+  container('cluster'),
   admin(
     'count-failure-reports',
     3,

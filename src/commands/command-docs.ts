@@ -21,6 +21,7 @@ getset 1.0.0 Sets a string and returns what it was.
 incr 1.0.0 Adds one to a number.
 incrby 1.0.0 Adds an amount to a number.
 incrbyfloat 2.6.0 Adds a fraction to a number.
+lcs 7.0.0 Finds the longest common subsequence of two strings.
 mget 1.0.0 Returns several strings.
 mset 1.0.1 Sets several strings.
 msetnx 1.0.1 Sets several strings when none of their keys is there.

@@ -1,4 +1,5 @@
 /** The table as COMMAND looks at it: commands with their subcommands, by name. */
+import { container } from './local-row.ts';
 import { isOffered } from './refused.ts';
 import type { CommandRow } from './types.ts';
 
@@ -23,14 +24,15 @@ export function indexOf(commands: readonly CommandRow[]): CommandIndex {
   return index;
 }
 
-function makeIndex(rows: readonly CommandRow[]): CommandIndex {
+function makeIndex(given: readonly CommandRow[]): CommandIndex {
+  const rows = [...given, ...missingContainers(given)];
   const byName = new Map(rows.map((row) => [row.name, row]));
   const subcommands = new Map<string, CommandRow[]>();
   const top: CommandRow[] = [];
   for (const row of rows) {
-    const [container, subcommand] = row.name.split(SEPARATOR);
+    const [name, subcommand] = row.name.split(SEPARATOR);
     if (subcommand === undefined) top.push(row);
-    else subcommands.set(container, [...(subcommands.get(container) ?? []), row]);
+    else subcommands.set(name, [...(subcommands.get(name) ?? []), row]);
   }
   const subcommandsOf = (row: CommandRow): readonly CommandRow[] => subcommands.get(row.name) ?? [];
   return {
@@ -39,6 +41,13 @@ function makeIndex(rows: readonly CommandRow[]): CommandIndex {
     find: (name) => byName.get(name),
     subcommandsOf,
   };
+}
+
+/** A family may give subcommands alone. */
+function missingContainers(rows: readonly CommandRow[]): CommandRow[] {
+  const names = new Set(rows.map((row) => row.name));
+  const containers = new Set(rows.flatMap(({ name }) => name.split(SEPARATOR).slice(0, -1)));
+  return [...containers].filter((name) => !names.has(name)).map((name) => container(name));
 }
 
 /** The row that a whole command names: a subcommand where its container has it. */

@@ -8,7 +8,11 @@ import type { CommandRow, LocalCommand } from './types.ts';
 const OWN_PERSISTENCE = 'Torc writes its own log and snapshots by itself';
 const BY_SIGNAL = 'stop the node with SIGTERM, which hands its leadership over first';
 const OWN_REPLICATION = 'Torc places and promotes its replicas by itself';
+const OWN_PLACEMENT = 'Torc places slots and leaders by itself';
 const LATER = 'not yet';
+
+const CLUSTER_CHANGES =
+  'addslots addslotsrange bumpepoch delslots delslotsrange failover flushslots forget meet replicate reset saveconfig set-config-epoch setslot';
 
 const REASONS: Readonly<Record<string, string>> = {
   save: OWN_PERSISTENCE,
@@ -29,11 +33,12 @@ const REASONS: Readonly<Record<string, string>> = {
   sunsubscribe: LATER,
   watch: LATER,
   unwatch: LATER,
+  ...Object.fromEntries(CLUSTER_CHANGES.split(' ').map((name) => [`cluster|${name}`, OWN_PLACEMENT])),
 };
 
 const refusals = Object.entries(REASONS).map(([name, reason]) =>
   localCommand(name, -1, [], [], ({ reply }) =>
-    reply.error(`ERR ${name.toUpperCase()} is not offered: ${reason}`),
+    reply.error(`ERR ${name.replace('|', ' ').toUpperCase()} is not offered: ${reason}`),
   ),
 );
 

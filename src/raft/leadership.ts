@@ -118,7 +118,7 @@ export class Leadership {
     peer.heardMs = this.state.nowMonotonicMs;
     if (response.kind === 'append-response') this.replication.onResponse(peer, response);
     else if (response.kind === 'snapshot-response') this.snapshots.onResponse(peer, response);
-    else this.replication.onHeartbeatResponse(peer);
+    else this.replication.onHeartbeatResponse(peer, response.round);
     this.advanceCommit();
     if (response.round > peer.ackedRound) {
       peer.ackedRound = response.round;

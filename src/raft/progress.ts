@@ -23,6 +23,8 @@ export class Progress {
   isProbeSent = false;
   /** An append, even an empty one, is to find out whether one that went before was lost. */
   isCheckDue = false;
+  /** The round of the newest append: the answer to an older heartbeat says nothing of its fate. */
+  appendRound = 0;
   heardMs: number;
   ackedRound = 0;
   promiseMs = 0;

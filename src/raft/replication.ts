@@ -48,7 +48,8 @@ export class Replication {
   }
 
   /** The peer lives. Whatever it lacks may have been lost on its way: find out, one append a heartbeat. */
-  onHeartbeatResponse(peer: Progress): void {
+  onHeartbeatResponse(peer: Progress, round: number): void {
+    if (round <= peer.appendRound) return;
     if (peer.state === 'probe') peer.isProbeSent = false;
     else if (peer.state === 'replicate' && peer.match < this.state.log.lastIndex) peer.isCheckDue = true;
   }
@@ -76,6 +77,7 @@ export class Replication {
       entries,
     });
     peer.isCheckDue = false;
+    peer.appendRound = number;
     if (peer.state === 'probe') peer.isProbeSent = true;
     else if (entries.length > 0) this.advance(peer, entries);
   }

@@ -363,7 +363,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     if (this.out !== null) this.server.writers.give(this.out, true);
     this.out = null;
     // Requests under way keep this owner, and come back to the pool as they are answered; those that are answered already go now.
-    for (let request = this.head; request !== null; ) {
+    for (let request = this.head; request !== null;) {
       const next: Request | null = request.next;
       if (request.state === RequestState.DONE) this.server.router.pool.give(request);
       request = next;

@@ -23,9 +23,13 @@ const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 const NONE = Buffer.alloc(0);
 
+function emptySlots(count: number): (Request | null)[] {
+  return Array.from({ length: count }, () => null);
+}
+
 /** What was sent over the present connection to the peer and is not answered, by correlation: numbers are not used twice. */
 class Window {
-  private slots: (Request | null)[] = new Array<Request | null>(INITIAL_WINDOW).fill(null);
+  private slots = emptySlots(INITIAL_WINDOW);
   private nextCorrelation = 1;
 
   add(request: Request): number {
@@ -50,7 +54,7 @@ class Window {
 
   private grow(): void {
     const old = this.slots;
-    this.slots = new Array<Request | null>(old.length * 2).fill(null);
+    this.slots = emptySlots(old.length * 2);
     for (const request of old) {
       if (request !== null) this.slots[request.correlation & (this.slots.length - 1)] = request;
     }

@@ -9,6 +9,7 @@ import type { Request, RequestOwner } from './request.ts';
 
 const MINUS = 45;
 const COLON = 58;
+const NO_REPLY = Buffer.alloc(0);
 const INDETERMINATE = Buffer.from('-INDETERMINATE');
 
 export type Merge = 'sum' | 'array' | 'concat' | 'ok';
@@ -37,7 +38,7 @@ export class Gather implements RequestOwner {
     this.place = place;
     this.merge = merge;
     this.isWrite = isWrite;
-    this.replies = new Array<Buffer>(parts);
+    this.replies = Array.from({ length: parts }, () => NO_REPLY);
     this.order = order;
     this.missing = parts;
     this.done = done;

@@ -6,8 +6,6 @@ import type {
   NodeView,
   PortKind,
   PubSub,
-  Setting,
-  SettingRefusal,
   SettingsView,
   SlowLog,
 } from '../commands/local-context.ts';
@@ -23,6 +21,9 @@ import type { Peers } from './peers.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import type { Router } from './router.ts';
 import type { ClientServer } from './server.ts';
+
+/** A scan's cursor is slot * 2^32 and a place in the slot. */
+const SLOT_STRIDE = 2 ** 32;
 
 export interface NodeViewDeps {
   self: NodeId;
@@ -105,14 +106,12 @@ export class ComposedNodeView implements NodeView {
 
   cluster(): ClusterView {
     const { topology, self, router } = this.deps;
-    const shards = router.ways.map(
-      (way): ClusterShard => ({
-        id: way.shard,
-        leader: way.leader,
-        term: way.leaderTerm,
-        slots: way.runs.map(({ from, to }) => ({ from, to })),
-      }),
-    );
+    const shards = router.ways.map((way): ClusterShard => ({
+      id: way.shard,
+      leader: way.leader,
+      term: way.leaderTerm,
+      slots: way.runs.map(({ from, to }) => ({ from, to })),
+    }));
     return { self, epoch: topology.epoch, nodes: topology.nodes.map((entry) => this.nodeOf(entry)), shards };
   }
 
@@ -152,11 +151,11 @@ export class ComposedNodeView implements NodeView {
     return {
       count: keyspace.keyCountInSlot(slot),
       each: (limit, visit) => {
-        let left = limit;
-        let cursor = slot * 2 ** 32;
-        while (left > 0 && cursor >= 0) {
-          cursor = keyspace.scan(0, cursor, slot, left, (bytes, start, end) => {
-            if (left-- > 0) visit(bytes, start, end);
+        let visited = 0;
+        for (let cursor = slot * SLOT_STRIDE; cursor >= 0 && visited < limit;) {
+          cursor = keyspace.scan(0, cursor, slot, limit - visited, (bytes, start, end) => {
+            if (visited < limit) visit(bytes, start, end);
+            visited += 1;
           });
         }
       },
@@ -199,12 +198,4 @@ export class ComposedNodeView implements NodeView {
     const { raft, machine } = way.replica;
     return raft.progress().filter((peer) => peer.match >= machine.appliedIndex).length;
   }
-}
-
-/** CONFIG as commands see it. */
-export function settingsView(
-  list: () => Iterable<Setting>,
-  set: (pairs: readonly Setting[]) => SettingRefusal | null,
-): SettingsView {
-  return { list, set };
 }

@@ -73,7 +73,8 @@ function parseNews(text: string): PeerNews | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const { name, ready, leads, replicaBudgetBytes } = value as Record<string, unknown>;
-  if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number') return null;
+  if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number')
+    return null;
   if (!Array.isArray(leads) || !leads.every(isLead)) return null;
   return { name, ready, leads, replicaBudgetBytes };
 }

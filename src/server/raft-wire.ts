@@ -42,14 +42,7 @@ export class RaftWire {
   }
 
   /** Takes in a section of Raft messages from a node; throws when it is malformed. */
-  receive(
-    engine: Engine,
-    from: NodeId,
-    kind: SectionKind,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): void {
+  receive(engine: Engine, from: NodeId, kind: SectionKind, bytes: Buffer, start: number, end: number): void {
     const deliver = (message: Message): void => {
       const replica = this.replicas.get(message.group);
       // The sender's member must be of the node that the connection is with.

@@ -98,7 +98,8 @@ export class Router {
     });
     for (const way of this.ways) {
       this.waysByShard.set(way.shard, way);
-      for (const run of way.runs) for (let slot = run.from; slot <= run.to; slot++) this.waysBySlot[slot] = way;
+      for (const run of way.runs)
+        for (let slot = run.from; slot <= run.to; slot++) this.waysBySlot[slot] = way;
     }
   }
 

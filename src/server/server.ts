@@ -225,7 +225,12 @@ export class ClientServer implements WalkHost {
     this.deps.slowLog.add(args, durationMs * 1000, this.now.wallMs, connection.address, connection.name);
   }
 
-  private runOnKeys(connection: Connection, command: CompiledCommand, args: Args, merge: 'sum' | 'array'): void {
+  private runOnKeys(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    merge: 'sum' | 'array',
+  ): void {
     const { row } = command;
     const firstSlot = this.slotOfArgument(args, row.firstKey);
     if (connection.port === 'redirect') {
@@ -247,7 +252,13 @@ export class ClientServer implements WalkHost {
       return;
     }
     const parts = [...groups.keys()];
-    const gather = this.gather(connection, command, merge, parts.length, order.map((way) => parts.indexOf(way)));
+    const gather = this.gather(
+      connection,
+      command,
+      merge,
+      parts.length,
+      order.map((way) => parts.indexOf(way)),
+    );
     for (const [part, way] of parts.entries()) {
       const picked = pickArgs(args, row.firstKey, groups.get(way) ?? [], row.keyStep);
       this.ask(connection, gather, part, way, command, picked, this.slotOfArgument(picked, row.firstKey));

@@ -28,13 +28,7 @@ abstract class Walk implements RequestOwner {
   protected readonly db: number;
   protected readonly resp3: boolean;
 
-  constructor(
-    host: WalkHost,
-    connection: Connection,
-    place: Request,
-    command: CompiledCommand,
-    args: Args,
-  ) {
+  constructor(host: WalkHost, connection: Connection, place: Request, command: CompiledCommand, args: Args) {
     this.host = host;
     this.connection = connection;
     this.place = place;

@@ -55,7 +55,8 @@ export class Statistics {
     let end = start;
     while (end < bytes.length && end - start < ERROR_CODE_MAX_BYTES && bytes[end] !== SPACE) end++;
     let code = String.fromCharCode(...bytes.subarray(start, end));
-    if (!this.errorCodes.has(code) && (this.errorCodes.size >= ERROR_CODES_MAX || !/^[A-Z]+$/.test(code))) code = 'ERR';
+    if (!this.errorCodes.has(code) && (this.errorCodes.size >= ERROR_CODES_MAX || !/^[A-Z]+$/.test(code)))
+      code = 'ERR';
     this.errorCodes.set(code, (this.errorCodes.get(code) ?? 0) + 1);
     if (code === 'CLUSTERDOWN') this.clusterDown += 1;
   }

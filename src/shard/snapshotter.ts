@@ -105,7 +105,8 @@ export class Snapshotter {
     const group = this.groups.get(replica.raft.group);
     if (group === undefined) return;
     for (const entry of ready.entries) group.loggedBytes += entry.bytes.length;
-    for (const wanted of ready.snapshotsWanted) this.queue(group, () => this.offer(group, wanted.to, wanted.minIndex));
+    for (const wanted of ready.snapshotsWanted)
+      this.queue(group, () => this.offer(group, wanted.to, wanted.minIndex));
     for (const read of ready.snapshotReads) this.queue(group, () => this.serve(group, read));
     const { snapshotWrite, snapshotInstall } = ready;
     if (snapshotWrite !== null) this.queue(group, () => this.store(group, snapshotWrite));
@@ -122,7 +123,7 @@ export class Snapshotter {
       const { replica } = group;
       const dueBytes = Math.max(this.settings.snapshotAfterBytes, replica.machine.keyspace.usedBytes / 2);
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
-      if (isDue && group.making === null && group.incoming === null) this.make(group);
+      if (isDue && group.making === null && group.incoming === null) void this.make(group);
     }
   }
 
@@ -278,12 +279,16 @@ export class Snapshotter {
     replica.time.observe(replica.machine.timeMs);
     this.wal.release(replica.raft.group, meta.index);
     replica.raft.snapshotInstalled(snapshotId, this.host.readClock());
-    this.log.info('snapshot-installed', { shard: replica.shard, index: meta.index, sizeBytes: reader.totalBytes });
+    this.log.info('snapshot-installed', {
+      shard: replica.shard,
+      index: meta.index,
+      sizeBytes: reader.totalBytes,
+    });
   }
 
   private async load(machine: Replica['machine'], reader: SnapshotFileReader): Promise<void> {
     const load = new StateLoad(machine, reader.meta.index, reader.meta.term);
-    for (let offset = 0; offset < reader.totalBytes; ) {
+    for (let offset = 0; offset < reader.totalBytes;) {
       const bytes = await reader.read(offset, LOAD_BYTES);
       load.feed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
       offset += bytes.length;

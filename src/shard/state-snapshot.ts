@@ -79,7 +79,8 @@ export class StateLoad {
     let data = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
     while (data.length >= HEADER_BYTES) {
       const sizeBytes = data.readUInt32LE(0);
-      if (sizeBytes === 0 || sizeBytes > RECORD_MAX_BYTES) throw new SnapshotDamagedError('a record has no legal size');
+      if (sizeBytes === 0 || sizeBytes > RECORD_MAX_BYTES)
+        throw new SnapshotDamagedError('a record has no legal size');
       if (data.length < sizeBytes + 4) break;
       this.take(data[4], data.subarray(HEADER_BYTES, sizeBytes + 4));
       data = data.subarray(sizeBytes + 4);
@@ -113,7 +114,8 @@ export class StateLoad {
   }
 
   private takeHead(body: Buffer): void {
-    if (body[0] !== FORMAT) throw new SnapshotDamagedError(`its format is ${body[0]}, and this build reads ${FORMAT}`);
+    if (body[0] !== FORMAT)
+      throw new SnapshotDamagedError(`its format is ${body[0]}, and this build reads ${FORMAT}`);
     this.machine.timeMs = body.readDoubleLE(1);
     this.machine.setPolicy(readPolicy(body, 9));
   }

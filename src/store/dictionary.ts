@@ -38,7 +38,7 @@ const GOLDEN_RATIO = 0x9e3779b9;
 export const KEY_LENGTH_WORD = 1;
 
 export class Dictionary {
-  /** What `collect` found. */
+  /** What the last `collect` found. */
   collected: Uint32Array = new Uint32Array(PAGES_PER_SLAB / 16);
   /** The hash from where to go on after `collect`; END_OF_HASHES at the end. */
   nextHash = 0;

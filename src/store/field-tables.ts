@@ -108,6 +108,10 @@ export class FieldTables {
     return (field & UNIT_MASK) * UNIT_BYTES + FIELD_HEADER_BYTES;
   }
 
+  hashOfField(field: Handle): number {
+    return this.hashOf(this.bytes(field), this.fieldStart(field), this.valueStart(field));
+  }
+
   valueStart(field: Handle): number {
     return this.fieldStart(field) + this.word(field, KEY_LENGTH_WORD);
   }

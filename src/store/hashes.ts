@@ -20,6 +20,9 @@ import {
 } from './packed-fields.ts';
 import { END_OF_HASHES } from './dictionary.ts';
 
+/** All fields of a large hash are visited in pieces of so many, to keep the scratch space small. */
+const EACH_FIELDS = 1024;
+
 export class Hashes {
   created = false;
   private readonly keys: KeyTable;
@@ -104,7 +107,9 @@ export class Hashes {
 
   each(entry: Ref, visitor: FieldVisitor): void {
     if (this.isTable(entry)) {
-      this.visitTable(entry, 0, Infinity, visitor);
+      let cursor = 0;
+      do cursor = this.visitTable(entry, cursor, EACH_FIELDS, visitor);
+      while (cursor !== 0);
       return;
     }
     this.open(entry);

@@ -2,6 +2,7 @@
  * The keys of a keyspace: entries under their database, slot and key, those that expire in an index of their own, and exact accounting.
  * Whatever changes an entry goes through here, so that a snapshot under way sees it first.
  */
+import { firstAccess, NEVER_USED } from './access-clock.ts';
 import { hashBytes } from './byte-hash.ts';
 import type { ChangeObserver } from './change-observer.ts';
 import { Dictionary, INDEX_SHARE_BYTES } from './dictionary.ts';
@@ -33,7 +34,12 @@ export class KeyTable {
   readonly dictionary: Dictionary;
   readonly reclaimer: Reclaimer;
   readonly databases: (Database | null)[] = Array.from({ length: DATABASE_COUNT }, () => null);
+  /** What is written now gets this version. */
   version = 0;
+  /** No entry has a higher version. */
+  highestVersion = 0;
+  /** The latest access clock that was told: new keys start with it. */
+  accessNowMs = Number.NaN;
   observer: ChangeObserver | null = null;
   private readonly hashSeed: number;
 
@@ -48,6 +54,15 @@ export class KeyTable {
   observe(observer: ChangeObserver | null): void {
     this.observer = observer;
     this.tables.observer = observer;
+  }
+
+  setVersion(version: number): void {
+    this.version = version;
+    if (version > this.highestVersion) this.highestVersion = version;
+  }
+
+  newAccess(): number {
+    return Number.isNaN(this.accessNowMs) ? NEVER_USED : firstAccess(this.accessNowMs);
   }
 
   get usedBytes(): number {

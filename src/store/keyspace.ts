@@ -1,18 +1,18 @@
 /** One shard's replica of its keys: the contract of types.ts, put together from its parts. */
-import { firstAccess, frequencyOf, idleMsOf, nextAccess, NEVER_USED } from './access-clock.ts';
+import { frequencyOf, idleMsOf, nextAccess } from './access-clock.ts';
 import { KeyspaceDigester } from './digest.ts';
-import { copyBytes, entrySize } from './entries.ts';
 import { Evictor } from './eviction.ts';
 import { ExpirySampler } from './expiry.ts';
 import { Hashes } from './hashes.ts';
 import { KeyScan } from './key-scan.ts';
 import { KeyTable } from './key-table.ts';
+import { KeyWrites } from './key-writes.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { SnapshotLoader } from './snapshot-loader.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
 import {
   DATABASE_COUNT,
-  Encoding,
+  type Encoding,
   type EvictionPolicy,
   type FieldVisitor,
   type Keyspace,
@@ -23,7 +23,7 @@ import {
   type KeyVisitor,
   NO_REF,
   type Ref,
-  ValueType,
+  type ValueType,
   type Victim,
   type Window,
 } from './types.ts';
@@ -44,17 +44,17 @@ class SlabKeyspace implements Keyspace {
 
   private readonly slabs: SlabPool;
   private readonly keys: KeyTable;
+  private readonly writes: KeyWrites;
   private readonly hashes: Hashes;
   private readonly scanner: KeyScan;
   private readonly expirySampler: ExpirySampler;
   private readonly evictor: Evictor;
   private writing = false;
-  /** The latest access clock that was told: new keys start with it. */
-  private accessNowMs = Number.NaN;
 
   constructor(options: KeyspaceOptions) {
     this.slabs = options.slabs;
     this.keys = new KeyTable(options.slabs, options.hashSeed ?? 0);
+    this.writes = new KeyWrites(this.keys);
     this.hashes = new Hashes(this.keys, options.limits);
     this.scanner = new KeyScan(this.keys);
     this.expirySampler = new ExpirySampler(this.keys);
@@ -63,7 +63,7 @@ class SlabKeyspace implements Keyspace {
 
   at(timeMs: number, version: number, writing: boolean): void {
     this.timeMs = timeMs;
-    this.keys.version = version;
+    this.keys.setVersion(version);
     this.writing = writing;
   }
 
@@ -104,7 +104,7 @@ class SlabKeyspace implements Keyspace {
   }
 
   touch(ref: Ref, monotonicMs: number, pick: number): void {
-    this.accessNowMs = monotonicMs;
+    this.keys.accessNowMs = monotonicMs;
     const { entries } = this.keys;
     entries.setAccess(ref, nextAccess(entries.access(ref), monotonicMs, pick));
   }
@@ -161,62 +161,26 @@ class SlabKeyspace implements Keyspace {
     expireAtMs: number,
     encoding: Encoding,
   ): Ref {
-    const { entries } = this.keys;
-    const hash = this.keys.hashOf(keyBytes, keyStart, keyEnd);
-    const old = this.keys.lookup(db, slot, hash, keyBytes, keyStart, keyEnd);
-    const length = valueEnd - valueStart;
-    if (old !== NO_REF) this.keys.observer?.beforeKey(old);
-    let entry = old;
-    if (old !== NO_REF && this.canRewrite(old, length, expireAtMs)) {
-      this.rewrite(old, length, expireAtMs, encoding);
-    } else {
-      const type = ValueType.STRING;
-      entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
-      entries.setAccess(entry, old === NO_REF ? this.newAccess() : entries.access(old));
-    }
-    entries.setVersion(entry, this.keys.version);
-    copyBytes(valueBytes, valueStart, valueEnd, entries.bytes(entry), entries.valueStart(entry));
-    if (old === NO_REF) this.keys.add(entry, hash);
-    else if (entry !== old) this.supersede(old, entry, hash);
-    return entry;
+    return this.writes.setString(
+      db,
+      slot,
+      keyBytes,
+      keyStart,
+      keyEnd,
+      valueBytes,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+      encoding,
+    );
   }
 
   resizeString(ref: Ref, lengthBytes: number): Ref {
-    const { entries } = this.keys;
-    this.keys.observer?.beforeKey(ref);
-    const before = entries.valueLength(ref);
-    const expireAtMs = entries.expireAtMs(ref);
-    let entry = ref;
-    if (this.canRewrite(ref, lengthBytes, expireAtMs)) {
-      this.rewrite(ref, lengthBytes, expireAtMs, Encoding.RAW);
-      entries.setVersion(ref, this.keys.version);
-    } else {
-      entry = this.keys.remake(ref, lengthBytes, Encoding.RAW);
-      const from = entries.valueStart(ref);
-      const end = from + Math.min(before, lengthBytes);
-      copyBytes(entries.bytes(ref), from, end, entries.bytes(entry), entries.valueStart(entry));
-      this.supersede(ref, entry, this.keys.hashOfEntry(entry));
-    }
-    if (lengthBytes > before) {
-      const start = entries.valueStart(entry);
-      entries.bytes(entry).fill(0, start + before, start + lengthBytes);
-    }
-    return entry;
+    return this.writes.resizeString(ref, lengthBytes);
   }
 
   setExpireAt(ref: Ref, expireAtMs: number): Ref {
-    const { entries } = this.keys;
-    this.keys.observer?.beforeKey(ref);
-    const valueLength = entries.encoding(ref) === Encoding.HASHTABLE ? 0 : entries.valueLength(ref);
-    if (entries.fits(ref, entrySize(entries.keyLength(ref), valueLength, expireAtMs !== 0))) {
-      this.keys.setExpiryInPlace(ref, expireAtMs);
-      return ref;
-    }
-    const entry = this.keys.remake(ref, entries.valueLength(ref), entries.encoding(ref), expireAtMs);
-    this.copyValue(ref, entry);
-    this.keys.replace(ref, entry, this.keys.hashOfEntry(entry));
-    this.keys.release(ref);
-    return entry;
+    return this.writes.setExpireAt(ref, expireAtMs);
   }
 
   remove(ref: Ref): void {
@@ -224,33 +188,15 @@ class SlabKeyspace implements Keyspace {
   }
 
   rename(ref: Ref, db: number, slot: number, keyBytes: Buffer, keyStart: number, keyEnd: number): Ref {
-    const hash = this.keys.hashOf(keyBytes, keyStart, keyEnd);
-    const replaced = this.keys.lookup(db, slot, hash, keyBytes, keyStart, keyEnd);
-    if (replaced === ref) return ref;
-    this.keys.observer?.beforeKey(ref);
-    if (replaced !== NO_REF) this.keys.remove(replaced);
-    const entry = this.createLike(ref, db, slot, keyBytes, keyStart, keyEnd);
-    this.copyValue(ref, entry);
-    this.keys.unlink(ref);
-    this.keys.release(ref);
-    this.keys.add(entry, hash);
-    return entry;
+    return this.writes.rename(ref, db, slot, keyBytes, keyStart, keyEnd);
   }
 
   copy(ref: Ref, db: number, slot: number, keyBytes: Buffer, keyStart: number, keyEnd: number): Ref {
-    const { entries, tables } = this.keys;
-    const entry = this.createLike(ref, db, slot, keyBytes, keyStart, keyEnd);
-    if (entries.encoding(ref) === Encoding.HASHTABLE) {
-      entries.setTable(entry, tables.copy(entries.valueLength(ref), this.keys.version));
-    } else {
-      this.copyValue(ref, entry);
-    }
-    this.keys.add(entry, this.keys.hashOf(keyBytes, keyStart, keyEnd));
-    return entry;
+    return this.writes.copy(ref, db, slot, keyBytes, keyStart, keyEnd);
   }
 
   createHash(db: number, slot: number, keyBytes: Buffer, keyStart: number, keyEnd: number): Ref {
-    return this.hashes.create(db, slot, keyBytes, keyStart, keyEnd, this.newAccess());
+    return this.hashes.create(db, slot, keyBytes, keyStart, keyEnd, this.keys.newAccess());
   }
 
   hashLength(ref: Ref): number {
@@ -322,7 +268,7 @@ class SlabKeyspace implements Keyspace {
     picks: () => number,
     out: Victim[],
   ): number {
-    this.accessNowMs = monotonicMs;
+    this.keys.accessNowMs = monotonicMs;
     return this.evictor.sample(policy, needBytes, monotonicMs, picks, out);
   }
 
@@ -354,60 +300,6 @@ class SlabKeyspace implements Keyspace {
 
   beginDigest(): KeyspaceDigest {
     return new KeyspaceDigester(this.keys);
-  }
-
-  private newAccess(): number {
-    return Number.isNaN(this.accessNowMs) ? NEVER_USED : firstAccess(this.accessNowMs);
-  }
-
-  /** Whether a string of this length and expiry can take the place of the entry's value in the block that it has. */
-  private canRewrite(entry: Ref, length: number, expireAtMs: number): boolean {
-    const { entries, observer } = this.keys;
-    if (entries.type(entry) !== ValueType.STRING || entries.hasExpiry(entry) !== (expireAtMs !== 0))
-      return false;
-    if (!entries.fits(entry, entrySize(entries.keyLength(entry), length, expireAtMs !== 0))) return false;
-    return observer === null || !observer.reads(entry);
-  }
-
-  private rewrite(entry: Ref, length: number, expireAtMs: number, encoding: Encoding): void {
-    const { entries } = this.keys;
-    entries.setEncoding(entry, encoding);
-    entries.setValueLength(entry, length);
-    if (expireAtMs !== 0) entries.writeExpiry(entry, expireAtMs);
-  }
-
-  private supersede(old: Ref, entry: Ref, hash: number): void {
-    this.keys.replace(old, entry, hash);
-    this.keys.releaseTableOf(old);
-    this.keys.release(old);
-  }
-
-  private createLike(
-    ref: Ref,
-    db: number,
-    slot: number,
-    keyBytes: Buffer,
-    keyStart: number,
-    keyEnd: number,
-  ): Ref {
-    const { entries } = this.keys;
-    const type = entries.type(ref);
-    const encoding = entries.encoding(ref);
-    const length = entries.valueLength(ref);
-    const expireAtMs = entries.expireAtMs(ref);
-    const made = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
-    entries.setVersion(made, this.keys.version);
-    entries.setAccess(made, entries.access(ref));
-    return made;
-  }
-
-  /** The value's bytes; a field table goes over by its handle. */
-  private copyValue(from: Ref, to: Ref): void {
-    const { entries } = this.keys;
-    if (entries.encoding(from) === Encoding.HASHTABLE) return;
-    const start = entries.valueStart(from);
-    const end = start + entries.valueLength(from);
-    copyBytes(entries.bytes(from), start, end, entries.bytes(to), entries.valueStart(to));
   }
 }
 

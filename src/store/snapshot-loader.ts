@@ -174,7 +174,9 @@ export class SnapshotLoader implements KeyspaceLoad {
     const value = kind === RecordKind.TABLE ? tables.create() : length;
     const expireAtMs = bytes.readDoubleLE(start + KeyRecord.EXPIRY);
     const entry = entries.create(db, slot, bytes, keyStart, keyEnd, type, encoding, value, expireAtMs);
-    entries.setVersion(entry, bytes.readUIntLE(start + KeyRecord.VERSION, 6));
+    const version = bytes.readUIntLE(start + KeyRecord.VERSION, 6);
+    entries.setVersion(entry, version);
+    this.keys.highestVersion = Math.max(this.keys.highestVersion, version);
     return entry;
   }
 

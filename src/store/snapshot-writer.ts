@@ -60,7 +60,7 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   constructor(keys: KeyTable) {
     assert(keys.observer === null, 'one snapshot at a time');
     this.keys = keys;
-    this.version = keys.version;
+    this.version = keys.highestVersion;
     this.databases = [...keys.databases];
     this.unpassed = new Set(this.databases.filter((database) => database !== null));
     this.expectedKeys = this.databases.reduce((sum, database) => sum + (database?.keys.total ?? 0), 0);
@@ -239,9 +239,16 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   private writeFields(walk: Walk): number {
     const { tables } = this.keys;
     const found = tables.dictionary.collect(walk.block, walk.place, BATCH_ITEMS);
+    const enough = this.out.length + PART_BYTES;
     for (let index = 0; index < found; index += 1) {
       const field = tables.dictionary.collected[index];
+      const hash = tables.hashOfField(field);
+      if (this.out.length >= enough && hash !== walk.place) {
+        walk.place = hash;
+        return index;
+      }
       if (tables.version(field) <= this.version) this.writeField(walk, field);
+      walk.place = hash;
     }
     walk.place = tables.dictionary.nextHash;
     if (walk.place === END_OF_HASHES) this.endWalk(walk);

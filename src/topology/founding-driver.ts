@@ -122,7 +122,7 @@ export class Founder {
     const held: Session = { session, lastHeardMs: this.env.clock.monotonicMs() };
     const sessions = this.sessions.get(from) ?? new Set();
     this.sessions.set(from, sessions.add(held));
-    this.env.timers.endOfTurn(() => this.greet(held));
+    this.greet(session);
     return {
       onMessage: (bytes) => this.onMessage(held, session.remote, bytes),
       onClose: () => sessions.delete(held),
@@ -130,7 +130,7 @@ export class Founder {
   }
 
   /** Says where this node stands, without waiting for the next tick. */
-  private greet({ session }: Session): void {
+  private greet(session: PeerSession): void {
     if (this.closed || (session.dialed && this.machine.state.phase === 'founded')) return;
     const message: FoundingMessage = { seeds: this.options.seeds, state: this.machine.state };
     session.socket.send(encodeFoundingMessage(message));

@@ -37,14 +37,12 @@ export interface MembershipOptions {
   vnodes: number;
   bulkBufferLimitBytes: number;
   report: Report;
-  /** Called once, when the cluster is known. */
-  founded(topology: Topology): void;
-  /** This node can never be part of the cluster as it is. */
-  failed(error: Error): void;
 }
 
 export interface Membership {
   readonly self: NodeId;
+  /** Resolves once the cluster is known; rejects when this node can never be part of it as it is. */
+  readonly founded: Promise<Topology>;
   /** For people: what keeps the cluster from being founded. */
   waitingFor(): string;
   joinMesh(topology: Topology, handler: MeshHandler): Mesh;
@@ -78,15 +76,9 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       options.report(level, line);
     },
   });
-  founder.founded.then(
-    (cluster) => {
-      const placement = ringPlacement(hash, options.vnodes);
-      options.founded(firstTopology(cluster, placement));
-    },
-    (error: unknown) => options.failed(error instanceof Error ? error : new Error(String(error))),
-  );
   return {
     self: file.node,
+    founded: founder.founded.then((cluster) => firstTopology(cluster, ringPlacement(hash, options.vnodes))),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
     joinMesh: (topology, handler) =>
       startMesh(env, port, {

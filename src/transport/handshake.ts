@@ -74,7 +74,7 @@ const announcementSchema = z.object({
   adminPort: port,
   zone: label,
   machine: label,
-  weight: z.number().positive().max(1_000_000),
+  weight: z.number().int().min(1).max(1_000_000),
 });
 
 const helloSchema = z.object({

@@ -13,6 +13,9 @@ export interface Normalisation {
 /** How far the clocks of two servers may be apart when they run the same command. */
 const CLOCK_TOLERANCE_MS = 5000;
 
+/** Torc keeps expiries after the year 287396 as that time, since the times of its store are doubles; Redis keeps any int64. */
+const DISTANT_MS = Number.MAX_SAFE_INTEGER - 1e13;
+
 const UNORDERED = 'the order is that of a hash table, whose layout is not promised';
 
 export const NORMALISATIONS: readonly Normalisation[] = [
@@ -93,7 +96,9 @@ function by(canonical: (reply: Reply) => string): (ours: Reply, theirs: Reply) =
 function near(unitMs: number): (ours: Reply, theirs: Reply) => boolean {
   return (ours, theirs) => {
     const [a, b] = [Number(ours.text), Number(theirs.text)];
-    return ours.type === theirs.type && a >= 0 && b >= 0 && Math.abs(a - b) * unitMs <= CLOCK_TOLERANCE_MS;
+    if (ours.type !== theirs.type || a < 0 || b < 0) return false;
+    const bothDistant = Math.min(a, b) * unitMs >= DISTANT_MS;
+    return bothDistant || Math.abs(a - b) * unitMs <= CLOCK_TOLERANCE_MS;
   };
 }
 

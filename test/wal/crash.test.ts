@@ -199,7 +199,8 @@ class Runner {
     await this.world.settle(writer.append(Buffer.alloc(3000, meta.index)));
     if (this.world.machineDisk.random.chance(0.2)) {
       this.#doubtful = { group: GROUPS[at], meta };
-      this.world.machineDisk.crashAfter(this.world.machineDisk.random.below(6), 'torn');
+      const as = this.#durability === 'fsync' ? 'torn' : 'kill';
+      this.world.machineDisk.crashAfter(this.world.machineDisk.random.below(6), as);
       await this.#untilSettledOrDead(writer.commit());
       return this.#crash('kill', []);
     }

@@ -97,6 +97,12 @@ describe('INFO', () => {
   });
 });
 
+test('a container without a row of its own is told as Redis tells it', () => {
+  const [object] = parseReply(command('INFO', 'object')) as unknown[][];
+  expect(object.slice(0, 9)).toEqual(['object', -2, [], 0, 0, 0, ['@slow'], [], []]);
+  expect(command('GETKEYS', 'object', 'encoding', 'k')).toBe('*1\r\n$1\r\nk\r\n');
+});
+
 test('COMMAND and COMMAND INFO tell all commands but subcommands, COUNT counts them', () => {
   const all = parseReply(command()) as unknown[][];
   expect(all.map((row) => row[0])).toContain('get');
@@ -116,7 +122,9 @@ test('what is refused is not listed', () => {
 describe('LIST', () => {
   test('names all, subcommands too', () => {
     const names = parseReply(command('LIST')) as string[];
-    expect(names).toEqual(expect.arrayContaining(['get', 'client', 'client|list', 'memory|usage']));
+    expect(names).toEqual(
+      expect.arrayContaining(['object|encoding', 'get', 'client', 'client|list', 'memory|usage']),
+    );
   });
 
   test('filters', () => {

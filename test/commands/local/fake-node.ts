@@ -302,6 +302,7 @@ const KEY_ROWS: readonly CommandRow[] = [
   keyRow('mset', -3, ['write', 'denyoom'], ['write', 'string', 'slow'], [1, -1, 2]),
   keyRow('rename', 3, ['write'], ['keyspace', 'write', 'slow'], [1, 2, 1]),
   keyRow('dbsize', 1, ['readonly', 'fast'], ['keyspace', 'read', 'fast'], [0, 0, 0]),
+  keyRow('object|encoding', 3, ['readonly'], ['keyspace', 'read', 'slow'], [2, 2, 1]),
   keyRow('memory|usage', -3, ['readonly'], ['read', 'slow'], [2, 2, 1]),
 ];
 

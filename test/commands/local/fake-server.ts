@@ -41,7 +41,7 @@ export async function startFakeCluster(): Promise<FakeCluster> {
   };
 }
 
-/** GET answers with the node that it came to; all else is local. */
+/** GET answers with the node that it came to, DBSIZE with 0; all else is local. */
 function serve(node: FakeNode, port: PortKind, socket: Socket): void {
   const session = node.connect(port);
   let pending = '';
@@ -59,6 +59,7 @@ function serve(node: FakeNode, port: PortKind, socket: Socket): void {
 
 function answer(node: FakeNode, session: FakeSession, words: string[]): string {
   if (words[0].toLowerCase() === 'get') return `$1\r\n${node.selfIndex}\r\n`;
+  if (words[0].toLowerCase() === 'dbsize') return ':0\r\n';
   return node.send(session, ...words);
 }
 

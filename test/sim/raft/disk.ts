@@ -40,7 +40,7 @@ export class SimDisk {
   }
 
   /** Returns how many writes were lost. */
-  crash(random: SeededRandom): number {
+  crash(random: Pick<SeededRandom, 'below'>): number {
     const kept = random.below(this.unsynced.length + 1);
     const lost = this.unsynced.length - kept;
     this.sync(this.synced + kept);

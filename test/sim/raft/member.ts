@@ -14,6 +14,7 @@ import type {
   SnapshotWanted,
 } from '../../../src/raft/types.ts';
 import { SimDisk } from './disk.ts';
+import { describeMessage } from './describe-message.ts';
 import type { StoredSnapshot } from './disk.ts';
 import { CounterMachine } from './machine.ts';
 import { SimTimekeeper } from './timekeeper.ts';
@@ -173,7 +174,7 @@ export class SimMember {
 
   receive(message: Message): void {
     this.input(() => {
-      this.trace(`hears ${describe(message)}`);
+      this.trace(`hears ${describeMessage(message)}`);
       this.core.step(message, this.now());
     });
   }
@@ -435,29 +436,3 @@ export class SimMember {
 
 /** Rounding must not make a timer fire just before its deadline, for ever. */
 const TIMER_SLACK_MS = 0.001;
-
-function describe(message: Message): string {
-  const { kind, from, term } = message;
-  const head = `${kind} of ${from} in term ${term}`;
-  switch (message.kind) {
-    case 'append':
-      return `${head}, ${message.entries.length} entries after ${message.prevIndex}/${message.prevTerm}, commit ${message.commit}, round ${message.round}`;
-    case 'append-response':
-      return `${head}, ${message.accepted ? 'accepted' : 'refused'} ${message.index}, round ${message.round}`;
-    case 'heartbeat':
-    case 'heartbeat-response':
-      return `${head}, round ${message.round}`;
-    case 'vote':
-      return `${head}${message.pre ? ', pre' : ''}${message.transfer ? ', transfer' : ''}, last ${message.lastIndex}/${message.lastTerm}`;
-    case 'vote-response':
-      return `${head}${message.pre ? ', pre' : ''}, ${message.granted ? 'granted' : 'refused'}`;
-    case 'snapshot':
-      return `${head}, ${message.snapshot.index} from ${message.offset} of ${message.totalBytes}`;
-    case 'snapshot-response':
-      return `${head}, next ${message.nextOffset}${message.installed ? ', installed' : ''}`;
-    case 'timeout-now':
-      return `${head}, last ${message.lastIndex}/${message.lastTerm}`;
-    default:
-      return head;
-  }
-}

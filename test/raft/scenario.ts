@@ -1,0 +1,206 @@
+import type { Message } from '../../src/raft/types.ts';
+import { describeMessage } from '../sim/raft/describe-message.ts';
+import { Rig, restoredWith } from './rig.ts';
+
+/** A step of a scenario script: a command, and what it prints. */
+export interface Block {
+  comment: string;
+  command: string;
+  expected: string;
+}
+
+/** Comment lines, a command line, `----`, the expected output up to an empty line. */
+export function parseScenario(text: string): Block[] {
+  return text
+    .split(/\n\n+/)
+    .map((part) => part.replace(/\n+$/, ''))
+    .filter((part) => part !== '')
+    .map((part) => {
+      const lines = part.split('\n');
+      const comment = lines.filter((line) => line.startsWith('#')).join('\n');
+      const rest = lines.slice(comment === '' ? 0 : comment.split('\n').length);
+      const bar = rest.indexOf('----');
+      return {
+        comment,
+        command: (bar === -1 ? rest : rest.slice(0, bar)).join('\n'),
+        expected: bar === -1 ? '' : rest.slice(bar + 1).join('\n'),
+      };
+    });
+}
+
+export function formatScenario(blocks: readonly Block[]): string {
+  const parts = blocks.map(({ comment, command, expected }) => {
+    if (command === '') return comment;
+    return [comment, command, '----', expected].filter((line, i) => i > 0 || line !== '').join('\n');
+  });
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** Members, the messages between them, and commands that move one thing at a time. Time moves only when told. */
+export class Scenario {
+  private readonly rigs = new Map<number, Rig>();
+  private queue: Message[] = [];
+  private cut = new Set<string>();
+  private roles = new Map<number, string>();
+  private lines: string[] = [];
+
+  /** Runs one command; returns what it prints. */
+  run(command: string): string {
+    this.lines = [];
+    const [name, ...args] = command.split(' ');
+    const handler = this.commands[name];
+    if (handler === undefined) throw new Error(`no such command: ${name}`);
+    handler(args);
+    this.collect();
+    return this.lines.length === 0 ? 'ok' : this.lines.join('\n');
+  }
+
+  private readonly commands: Record<string, (args: string[]) => void> = {
+    'add-nodes': ([count, ...options]) => this.addNodes(Number(count), options),
+    'add-node': ([id, ...options]) => this.addNode(Number(id), options),
+    /** Time goes on to the member's election timeout, and it alone notices. */
+    campaign: ([id]) => {
+      const rig = this.rig(id);
+      this.advance(Math.max(0, rig.core.nextDeadlineMs() - rig.nowMs));
+      rig.tick();
+    },
+    advance: ([ms]) => this.advance(Number(ms)),
+    tick: ([id]) => this.rig(id).tick(),
+    propose: ([id, ...words]) => {
+      const outcome = this.rig(id).propose(words.join(' '));
+      if (outcome !== 'proposed') this.lines.push(`${id} refuses: ${outcome}`);
+    },
+    read: ([id]) => this.lines.push(`${id} asks read ${this.rig(id).read()}`),
+    transfer: ([id, to]) =>
+      this.lines.push(`${id} ${this.rig(id).transfer(Number(to)) ? 'accepts' : 'refuses'}`),
+    deliver: ([link, count]) => this.deliver(link, count === undefined ? Infinity : Number(count)),
+    drop: ([link]) => this.take(link, Infinity, (message) => this.lines.push(`lost: ${arrow(message)}`)),
+    duplicate: ([link]) => {
+      this.queue.push(...this.queue.filter((message) => isOn(message, link)));
+    },
+    cut: (links) => {
+      for (const link of links) this.cut.add(link);
+    },
+    heal: () => this.cut.clear(),
+    stabilize: (ids) => this.stabilize(ids),
+    'slow-disk': ([id]) => {
+      this.rig(id).isDiskFast = false;
+    },
+    'fast-disk': ([id]) => {
+      const rig = this.rig(id);
+      rig.isDiskFast = true;
+      rig.persist();
+    },
+    persist: ([id]) => this.rig(id).persist(),
+    restart: ([id]) => {
+      this.rig(id).restart();
+    },
+    snapshot: ([id]) => {
+      const { index, term } = this.rig(id).snapshot();
+      this.lines.push(`${id} snapshots ${index}/${term}`);
+    },
+    lease: ([id]) => {
+      const rig = this.rig(id);
+      const until = rig.core.leaseUntilMonotonicMs;
+      this.lines.push(rig.hasLease() ? `${id} holds a lease until ${until} ms` : `${id} holds no lease`);
+    },
+    progress: ([id]) => {
+      for (const p of this.rig(id).core.progress()) {
+        this.lines.push(`${p.member} ${p.state} match ${p.match} next ${p.next}`);
+      }
+    },
+    log: (ids) => {
+      const rigs = ids.length === 0 ? [...this.rigs.values()] : ids.map((id) => this.rig(id));
+      for (const { self, core, disk } of rigs) {
+        const terms = disk.recover().entries.map((entry) => `${entry.index}/${entry.term}`);
+        const held = `${core.firstIndex} to ${core.lastIndex}`;
+        this.lines.push(
+          `${self} commit ${core.commitIndex}, in memory ${held}, on disk ${terms.join(' ') || 'none'}`,
+        );
+      }
+    },
+  };
+
+  private addNodes(count: number, options: string[]): void {
+    for (let id = 1; id <= count; id++) this.addNode(id, [`of=${count}`, ...options]);
+  }
+
+  /** `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader. */
+  private addNode(id: number, options: string[]): void {
+    const values = new Map(options.map((option) => option.split('=') as [string, string]));
+    const terms = (values.get('log') ?? '').split(',').filter(Boolean).map(Number);
+    const number = (name: string, fallback: number) => Number(values.get(name) ?? fallback);
+    const rig = new Rig(
+      {
+        self: id,
+        voters: Array.from({ length: number('of', 3) }, (_, i) => i + 1),
+        preferredLeader: number('home', 0),
+        maxEntriesPerMessage: number('batch', 64),
+        startMs: Math.max(0, ...[...this.rigs.values()].map(({ nowMs }) => nowMs)),
+      },
+      restoredWith(terms, number('term', terms.at(-1) ?? 0), number('vote', 0), number('commit', 0)),
+    );
+    this.rigs.set(id, rig);
+  }
+
+  private rig(id: string): Rig {
+    const rig = this.rigs.get(Number(id));
+    if (rig === undefined) throw new Error(`no member ${id}`);
+    return rig;
+  }
+
+  private advance(ms: number): void {
+    for (const rig of this.rigs.values()) rig.nowMs += ms;
+    this.lines.push(`time is ${[...this.rigs.values()][0].nowMs} ms`);
+  }
+
+  private deliver(link: string, count: number): void {
+    this.take(link, count, (message) => this.hand(message));
+  }
+
+  private take(link: string, count: number, run: (message: Message) => void): void {
+    const taken = this.queue.filter((message) => isOn(message, link)).slice(0, count);
+    this.queue = this.queue.filter((message) => !taken.includes(message));
+    if (taken.length === 0) this.lines.push(`nothing on ${link}`);
+    for (const message of taken) run(message);
+  }
+
+  private hand(message: Message): void {
+    this.lines.push(arrow(message));
+    this.rig(String(message.to)).step(message);
+    this.collect();
+  }
+
+  /** Delivers all that is under way among the members named (all, when none is), until nothing is. Links that are cut lose it. */
+  private stabilize(ids: string[]): void {
+    const among = ids.length === 0 ? [...this.rigs.keys()] : ids.map(Number);
+    for (let i = 0; i < 1000; i++) {
+      const at = this.queue.findIndex(({ from, to }) => among.includes(from) && among.includes(to));
+      if (at === -1) return;
+      const [message] = this.queue.splice(at, 1);
+      if (this.cut.has(`${message.from}->${message.to}`)) this.lines.push(`lost: ${arrow(message)}`);
+      else this.hand(message);
+    }
+    throw new Error('the members do not come to rest');
+  }
+
+  /** Gathers what the members did since the last call. */
+  private collect(): void {
+    for (const rig of this.rigs.values()) {
+      const { core, self } = rig;
+      const role = `${core.role} in term ${core.term}`;
+      if ((this.roles.get(self) ?? 'follower in term 0') !== role) this.lines.push(`  ${self} is ${role}`);
+      this.roles.set(self, role);
+      for (const note of rig.notes.splice(0)) this.lines.push(`  ${note}`);
+      this.queue.push(...rig.takeSent());
+    }
+  }
+}
+
+function isOn({ from, to }: Message, link: string): boolean {
+  return link === `${from}->${to}`;
+}
+
+function arrow(message: Message): string {
+  return `${message.from}->${message.to} ${describeMessage(message)}`;
+}

@@ -1,0 +1,146 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { StartupError } from '../../src/errors.ts';
+import { ClusterFile } from '../../src/topology/cluster-file.ts';
+import { Founder } from '../../src/topology/founding-driver.ts';
+import type { ClusterRecord } from '../../src/topology/founding.ts';
+import type { Announcement } from '../../src/topology/types.ts';
+import { PeerPort } from '../../src/transport/peer-port.ts';
+import { localPeer, realEnv, until } from '../transport/support.ts';
+
+/** What of a disk outlives its process. */
+class MemoryDisk {
+  readonly files = new Map<string, Uint8Array>();
+  readFile = (path: string): Promise<Uint8Array | null> => Promise.resolve(this.files.get(path) ?? null);
+  makeDirectory = (): Promise<void> => Promise.resolve();
+  replaceFile = (path: string, bytes: Uint8Array): Promise<void> => {
+    this.files.set(path, Uint8Array.from(bytes));
+    return Promise.resolve();
+  };
+}
+
+interface Node {
+  file: ClusterFile;
+  port: PeerPort;
+  founder: Founder;
+  reports: string[];
+  stop(): Promise<void>;
+}
+
+const running: Node[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((node) => node.stop()));
+});
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await until(() => servers.every((server) => server.listening));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  servers.forEach((server) => server.close());
+  return ports;
+}
+
+async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret = 's'): Promise<Node> {
+  const announced: Announcement = { ...localPeer(1).announced, peerPort };
+  const reports: string[] = [];
+  const report = (level: string, line: string): void => void reports.push(`${level}: ${line}`);
+  const file = await ClusterFile.open(disk, realEnv.random, '/data');
+  const port = await PeerPort.open(realEnv, {
+    listen: { host: '127.0.0.1', port: peerPort },
+    local: () => ({ node: file.node, start: 1, clusterId: file.clusterId, announced, settings: {}, secret }),
+    report,
+  });
+  const founder = new Founder(realEnv, { port, file, seeds, announced, report });
+  const stop = async (): Promise<void> => {
+    founder.close();
+    await port.close();
+  };
+  const node = { file, port, founder, reports, stop };
+  running.push(node);
+  return node;
+}
+
+const seedsOf = (ports: number[]): string[] => ports.map((port) => `127.0.0.1:${port}`);
+
+describe('founding over real connections', () => {
+  it('founds one cluster of three, and is the same cluster after all were started again', async () => {
+    const ports = await freePorts(3);
+    const seeds = seedsOf(ports);
+    const disks = ports.map(() => new MemoryDisk());
+    const first = await start(disks[0], seeds, ports[0]);
+    const second = await start(disks[1], seeds, ports[1]);
+    await until(() =>
+      first.reports.some((line) => line === `info: waiting for ${seeds[2]} to found the cluster`),
+    );
+    expect(first.file.state.phase).toBe('unfounded');
+    const third = await start(disks[2], seeds, ports[2]);
+    const nodes = [first, second, third];
+    const records = await Promise.all(nodes.map((node) => node.founder.founded));
+    const [record]: ClusterRecord[] = records;
+    for (const each of records) expect(each).toEqual(record);
+    expect(record.nodes.map(({ host, peerPort }) => `${host}:${peerPort}`)).toEqual([...seeds].sort());
+    expect(record.nodes.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3]);
+    expect(nodes.every(({ file }) => file.clusterId === record.id)).toBe(true);
+
+    await Promise.all(nodes.map((node) => node.stop()));
+    const alone = await start(disks[1], seeds, ports[1]);
+    expect(await alone.founder.founded).toEqual(record);
+  });
+
+  it('founds a node alone at once', async () => {
+    const [port] = await freePorts(1);
+    const node = await start(new MemoryDisk(), seedsOf([port]), port);
+    const record = await node.founder.founded;
+    expect(record.nodes.map(({ id }) => id)).toEqual([node.file.node]);
+  });
+
+  it('refuses to be its old self with an empty disk, and says what to do', async () => {
+    const ports = await freePorts(2);
+    const seeds = seedsOf(ports);
+    const kept = await start(new MemoryDisk(), seeds, ports[0]);
+    const lost = await start(new MemoryDisk(), seeds, ports[1]);
+    await Promise.all([kept.founder.founded, lost.founder.founded]);
+    await lost.stop();
+    const empty = await start(new MemoryDisk(), seeds, ports[1]);
+    const error: unknown = await empty.founder.founded.catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(StartupError);
+    expect(error).toMatchObject({ code: 'TORC_FOUNDING_REFUSED' });
+    expect((error as Error).message).toContain(`node ${lost.file.node}'s: bring its data directory back`);
+    await until(() => kept.reports.some((line) => line.includes('never taken for its old self')));
+  });
+
+  it('shows both lists when the seeds differ, and waits', async () => {
+    const ports = await freePorts(3);
+    const seeds = seedsOf(ports);
+    const one = await start(new MemoryDisk(), seeds.slice(0, 2), ports[0]);
+    const two = await start(new MemoryDisk(), seeds, ports[1]);
+    const shown = (node: Node): boolean =>
+      node.reports.some((line) => line.includes('the seeds must be the same on all nodes'));
+    await until(() => shown(one) && shown(two));
+    expect([one.file.state.phase, two.file.state.phase]).toEqual(['unfounded', 'unfounded']);
+  });
+
+  it('does not start when the seeds do not name it, or its file is not readable', async () => {
+    const ports = await freePorts(2);
+    const node = await start(new MemoryDisk(), seedsOf([ports[1]]), ports[0]);
+    await expect(node.founder.founded).rejects.toMatchObject({ code: 'TORC_NOT_A_SEED' });
+    const disk = new MemoryDisk();
+    disk.files.set('/data/cluster.json', Buffer.from('{"format":2}'));
+    await expect(ClusterFile.open(disk, realEnv.random, '/data')).rejects.toMatchObject({
+      code: 'TORC_CLUSTER_FILE',
+    });
+  });
+
+  it('does not count a stranger that does not know the secret', async () => {
+    const ports = await freePorts(2);
+    const seeds = seedsOf(ports);
+    const one = await start(new MemoryDisk(), seeds, ports[0], 'right');
+    const two = await start(new MemoryDisk(), seeds, ports[1], 'wrong');
+    const refusal = (node: Node): boolean => node.reports.some((line) => line.includes('shared secret'));
+    await until(() => refusal(one) && refusal(two));
+    expect([one.file.state.phase, two.file.state.phase]).toEqual(['unfounded', 'unfounded']);
+  });
+});
