@@ -17,7 +17,7 @@ export interface CommandReading {
   failures: number;
 }
 
-export interface ClientsReading {
+interface ClientsReading {
   connectedClientPort: number;
   connectedRedirectPort: number;
   accepted: number;
@@ -40,7 +40,7 @@ export interface ClientsReading {
 }
 
 /** What the leader of a shard knows of one of its followers. */
-export interface FollowerReading {
+interface FollowerReading {
   /** Its node, by what people call it. */
   node: string;
   /** Entries that it is not known to hold. */
@@ -73,7 +73,7 @@ export interface ReplicaReading {
   expiredKeys: number;
 }
 
-export interface WalReading {
+interface WalReading {
   /** In milliseconds: a finished sync, or a write in `buffered`. */
   syncDuration: Histogram;
   /** In bytes: what one write took. */

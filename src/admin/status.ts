@@ -17,9 +17,9 @@ export interface BuildInfo {
  * - `degraded`: serving, but a shard has no leader that this node knows of.
  * - `stopping`: handing over.
  */
-export type NodeState = 'starting' | 'ready' | 'degraded' | 'stopping';
+type NodeState = 'starting' | 'ready' | 'degraded' | 'stopping';
 
-export interface NodeStatus {
+interface NodeStatus {
   /** What people call it (`--id`). */
   name: string;
   /** Null until the node has drawn it. */
@@ -40,7 +40,7 @@ export interface NodeStatus {
 }
 
 /** Another node, as this one sees it. */
-export interface PeerStatus {
+interface PeerStatus {
   id: NodeId;
   host: string;
   adminPort: number;
@@ -49,7 +49,7 @@ export interface PeerStatus {
   ready: boolean;
 }
 
-export interface FollowerStatus {
+interface FollowerStatus {
   node: NodeId;
   /** The last index that it is known to hold. */
   match: number;

@@ -17,7 +17,7 @@ const COLOURS: Readonly<Record<string, Colour>> = {
 /** Shown by their place, or known already: the line stands under the node's name. */
 const UNNAMED = new Set(['level', 'time', 'event', 'node']);
 
-/** From a line of JSON, without the line feed. */
+/** From a line of JSON, without the line feed at the end. A bug shows where it was: the stack of an error follows in lines of its own. */
 export function prettyLine(json: string, coloured: boolean): string {
   const record = JSON.parse(json) as LogRecord;
   const time = record.time.slice(11, 23);
@@ -25,7 +25,10 @@ export function prettyLine(json: string, coloured: boolean): string {
   const fields = Object.entries(record)
     .filter(([name]) => !UNNAMED.has(name))
     .map(([name, value]) => `${name}=${fieldText(value)}`);
-  return [time, paint(COLOURS[record.level] ?? 'gray', level, coloured), record.event, ...fields].join(' ');
+  const line = [time, paint(COLOURS[record.level] ?? 'gray', level, coloured), record.event, ...fields].join(
+    ' ',
+  );
+  return [line, ...stackOf(record)].join('\n');
 }
 
 function fieldText(value: unknown): string {
@@ -34,7 +37,20 @@ function fieldText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** As pino writes errors. The stack is in the JSON format only. */
-function isLoggedError(value: unknown): value is { message: string } {
-  return typeof value === 'object' && value !== null && 'stack' in value && 'message' in value;
+/** Without its first line, which is the message again. */
+function stackOf(record: LogRecord): string[] {
+  const { error } = record;
+  if (record.level !== 'error' || !isLoggedError(error)) return [];
+  return error.stack.split('\n').filter((line) => line.startsWith('    at '));
+}
+
+/** As pino writes errors. */
+function isLoggedError(value: unknown): value is { message: string; stack: string } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'message' in value &&
+    'stack' in value &&
+    typeof value.stack === 'string'
+  );
 }

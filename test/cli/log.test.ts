@@ -49,12 +49,12 @@ describe('the log', () => {
     expect(lines[0]).toContain('"maxclients":"1"');
   });
 
-  it('writes errors with their stack in JSON, and their message for people', () => {
+  it('writes errors with their stack', () => {
     const { lines, log } = logged();
     log.error('failed', { error: new Error('the disk is full') });
     expect(lines[0]).toContain('"stack":"Error: the disk is full');
     expect(prettyLine(lines[0], false)).toMatch(
-      /^\d\d:\d\d:\d\d\.\d{3} ERROR failed error="the disk is full"$/,
+      /^\d\d:\d\d:\d\d\.\d{3} ERROR failed error="the disk is full"\n {4}at .*log\.test\.ts/,
     );
   });
 
