@@ -336,7 +336,8 @@ static void etcdLine(Socket *socket) {
   else if (!strncasecmp(line, "Transfer-Encoding: chunked", 26)) socket->chunked = 1;
   else if (line[0] == '\r') {
     if (socket->chunked) socket->inHead = 0;
-    else socket->skip = socket->bodyBytes;
+    else if (socket->bodyBytes > 0) socket->skip = socket->bodyBytes;
+    else replyDone(socket->client);
   }
 }
 

@@ -1,5 +1,6 @@
 /** `npm run bench`: Torc and every peer found on this machine, side by side on the same work, in alternating runs. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -104,7 +105,6 @@ function chooseTargets(options: Options): Target[] {
 /** All targets serve at once and idle while another one is loaded. One that does not start is left out, and said so. */
 async function startTargets(
   targets: readonly Target[],
-  directory: string,
   running: Running[],
   size: LoadSize,
 ): Promise<Contestant[]> {
@@ -167,27 +167,30 @@ async function main(): Promise<void> {
     warmupSeconds: Number(options.warmup),
   };
   buildGenerator();
-  const directory = await mkdtemp(join(tmpdir(), 'torc-bench-'));
   const running: Running[] = [];
   const measured: Measured[] = [];
   try {
-    const contestants = await startTargets(chooseTargets(options), directory, running, size);
+    const contestants = await startTargets(chooseTargets(options), running, size);
     for (const scenario of scenariosOf(options)) {
       const results = await measure(contestants, scenario, Number(options.rounds), size);
       if (results.length === 0) continue;
       measured.push(...results);
       console.log(`\n${scenarioTable(scenario, measured)}`);
     }
+    console.log('\nclient: CPU of the load generator, of one core; ! means that it may have been the limit');
     const outcomes = goalOutcomes(measured);
     if (outcomes.length > 0) console.log(`\nGoals\n${outcomes.map(goalLine).join('\n')}`);
     console.log(`\nWritten to ${await writeJson(options, measured)}`);
   } finally {
     await Promise.all(running.map((one) => one.stop()));
-    killAll();
-    await rm(directory, { recursive: true, force: true });
   }
 }
 
-process.on('exit', killAll);
+/** Data and logs of the servers, for as long as the benchmark runs. */
+const directory = mkdtempSync(join(tmpdir(), 'torc-bench-'));
+process.on('exit', () => {
+  killAll();
+  rmSync(directory, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 await main();

@@ -44,7 +44,19 @@ async function startRedis(
   const port = await freePort();
   const data = join(directory, name);
   await mkdir(data, { recursive: true });
-  const words = ['--bind', '127.0.0.1', '--port', String(port), '--dir', data, '--save', '', ...lines];
+  const words = [
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    String(port),
+    '--dir',
+    data,
+    '--save',
+    '',
+    '--repl-diskless-sync-delay',
+    '0',
+    ...lines,
+  ];
   const child = startServer('redis-server', words, join(directory, `${name}.log`));
   await waitUntil('redis-server answers', START_MS, [child], async () =>
     (await askInline(port, 'PING')).startsWith('+PONG'),

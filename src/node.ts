@@ -9,9 +9,10 @@ import type { LoopDelay } from './env/loop-delay.ts';
 import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
-import { readFigures } from './node-figures.ts';
-import { Rates, type NodeParts } from './node-parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks } from './node-status.ts';
+import { readFigures } from './observe/figures.ts';
+import { Rates, type NodeParts } from './observe/parts.ts';
+import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { DEFAULT_READER_LIMITS } from './resp/reader.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
@@ -19,7 +20,7 @@ import { liveSettings } from './server/live-settings.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Peers, sendNews, type PeerNews } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
-import { Router, runEndOf } from './server/router.ts';
+import { Router, runEndOf, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
 import type { Settings } from './settings/rows.ts';
@@ -89,6 +90,7 @@ class Node implements RunningNode, MeshHandler {
   private opened: OpenedWal | null = null;
   private membership: Membership | null = null;
   private parts: NodeParts | null = null;
+  private server: ClientServer | null = null;
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
   private view: ComposedNodeView | null = null;
@@ -241,57 +243,12 @@ class Node implements RunningNode, MeshHandler {
       engine.raiseCeiling(Math.max(env.clock.wallMs(), opened.recovery.timeCeilingMs), resolve);
     });
 
-    const router: Router = new Router(
-      {
-        self,
-        session: sessionId(self, start),
-        now: engine.now,
-        replica: (shard) => replicas.find((replica) => replica.shard === shard),
-        forwarding: (node) => this.forwardings.get(node),
-        wake: () => engine.wake(),
-        wakeAfter: (delayMs) => {
-          env.timers.after(delayMs, () => engine.wake());
-        },
-        countIndeterminate: () => {
-          server.statistics.indeterminate += 1;
-        },
-      },
-      topology,
-      {
-        get parkTimeoutMs() {
-          return settings.parkTimeoutMs;
-        },
-        get outcomeTimeoutMs() {
-          return settings.outcomeTimeoutMs;
-        },
-        get parkLimitBytes() {
-          return settings.parkBufferLimitBytes;
-        },
-      },
-    );
+    const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
-    const server: ClientServer = new ClientServer({
-      table: COMMANDS,
-      engine,
-      router,
-      clock: env.clock,
-      log: this.log,
-      random,
-      readerLimits: {
-        bulkMaxBytes: settings.protoMaxBulkLenBytes,
-        argumentMaxCount: 1024 * 1024,
-        lineMaxBytes: 64 * 1024,
-        commandMaxBytes: settings.queryBufferLimitBytes,
-      },
-      passwordRequired: settings.requirepass !== '',
-      settings,
-      slowLog,
-      self,
-      redirectAddress: (node) => this.redirectAddress(topology, node),
-    });
+    const server = this.makeServer(topology, self, router, engine, slowLog);
+    this.server = server;
     const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
     server.onClosed = (connection) => pubsub.forget(connection);
-    const peers = new Peers(env.clock);
     const mesh = this.joinMesh(topology, engine, replicas);
     this.parts = {
       env,
@@ -304,7 +261,7 @@ class Node implements RunningNode, MeshHandler {
       replicas,
       server,
       router,
-      peers,
+      peers: new Peers(env.clock),
       snapshotter,
       slabs,
       pubsub,
@@ -328,6 +285,69 @@ class Node implements RunningNode, MeshHandler {
       cluster: topology.clusterId,
       shards: replicas.map((replica) => replica.shard),
       start,
+    });
+  }
+
+  private makeRouter(
+    topology: Topology,
+    self: NodeId,
+    start: number,
+    replicas: readonly Replica[],
+    engine: Engine,
+  ): Router {
+    const { env, settings } = this;
+    const host: RouterHost = {
+      self,
+      session: sessionId(self, start),
+      now: engine.now,
+      replica: (shard) => replicas.find((replica) => replica.shard === shard),
+      forwarding: (node) => this.forwardings.get(node),
+      wake: () => engine.wake(),
+      wakeAfter: (delayMs) => {
+        env.timers.after(delayMs, () => engine.wake());
+      },
+      countIndeterminate: () => {
+        if (this.server !== null) this.server.statistics.indeterminate += 1;
+      },
+    };
+    return new Router(host, topology, {
+      get parkTimeoutMs() {
+        return settings.parkTimeoutMs;
+      },
+      get outcomeTimeoutMs() {
+        return settings.outcomeTimeoutMs;
+      },
+      get parkLimitBytes() {
+        return settings.parkBufferLimitBytes;
+      },
+    });
+  }
+
+  private makeServer(
+    topology: Topology,
+    self: NodeId,
+    router: Router,
+    engine: Engine,
+    slowLog: SlowLogRing,
+  ): ClientServer {
+    const { env, settings } = this;
+    return new ClientServer({
+      table: COMMANDS,
+      engine,
+      router,
+      clock: env.clock,
+      log: this.log,
+      random: () => env.random.uint32(),
+      readerLimits: {
+        ...DEFAULT_READER_LIMITS,
+        bulkMaxBytes: settings.protoMaxBulkLenBytes,
+        commandMaxBytes: settings.queryBufferLimitBytes,
+      },
+      passwordRequired: settings.requirepass !== '',
+      settings,
+      slowLog,
+      self,
+      redirectAddress: (node) => this.redirectAddress(topology, node),
     });
   }
 
@@ -641,7 +661,11 @@ class Node implements RunningNode, MeshHandler {
       if (led.length === 0) return;
       const now = engine.readClock();
       for (const { raft } of led) {
-        const best = [...raft.progress()].sort((a, b) => b.match - a.match)[0];
+        // Whoever answers now, and is closest behind.
+        const best = raft
+          .progress()
+          .filter((peer) => now.monotonicMs - peer.lastHeardMs < this.settings.electionTimeoutMs)
+          .sort((a, b) => b.match - a.match)[0];
         if (best !== undefined) raft.transferLeadership(best.member, now);
       }
       engine.wake();

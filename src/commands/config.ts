@@ -1,6 +1,6 @@
 /** CONFIG: the settings by their Redis names, and a few facts that clients ask for by the same command. */
 import { DATABASE_COUNT } from '../store/types.ts';
-import { keyword, restOf } from './local-arguments.ts';
+import { keyword, restOf, utf8Argument } from './local-arguments.ts';
 import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
 import {
   ADMIN_CATEGORIES,
@@ -59,7 +59,7 @@ function set({ args, reply, node }: LocalContext): void {
   }
   const pairs: Setting[] = [];
   for (let at = 2; at < args.count; at += 2) {
-    pairs.push({ name: keyword(args, at), value: args.text(at + 1) });
+    pairs.push({ name: keyword(args, at), value: utf8Argument(args, at + 1) });
   }
   const refusal = duplicateOf(pairs) ?? factOf(pairs, node) ?? node.settings.set(pairs);
   if (refusal === null) reply.ok();

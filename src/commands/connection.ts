@@ -2,7 +2,7 @@
 import { DATABASE_COUNT } from '../store/types.ts';
 import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
 import { subscriptionCount } from './gate.ts';
-import { integerArgument, keyword } from './local-arguments.ts';
+import { integerArgument, keyword, utf8Argument } from './local-arguments.ts';
 import type { ClientSession, LocalContext, NodeView } from './local-context.ts';
 import { localCommand, NOT_AN_INTEGER, SYNTAX_ERROR, wrongArity } from './local-row.ts';
 import { REDIS_VERSION } from './redis-version.ts';
@@ -55,7 +55,7 @@ function readGreeting(args: LocalContext['args']): Greeting | string {
     const left = args.count - 1 - at;
     const option = keyword(args, at);
     if (option === 'auth' && left >= 2) {
-      greeting.credentials = { user: args.text(at + 1), password: args.text(at + 2) };
+      greeting.credentials = { user: utf8Argument(args, at + 1), password: utf8Argument(args, at + 2) };
       at += 2;
     } else if (option === 'setname' && left >= 1) {
       greeting.name = args.text(at + 1);
@@ -97,8 +97,8 @@ function auth({ args, reply, session, node }: LocalContext): void {
   if (args.count > 3) reply.error(SYNTAX_ERROR);
   else if (args.count === 2 && !node.passwordRequired) reply.error(NO_PASSWORD_SET);
   else {
-    const user = args.count === 3 ? args.text(1) : DEFAULT_USER;
-    if (authenticate(node, session, user, args.text(args.count - 1))) reply.ok();
+    const user = args.count === 3 ? utf8Argument(args, 1) : DEFAULT_USER;
+    if (authenticate(node, session, user, utf8Argument(args, args.count - 1))) reply.ok();
     else reply.error(WRONG_PASSWORD);
   }
 }

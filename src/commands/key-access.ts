@@ -144,7 +144,7 @@ const TIPS: Readonly<Record<string, readonly string[]>> = {
   'object|refcount': [UNSTABLE],
   ping: [ALL_SHARDS, ALL_SUCCEEDED],
   pttl: [UNSTABLE],
-  randomkey: [ALL_SHARDS, UNORDERED],
+  randomkey: [ALL_SHARDS, UNSTABLE],
   scan: [UNSTABLE, 'request_policy:special'],
   'slowlog|get': [ALL_NODES, UNSTABLE],
   'slowlog|len': [ALL_NODES, SUM, UNSTABLE],

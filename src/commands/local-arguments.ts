@@ -19,6 +19,11 @@ export function integerArgument(args: Args, index: number): number | null {
   return parseInteger(args.text(index));
 }
 
+/** The argument read as UTF-8: for what is compared with, or kept as, a setting. */
+export function utf8Argument(args: Args, index: number): string {
+  return args.bytes.toString('utf8', args.start[index], args.end[index]);
+}
+
 /** All arguments from `first` on. */
 export function restOf(args: Args, first: number): string[] {
   const texts: string[] = [];

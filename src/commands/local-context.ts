@@ -104,6 +104,7 @@ export interface LocalContext {
 
 export interface Setting {
   name: string;
+  /** Read and written as UTF-8. */
   value: string;
 }
 
@@ -170,7 +171,7 @@ export interface NodeView {
 
   /** True when clients must authenticate. */
   readonly passwordRequired: boolean;
-  /** Compares in constant time. The one user is `default`. */
+  /** Both read as UTF-8. Compares in constant time. The one user is `default`. */
   checkPassword(user: string, password: string): boolean;
 
   /** The slot of a key. */

@@ -30,11 +30,13 @@ export class FailureMark {
     return new FailureMark(file);
   }
 
-  set(): void {
+  /** False when the disk takes nothing at all any more: the node stops for the first failure, which is reported. */
+  set(): boolean {
     try {
       this.#file.writeNow(FAILED, 0);
+      return true;
     } catch {
-      // The disk takes nothing at all any more. The node stops for the first failure, which is reported.
+      return false;
     }
   }
 

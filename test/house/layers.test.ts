@@ -32,6 +32,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['txn'],
   ['server'],
   ['admin'],
+  ['observe'],
   ['client'],
   ['node'],
   ['cli'],

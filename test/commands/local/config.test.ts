@@ -41,6 +41,13 @@ test('SET', () => {
   });
 });
 
+test('values are UTF-8 both ways', () => {
+  const bytes = Buffer.from('é').toString('latin1');
+  expect(config('SET', 'timeout', bytes)).toBe('+OK\r\n');
+  expect(node.settingRows[2].value).toBe('é');
+  expect(config('GET', 'timeout')).toBe(`*2\r\n$7\r\ntimeout\r\n$2\r\n${bytes}\r\n`);
+});
+
 test.each([
   [['a', 'b'], "ERR Unknown option or number of arguments for CONFIG SET - 'a'"],
   [

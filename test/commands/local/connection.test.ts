@@ -71,6 +71,13 @@ describe('AUTH', () => {
   });
 });
 
+test('passwords are bytes read as UTF-8', () => {
+  node.password = 'naïve';
+  session = node.connect();
+  const bytes = Buffer.from('naïve').toString('latin1');
+  expect(node.send(session, 'AUTH', bytes)).toBe('+OK\r\n');
+});
+
 describe('PING, ECHO, QUIT', () => {
   test('outside and inside a subscription', () => {
     expect(node.send(session, 'PING')).toBe('+PONG\r\n');

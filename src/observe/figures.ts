@@ -1,5 +1,5 @@
 /** INFO's numbers, read from the parts of the node. */
-import type { PortKind } from './commands/local-context.ts';
+import type { PortKind } from '../commands/local-context.ts';
 import type {
   ClientFigures,
   CommandFigures,
@@ -7,10 +7,10 @@ import type {
   MemoryFigures,
   NodeFigures,
   StatisticsFigures,
-} from './commands/node-figures.ts';
-import type { Histogram } from './metrics/histogram.ts';
-import type { NodeParts } from './node-parts.ts';
-import { DATABASE_COUNT } from './store/types.ts';
+} from '../commands/node-figures.ts';
+import type { Histogram } from '../metrics/histogram.ts';
+import type { NodeParts } from './parts.ts';
+import { DATABASE_COUNT } from '../store/types.ts';
 
 const US_PER_MS = 1000;
 const BYTES_PER_KILOBYTE = 1024;

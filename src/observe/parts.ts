@@ -1,20 +1,20 @@
 /** The parts of a running node, as those see them who tell about it. */
-import type { Env } from './env/contracts.ts';
-import type { LoopDelay } from './env/loop-delay.ts';
-import type { Histogram } from './metrics/histogram.ts';
-import type { PubSubRegistry } from './commands/pubsub-registry.ts';
-import type { ForwardingCounters } from './server/forwarding.ts';
-import type { Peers } from './server/peers.ts';
-import type { Router } from './server/router.ts';
-import type { ClientServer } from './server/server.ts';
-import type { SlowLogRing } from './server/slow-log.ts';
-import type { Settings } from './settings/rows.ts';
-import type { Replica } from './shard/replica.ts';
-import type { Snapshotter } from './shard/snapshotter.ts';
-import type { SlabPool } from './store/slab-pool.ts';
-import type { NodeEntry, NodeId, Topology } from './topology/types.ts';
-import type { Mesh } from './transport/types.ts';
-import type { Wal } from './wal/types.ts';
+import type { Env } from '../env/contracts.ts';
+import type { LoopDelay } from '../env/loop-delay.ts';
+import type { Histogram } from '../metrics/histogram.ts';
+import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
+import type { ForwardingCounters } from '../server/forwarding.ts';
+import type { Peers } from '../server/peers.ts';
+import type { Router } from '../server/router.ts';
+import type { ClientServer } from '../server/server.ts';
+import type { SlowLogRing } from '../server/slow-log.ts';
+import type { Settings } from '../settings/rows.ts';
+import type { Replica } from '../shard/replica.ts';
+import type { Snapshotter } from '../shard/snapshotter.ts';
+import type { SlabPool } from '../store/slab-pool.ts';
+import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import type { Mesh } from '../transport/types.ts';
+import type { Wal } from '../wal/types.ts';
 
 export interface NodeParts {
   env: Env;

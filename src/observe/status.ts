@@ -1,11 +1,11 @@
 /** /metrics, /readyz and /api/status, read from the parts of the node. */
-import type { HealthCheck } from './admin/health.ts';
-import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from './admin/metrics-source.ts';
-import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from './admin/status.ts';
-import { entryOf, type NodeParts } from './node-parts.ts';
-import type { Replica } from './shard/replica.ts';
-import type { NodeId, ShardEntry } from './topology/types.ts';
-import { SLOT_COUNT } from './topology/types.ts';
+import type { HealthCheck } from '../admin/health.ts';
+import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from '../admin/metrics-source.ts';
+import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
+import { entryOf, type NodeParts } from './parts.ts';
+import type { Replica } from '../shard/replica.ts';
+import type { NodeId, ShardEntry } from '../topology/types.ts';
+import { SLOT_COUNT } from '../topology/types.ts';
 
 /** A replica this far behind its own commit index is still catching up. */
 const READY_LAG_ENTRIES = 1000;
