@@ -16,7 +16,7 @@ export interface StringOptions {
   expiryArgument: number;
 }
 
-export interface ExpiryOption {
+interface ExpiryOption {
   readonly word: string;
   readonly unitMs: number;
   readonly relative: boolean;
