@@ -6,7 +6,6 @@
  * - MSET, MSETNX, RENAME, RENAMENX, COPY, LCS over keys of several slots get CROSSSLOT; the generator's keys share a hash tag
  * - HRANDFIELD refuses to repeat itself more than a million times; redis-server tries
  * - MEMORY has USAGE and HELP only, and HELP says so
- * - GETRANGE with two different negative ends that are both below -2^53 takes them for equal
  */
 import { type Reply, parseReply } from './reply.ts';
 
