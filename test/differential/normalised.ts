@@ -5,7 +5,6 @@
  * - after a failed SELECT a connection refuses commands until one succeeds: else they would run on another database than was meant
  * - MSET, MSETNX, RENAME, RENAMENX, COPY, LCS over keys of several slots get CROSSSLOT; the generator's keys share a hash tag
  * - HRANDFIELD refuses to repeat itself more than a million times; redis-server tries
- * - MEMORY has USAGE and HELP only, and HELP says so
  */
 import { type Reply, parseReply } from './reply.ts';
 
