@@ -1,4 +1,5 @@
 /** Finds a command's row by the bytes that a client sent, and says in Redis's words why there is none. */
+import { assert } from '../assert.ts';
 import type { Args } from '../resp/args.ts';
 import { wrongArity } from './error-texts.ts';
 import { NameIndex } from './name-index.ts';
@@ -63,6 +64,7 @@ export function lastKeyArgument(row: CommandRow, count: number): number {
 function entriesOf(rows: readonly CommandRow[]): Map<string, Entry> {
   const plain = new Map<string, CommandRow>();
   const contained = new Map<string, Map<string, CommandRow>>();
+  assert(new Set(rows.map(({ name }) => name)).size === rows.length, 'no two commands have the same name');
   for (const row of rows) {
     const [container, subcommand] = row.name.split('|');
     if (subcommand === undefined) {

@@ -12,6 +12,11 @@ const EXPIRY_MAX_MS = Number.MAX_SAFE_INTEGER;
 export const SECONDS = 1000;
 export const MILLISECONDS = 1;
 
+/** The time that relative expiries count from: log time has fractions, expiries are whole milliseconds. */
+export function nowMs(context: KeyContext): number {
+  return Math.floor(context.timeMs);
+}
+
 /** NaN: the argument is refused, and answered. May be 0 or negative. */
 export function parseExpiry(context: KeyContext, argument: number, unitMs: number, fromMs: number): number {
   const { args, reply } = context;

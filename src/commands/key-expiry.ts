@@ -1,7 +1,7 @@
 /** EXPIRE, TTL, PERSIST and their variants. */
 import { NO_REF } from '../store/types.ts';
 import type { Ref } from '../store/types.ts';
-import { MILLISECONDS, SECONDS, parseExpiry } from './expiry.ts';
+import { MILLISECONDS, SECONDS, nowMs, parseExpiry } from './expiry.ts';
 import { countLookup, findKey, writeKey } from './lookup.ts';
 import type { KeyContext } from './types.ts';
 import { isWord } from './words.ts';
@@ -20,11 +20,11 @@ const LT = 8;
 const REFUSED = -1;
 
 export function expire(context: KeyContext): void {
-  expireBy(context, SECONDS, context.timeMs);
+  expireBy(context, SECONDS, nowMs(context));
 }
 
 export function pexpire(context: KeyContext): void {
-  expireBy(context, MILLISECONDS, context.timeMs);
+  expireBy(context, MILLISECONDS, nowMs(context));
 }
 
 export function expireat(context: KeyContext): void {
@@ -94,11 +94,11 @@ export function persist(context: KeyContext): void {
 }
 
 export function ttl(context: KeyContext): void {
-  replyExpiry(context, SECONDS, context.timeMs);
+  replyExpiry(context, SECONDS, nowMs(context));
 }
 
 export function pttl(context: KeyContext): void {
-  replyExpiry(context, MILLISECONDS, context.timeMs);
+  replyExpiry(context, MILLISECONDS, nowMs(context));
 }
 
 export function expiretime(context: KeyContext): void {

@@ -43,15 +43,6 @@ const OBJECT_HELP = [
   '    Print this help.',
 ];
 
-const MEMORY_HELP = [
-  'MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
-  'USAGE <key> [SAMPLES <count>]',
-  '    Return memory in bytes used by <key> and its value. Nested values are',
-  '    sampled up to <count> times (default: 5, 0 means sample all).',
-  'HELP',
-  '    Print this help.',
-];
-
 export function objectEncoding(context: KeyContext): void {
   const ref = findOrReplyNull(context);
   if (ref !== NO_REF) context.reply.bulkText(ENCODING_NAMES[context.keyspace.encodingOf(ref)]);
@@ -84,8 +75,9 @@ export function objectFreq(context: KeyContext): void {
   else context.reply.error(FREQUENCY_UNKNOWN);
 }
 
-export function objectHelp(context: LocalContext): void {
-  replyHelp(context, OBJECT_HELP);
+export function objectHelp({ reply }: LocalContext): void {
+  reply.arrayHeader(OBJECT_HELP.length);
+  for (const line of OBJECT_HELP) reply.simple(line);
 }
 
 /** Nothing is sampled: the store knows what each key accounts for. */
@@ -105,18 +97,9 @@ export function memoryUsage(context: KeyContext): void {
   if (ref !== NO_REF) reply.integer(keyspace.keyUsedBytes(ref));
 }
 
-export function memoryHelp(context: LocalContext): void {
-  replyHelp(context, MEMORY_HELP);
-}
-
 /** The key after the subcommand's name. */
 function findOrReplyNull(context: KeyContext): Ref {
   const ref = findKey(context, 2);
   if (ref === NO_REF) context.reply.null();
   return ref;
-}
-
-function replyHelp({ reply }: LocalContext, lines: readonly string[]): void {
-  reply.arrayHeader(lines.length);
-  for (const line of lines) reply.simple(line);
 }

@@ -14,7 +14,6 @@ import {
   ttl,
 } from './key-expiry.ts';
 import {
-  memoryHelp,
   memoryUsage,
   objectEncoding,
   objectFreq,
@@ -71,7 +70,6 @@ export const KEYS: readonly CommandRow[] = [
   keyCommand('object|refcount', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectRefcount),
   localCommand('object|help', 2, HELP, KEYSPACE, objectHelp),
   keyCommand('memory|usage', -3, READ, [], SECOND_ARGUMENT, memoryUsage),
-  localCommand('memory|help', 2, HELP, [], memoryHelp),
 ];
 
 function del(context: KeyContext): void {

@@ -33,7 +33,7 @@ export function readKey(context: KeyContext, argument: number): Ref {
   return ref;
 }
 
-/** As `readKey`, without counting a hit or miss that `readKey` counts, or that is none: for commands that then write. */
+/** Notes an access; a hit or miss counts only for commands that reply with what they found (`countLookup`). */
 export function writeKey(context: KeyContext, argument: number): Ref {
   const ref = findKey(context, argument);
   if (ref !== NO_REF) touchKey(context, ref);
@@ -44,7 +44,7 @@ function touchKey(context: KeyContext, ref: Ref): void {
   context.keyspace.touch(ref, context.monotonicMs, context.lfu ? context.random() : 0);
 }
 
-/** Notes that an absent key was looked for, without an access. */
+/** Counts a hit or miss, for a look-up that is not to count as an access, or whose command writes as well. */
 export function countLookup(context: KeyContext, ref: Ref): void {
   if (ref === NO_REF) context.misses += 1;
   else context.hits += 1;

@@ -1,6 +1,6 @@
 /** The options that SET and GETEX share. */
 import { SYNTAX } from './error-texts.ts';
-import { MILLISECONDS, SECONDS, parsePositiveExpiry } from './expiry.ts';
+import { MILLISECONDS, SECONDS, nowMs, parsePositiveExpiry } from './expiry.ts';
 import type { KeyContext } from './types.ts';
 import { isWord } from './words.ts';
 
@@ -16,7 +16,7 @@ export interface StringOptions {
   expiryArgument: number;
 }
 
-export interface ExpiryOption {
+interface ExpiryOption {
   readonly word: string;
   readonly unitMs: number;
   readonly relative: boolean;
@@ -62,7 +62,7 @@ export function parseStringOptions(
 /** The expiry that the options give; 0 when they give none; NaN when it is refused, and answered. */
 export function expiryOf(context: KeyContext, { expiry, expiryArgument }: StringOptions): number {
   if (expiry === null) return 0;
-  return parsePositiveExpiry(context, expiryArgument, expiry.unitMs, expiry.relative ? context.timeMs : 0);
+  return parsePositiveExpiry(context, expiryArgument, expiry.unitMs, expiry.relative ? nowMs(context) : 0);
 }
 
 function clear(options: StringOptions): void {

@@ -1,5 +1,5 @@
 /** Parts and lengths of strings. */
-import { parseInteger } from '../resp/number.ts';
+import { parseBigInt64, parseInteger } from '../resp/number.ts';
 import { Encoding, NO_REF, ValueType } from '../store/types.ts';
 import type { Ref } from '../store/types.ts';
 import { NOT_AN_INTEGER } from './error-texts.ts';
@@ -36,12 +36,19 @@ export function getrange(context: KeyContext): void {
   if (!hasType(context, ref, ValueType.STRING)) return;
   const window = keyspace.string(ref);
   const lengthBytes = window.end - window.start;
-  const bothNegative = from < 0 && to < 0 && from > to;
+  const reversed = to < 0 && isReversed(context, from, to);
   if (from < 0) from = Math.max(0, lengthBytes + from);
   if (to < 0) to = Math.max(0, lengthBytes + to);
   to = Math.min(to, lengthBytes - 1);
-  if (bothNegative || from > to) reply.bulk(NOTHING, 0, 0);
+  if (reversed || from > to) reply.bulk(NOTHING, 0, 0);
   else reply.bulk(window.bytes, window.start + from, window.start + to + 1);
+}
+
+/** Do the ends, both counted from the back, stand the wrong way round, beyond the front of the string too? */
+function isReversed({ args }: KeyContext, from: number, to: number): boolean {
+  if (from !== to || Number.isFinite(from)) return from < 0 && from > to;
+  const { bytes, start, end } = args;
+  return parseBigInt64(bytes, start[2], end[2]) > parseBigInt64(bytes, start[3], end[3]);
 }
 
 export function setrange(context: KeyContext): void {

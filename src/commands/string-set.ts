@@ -2,7 +2,7 @@
 import { NO_REF, ValueType } from '../store/types.ts';
 import type { Ref } from '../store/types.ts';
 import { wrongArity } from './error-texts.ts';
-import { MILLISECONDS, SECONDS, parsePositiveExpiry } from './expiry.ts';
+import { MILLISECONDS, SECONDS, nowMs, parsePositiveExpiry } from './expiry.ts';
 import { countLookup, findKey, hasType, writeKey } from './lookup.ts';
 import { expiryOf, parseStringOptions } from './string-options.ts';
 import { storeArgument } from './string-value.ts';
@@ -47,7 +47,7 @@ export function psetex(context: KeyContext): void {
 }
 
 function setWithExpiry(context: KeyContext, unitMs: number): void {
-  const expireAtMs = parsePositiveExpiry(context, 2, unitMs, context.timeMs);
+  const expireAtMs = parsePositiveExpiry(context, 2, unitMs, nowMs(context));
   if (Number.isNaN(expireAtMs)) return;
   storeArgument(context, 1, 3, expireAtMs);
   context.reply.ok();

@@ -11,7 +11,7 @@ export const STRING_MAX_BYTES = 64 * 1024 * 1024;
 
 const EMBSTR_MAX_BYTES = 44;
 
-export function encodingOf(bytes: Buffer, start: number, end: number): Encoding {
+function encodingOf(bytes: Buffer, start: number, end: number): Encoding {
   const lengthBytes = end - start;
   if (lengthBytes <= INT64_MAX_DIGITS && !Number.isNaN(parseInteger(bytes, start, end))) return Encoding.INT;
   return textEncodingOf(lengthBytes);

@@ -81,7 +81,8 @@ export class CommandReader {
 
   /** Bytes that the reader keeps for this client. */
   get bufferedBytes(): number {
-    return this.pending.length + (this.held ? this.chunk.length : 0);
+    const ranges = this.partial === null ? 0 : this.partial.start.byteLength + this.partial.end.byteLength;
+    return this.pending.length + ranges + (this.held ? this.chunk.length : 0);
   }
 
   /** Hands over a chunk. It is not kept beyond the `next` that returns `more`, unless the caller breaks off and says `hold`. */

@@ -1,6 +1,7 @@
 /** Runs commands as a node of one shard would, over the model of the keyspace: bytes in, bytes out. */
+import type { LocalContext } from '../../src/commands/local-context.ts';
 import { COMMANDS } from '../../src/commands/table.ts';
-import type { KeyCommand, KeyContext } from '../../src/commands/types.ts';
+import type { KeyCommand, KeyContext, LocalCommand } from '../../src/commands/types.ts';
 import { Args } from '../../src/resp/args.ts';
 import { CommandReader } from '../../src/resp/reader.ts';
 import { ReplyWriter } from '../../src/resp/reply-writer.ts';
@@ -56,6 +57,12 @@ export class CommandRunner {
     if (row === null) context.reply.error(COMMANDS.refusal(context.args));
     else if (row.kind === 'local') throw new TypeError(`${row.name} is local`);
     else this.runOnKeys(row);
+  }
+
+  /** Of the local commands the data families have HELP only, which needs no more than this. */
+  private runLocally(row: LocalCommand): void {
+    const local: Partial<LocalContext> = { args: this.context.args, reply: this.context.reply };
+    row.run(local as LocalContext);
   }
 
   private runOnKeys(row: KeyCommand): void {

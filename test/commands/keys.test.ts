@@ -168,6 +168,20 @@ describe('effects', () => {
     expect(run('copy number fading')).toBe(':1\r\n');
   });
 
+  test('log time has fractions, expiries have none', () => {
+    redis.timeMs += 0.7;
+    for (const line of ['expire text 10', 'set a x px 10000', 'psetex b 10000 x', 'set c x ex 10']) run(line);
+    for (const key of ['text', 'a', 'b', 'c']) {
+      expect(run(`pttl ${key}`)).toBe(':10000\r\n');
+      expect(run(`pexpiretime ${key}`)).toBe(':1700000010000\r\n');
+    }
+    expect(run('expire text 9007199254740')).toBe(':1\r\n');
+    redis.timeMs += 9999.2;
+    expect(run('exists a b c')).toBe(':3\r\n');
+    redis.timeMs += 0.2;
+    expect(run('exists a b c')).toBe(':0\r\n');
+  });
+
   test('databases are apart, and FLUSHALL empties all', () => {
     run('copy text text db 3');
     redis.context.db = 3;

@@ -91,6 +91,8 @@ describe('replies', () => {
     ['getrange text -1 -3', bulk('')],
     ['getrange text 9223372036854775807 -1', bulk('')],
     ['getrange text -9223372036854775808 9223372036854775807', bulk('hello')],
+    ['getrange text -9223372036854775807 -9223372036854775808', bulk('')],
+    ['getrange text -9223372036854775808 -9223372036854775807', bulk('h')],
     ['getrange text x 1', NOT_INTEGER],
     ['substr text 0 1', bulk('he')],
     ['setrange text 1 a', ':5\r\n'],

@@ -6,12 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { RespClient } from './resp-client.ts';
 
+const BINARY = 'redis-server';
 const START_TRIES = 100;
 const START_PAUSE_MS = 50;
 
 /** Null: there is none on this machine. */
 export function redisVersion(): string | null {
-  const { status, stdout } = spawnSync('redis-server', ['--version'], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(BINARY, ['--version'], { encoding: 'utf8' });
   return status === 0 ? (/v=([\d.]+)/.exec(stdout)?.[1] ?? null) : null;
 }
 
@@ -38,7 +39,7 @@ export class RedisServer {
       '--dir',
       tmpdir(),
     ];
-    const child = spawn('redis-server', [...fixed, ...options], { stdio: 'ignore' });
+    const child = spawn(BINARY, [...fixed, ...options], { stdio: 'ignore' });
     const server = new RedisServer(port, child);
     await server.ready();
     return server;
