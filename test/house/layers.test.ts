@@ -43,10 +43,11 @@ const ENV_LAYERS = BASE;
 
 const files = sourceFiles('src', 'ring').filter(({ path }) => !path.startsWith('ring/test/'));
 
-/** `src/raft/log.ts` lies in raft, `src/node.ts` in node, `ring/plan.ts` in ring. */
+/** `src/raft/log.ts` lies in raft, `src/node.ts` and what is named after it (`src/node-*.ts`) in node, `ring/plan.ts` in ring. */
 function layerOf(path: string): string {
-  const parts = path.split('/');
-  return parts[0] === 'ring' ? 'ring' : posix.basename(parts[1], '.ts');
+  const [tree, folder] = path.split('/');
+  if (tree === 'ring') return 'ring';
+  return /^node(?:-[\w-]+)?\.ts$/.test(folder) ? 'node' : posix.basename(folder, '.ts');
 }
 
 /** Other layers that a file uses. */
@@ -138,6 +139,7 @@ describe('an objection', () => {
     ['src/topology/founding.ts', 'ring'],
     ['src/topology/founding.ts', 'transport'],
     ['src/node.ts', 'server'],
+    ['src/node-status.ts', 'server'],
     ['src/cli/main.ts', 'node'],
   ])('is not made when %s uses %s', (path, used) => {
     expect(objection(file(path), used)).toBeNull();

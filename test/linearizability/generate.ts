@@ -71,7 +71,7 @@ function drawCommand(values: number, random: () => number): { command: string; a
   return { command: 'DEL', args: [] };
 }
 
-export function xorshift32(seed: number): () => number {
+function xorshift32(seed: number): () => number {
   let state = seed;
   return () => {
     state ^= state << 13;

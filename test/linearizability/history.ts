@@ -7,19 +7,19 @@ import { z } from 'zod';
 /** A reply of Redis in plain JSON: a status or bulk string, an integer, nil, or an error. */
 export type Reply = string | number | null | { error: string };
 
-export interface Answered {
+interface Answered {
   kind: 'answered';
   returnMs: number;
   reply: Reply;
 }
 
 /** Never answered, or `-INDETERMINATE`, or the connection broke: it may have run, may yet run, or never will. */
-export interface Unknown {
+interface Unknown {
   kind: 'unknown';
 }
 
 /** Refused before it was proposed: it did not run and never will. */
-export interface NotRun {
+interface NotRun {
   kind: 'not-run';
 }
 

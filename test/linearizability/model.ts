@@ -4,7 +4,7 @@ import type { Reply } from './history.ts';
 /** The string that the key holds; null when there is no such key. */
 export type State = string | null;
 
-export interface Applied {
+interface Applied {
   state: State;
   reply: Reply;
 }
