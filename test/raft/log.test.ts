@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, constant, double, integer, oneof, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { RaftLog } from '../../src/raft/log.ts';
@@ -7,13 +7,13 @@ import { entriesOf } from './rig.ts';
 
 describe('the log in memory (correctness.md 1.2, #21)', () => {
   it('agrees with a plain list under appends, truncations and compactions', () => {
-    const operation = fc.oneof(
-      fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 4 }) }),
-      fc.record({ kind: fc.constant('truncate' as const), part: fc.double({ min: 0, max: 1, noNaN: true }) }),
-      fc.record({ kind: fc.constant('compact' as const), part: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    const operation = oneof(
+      record({ kind: constant('append' as const), count: integer({ min: 1, max: 4 }) }),
+      record({ kind: constant('truncate' as const), part: double({ min: 0, max: 1, noNaN: true }) }),
+      record({ kind: constant('compact' as const), part: double({ min: 0, max: 1, noNaN: true }) }),
     );
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 40 }), (operations) => {
+    assert(
+      property(array(operation, { maxLength: 40 }), (operations) => {
         const log = new RaftLog(0, 0);
         const terms = [0];
         let base = 0;
@@ -59,8 +59,8 @@ describe('the log in memory (correctness.md 1.2, #21)', () => {
 
 describe('quorums', () => {
   it('a value is reached by a majority, and by no majority is a higher one', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 7 }), (values) => {
+    assert(
+      property(array(integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 7 }), (values) => {
         const voters = values.map((_, i) => i + 1);
         const value = quorumValue({ voters, votersOld: [], learners: [] }, (member) => values[member - 1]);
         const reached = (least: number) => values.filter((v) => v >= least).length * 2 > values.length;

@@ -166,7 +166,7 @@ export class Scenario {
   }
 
   private hand(message: Message): void {
-    this.lines.push(`${arrow(message)}`);
+    this.lines.push(arrow(message));
     this.rig(String(message.to)).step(message);
     this.collect();
   }
