@@ -9,7 +9,7 @@ export interface StoredSnapshot {
   data: Buffer;
 }
 
-export const NO_SNAPSHOT: SnapshotMeta = {
+const NO_SNAPSHOT: SnapshotMeta = {
   index: 0,
   term: 0,
   membership: { voters: [], votersOld: [], learners: [] },

@@ -20,10 +20,10 @@ import { CounterMachine } from './machine.ts';
 import { SimTimekeeper } from './timekeeper.ts';
 import type { World } from './world.ts';
 
-export const HEARTBEAT_MS = 60;
-export const ELECTION_MS = 400;
+const HEARTBEAT_MS = 60;
+const ELECTION_MS = 400;
 const SPREAD_MS = 200;
-export const LEASE_RATIO = 0.9;
+const LEASE_RATIO = 0.9;
 const PAYLOAD_BYTES = 8;
 const SNAPSHOT_IDS = 1_000_000;
 
