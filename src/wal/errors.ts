@@ -1,7 +1,7 @@
 import { DiskError, StartupError, TorcError } from '../errors.ts';
 
 const WHAT_TO_DO =
-  "this node's replica must be rebuilt (move the directory away, and let it join as a new node); the other nodes serve on";
+  "this node's replica must be rebuilt from the others (set the directory aside, and do not start from it again); the other nodes serve on";
 
 /** What was synced cannot be read: the node may have promised what it no longer knows. */
 export class DamagedError extends StartupError {

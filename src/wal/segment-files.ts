@@ -4,8 +4,9 @@ import type { GroupId } from '../raft/types.ts';
 import { aligned } from './record.ts';
 import { segmentName, type Segment, type Spare } from './segment.ts';
 
-/** Spare files are made ahead so that a batch never waits for one. */
-const SPARES_WANTED = 2;
+/** A spare file is made ahead, so that a batch never waits for one; more are kept when old files become free: that costs no zeros. */
+const SPARES_MADE = 1;
+const SPARES_KEPT = 2;
 const ZEROS = new Uint8Array(256 * 1024);
 /** Zeros are synced bit by bit, so that no sync of the log has to wait behind a whole file of them. */
 const SLICES_PER_SYNC = 4;
@@ -111,7 +112,7 @@ export class SegmentFiles {
     try {
       while (!this.#closing) {
         if (this.#oldestIsFree()) await this.#recycleOldest();
-        else if (this.#spares.length < SPARES_WANTED) await this.#makeSpare();
+        else if (this.#spares.length < SPARES_MADE) await this.#makeSpare();
         else return;
       }
     } catch (error) {
@@ -122,11 +123,10 @@ export class SegmentFiles {
 
   /** A file is free when all that it says is said again in a later one, synced, or is covered by snapshots. */
   #oldestIsFree(): boolean {
+    const oldest = this.segments[0];
     if (this.segments.length < 2) return false;
-    const [oldest, ...later] = this.segments;
-    if (!later.some((segment) => segment.restatedEnd <= this.#mark)) return false;
     for (const group of oldest.highest.keys()) if (this.#needs(oldest, group)) return false;
-    return true;
+    return this.segments.some((segment) => segment !== oldest && segment.restatedEnd <= this.#mark);
   }
 
   #needs(segment: Segment, group: GroupId): boolean {
@@ -137,7 +137,7 @@ export class SegmentFiles {
   async #recycleOldest(): Promise<void> {
     const oldest = this.segments[0];
     this.segments.shift();
-    if (this.#spares.length >= SPARES_WANTED || oldest.sizeBytes < this.#segmentBytes) {
+    if (this.#spares.length >= SPARES_KEPT || oldest.sizeBytes < this.#segmentBytes) {
       await oldest.file.close();
       await this.#disk.remove(oldest.file.path);
       await this.#disk.syncDirectory(this.#directory);

@@ -9,7 +9,7 @@ import type { Durability, WalRecovery } from '../../src/wal/types.ts';
 import { entryOf, SimulatedWorld } from './world.ts';
 
 const GROUPS = [1, 2, 3];
-const RUNS = 150;
+const RUNS = 80;
 
 /** What the log says of one group, if all of it counts. */
 interface GroupState {
