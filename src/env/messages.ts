@@ -63,14 +63,11 @@ export function connectMessages(
   opened: (socket: MessageSocket) => MessageSocketHandler,
   failed: (error: Error) => void,
 ): Timer {
-  const options = {
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    handshakeTimeout: UPGRADE_TIMEOUT_MS,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    generateMask: zeroMask,
-  };
-  const ws = new WebSocket(urlOf(address, path), options);
+  const ws = dial(urlOf(address, path));
+  if (ws instanceof Error) {
+    const failing = setImmediate(() => failed(ws));
+    return { cancel: () => clearImmediate(failing) };
+  }
   let settled = false;
   const settle = (): boolean => !settled && (settled = true);
   ws.once('open', () => {
@@ -84,6 +81,22 @@ export function connectMessages(
       if (settle()) ws.terminate();
     },
   };
+}
+
+/** An address of which no URL can be made is an error like any other of connecting. */
+function dial(url: string): WebSocket | Error {
+  const options = {
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handshakeTimeout: UPGRADE_TIMEOUT_MS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    generateMask: zeroMask,
+  };
+  try {
+    return new WebSocket(url, options);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 function attach(

@@ -9,7 +9,7 @@ const REPLICATION_FACTOR = 3;
 const MIN_NODES_TO_REPLICATE = 3;
 
 /** A shard and the node that is its home, as placement sees them. */
-export interface PlacedShard {
+interface PlacedShard {
   shard: ShardId;
   zone: string;
   machine: string;

@@ -1,6 +1,7 @@
 import type { MessageSocket, MessageSocketHandler } from '../env/contracts.ts';
 import { emptyFrame, framePing, framePong, frameProblem } from './frame.ts';
 import type { FrameHead } from './frame.ts';
+import { MalformedSectionError } from './malformed.ts';
 import { CLOSE_MALFORMED } from './peer-port.ts';
 
 /** The newest round trip counts for an eighth, as in TCP. */
@@ -10,7 +11,7 @@ export interface ConnectionEvents {
   nowMs(): number;
   /** The sender's topology, for the head of each frame. */
   epoch(): { generation: number; epoch: number };
-  /** A whole frame with at least one section. */
+  /** A whole frame. Throws a MalformedSectionError when a section cannot be read. */
   frame(bytes: Buffer): void;
   /** An echo is owed: it goes with the next frame, or alone at the end of the turn. */
   echoOwed(): void;
@@ -87,17 +88,26 @@ export class Connection implements MessageSocketHandler {
   onMessage(bytes: Buffer): void {
     const problem = frameProblem(bytes);
     if (problem !== null) {
-      this.socket.close(CLOSE_MALFORMED, problem);
-      this.events.malformed(problem);
+      this.refuse(problem);
       return;
     }
     this.lastHeard = this.events.nowMs();
     this.takeEchoes(framePing(bytes), framePong(bytes));
-    this.events.frame(bytes);
+    try {
+      this.events.frame(bytes);
+    } catch (error) {
+      if (!(error instanceof MalformedSectionError)) throw error;
+      this.refuse(error.message);
+    }
   }
 
   onClose(code: number, reason: string): void {
     this.events.closed(code, reason);
+  }
+
+  private refuse(problem: string): void {
+    this.socket.close(CLOSE_MALFORMED, problem);
+    this.events.malformed(problem);
   }
 
   private takeEchoes(ping: number, pong: number): void {

@@ -17,8 +17,8 @@ import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
  * what is sent with it. So the secret never travels, no proof can be used again or reflected, and settings are shown to nobody who has
  * not proven it. Instead of its message either side may send a refusal with the reason, and close. Messages are JSON.
  */
-export const PROTOCOL_VERSION_MIN = 1;
-export const PROTOCOL_VERSION_MAX = 1;
+const PROTOCOL_VERSION_MIN = 1;
+const PROTOCOL_VERSION_MAX = 1;
 export const MAX_HANDSHAKE_BYTES = 64 * 1024;
 export const NONCE_BYTES = 32;
 
@@ -26,7 +26,7 @@ export const NONCE_BYTES = 32;
 export type Channel = 'control' | 'bulk' | 'founding';
 
 /** Values of the settings that all nodes share; secrets are not among them. */
-export type SharedSettings = Readonly<Record<string, string | number | boolean>>;
+type SharedSettings = Readonly<Record<string, string | number | boolean>>;
 
 /** What a node is to others. */
 export interface LocalPeer {

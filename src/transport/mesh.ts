@@ -26,7 +26,7 @@ const STANDSTILL_INTERVALS = 2;
 const UINT32_RANGE = 0x1_0000_0000;
 
 /** Another node, and where it is reached. */
-export interface MeshPeer {
+interface MeshPeer {
   node: NodeId;
   address: Address;
 }

@@ -33,7 +33,7 @@ const REPEAT_REPORT_MS = 60_000;
 const MAX_REMEMBERED_REPORTS = 1_000;
 
 export const CLOSE_NORMAL = 1000;
-export const CLOSE_REFUSED = 4001;
+const CLOSE_REFUSED = 4001;
 export const CLOSE_MALFORMED = 4002;
 export const CLOSE_REPLACED = 4003;
 
@@ -70,6 +70,8 @@ export class PeerPort {
   private readonly pending = new Set<Meeting>();
   private readonly open = new Set<MessageSocket>();
   private listener: Listener | null = null;
+  /** Accepted, and not proven yet. */
+  private halfOpen = 0;
   private closed = false;
 
   private constructor(env: PeerPortEnv, options: PeerPortOptions) {
@@ -138,7 +140,7 @@ export class PeerPort {
   }
 
   private accept(socket: MessageSocket): MessageSocketHandler {
-    if (this.closed || this.pending.size >= MAX_PENDING_HANDSHAKES) {
+    if (this.closed || this.halfOpen >= MAX_PENDING_HANDSHAKES) {
       if (!this.closed)
         this.report('warn', socket.remoteAddress, 'too many connections in handshake: one was cut');
       socket.terminate();
@@ -183,11 +185,13 @@ export class PeerPort {
       over: () => {
         timer.cancel();
         this.pending.delete(meeting);
+        if (!dialed) this.halfOpen -= 1;
       },
       closed: () => this.open.delete(socket),
     });
     const timer = this.env.timers.after(timeoutMs, () => meeting.fail('the handshake took too long'));
     this.pending.add(meeting);
+    if (!dialed) this.halfOpen += 1;
     this.open.add(socket);
     return meeting;
   }

@@ -1,7 +1,7 @@
-import { TorcError } from '../errors.ts';
 import { entrySizeAt, parseEntry } from '../raft/entry.ts';
 import type { Entry } from '../raft/entry.ts';
 import type { Membership, MemberId, Message, SnapshotChunk } from '../raft/types.ts';
+import { MalformedSectionError } from './malformed.ts';
 import {
   APPEND_FIELDS,
   APPEND_RESPONSE_FIELDS,
@@ -26,13 +26,6 @@ import {
   VOTE_FIELDS,
   VOTE_RESPONSE_FIELDS,
 } from './raft-layout.ts';
-
-/** Thrown when a section does not hold what its kind says. The connection that brought it should be closed. */
-export class MalformedSectionError extends TorcError {
-  constructor(problem: string) {
-    super('TORC_MALFORMED_SECTION', problem);
-  }
-}
 
 /**
  * Reads the messages of a RAFT section and delivers each. Entries and data are views into `bytes`, not copies; the checksum of every

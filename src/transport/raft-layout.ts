@@ -61,5 +61,5 @@ export const FLAG_SECOND = 2;
 
 export const ROW_KIND_AT = 0;
 export const ROW_FIELDS_AT = 8;
-export const ROW_FIELDS = 8;
+const ROW_FIELDS = 8;
 export const ROW_BYTES = ROW_FIELDS_AT + ROW_FIELDS * FIELD_BYTES;

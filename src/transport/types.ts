@@ -65,7 +65,10 @@ export interface PeerLink {
 }
 
 export interface MeshHandler {
-  /** `bytes[start, end)` is a section's body; the receiver may keep references to it. */
+  /**
+   * `bytes[start, end)` is a section's body; the receiver may keep references to it. A MalformedSectionError thrown here closes the
+   * connection and drops the rest of its frame.
+   */
   onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void;
   onConnected(peer: PeerLink): void;
   onDisconnected(peer: PeerLink): void;

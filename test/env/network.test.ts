@@ -288,6 +288,8 @@ describe('message sockets', () => {
     systemNetwork.connectMessages(listener.address, '/peer', never, fail).cancel();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(failures).toHaveLength(2);
+    systemNetwork.connectMessages({ host: 'no host', port: Number.NaN }, '/peer', never, fail);
+    await until(() => failures.length === 3);
     expect(failures[0]).toMatch(/400/);
     expect(failures[1]).toMatch(/ECONNREFUSED/);
   });

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { ENTRY_HEADER_BYTES, EntryKind, sealEntry, writeEntryHeader } from '../../src/raft/entry.ts';
 import type { Entry } from '../../src/raft/entry.ts';
 import type { Heartbeat, HeartbeatResponse, Message } from '../../src/raft/types.ts';
-import { MalformedSectionError, readHeartbeatRows, readMessages } from '../../src/transport/raft-decode.ts';
+import { MalformedSectionError } from '../../src/transport/malformed.ts';
+import { readHeartbeatRows, readMessages } from '../../src/transport/raft-decode.ts';
 import { writeHeartbeatRow, writeMessage } from '../../src/transport/raft-encode.ts';
 import { SectionBuffer } from '../../src/transport/section-buffer.ts';
 

@@ -9,7 +9,7 @@ import type { MeshLimits } from '../../src/transport/mesh.ts';
 import type { Mesh, PeerLink, SectionKind } from '../../src/transport/types.ts';
 import type { NodeId } from '../../src/topology/types.ts';
 
-export const CLUSTER = 'c'.repeat(40);
+const CLUSTER = 'c'.repeat(40);
 
 /** Node ids that sort as their numbers. */
 export function nodeId(number: number): NodeId {
@@ -61,7 +61,7 @@ export function localPeer(number: number, changes: Partial<LocalPeer> = {}): Loc
   };
 }
 
-export interface Received {
+interface Received {
   from: NodeId;
   kind: SectionKind;
   text: string;
