@@ -21,7 +21,10 @@ const key = fc.oneof(
   fc.integer({ min: 0, max: 3 }).map((number) => `a much longer key, number ${number}`),
 );
 const field = fc.integer({ min: 0, max: 20 }).map((number) => `field${number}`);
-const smallValue = fc.string({ maxLength: 20 });
+const smallValue = fc.oneof(
+  { weight: 12, arbitrary: fc.string({ maxLength: 20 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 8000, max: 30_000 }).map((length) => 'l'.repeat(length)) },
+);
 const value = fc.oneof(
   { weight: 6, arbitrary: fc.string({ maxLength: 40 }) },
   { weight: 2, arbitrary: fc.integer({ min: 100, max: 12_000 }).map((length) => 'v'.repeat(length)) },
@@ -65,7 +68,7 @@ export const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
       key,
       from: fc.integer({ min: 0, max: 400 }),
       count: fc.integer({ min: 1, max: 300 }),
-      value: smallValue,
+      value: fc.string({ maxLength: 20 }),
     }),
   },
   {
