@@ -73,6 +73,74 @@ describe('a snapshot', () => {
     );
   });
 
+  test('holds large values as they were, though they change, move or go in the midst of it', () => {
+    const name = fc.constantFrom('hash0', 'hash1', 'long0', 'long1', 'other');
+    const field = fc.integer({ min: 0, max: 220 }).map((number) => `field${number}`);
+    const length = fc.constantFrom(40_000, 40_002, 45_000, 100);
+    const write = fc.oneof(
+      fc.tuple(name, field, length).map(([key, of, size]) => (twin: Twin) => {
+        if (key.startsWith('long')) twin.setString(0, key, 'n'.repeat(size), 0);
+        else twin.hashSet(0, key, of, size > 44_000 ? 'm'.repeat(size / 4) : `new ${size}`);
+      }),
+      fc.tuple(name, field).map(([key, of]) => (twin: Twin) => {
+        if (key.startsWith('long')) twin.resize(0, key, 40_001);
+        else twin.hashDelete(0, key, of);
+      }),
+      fc.tuple(name, field).map(
+        ([key, of]) =>
+          (twin: Twin) =>
+            twin.hashSet(0, key, of, 'set'),
+      ),
+      fc.tuple(name, name).map(
+        ([from, to]) =>
+          (twin: Twin) =>
+            twin.rename(0, from, 0, to),
+      ),
+      name.map((key) => (twin: Twin) => twin.expire(0, key, 90_000)),
+      name.map((key) => (twin: Twin) => twin.remove(0, key)),
+      fc.constant((twin: Twin) => twin.keyspace.reclaim(100)),
+      fc.constant((twin: Twin) => twin.flush(0)),
+    );
+    const turns = fc.array(fc.tuple(fc.constantFrom(200, 9000), fc.array(write, { maxLength: 3 })), {
+      minLength: 4,
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(turns, (all) => {
+        const slabs = createSlabPool();
+        const twin = new Twin(newKeyspace(slabs));
+        for (let number = 0; number < 400; number += 1) {
+          const value = number % 50 === 7 ? 'v'.repeat(20_000) : `value${number}`;
+          twin.hashSet(0, `hash${number % 2}`, `field${number >>> 1}`, value);
+          if (number < 40) twin.setString(1, `key${number}`, 'short', 0);
+        }
+        for (let number = 0; number < 2; number += 1)
+          twin.setString(0, `long${number}`, 'x'.repeat(40_000), 0);
+        const expected = copyOf(twin.model);
+        const digest = digestOf(twin.keyspace, 50);
+        const snapshot = twin.keyspace.beginSnapshot();
+        const taken: Buffer[] = [];
+        for (const [maxBytes, writes] of all) {
+          const slice = snapshot.next(maxBytes);
+          if (slice !== null) taken.push(slice);
+          for (const each of writes) {
+            twin.tick(0);
+            each(twin);
+          }
+        }
+        taken.push(...rest(snapshot, 4096));
+        twin.check();
+        const loaded = load(Buffer.concat(taken), 10_000, twin.timeMs);
+        checkContent(loaded, expected);
+        expect(digestOf(loaded, 7)).toBe(digest);
+        twin.flush(-1);
+        while (twin.keyspace.reclaim(100));
+        expect(slabs.takenBytes).toBe(0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('that is abandoned frees what it kept, and another may begin', () => {
     const slabs = createSlabPool();
     const twin = new Twin(newKeyspace(slabs));

@@ -15,14 +15,18 @@ export type Step =
   | { do: 'reclaim'; items: number }
   | { do: 'tick'; passedMs: number };
 
-const db = fc.integer({ min: 0, max: 2 });
-const key = fc.oneof(
-  fc.integer({ min: 0, max: 15 }).map((number) => `k${number}`),
-  fc.integer({ min: 0, max: 3 }).map((number) => `a much longer key, number ${number}`),
+const db = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 }) },
 );
-const field = fc.integer({ min: 0, max: 20 }).map((number) => `field${number}`);
+const key = fc.oneof(
+  fc.integer({ min: 0, max: 5 }).map((number) => `k${number}`),
+  fc.integer({ min: 0, max: 3 }).map((number) => `a much longer key, number ${number % 2}`),
+);
+const field = fc.integer({ min: 0, max: 9 }).map((number) => `field${number}`);
 const smallValue = fc.oneof(
-  { weight: 12, arbitrary: fc.string({ maxLength: 20 }) },
+  { weight: 40, arbitrary: fc.string({ maxLength: 14 }) },
+  { weight: 2, arbitrary: fc.string({ maxLength: 20 }) },
   { weight: 1, arbitrary: fc.integer({ min: 8000, max: 30_000 }).map((length) => 'l'.repeat(length)) },
 );
 const value = fc.oneof(
