@@ -144,6 +144,24 @@ describe('a snapshot', () => {
     );
   });
 
+  test('holds a long field as it was, rewritten before, while and after it is passed', () => {
+    for (const passed of [0, 1, 4, 30]) {
+      const twin = new Twin();
+      for (let number = 0; number < 10; number += 1)
+        twin.hashSet(0, 'hash', `field${number}`, 'v'.repeat(20_000));
+      const expected = copyOf(twin.model);
+      const snapshot = twin.keyspace.beginSnapshot();
+      const taken: Buffer[] = [];
+      for (let slice = 0; slice < passed; slice += 1) taken.push(snapshot.next(9000) ?? Buffer.alloc(0));
+      twin.tick(0);
+      for (let number = 0; number < 10; number += 1)
+        twin.hashSet(0, 'hash', `field${number}`, 'w'.repeat(20_000));
+      taken.push(...rest(snapshot, 9000));
+      checkContent(load(Buffer.concat(taken), 10_000, twin.timeMs), expected);
+      twin.check();
+    }
+  });
+
   test('that is abandoned frees what it kept, and another may begin', () => {
     const slabs = createSlabPool();
     const twin = new Twin(newKeyspace(slabs));
