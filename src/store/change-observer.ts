@@ -6,9 +6,8 @@ export interface ChangeObserver {
   beforeKey(entry: Handle): void;
   /** A field of a large hash is about to be replaced or removed. */
   beforeField(table: Handle, field: Handle, hash: number): void;
-  /** Whether the observer still reads the value's bytes: then they must not change in place. */
-  reads(entry: Handle): boolean;
-  /** The entry or table is out of use. True: the observer still reads it, and frees it when done. */
-  keepsEntry(entry: Handle): boolean;
-  keepsTable(table: Handle): boolean;
+  /** Whether the observer still reads the value in this block, an entry or a field: then it must not change in place. */
+  reads(block: Handle): boolean;
+  /** An entry, field or table is out of use. True: the observer still reads it, and frees it when done. */
+  keeps(block: Handle): boolean;
 }

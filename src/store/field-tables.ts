@@ -59,19 +59,31 @@ export class FieldTables {
     const old = this.dictionary.find(table, hash, bytes, start, end);
     if (old !== NO_BLOCK) this.observer?.beforeField(table, old, hash);
     const size = FIELD_HEADER_BYTES + end - start + valueEnd - valueStart;
-    const kept = old !== NO_BLOCK && this.slabs.capacity(old) === roundedSize(size);
-    const field = kept ? old : this.createField(bytes, start, end, size);
-    this.writeValue(field, valueBytes, valueStart, valueEnd, version);
-    if (kept) return false;
-    if (old === NO_BLOCK) {
-      this.dictionary.insert(table, hash, field);
-      this.dictionary.addToOwnerDouble(table, roundedSize(size) + INDEX_SHARE_BYTES);
-      return true;
+    if (old !== NO_BLOCK && this.canRewrite(old, size)) {
+      this.writeValue(old, valueBytes, valueStart, valueEnd, version);
+      return false;
     }
-    this.dictionary.addToOwnerDouble(table, roundedSize(size) - this.slabs.capacity(old));
-    this.dictionary.replace(table, hash, old, field);
-    this.slabs.free(old);
-    return false;
+    const field = this.createField(bytes, start, end, size);
+    this.writeValue(field, valueBytes, valueStart, valueEnd, version);
+    this.enter(table, hash, old, field);
+    return old === NO_BLOCK;
+  }
+
+  /** A new field whose value of this length is yet to be written; NO_BLOCK when the field is there already. */
+  reserve(
+    table: Handle,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueLength: number,
+    version: number,
+  ): Handle {
+    const hash = this.hashOf(bytes, start, end);
+    if (this.dictionary.find(table, hash, bytes, start, end) !== NO_BLOCK) return NO_BLOCK;
+    const field = this.createField(bytes, start, end, FIELD_HEADER_BYTES + end - start + valueLength);
+    this.describe(field, valueLength, version);
+    this.enter(table, hash, NO_BLOCK, field);
+    return field;
   }
 
   /** True when the field was there. */
@@ -82,7 +94,7 @@ export class FieldTables {
     this.observer?.beforeField(table, field, hash);
     this.dictionary.remove(table, hash, field);
     this.dictionary.addToOwnerDouble(table, -this.slabs.capacity(field) - INDEX_SHARE_BYTES);
-    this.slabs.free(field);
+    this.release(field);
     return true;
   }
 
@@ -136,7 +148,9 @@ export class FieldTables {
     visitor(bytes, this.fieldStart(field), valueStart, bytes, valueStart, this.valueEnd(field));
   }
 
-  freeField(field: Handle): void {
+  /** Frees a field that is out of its table. */
+  release(field: Handle): void {
+    if (this.observer !== null && this.observer.keeps(field)) return;
     this.slabs.free(field);
   }
 
@@ -148,6 +162,30 @@ export class FieldTables {
     return this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + word];
   }
 
+  private canRewrite(field: Handle, sizeBytes: number): boolean {
+    if (this.slabs.capacity(field) !== roundedSize(sizeBytes)) return false;
+    return this.observer === null || !this.observer.reads(field);
+  }
+
+  /** Puts the field into the table, in the place of `old` if there is one. */
+  private enter(table: Handle, hash: number, old: Handle, field: Handle): void {
+    const delta = this.slabs.capacity(field);
+    if (old === NO_BLOCK) {
+      this.dictionary.insert(table, hash, field);
+      this.dictionary.addToOwnerDouble(table, delta + INDEX_SHARE_BYTES);
+      return;
+    }
+    this.dictionary.addToOwnerDouble(table, delta - this.slabs.capacity(old));
+    this.dictionary.replace(table, hash, old, field);
+    this.release(old);
+  }
+
+  private describe(field: Handle, valueLength: number, version: number): void {
+    const slab = field >>> SLAB_SHIFT;
+    this.slabs.words[slab][(field & UNIT_MASK) * 2 + VALUE_LENGTH_WORD] = valueLength;
+    this.slabs.doubles[slab][(field & UNIT_MASK) + VERSION_DOUBLE] = version;
+  }
+
   private createField(bytes: Uint8Array, start: number, end: number, sizeBytes: number): Handle {
     const field = this.slabs.take(sizeBytes);
     this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + KEY_LENGTH_WORD] = end - start;
@@ -156,9 +194,7 @@ export class FieldTables {
   }
 
   private writeValue(field: Handle, bytes: Uint8Array, start: number, end: number, version: number): void {
-    const slab = field >>> SLAB_SHIFT;
-    this.slabs.words[slab][(field & UNIT_MASK) * 2 + VALUE_LENGTH_WORD] = end - start;
-    this.slabs.doubles[slab][(field & UNIT_MASK) + VERSION_DOUBLE] = version;
+    this.describe(field, end - start, version);
     copyBytes(bytes, start, end, this.bytes(field), this.valueStart(field));
   }
 }

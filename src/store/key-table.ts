@@ -186,7 +186,7 @@ export class KeyTable {
 
   /** Frees an entry that is out of the index, without its table. */
   release(entry: Handle): void {
-    if (this.observer !== null && this.observer.keepsEntry(entry)) return;
+    if (this.observer !== null && this.observer.keeps(entry)) return;
     this.entries.slabs.free(entry);
   }
 
@@ -197,7 +197,7 @@ export class KeyTable {
   }
 
   releaseTable(table: Handle): void {
-    if (this.observer !== null && this.observer.keepsTable(table)) return;
+    if (this.observer !== null && this.observer.keeps(table)) return;
     if (this.tables.count(table) > FREE_AT_ONCE_FIELDS) this.reclaimer.addTable(table);
     else this.freeTable(table);
   }
@@ -230,7 +230,7 @@ export class KeyTable {
   private freeTable(table: Handle): void {
     const fields = this.tables.dictionary.collect(table, 0, this.tables.count(table));
     for (let index = 0; index < fields; index += 1) {
-      this.tables.freeField(this.tables.dictionary.collected[index]);
+      this.tables.release(this.tables.dictionary.collected[index]);
     }
     this.tables.dictionary.free(table);
   }

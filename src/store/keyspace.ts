@@ -32,7 +32,10 @@ export interface KeyspaceOptions {
   slabs: SlabPool;
   /** Read at each write that they matter to: the owner may change them between entries. */
   limits: KeyspaceLimits;
-  /** A secret of the cluster against keys made to collide; the same on all nodes, or scan cursors do not outlive a change of leader. */
+  /**
+   * Seeds the hash of keys and fields: a number of the cluster's, so that sets of keys that collide are not the same everywhere. The same on
+   * all nodes, or scan cursors do not outlive a change of leader; all else is the same whatever it is.
+   */
   hashSeed?: number;
 }
 

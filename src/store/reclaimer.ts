@@ -60,7 +60,7 @@ export class Reclaimer {
   private freeFields(work: TableWork, limit: number): number {
     const tables = this.keys.tables;
     const found = tables.dictionary.collect(work.table, work.nextHash, limit);
-    for (let index = 0; index < found; index += 1) tables.freeField(tables.dictionary.collected[index]);
+    for (let index = 0; index < found; index += 1) tables.release(tables.dictionary.collected[index]);
     work.nextHash = tables.dictionary.nextHash;
     if (work.nextHash === END_OF_HASHES) tables.dictionary.free(work.table);
     return found + 1;

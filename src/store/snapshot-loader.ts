@@ -11,6 +11,7 @@ import {
   FORMAT_VERSION,
   FRAME_HEADER_BYTES,
   KeyRecord,
+  LongFieldRecord,
   MAGIC,
   PartRecord,
   PREAMBLE_BYTES,
@@ -21,9 +22,12 @@ import { DATABASE_COUNT, Encoding, type KeyspaceLoad, ValueType } from './types.
 
 const MAX_FRAME_BYTES = 2 ** 30;
 
-/** A long string or large hash of which not all has come. */
+/** A long string, large hash or long field of which not all has come. */
 interface Part {
+  /** The key's entry. */
   entry: Handle;
+  /** The field, of a long field. */
+  field: Handle;
   /** Bytes or fields still to come. */
   missing: number;
 }
@@ -110,6 +114,9 @@ export class SnapshotLoader implements KeyspaceLoad {
         const field = bytes.readUInt32LE(start + FieldRecord.FIELD_LENGTH);
         return FieldRecord.BYTES + field + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
       }
+      case RecordKind.LONG_FIELD:
+        if (length < LongFieldRecord.BYTES) return -1;
+        return LongFieldRecord.BYTES + bytes.readUInt32LE(start + LongFieldRecord.FIELD_LENGTH);
       case RecordKind.END:
         return EndRecord.BYTES;
       default:
@@ -125,6 +132,9 @@ export class SnapshotLoader implements KeyspaceLoad {
         break;
       case RecordKind.FIELD:
         this.readField();
+        break;
+      case RecordKind.LONG_FIELD:
+        this.readLongField();
         break;
       case RecordKind.END:
         this.ended = true;
@@ -148,7 +158,11 @@ export class SnapshotLoader implements KeyspaceLoad {
       const valueStart = start + KeyRecord.BYTES + entries.keyLength(entry);
       copyBytes(bytes, valueStart, valueStart + length, entries.bytes(entry), entries.valueStart(entry));
     } else if (length > 0) {
-      this.parts.set(bytes.readUInt32LE(start + KeyRecord.NUMBER), { entry, missing: length });
+      this.parts.set(bytes.readUInt32LE(start + KeyRecord.NUMBER), {
+        entry,
+        field: NO_BLOCK,
+        missing: length,
+      });
     }
     this.keys.add(entry, this.keys.hashOfEntry(entry));
   }
@@ -182,25 +196,43 @@ export class SnapshotLoader implements KeyspaceLoad {
 
   private readPart(): void {
     const { bytes, start } = this.records;
-    const { entries } = this.keys;
+    const { entries, tables } = this.keys;
+    const number = bytes.readUInt32LE(start + PartRecord.NUMBER);
     const length = bytes.readUInt32LE(start + PartRecord.LENGTH);
-    const part = this.part(bytes.readUInt32LE(start + PartRecord.NUMBER), length, ValueType.STRING);
-    const at = entries.valueStart(part.entry) + entries.valueLength(part.entry) - part.missing;
-    copyBytes(
-      bytes,
-      start + PartRecord.BYTES,
-      start + PartRecord.BYTES + length,
-      entries.bytes(part.entry),
-      at,
-    );
-    this.received(bytes.readUInt32LE(start + PartRecord.NUMBER), part, length);
+    const part = this.part(number, length, false);
+    const ofField = part.field !== NO_BLOCK;
+    const target = ofField ? tables.bytes(part.field) : entries.bytes(part.entry);
+    const end = ofField
+      ? tables.valueEnd(part.field)
+      : entries.valueStart(part.entry) + entries.valueLength(part.entry);
+    const from = start + PartRecord.BYTES;
+    copyBytes(bytes, from, from + length, target, end - part.missing);
+    this.received(number, part, length);
+  }
+
+  private readLongField(): void {
+    const { bytes, start } = this.records;
+    const { entries, tables } = this.keys;
+    const number = bytes.readUInt32LE(start + LongFieldRecord.TABLE);
+    const part = this.part(number, 1, true);
+    const { entry } = part;
+    const at = start + LongFieldRecord.BYTES;
+    const end = at + bytes.readUInt32LE(start + LongFieldRecord.FIELD_LENGTH);
+    const length = bytes.readUInt32LE(start + LongFieldRecord.VALUE_LENGTH);
+    const table = entries.valueLength(entry);
+    const before = tables.usedBytes(table);
+    const field = tables.reserve(table, bytes, at, end, length, entries.version(entry));
+    if (field === NO_BLOCK) throw new SnapshotDamagedError('a field comes twice');
+    this.keys.account(entry, tables.usedBytes(table) - before);
+    this.received(number, part, 1);
+    this.parts.set(bytes.readUInt32LE(start + LongFieldRecord.NUMBER), { entry, field, missing: length });
   }
 
   private readField(): void {
     const { bytes, start } = this.records;
     const { entries, tables } = this.keys;
     const number = bytes.readUInt32LE(start + FieldRecord.NUMBER);
-    const part = this.part(number, 1, ValueType.HASH);
+    const part = this.part(number, 1, true);
     const field = start + FieldRecord.BYTES;
     const value = field + bytes.readUInt32LE(start + FieldRecord.FIELD_LENGTH);
     const end = value + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
@@ -213,12 +245,17 @@ export class SnapshotLoader implements KeyspaceLoad {
     this.received(number, part, 1);
   }
 
-  private part(number: number, length: number, type: ValueType): Part {
+  private part(number: number, length: number, ofTable: boolean): Part {
     const part = this.parts.get(number);
-    if (part === undefined || part.missing < length || this.keys.entries.type(part.entry) !== type) {
+    const isTable = part !== undefined && this.isTable(part);
+    if (part === undefined || part.missing < length || isTable !== ofTable) {
       throw new SnapshotDamagedError('a part belongs to nothing');
     }
     return part;
+  }
+
+  private isTable(part: Part): boolean {
+    return part.field === NO_BLOCK && this.keys.entries.encoding(part.entry) === Encoding.HASHTABLE;
   }
 
   private received(number: number, part: Part, length: number): void {

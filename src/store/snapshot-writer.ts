@@ -19,22 +19,25 @@ import {
   FORMAT_VERSION,
   FRAME_HEADER_BYTES,
   KeyRecord,
+  LongFieldRecord,
   MAGIC,
   PartRecord,
   RecordKind,
 } from './snapshot-format.ts';
 import { DATABASE_COUNT, Encoding, type KeyspaceSnapshot, ValueType } from './types.ts';
 
-/** Longer strings are walked in parts of this size. */
+/** Longer values are walked in parts of this size. */
 const PART_BYTES = 8 * 1024;
 const BATCH_ITEMS = 16;
 /** Passing over what is not part of the snapshot counts too, or a slice could examine the whole keyspace. */
 const BYTES_PER_EXAMINED = 32;
 
-/** A long string (by its entry) or a large hash (by its table) of which not all is written yet. */
+type WalkKind = 'string' | 'table' | 'field';
+
+/** A long string (by its entry), a large hash (by its table) or a long field of which not all is written yet. */
 interface Walk {
   number: number;
-  kind: 'string' | 'table';
+  kind: WalkKind;
   block: Handle;
   /** The offset or hash to go on from. */
   place: number;
@@ -105,19 +108,11 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     if (this.keys.tables.version(field) <= this.version) this.writeField(walk, field);
   }
 
-  reads(entry: Handle): boolean {
-    return this.walks.has(entry);
+  reads(block: Handle): boolean {
+    return this.walks.has(block);
   }
 
-  keepsEntry(entry: Handle): boolean {
-    return this.keep(entry);
-  }
-
-  keepsTable(table: Handle): boolean {
-    return this.keep(table);
-  }
-
-  private keep(block: Handle): boolean {
+  keeps(block: Handle): boolean {
     const walk = this.walks.get(block);
     if (walk === undefined) return false;
     walk.kept = true;
@@ -133,7 +128,7 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   /** Takes a step; returns how many items it examined. */
   private advance(): number {
     for (const walk of this.walks.values()) {
-      return walk.kind === 'string' ? this.writePart(walk) : this.writeFields(walk);
+      return walk.kind === 'table' ? this.writeFields(walk) : this.writePart(walk);
     }
     if (this.db < DATABASE_COUNT) return this.writeKeys();
     assert(this.writtenKeys === this.expectedKeys, 'a snapshot holds every key that was there');
@@ -193,7 +188,7 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     this.out.append(entries.bytes(entry), start, start + length);
   }
 
-  private beginWalk(kind: 'string' | 'table', block: Handle): number {
+  private beginWalk(kind: WalkKind, block: Handle): number {
     this.walkNumber += 1;
     this.walks.set(block, { number: this.walkNumber, kind, block, place: 0, kept: false });
     return this.walkNumber;
@@ -221,9 +216,12 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   }
 
   private writePart(walk: Walk): number {
-    const { entries } = this.keys;
-    const start = entries.valueStart(walk.block) + walk.place;
-    const length = Math.min(PART_BYTES, entries.valueLength(walk.block) - walk.place);
+    const { entries, tables } = this.keys;
+    const ofField = walk.kind === 'field';
+    const first = ofField ? tables.valueStart(walk.block) : entries.valueStart(walk.block);
+    const end = ofField ? tables.valueEnd(walk.block) : first + entries.valueLength(walk.block);
+    const start = first + walk.place;
+    const length = Math.min(PART_BYTES, end - start);
     this.out.reserve(PartRecord.BYTES);
     const { bytes, end: at } = this.out;
     bytes[at] = RecordKind.PART;
@@ -232,7 +230,7 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     this.out.end = at + PartRecord.BYTES;
     this.out.append(entries.bytes(walk.block), start, start + length);
     walk.place += length;
-    if (walk.place === entries.valueLength(walk.block)) this.endWalk(walk);
+    if (start + length === end) this.endWalk(walk);
     return 1;
   }
 
@@ -260,6 +258,10 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     const start = tables.fieldStart(field);
     const valueStart = tables.valueStart(field);
     const valueEnd = tables.valueEnd(field);
+    if (valueEnd - valueStart > PART_BYTES) {
+      this.writeLongField(walk, field);
+      return;
+    }
     this.out.reserve(FieldRecord.BYTES);
     const { bytes, end: at } = this.out;
     bytes[at] = RecordKind.FIELD;
@@ -270,10 +272,26 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     this.out.append(tables.bytes(field), start, valueEnd);
   }
 
+  private writeLongField(walk: Walk, field: Handle): void {
+    const { tables } = this.keys;
+    const start = tables.fieldStart(field);
+    const valueStart = tables.valueStart(field);
+    this.out.reserve(LongFieldRecord.BYTES);
+    const { bytes, end: at } = this.out;
+    bytes[at] = RecordKind.LONG_FIELD;
+    bytes.writeUInt32LE(walk.number, at + LongFieldRecord.TABLE);
+    bytes.writeUInt32LE(this.beginWalk('field', field), at + LongFieldRecord.NUMBER);
+    bytes.writeUInt32LE(valueStart - start, at + LongFieldRecord.FIELD_LENGTH);
+    bytes.writeUInt32LE(tables.valueEnd(field) - valueStart, at + LongFieldRecord.VALUE_LENGTH);
+    this.out.end = at + LongFieldRecord.BYTES;
+    this.out.append(tables.bytes(field), start, valueStart);
+  }
+
   private endWalk(walk: Walk): void {
     this.walks.delete(walk.block);
     if (!walk.kept) return;
     if (walk.kind === 'string') this.keys.release(walk.block);
+    else if (walk.kind === 'field') this.keys.tables.release(walk.block);
     else this.keys.releaseTable(walk.block);
   }
 

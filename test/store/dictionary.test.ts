@@ -90,12 +90,14 @@ describe('a dictionary', () => {
     });
   }
 
-  test('takes ten bytes a pair, small or large', () => {
+  test('takes ten bytes a pair, small or large, and gives them back', () => {
     for (const count of [300, 20_000]) {
       const harness = new Harness();
       for (let name = 0; name < count; name += 1) harness.add(name, hashOf(name, 'even'));
       const index = harness.slabs.takenBytes - count * 16;
       expect(index / count).toBeLessThan(11);
+      for (let name = 100; name < count; name += 1) harness.remove(name);
+      expect(harness.slabs.takenBytes - 100 * 16).toBeLessThan(100 * 20);
     }
   });
 

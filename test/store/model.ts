@@ -26,8 +26,8 @@ export function slotOf(key: string): number {
   return slot;
 }
 
-export function newKeyspace(slabs: SlabPool = createSlabPool()): Keyspace {
-  return createKeyspace({ slabs, limits: LIMITS });
+export function newKeyspace(slabs: SlabPool = createSlabPool(), hashSeed = 0): Keyspace {
+  return createKeyspace({ slabs, limits: LIMITS, hashSeed });
 }
 
 function varint(length: number): number {

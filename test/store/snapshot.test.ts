@@ -73,6 +73,95 @@ describe('a snapshot', () => {
     );
   });
 
+  test('holds large values as they were, though they change, move or go in the midst of it', () => {
+    const name = fc.constantFrom('hash0', 'hash1', 'long0', 'long1', 'other');
+    const field = fc.integer({ min: 0, max: 220 }).map((number) => `field${number}`);
+    const length = fc.constantFrom(40_000, 40_002, 45_000, 100);
+    const write = fc.oneof(
+      fc.tuple(name, field, length).map(([key, of, size]) => (twin: Twin) => {
+        if (key.startsWith('long')) twin.setString(0, key, 'n'.repeat(size), 0);
+        else twin.hashSet(0, key, of, size > 44_000 ? 'm'.repeat(11_250) : `new ${size}`);
+      }),
+      fc.tuple(name, field).map(([key, of]) => (twin: Twin) => {
+        if (key.startsWith('long')) twin.resize(0, key, 40_001);
+        else twin.hashDelete(0, key, of);
+      }),
+      fc.tuple(name, field).map(
+        ([key, of]) =>
+          (twin: Twin) =>
+            twin.hashSet(0, key, of, 'set'),
+      ),
+      fc.tuple(name, name).map(
+        ([from, to]) =>
+          (twin: Twin) =>
+            twin.rename(0, from, 0, to),
+      ),
+      name.map((key) => (twin: Twin) => twin.expire(0, key, 90_000)),
+      name.map((key) => (twin: Twin) => twin.remove(0, key)),
+      fc.constant((twin: Twin) => twin.keyspace.reclaim(100)),
+      fc.constant((twin: Twin) => twin.flush(0)),
+    );
+    const turns = fc.array(
+      fc.tuple(fc.constantFrom(200, 600, 600, 600, 9000), fc.array(write, { maxLength: 4 })),
+      {
+        minLength: 4,
+        maxLength: 40,
+      },
+    );
+    fc.assert(
+      fc.property(turns, (all) => {
+        const slabs = createSlabPool();
+        const twin = new Twin(newKeyspace(slabs));
+        for (let number = 0; number < 400; number += 1) {
+          const value = number % 16 < 2 ? 'v'.repeat(11_250) : `value${number}`;
+          twin.hashSet(0, `hash${number % 2}`, `field${number >>> 1}`, value);
+          if (number < 40) twin.setString(1, `key${number}`, 'short', 0);
+        }
+        for (let number = 0; number < 2; number += 1)
+          twin.setString(0, `long${number}`, 'x'.repeat(40_000), 0);
+        const expected = copyOf(twin.model);
+        const digest = digestOf(twin.keyspace, 50);
+        const snapshot = twin.keyspace.beginSnapshot();
+        const taken: Buffer[] = [];
+        for (const [maxBytes, writes] of all) {
+          const slice = snapshot.next(maxBytes);
+          if (slice !== null) taken.push(slice);
+          for (const each of writes) {
+            twin.tick(0);
+            each(twin);
+          }
+        }
+        taken.push(...rest(snapshot, 4096));
+        twin.check();
+        const loaded = load(Buffer.concat(taken), 10_000, twin.timeMs);
+        checkContent(loaded, expected);
+        expect(digestOf(loaded, 7)).toBe(digest);
+        twin.flush(-1);
+        while (twin.keyspace.reclaim(100));
+        expect(slabs.takenBytes).toBe(0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('holds a long field as it was, rewritten before, while and after it is passed', () => {
+    for (const passed of [0, 1, 4, 30]) {
+      const twin = new Twin();
+      for (let number = 0; number < 10; number += 1)
+        twin.hashSet(0, 'hash', `field${number}`, 'v'.repeat(20_000));
+      const expected = copyOf(twin.model);
+      const snapshot = twin.keyspace.beginSnapshot();
+      const taken: Buffer[] = [];
+      for (let slice = 0; slice < passed; slice += 1) taken.push(snapshot.next(9000) ?? Buffer.alloc(0));
+      twin.tick(0);
+      for (let number = 0; number < 10; number += 1)
+        twin.hashSet(0, 'hash', `field${number}`, 'w'.repeat(20_000));
+      taken.push(...rest(snapshot, 9000));
+      checkContent(load(Buffer.concat(taken), 10_000, twin.timeMs), expected);
+      twin.check();
+    }
+  });
+
   test('that is abandoned frees what it kept, and another may begin', () => {
     const slabs = createSlabPool();
     const twin = new Twin(newKeyspace(slabs));
@@ -114,6 +203,17 @@ describe('a snapshot', () => {
     checkContent(twin.keyspace, expected.model);
     while (twin.keyspace.reclaim(100));
     checkContent(twin.keyspace, expected.model);
+  });
+
+  test('means the same where keys are hashed with another seed', () => {
+    const twin = filled(300);
+    const digest = digestOf(twin.keyspace, 100);
+    const { usedBytes } = twin.keyspace;
+    const bytes = Buffer.concat(rest(twin.keyspace.beginSnapshot(), 500));
+    const loaded = load(bytes, 5000, twin.timeMs, newKeyspace(createSlabPool(), 12_345));
+    checkContent(loaded, twin.model);
+    expect(digestOf(loaded, 100)).toBe(digest);
+    expect(loaded.usedBytes).toBe(usedBytes);
   });
 
   test('that is damaged is refused with a typed error', () => {

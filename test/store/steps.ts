@@ -15,13 +15,20 @@ export type Step =
   | { do: 'reclaim'; items: number }
   | { do: 'tick'; passedMs: number };
 
-const db = fc.integer({ min: 0, max: 2 });
-const key = fc.oneof(
-  fc.integer({ min: 0, max: 15 }).map((number) => `k${number}`),
-  fc.integer({ min: 0, max: 3 }).map((number) => `a much longer key, number ${number}`),
+const db = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 }) },
 );
-const field = fc.integer({ min: 0, max: 20 }).map((number) => `field${number}`);
-const smallValue = fc.string({ maxLength: 20 });
+const key = fc.oneof(
+  fc.integer({ min: 0, max: 5 }).map((number) => `k${number}`),
+  fc.integer({ min: 0, max: 3 }).map((number) => `a much longer key, number ${number % 2}`),
+);
+const field = fc.integer({ min: 0, max: 9 }).map((number) => `field${number}`);
+const smallValue = fc.oneof(
+  { weight: 40, arbitrary: fc.string({ maxLength: 14 }) },
+  { weight: 2, arbitrary: fc.string({ maxLength: 20 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 8000, max: 30_000 }).map((length) => 'l'.repeat(length)) },
+);
 const value = fc.oneof(
   { weight: 6, arbitrary: fc.string({ maxLength: 40 }) },
   { weight: 2, arbitrary: fc.integer({ min: 100, max: 12_000 }).map((length) => 'v'.repeat(length)) },
@@ -65,7 +72,7 @@ export const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
       key,
       from: fc.integer({ min: 0, max: 400 }),
       count: fc.integer({ min: 1, max: 300 }),
-      value: smallValue,
+      value: fc.string({ maxLength: 20 }),
     }),
   },
   {
