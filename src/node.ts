@@ -2,7 +2,6 @@
 import { createAdminHandler } from './admin/handler.ts';
 import type { BuildInfo, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
-import { announceNotReady } from './commands/sentinel.ts';
 import { COMMANDS } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
@@ -18,7 +17,8 @@ import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { ComposedNodeView } from './server/node-view.ts';
-import { Peers, sendNews, type PeerNews } from './server/peers.ts';
+import { News } from './server/news.ts';
+import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
 import { Router, runEndOf, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
@@ -34,12 +34,11 @@ import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
-import { MalformedSectionError } from './transport/raft-decode.ts';
+import { MalformedSectionError } from './transport/malformed.ts';
 import { SectionKind, type Mesh, type MeshHandler, type PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 
-const NEWS_INTERVAL_MS = 500;
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
@@ -93,12 +92,9 @@ class Node implements RunningNode, MeshHandler {
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
-  private view: ComposedNodeView | null = null;
-  private wasReady = new Map<NodeId, boolean>();
-  private nextNewsMs = 0;
+  private news: News | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
-  private ledShards = '';
   private isStopping = false;
   private fatalError: Error | null = null;
   private fatalHandler: ((error: Error) => void) | null = null;
@@ -214,29 +210,7 @@ class Node implements RunningNode, MeshHandler {
       return row === null ? null : (numbers.key.get(row) ?? null);
     };
 
-    const engine = new Engine(env.clock, env.timers, opened.wal, opened.recovery.timeCeilingMs, {
-      send: (message) => this.wire?.send(message),
-      beforeSeal: () => this.beforeSeal(),
-      snapshots: (replica, ready) => snapshotter.handle(replica, ready),
-      flush: () => this.flush(),
-      maintain: () => this.maintain(),
-      fatal: (error) => this.fatal(error),
-    });
-    this.engine = engine;
-    const snapshotter = new Snapshotter(
-      opened.snapshots,
-      opened.wal,
-      env.timers,
-      {
-        now: engine.now,
-        readClock: () => engine.readClock(),
-        wake: () => engine.wake(),
-        fatal: (error) => this.fatal(error),
-      },
-      settings,
-      random,
-      this.log,
-    );
+    const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
     const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
     await new Promise<void>((resolve) => {
@@ -276,8 +250,9 @@ class Node implements RunningNode, MeshHandler {
       rates: new Rates(),
       isStopping: () => this.isStopping,
     };
-    this.view = this.makeView(this.parts, random);
-    server.view = this.view;
+    const view = this.makeView(this.parts, random);
+    server.view = view;
+    this.news = this.makeNews(this.parts, view);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
@@ -285,6 +260,50 @@ class Node implements RunningNode, MeshHandler {
       cluster: topology.clusterId,
       shards: replicas.map((replica) => replica.shard),
       start,
+    });
+  }
+
+  private makeEngine(opened: OpenedWal, random: () => number): { engine: Engine; snapshotter: Snapshotter } {
+    const { env, settings } = this;
+    const engine = new Engine(env.clock, env.timers, opened.wal, opened.recovery.timeCeilingMs, {
+      send: (message) => this.wire?.send(message),
+      beforeSeal: () => this.beforeSeal(),
+      snapshots: (replica, ready) => snapshotter.handle(replica, ready),
+      flush: () => this.flush(),
+      maintain: () => this.maintain(),
+      fatal: (error) => this.fatal(error),
+    });
+    this.engine = engine;
+    const snapshotter = new Snapshotter(
+      opened.snapshots,
+      opened.wal,
+      env.timers,
+      {
+        now: engine.now,
+        readClock: () => engine.readClock(),
+        wake: () => engine.wake(),
+        fatal: (error) => this.fatal(error),
+      },
+      settings,
+      random,
+      this.log,
+    );
+    return { engine, snapshotter };
+  }
+
+  private makeNews(parts: NodeParts, view: ComposedNodeView): News {
+    return new News({
+      self: parts.self,
+      topology: parts.topology,
+      replicas: parts.replicas,
+      router: parts.router,
+      peers: parts.peers,
+      links: parts.mesh.links,
+      view,
+      pubsub: parts.pubsub,
+      settings: this.settings,
+      log: this.log,
+      isReady: () => isReady(parts),
     });
   }
 
@@ -455,7 +474,7 @@ class Node implements RunningNode, MeshHandler {
         engine.wake();
         break;
       case SectionKind.HINTS:
-        this.hearNews(parts, peer, bytes, start, end);
+        if (this.news?.hear(peer, bytes, start, end) === false) this.malformed('HINTS');
         break;
       case SectionKind.ASK:
       case SectionKind.ANSWER:
@@ -469,16 +488,9 @@ class Node implements RunningNode, MeshHandler {
     throw new MalformedSectionError(`a section ${what} is malformed`);
   }
 
-  private hearNews(parts: NodeParts, peer: PeerLink, bytes: Buffer, start: number, end: number): void {
-    const news = parts.peers.hear(peer.node, bytes, start, end);
-    if (news === null) this.malformed('HINTS');
-    for (const [shard, term] of news.leads) parts.router.hint(shard, peer.node, term);
-    this.watchReadiness(parts);
-  }
-
   onConnected(peer: PeerLink): void {
     this.forwardings.get(peer.node)?.connected();
-    this.nextNewsMs = 0;
+    this.news?.soon();
     this.log.info('peer-connected', { peer: peer.node });
     this.engine?.wake();
   }
@@ -496,34 +508,12 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
-    const led = parts.replicas
-      .filter((replica) => replica.isReadable)
-      .map((replica) => `${replica.shard}:${replica.raft.term}`)
-      .join(' ');
-    if (led !== this.ledShards) {
-      this.ledShards = led;
-      this.nextNewsMs = 0;
-      this.log.info('leads', { shards: led });
-    }
-    if (this.engine !== null && this.engine.now.monotonicMs >= this.nextNewsMs) this.tellNews(parts);
+    if (this.engine !== null) this.news?.tell(this.engine.now);
   }
 
   private flush(): void {
     this.parts?.mesh.flush();
     this.parts?.server.flush();
-  }
-
-  private tellNews(parts: NodeParts): void {
-    this.nextNewsMs = (this.engine?.now.monotonicMs ?? 0) + NEWS_INTERVAL_MS;
-    const news: PeerNews = {
-      name: this.settings.id,
-      ready: this.ready && !this.isStopping,
-      leads: parts.replicas
-        .filter((replica) => replica.isLeader)
-        .map((replica) => [replica.shard, replica.raft.term] as const),
-      replicaBudgetBytes: this.ownBudgetBytes(parts),
-    };
-    for (const link of parts.mesh.links.values()) if (link.connected) sendNews(link, news);
   }
 
   private maintain(): void {
@@ -532,7 +522,6 @@ class Node implements RunningNode, MeshHandler {
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
     for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
-    if (nowMs >= this.nextNewsMs) this.tellNews(parts);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();
@@ -541,50 +530,10 @@ class Node implements RunningNode, MeshHandler {
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
     parts.server.closeIdle();
-    this.setPolicies(parts);
-    this.watchReadiness(parts);
+    this.news?.setPolicies();
+    this.news?.watchReadiness();
     const { statistics } = parts.server;
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
-  }
-
-  /** A node's `maxmemory` is divided over its replicas; 0: no limit. */
-  private ownBudgetBytes(parts: NodeParts): number {
-    return Math.floor(this.settings.maxmemoryBytes / Math.max(1, parts.replicas.length));
-  }
-
-  /** A shard's budget is the smallest that its replicas' nodes give it; its leader writes it into the log. */
-  private setPolicies(parts: NodeParts): void {
-    const { settings } = this;
-    for (const replica of parts.replicas) {
-      const shard = parts.topology.shards.find((row) => row.id === replica.shard);
-      const budgets = (shard?.replicas ?? []).map((row) =>
-        row.node === parts.self
-          ? this.ownBudgetBytes(parts)
-          : (parts.peers.get(row.node)?.replicaBudgetBytes ?? 0),
-      );
-      const limited = budgets.filter((bytes) => bytes > 0);
-      replica.wantedPolicy = {
-        budgetBytes: limited.length === 0 ? 0 : Math.min(...limited),
-        eviction: settings.maxmemoryPolicy,
-        limits: {
-          hashMaxListpackEntries: settings.hashMaxListpackEntries,
-          hashMaxListpackValueBytes: settings.hashMaxListpackValueBytes,
-        },
-      };
-    }
-  }
-
-  /** Tells those who listen when a node stops being ready. */
-  private watchReadiness(parts: NodeParts): void {
-    const { view } = this;
-    if (view === null) return;
-    for (const node of view.cluster().nodes) {
-      if (this.wasReady.get(node.id) === true && !node.ready) {
-        this.log.warn('node-not-ready', { peer: node.id });
-        announceNotReady(parts.pubsub, view, node);
-      }
-      this.wasReady.set(node.id, node.ready);
-    }
   }
 
   private redirectAddress(topology: Topology, node: NodeId): string {
@@ -643,7 +592,7 @@ class Node implements RunningNode, MeshHandler {
     this.isStopping = true;
     const { parts, engine } = this;
     if (parts !== null && engine !== null) {
-      this.nextNewsMs = 0;
+      this.news?.soon();
       await this.handOver(parts, engine);
       await this.ports.close();
       await parts.snapshotter.stop();

@@ -4,7 +4,6 @@ import type { NodeEntry, NodeId, ShardEntry, ShardId, SlotRun, Topology } from '
 
 const FIRST_GENERATION = 1;
 const FIRST_EPOCH = 1;
-const REPLICATION_FACTOR = 3;
 /** Fewer nodes cannot carry a replicated shard: learners, which two could have, come later. */
 const MIN_NODES_TO_REPLICATE = 3;
 
@@ -28,10 +27,10 @@ export interface Placement {
 }
 
 /** One home shard per node, with replicas on two others where there are three nodes; the ring says where slots and replicas go. */
-export function firstTopology(cluster: ClusterRecord, placement: Placement): Topology {
+export function firstTopology(cluster: ClusterRecord, wantedFactor: number, placement: Placement): Topology {
   const nodes = [...cluster.nodes].sort((a, b) => a.ordinal - b.ordinal);
   const placed = nodes.map((node) => placedShardOf(node));
-  const replicationFactor = nodes.length < MIN_NODES_TO_REPLICATE ? 1 : REPLICATION_FACTOR;
+  const replicationFactor = nodes.length < MIN_NODES_TO_REPLICATE ? 1 : oddAtMost(wantedFactor, nodes.length);
   const replicas = placement.replicas(placed, replicationFactor);
   const shards = placed.map(({ shard }) => {
     const holders = replicas.get(shard) ?? [];
@@ -42,6 +41,12 @@ export function firstTopology(cluster: ClusterRecord, placement: Placement): Top
   const { id: clusterId } = cluster;
   const slots = placement.slots(placed);
   return { clusterId, generation: FIRST_GENERATION, epoch: FIRST_EPOCH, nodes, shards, slots };
+}
+
+/** Voters of a shard are an odd number. */
+function oddAtMost(wanted: number, nodes: number): number {
+  const least = Math.min(wanted, nodes);
+  return least % 2 === 1 ? least : least - 1;
 }
 
 /** A node's home shard has its ordinal. */

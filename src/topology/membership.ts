@@ -16,12 +16,9 @@ import { startMesh } from '../transport/mesh.ts';
 import { PeerPort } from '../transport/peer-port.ts';
 import type { Mesh, MeshHandler, Report } from '../transport/types.ts';
 import { ClusterFile } from './cluster-file.ts';
-import { firstTopology, type PlacedShard, type Placement } from './first-topology.ts';
+import { firstTopology, type Placement } from './first-topology.ts';
 import { Founder } from './founding-driver.ts';
 import type { Announcement, NodeId, ShardId, Topology } from './types.ts';
-
-/** The ring takes whole weights: a setting of 0.001 is the least that it can tell apart. */
-const WEIGHT_UNITS = 1000;
 
 export interface MembershipOptions {
   directory: string;
@@ -78,7 +75,9 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
   });
   return {
     self: file.node,
-    founded: founder.founded.then((cluster) => firstTopology(cluster, ringPlacement(hash, options.vnodes))),
+    founded: founder.founded.then((cluster) =>
+      firstTopology(cluster, options.replicationFactor, ringPlacement(hash, options.vnodes)),
+    ),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
     joinMesh: (topology, handler) =>
       startMesh(env, port, {
@@ -102,20 +101,16 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
 function ringPlacement(hash: TokenHash, vnodes: number): Placement {
   return {
     slots: (shards) => {
-      const weighed = shards.map(({ shard, weight }) => ({ id: shard, weight: weightUnits(weight) }));
+      const weighed = shards.map(({ shard, weight }) => ({ id: shard, weight }));
       const ids = shards.map(({ shard }) => shard);
       return runsOf(planSlots(emptyTable(), weighed, slotPreferences(ids, hash, vnodes)).table);
     },
     replicas: (shards, replicationFactor) => {
-      const homes = shards.map(({ shard, zone, machine }: PlacedShard) => ({ shard, zone, host: machine }));
+      const homes = shards.map(({ shard, zone, machine }) => ({ shard, zone, host: machine }));
       const sets = placeReplicas(homes, replicationFactor, hash);
       return new Map<ShardId, ShardId[]>(
         sets.map((set) => [set.shard, set.members.slice(0, set.voterCount).map((home) => home.shard)]),
       );
     },
   };
-}
-
-function weightUnits(weight: number): number {
-  return Math.max(1, Math.round(weight * WEIGHT_UNITS));
 }

@@ -5,8 +5,7 @@ import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
 import { eachSection, FrameBuilder, frameOf } from './frame.ts';
 import type { PeerSession } from './peer-port.ts';
-import { CLOSE_MALFORMED, CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
-import { MalformedSectionError } from './raft-decode.ts';
+import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
 import type { MeshHandler, PeerLink, Report, SectionKind, SectionWriter } from './types.ts';
 
 /** The two connections of a pair. */
@@ -184,13 +183,6 @@ export class Link implements PeerLink {
     const deliver = (kind: SectionKind, bytes: Buffer, start: number, end: number): void => {
       handler.onSection(this, kind, bytes, start, end);
     };
-    const malformed = (problem: string): void => {
-      host.report(
-        'warn',
-        `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
-      );
-      this.lost(channel, self());
-    };
     return {
       nowMs: () => host.nowMs(),
       epoch: () => host.epoch(),
@@ -198,16 +190,16 @@ export class Link implements PeerLink {
       frame: (bytes) => {
         if (this.sockets[channel] !== self()) return;
         this.receivedBytes += bytes.length;
-        try {
-          eachSection(bytes, deliver);
-        } catch (error) {
-          if (!(error instanceof MalformedSectionError)) throw error;
-          self().close(CLOSE_MALFORMED, error.message);
-          malformed(error.message);
-        }
+        eachSection(bytes, deliver);
       },
       echoOwed: () => host.echoOwed(self()),
-      malformed,
+      malformed: (problem) => {
+        host.report(
+          'warn',
+          `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
+        );
+        this.lost(channel, self());
+      },
       closed: () => this.lost(channel, self()),
     };
   }

@@ -55,7 +55,7 @@ export class CommandRunner {
     const { context } = this;
     const row = COMMANDS.find(context.args);
     if (row === null) context.reply.error(COMMANDS.refusal(context.args));
-    else if (row.kind === 'local') throw new TypeError(`${row.name} is local`);
+    else if (row.kind === 'local') this.runLocally(row);
     else this.runOnKeys(row);
   }
 

@@ -40,7 +40,7 @@ function clusterOf(count: number): ClusterRecord {
 
 describe('the first topology', () => {
   it('gives each node a home shard, and three voters where there are three nodes', () => {
-    const topology = firstTopology(clusterOf(4), placement);
+    const topology = firstTopology(clusterOf(4), 3, placement);
     expect(topology).toMatchObject({ clusterId: 'c'.repeat(40), generation: 1, epoch: 1 });
     expect(topology.nodes.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3, 4]);
     expect(topology.shards[3]).toEqual({
@@ -57,7 +57,7 @@ describe('the first topology', () => {
   });
 
   it.each([1, 2])('gives each of %i nodes one voter, at home', (count) => {
-    const { shards } = firstTopology(clusterOf(count), placement);
+    const { shards } = firstTopology(clusterOf(count), 3, placement);
     expect(shards).toHaveLength(count);
     for (const { home, replicas } of shards) expect(replicas).toEqual([{ member: 1, node: home }]);
   });
@@ -67,6 +67,6 @@ describe('the first topology', () => {
       ...placement,
       replicas: (shards) => new Map(shards.map(({ shard }) => [shard, [shard, shard, shard]])),
     };
-    expect(() => firstTopology(clusterOf(3), broken)).toThrow('different nodes');
+    expect(() => firstTopology(clusterOf(3), 3, broken)).toThrow('different nodes');
   });
 });

@@ -1,0 +1,133 @@
+/** What a node tells the others now and then (peers.ts), and what it makes of what they tell: leaders, budgets, who is ready. */
+import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
+import { announceNotReady } from '../commands/sentinel.ts';
+import type { Log } from '../log.ts';
+import type { Instant } from '../raft/types.ts';
+import type { Replica } from '../shard/replica.ts';
+import type { EvictionPolicy } from '../store/types.ts';
+import type { NodeId, Topology } from '../topology/types.ts';
+import type { PeerLink } from '../transport/types.ts';
+import type { ComposedNodeView } from './node-view.ts';
+import { sendNews, type PeerNews, type Peers } from './peers.ts';
+import type { Router } from './router.ts';
+
+const NEWS_INTERVAL_MS = 500;
+
+export interface NewsSettings {
+  id: string;
+  maxmemoryBytes: number;
+  maxmemoryPolicy: EvictionPolicy;
+  hashMaxListpackEntries: number;
+  hashMaxListpackValueBytes: number;
+}
+
+export interface NewsDeps {
+  self: NodeId;
+  topology: Topology;
+  replicas: readonly Replica[];
+  router: Router;
+  peers: Peers;
+  links: ReadonlyMap<NodeId, PeerLink>;
+  view: ComposedNodeView;
+  pubsub: PubSubRegistry;
+  settings: NewsSettings;
+  log: Log;
+  isReady(): boolean;
+}
+
+export class News {
+  private readonly deps: NewsDeps;
+  private readonly wasReady = new Map<NodeId, boolean>();
+  private nextMs = 0;
+  private led = '';
+
+  constructor(deps: NewsDeps) {
+    this.deps = deps;
+  }
+
+  /** Something changed that others should know now. */
+  soon(): void {
+    this.nextMs = 0;
+  }
+
+  /** Called each turn: leadership that came or went is told at once. */
+  tell(now: Instant): void {
+    const { replicas, log } = this.deps;
+    const led = replicas
+      .filter((replica) => replica.isReadable)
+      .map((replica) => `${replica.shard}:${replica.raft.term}`)
+      .join(' ');
+    if (led !== this.led) {
+      log.info('leads', { shards: led === '' ? 'none' : led });
+      this.led = led;
+      this.nextMs = 0;
+    }
+    if (now.monotonicMs < this.nextMs) return;
+    this.nextMs = now.monotonicMs + NEWS_INTERVAL_MS;
+    const news = this.news();
+    for (const link of this.deps.links.values()) if (link.connected) sendNews(link, news);
+  }
+
+  /** False when the section is malformed. */
+  hear(peer: PeerLink, bytes: Buffer, start: number, end: number): boolean {
+    const news = this.deps.peers.hear(peer.node, bytes, start, end);
+    if (news === null) return false;
+    for (const [shard, term] of news.leads) this.deps.router.hint(shard, peer.node, term);
+    this.watchReadiness();
+    return true;
+  }
+
+  /** Tells those who listen when a node stops being ready. */
+  watchReadiness(): void {
+    const { view, pubsub, log } = this.deps;
+    for (const node of view.cluster().nodes) {
+      if (this.wasReady.get(node.id) === true && !node.ready) {
+        log.warn('node-not-ready', {
+          peer: node.id,
+          address: `${node.host}:${node.clientPort}`,
+          connected: node.connected,
+        });
+        announceNotReady(pubsub, view, node);
+      }
+      this.wasReady.set(node.id, node.ready);
+    }
+  }
+
+  /** A shard's budget is the smallest that its replicas' nodes give it; its leader writes it into the log. */
+  setPolicies(): void {
+    const { settings, replicas, topology, self, peers } = this.deps;
+    for (const replica of replicas) {
+      const shard = topology.shards.find((row) => row.id === replica.shard);
+      const limited = (shard?.replicas ?? [])
+        .map(({ node }) =>
+          node === self ? this.ownBudgetBytes() : (peers.get(node)?.replicaBudgetBytes ?? 0),
+        )
+        .filter((bytes) => bytes > 0);
+      replica.wantedPolicy = {
+        budgetBytes: limited.length === 0 ? 0 : Math.min(...limited),
+        eviction: settings.maxmemoryPolicy,
+        limits: {
+          hashMaxListpackEntries: settings.hashMaxListpackEntries,
+          hashMaxListpackValueBytes: settings.hashMaxListpackValueBytes,
+        },
+      };
+    }
+  }
+
+  private news(): PeerNews {
+    const { settings, replicas } = this.deps;
+    return {
+      name: settings.id,
+      ready: this.deps.isReady(),
+      leads: replicas
+        .filter((replica) => replica.isLeader)
+        .map((replica) => [replica.shard, replica.raft.term] as const),
+      replicaBudgetBytes: this.ownBudgetBytes(),
+    };
+  }
+
+  /** A node's `maxmemory` is divided over its replicas; 0: no limit. */
+  private ownBudgetBytes(): number {
+    return Math.floor(this.deps.settings.maxmemoryBytes / Math.max(1, this.deps.replicas.length));
+  }
+}
