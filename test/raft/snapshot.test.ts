@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { SnapshotChunk, SnapshotMeta } from '../../src/raft/types.ts';
+import type { SnapshotChunk, SnapshotMeta, SnapshotWanted } from '../../src/raft/types.ts';
 import { accepted, append, heard, heartbeat, ofKind, voteResponse } from './messages.ts';
 import { ELECTION_MS, HEARTBEAT_MS, Rig, entriesOf, restoredWith } from './rig.ts';
 
@@ -193,6 +193,27 @@ describe('§7 a leader whose follower lags behind its log', () => {
     expect(ofKind(rig.takeSent(), 'snapshot').map(({ offset }) => offset)).toEqual([2]);
     rig.step({ ...response, nextOffset: first.totalBytes, installed: true, index: 2 });
     expect(ofKind(rig.takeSent(), 'append').map(({ prevIndex, to }) => [prevIndex, to])).toEqual([[2, 3]]);
+  });
+
+  it('asks again when the one offered is older than what was compacted meanwhile', () => {
+    const { rig } = leaderWithSnapshot();
+    const meta = rig.disk.snapshot?.meta;
+    if (meta === undefined) expect.fail('there is a snapshot');
+    rig.takeSent();
+    const { core } = rig;
+    core.snapshotFailed(3, rig.now());
+    const wanted: SnapshotWanted[] = [];
+    for (let i = 0; i < 8; i++) {
+      rig.nowMs += HEARTBEAT_MS;
+      core.tick(rig.now());
+      const { messages, snapshotsWanted } = core.takeReady();
+      wanted.push(...snapshotsWanted);
+      for (const beat of ofKind(messages, 'heartbeat')) core.step(heard(beat), rig.now());
+    }
+    expect(wanted).toEqual([{ to: 3, minIndex: 2 }]);
+    core.offerSnapshot(3, { ...meta, index: 1 }, 77, 4, rig.now());
+    const ready = core.takeReady();
+    expect([ready.snapshotReads, ready.snapshotsWanted]).toEqual([[], [{ to: 3, minIndex: 2 }]]);
   });
 
   it('sends a chunk that is not answered again', () => {
