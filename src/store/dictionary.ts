@@ -10,7 +10,7 @@
  * depth, the size of its largest segment beyond MAX_PAIRS; then a double for the owner's use.
  */
 import { equalAt, mix32 } from './byte-hash.ts';
-import { PAGES_PER_SLAB, SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { MAX_PAIRS, Segments } from './segment.ts';
 import { UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
@@ -34,12 +34,14 @@ const LEAST_PAIRS_PER_DIRECTORY_ENTRY = 32;
 const MERGE_BELOW_PAIRS = MAX_PAIRS >>> 2;
 /** The step of a counter that visits all uint32s: mixed, it turns one pick into as many as are needed. */
 const GOLDEN_RATIO = 0x9e3779b9;
+/** How many entries `collected` holds at first. */
+const FIRST_COLLECTED = 256;
 /** Word of an entry that holds the length of its key. */
 export const KEY_LENGTH_WORD = 1;
 
 export class Dictionary {
   /** What the last `collect` found. */
-  collected: Uint32Array = new Uint32Array(PAGES_PER_SLAB / 16);
+  collected: Uint32Array = new Uint32Array(FIRST_COLLECTED);
   /** The hash from where to go on after `collect`; END_OF_HASHES at the end. */
   nextHash = 0;
 

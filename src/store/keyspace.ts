@@ -28,7 +28,7 @@ import {
   type Window,
 } from './types.ts';
 
-export interface KeyspaceOptions {
+interface KeyspaceOptions {
   slabs: SlabPool;
   /** Read at each write that they matter to: the owner may change them between entries. */
   limits: KeyspaceLimits;

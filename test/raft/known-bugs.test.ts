@@ -260,7 +260,7 @@ describe('what is durable', () => {
   it('#12: nor does the leader count itself by it', () => {
     const rig = new Rig({ self: 1, voters: [1, 2, 3] }, restoredWith([1], 1));
     rig.isDiskFast = false;
-    rig.step(append({ from: 2, term: 1, prevIndex: 1, prevTerm: 1, entries: entriesOf([1], 2) }));
+    rig.step(append({ from: 2, term: 1, prevIndex: 1, prevTerm: 1, entries: entriesOf([1, 1, 1], 2) }));
     rig.step(append({ from: 3, term: 2, prevIndex: 1, prevTerm: 1, entries: entriesOf([2], 2) }));
     rig.step({ kind: 'timeout-now', group: 1, from: 3, to: 1, term: 2, lastIndex: 2, lastTerm: 2 });
     rig.step(voteResponse({ from: 3, term: 3 }));
@@ -273,6 +273,18 @@ describe('what is durable', () => {
       rig.persist();
       expect(rig.core.commitIndex).toBe(commit);
     }
+  });
+
+  it('#9: an earlier write that is done does not make the own vote durable', () => {
+    const rig = follower();
+    rig.isDiskFast = false;
+    rig.step(append({ from: 2, entries: entriesOf([1]) }));
+    rig.step({ kind: 'timeout-now', group: 1, from: 2, to: 1, term: 1, lastIndex: 1, lastTerm: 1 });
+    rig.step(voteResponse({ from: 2, term: 2 }));
+    rig.persist();
+    expect(rig.core.role).toBe('candidate');
+    rig.persist();
+    expect(rig.core.role).toBe('leader');
   });
 
   it('#7: after a restart no read before the own-term commit', () => {

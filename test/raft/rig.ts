@@ -63,6 +63,8 @@ export class Rig {
   nowMs: number;
   /** False: writes are done only by `persist`. */
   isDiskFast = true;
+  /** False: a snapshot that is complete is installed only by `install`. */
+  isInstallFast = true;
   sent: Message[] = [];
   applied: Entry[] = [];
   reads: ReadReady[] = [];
@@ -71,6 +73,7 @@ export class Rig {
   private readonly options: RigOptions;
   private writes: WriteUnderWay[] = [];
   private snapshotsMade = 0;
+  private installing = 0;
   private incoming: Buffer[] = [];
 
   constructor(options: RigOptions, restored?: RaftRestored) {
@@ -133,6 +136,12 @@ export class Rig {
     this.disk.sync(write.position);
     this.sent.push(...write.ready.messagesAfterPersist);
     if (write.ready.mark !== null) this.core.persisted(write.ready.mark, this.now());
+    this.turn();
+  }
+
+  /** State machine and disk stand at the snapshot. */
+  install(): void {
+    this.core.snapshotInstalled(this.installing, this.now());
     this.turn();
   }
 
@@ -246,7 +255,8 @@ export class Rig {
       this.notes.push(
         `${this.self} installs snapshot ${snapshot.index}/${snapshot.term}: ${disk.snapshot.data.toString()}`,
       );
-      core.snapshotInstalled(snapshotId, this.now());
+      this.installing = snapshotId;
+      if (this.isInstallFast) this.install();
     }
   }
 }

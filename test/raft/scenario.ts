@@ -1,6 +1,7 @@
 import type { Message } from '../../src/raft/types.ts';
 import { describeMessage } from '../sim/raft/describe-message.ts';
-import { Rig, restoredWith } from './rig.ts';
+import { append } from './messages.ts';
+import { Rig, entriesOf, restoredWith } from './rig.ts';
 
 /** A step of a scenario script: a command, and what it prints. */
 export interface Block {
@@ -74,6 +75,8 @@ export class Scenario {
     transfer: ([id, to]) =>
       this.lines.push(`${id} ${this.rig(id).transfer(Number(to)) ? 'accepts' : 'refuses'}`),
     deliver: ([link, count]) => this.deliver(link, count === undefined ? Infinity : Number(count)),
+    /** An append made by hand, of a leader that is not there: `from=`, `term=`, `prev=index/term`, `log=` its entries' terms. */
+    'hand-append': ([id, ...options]) => this.handAppend(Number(id), options),
     drop: ([link]) => this.take(link, Infinity, (message) => this.lines.push(`lost: ${arrow(message)}`)),
     duplicate: ([link]) => {
       this.queue.push(...this.queue.filter((message) => isOn(message, link)));
@@ -141,6 +144,22 @@ export class Scenario {
       restoredWith(terms, number('term', terms.at(-1) ?? 0), number('vote', 0), number('commit', 0)),
     );
     this.rigs.set(id, rig);
+  }
+
+  private handAppend(to: number, options: string[]): void {
+    const values = new Map(options.map((option) => option.split('=') as [string, string]));
+    const [prevIndex, prevTerm] = (values.get('prev') ?? '0/0').split('/').map(Number);
+    const terms = (values.get('log') ?? '').split(',').filter(Boolean).map(Number);
+    this.hand(
+      append({
+        to,
+        from: Number(values.get('from')),
+        term: Number(values.get('term')),
+        prevIndex,
+        prevTerm,
+        entries: entriesOf(terms, prevIndex + 1),
+      }),
+    );
   }
 
   private rig(id: string): Rig {

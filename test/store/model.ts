@@ -5,7 +5,7 @@ import { createSlabPool, type SlabPool } from '../../src/store/slab-pool.ts';
 import { roundedSize } from '../../src/store/size-classes.ts';
 import { Encoding, type Keyspace, NO_REF, type Ref, ValueType } from '../../src/store/types.ts';
 
-export const LIMITS = { hashMaxListpackEntries: 8, hashMaxListpackValueBytes: 16 };
+const LIMITS = { hashMaxListpackEntries: 8, hashMaxListpackValueBytes: 16 };
 const INDEX_SHARE_BYTES = 10;
 
 export interface ModelKey {
@@ -35,7 +35,7 @@ function varint(length: number): number {
 }
 
 /** What a key must account for, worked out from its content alone. */
-export function expectedBytes(model: ModelKey): number {
+function expectedBytes(model: ModelKey): number {
   const key = Buffer.byteLength(model.key);
   let value = 0;
   let table = 0;
@@ -196,12 +196,6 @@ export class Twin {
     }
   }
 
-  usedBytes(): number {
-    let sum = 0;
-    for (const model of this.model.values()) sum += expectedBytes(model);
-    return sum;
-  }
-
   check(): void {
     checkContent(this.keyspace, this.model);
   }
@@ -269,7 +263,7 @@ function byField(left: [string, string], right: [string, string]): number {
   return left[0] < right[0] ? -1 : 1;
 }
 
-export function hashPairs(keyspace: Keyspace, ref: Ref): [string, string][] {
+function hashPairs(keyspace: Keyspace, ref: Ref): [string, string][] {
   const pairs: [string, string][] = [];
   keyspace.hashEach(ref, (field, fieldStart, fieldEnd, value, valueStart, valueEnd) => {
     const text = value.toString('utf8', valueStart, valueEnd);
