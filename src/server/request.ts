@@ -42,8 +42,6 @@ export class Request implements Waiter {
   mayHaveRun = false;
   /** It keeps its connection from sending more. */
   holds = false;
-  /** False once a send was given up: a late answer to that may still hold a reference. */
-  reusable = true;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -80,7 +78,6 @@ export class RequestPool {
   }
 
   give(request: Request): void {
-    if (!request.reusable) return;
     request.owner = null;
     request.next = null;
     request.route = null;
