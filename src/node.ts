@@ -206,7 +206,7 @@ class Node implements RunningNode, MeshHandler {
     const random = (): number => env.random.uint32();
     const numbers = compileCommands(COMMANDS.rows);
     const lookup: ShardCommandLookup = (args) => {
-      const row = COMMANDS.findName(args);
+      const row = COMMANDS.find(args);
       return row === null ? null : (numbers.key.get(row) ?? null);
     };
 

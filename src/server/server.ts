@@ -11,6 +11,7 @@ import { Args } from '../resp/args.ts';
 import type { ReaderLimits } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Engine } from '../shard/engine.ts';
+import { COMMAND_MAX_BYTES, commandItemBytes } from '../shard/command-item.ts';
 import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
 import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
@@ -21,6 +22,9 @@ import type { SlowLogRing } from './slow-log.ts';
 import { Statistics } from './statistics.ts';
 
 const CROSS_SLOT_TEXT = "CROSSSLOT Keys in request don't hash to the same slot";
+/** A shorter command fits into an item, however many arguments it has. */
+const LONG_COMMAND_BYTES = COMMAND_MAX_BYTES / 8;
+const TOO_LONG_TEXT = `ERR command is too long: at most ${COMMAND_MAX_BYTES} bytes`;
 const TOO_MANY_CLIENTS = Buffer.from('-ERR max number of clients reached\r\n');
 const WRITERS_KEPT = 1024;
 /** A writer that has grown beyond this is not kept. */
@@ -143,6 +147,11 @@ export class ClientServer implements WalkHost {
   runKeyCommand(connection: Connection, row: CommandRow, args: Args): void {
     const command = this.numbers.key.get(row);
     if (command === undefined) throw new TypeError(`${row.name} was not compiled`);
+    const spanBytes = args.end[args.count - 1] - args.start[0];
+    if (spanBytes > LONG_COMMAND_BYTES && commandItemBytes(args) > COMMAND_MAX_BYTES) {
+      this.reject(connection, command, TOO_LONG_TEXT);
+      return;
+    }
     switch (command.row.spread.by) {
       case 'slot':
         this.runOnSlot(connection, command, args);

@@ -124,7 +124,16 @@ export class Snapshotter {
       const dueBytes = Math.max(this.settings.snapshotAfterBytes, replica.machine.keyspace.usedBytes / 2);
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
       if (isDue && group.making === null && group.incoming === null) void this.make(group);
+      if (group.incoming !== null && replica.isLeader) this.queue(group, () => this.forget(group));
     }
+  }
+
+  /** Who leads is sent no snapshot any more: what came of one would keep it from making its own. */
+  private async forget(group: Group): Promise<void> {
+    const { incoming, replica } = group;
+    if (incoming === null || !replica.isLeader) return;
+    group.incoming = null;
+    await (await incoming.writer).abandon();
   }
 
   async stop(): Promise<void> {
@@ -272,12 +281,14 @@ export class Snapshotter {
     const { replica, incoming } = group;
     if (incoming === null || incoming.id !== snapshotId) return;
     await (await incoming.writer).commit();
-    group.incoming = null;
     const reader = await this.files.open(replica.raft.group);
     if (reader === null) throw new Error(`the snapshot of group ${replica.raft.group} is gone`);
     await this.load(replica.machine, reader);
     replica.time.observe(replica.machine.timeMs);
     this.wal.release(replica.raft.group, meta.index);
+    // Only now: nobody may make a snapshot of a state that is being loaded.
+    group.incoming = null;
+    group.loggedBytes = 0;
     replica.raft.snapshotInstalled(snapshotId, this.host.readClock());
     this.log.info('snapshot-installed', {
       shard: replica.shard,
