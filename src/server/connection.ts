@@ -22,6 +22,10 @@ import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
+/** And while so much of it is unanswered, or answered behind what is unanswered. */
+const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
+/** What a command takes in the queue beside its bytes. */
+const QUEUED_COMMAND_BYTES = 128;
 
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
@@ -57,8 +61,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
-  /** The shard of its last write, for WAIT; -1 before the first. */
-  lastWriteWay = -1;
+  /** The indexes of the shards that it has written to, for WAIT. */
+  readonly waysWritten = new Set<number>();
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -70,8 +74,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
+  private queuedBytes = 0;
   private holds = 0;
   private isPaused = false;
+  private isStopping = false;
   private isReading = false;
   private isClosed = false;
   private waiting: BlockedCommand | null = null;
@@ -120,7 +126,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply) {
+    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && !this.isFull) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -135,12 +141,16 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.holds > 0 || this.closeAfterReply || this.outputBytes > OUTPUT_PAUSE_BYTES;
-    if (mustPause && this.holds > 0) this.reader.hold();
+    const mustPause = this.holds > 0 || this.closeAfterReply || this.isFull;
+    if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.stream.pause();
     else this.stream.resume();
+  }
+
+  private get isFull(): boolean {
+    return this.queuedBytes > QUEUE_PAUSE_BYTES || this.outputBytes > OUTPUT_PAUSE_BYTES;
   }
 
   private execute(args: Args): void {
@@ -216,7 +226,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     const request = this.enqueue();
     request.state = RequestState.DONE;
-    keepReply(request, bytes, start, end);
+    this.keepReply(request, bytes, start, end);
   }
 
   /** Takes the next place in the order of replies. */
@@ -227,19 +237,22 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     else this.tail.next = request;
     this.tail = request;
     request.silent = this.takeSilence();
+    const { args } = this;
+    request.queuedBytes = QUEUED_COMMAND_BYTES + args.end[args.count - 1] - args.start[0];
+    this.queuedBytes += request.queuedBytes;
     return request;
   }
 
   finished(request: Request): void {
     const { server } = this;
     this.countDone(request);
-    server.countAnswered(request);
+    server.countAnswered(this, request);
     if (this.isClosed) {
       server.router.pool.give(request);
       return;
     }
     if (request !== this.head) {
-      keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
       return;
     }
     this.send(request);
@@ -255,8 +268,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     this.writesTo ??= new Int32Array(this.server.router.ways.length);
+    if (this.writesTo[way] === 0) this.waysWritten.add(way);
     this.writesTo[way] += 1;
-    this.lastWriteWay = way;
   }
 
   hasWritesTo(way: number): boolean {
@@ -273,8 +286,19 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
+  private keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
+    request.replyBytes = Buffer.from(bytes.subarray(start, end));
+    request.replyStart = 0;
+    request.replyEnd = end - start;
+    request.queuedBytes += end - start;
+    this.queuedBytes += end - start;
+  }
+
   private send(request: Request): void {
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    this.queuedBytes -= request.queuedBytes;
+    // A flush sees that there is room again, or that all is answered.
+    if (this.isPaused) this.markDirty();
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
@@ -310,6 +334,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   release(): void {
     this.holds -= 1;
     if (this.holds === 0 && !this.isClosed) this.server.resumeLater(this);
+  }
+
+  /** The node stops: what was read is answered, and no more is. */
+  stopReading(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.hold();
+    this.throttle();
   }
 
   /** Goes on with what was held back. */
@@ -348,12 +380,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
+    const wasPaused = this.isPaused;
     this.throttle();
+    if (wasPaused && !this.isPaused) this.server.resumeLater(this);
   }
 
   onDrain(): void {
     this.throttle();
-    if (!this.isPaused) this.resume();
+    if (!this.isPaused) this.server.resumeLater(this);
   }
 
   onClose(): void {
@@ -418,10 +452,4 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
-}
-
-function keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
-  request.replyBytes = Buffer.from(bytes.subarray(start, end));
-  request.replyStart = 0;
-  request.replyEnd = end - start;
 }

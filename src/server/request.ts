@@ -52,6 +52,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
+  /** What it takes of its connection's queue. */
+  queuedBytes = 0;
   /** The command's number in the statistics; -1: counted elsewhere. */
   command = -1;
 
@@ -92,6 +94,8 @@ export class RequestPool {
     request.mayHaveRun = false;
     request.holds = false;
     request.bytes = NO_BYTES;
+    request.start = 0;
+    request.end = 0;
     request.replyBytes = NO_BYTES;
     if (this.free.length < POOL_MAX) this.free.push(request);
   }

@@ -207,7 +207,10 @@ export class Router {
       leader = hint.node;
       term = hint.term;
     }
-    if (leader !== way.leader || term !== way.leaderTerm) way.retryAtMs = 0;
+    if (leader !== way.leader || term !== way.leaderTerm) {
+      way.retryAtMs = 0;
+      this.sequences.tellAgain((slot) => this.waysBySlot[slot] === way);
+    }
     way.leader = leader;
     way.leaderTerm = term;
   }

@@ -11,7 +11,7 @@ import { Args } from '../resp/args.ts';
 import type { ReaderLimits } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Engine } from '../shard/engine.ts';
-import { COMMAND_MAX_BYTES, commandItemBytes } from '../shard/command-item.ts';
+import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
 import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
 import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
@@ -91,6 +91,7 @@ export class ClientServer implements WalkHost {
   /** Reads answered at once in this chunk, by their numbers: they share its time. */
   private readonly direct: number[] = [];
   private chunkStartMs = 0;
+  private readonly slowArgs = new Args();
 
   constructor(deps: ServerDeps) {
     this.deps = deps;
@@ -228,9 +229,14 @@ export class ClientServer implements WalkHost {
     return this.scratch;
   }
 
-  private noteSlow(connection: Connection, args: Args, durationMs: number): void {
+  private isSlow(durationMs: number): boolean {
     const limitUs = this.deps.settings.slowlogSlowerThanUs;
-    if (limitUs < 0 || durationMs * 1000 < limitUs) return;
+    return limitUs >= 0 && durationMs * 1000 >= limitUs;
+  }
+
+  /** A read that runs here is told with the time that it took; what goes through the log or to another node, with that from arrival to reply. */
+  private noteSlow(connection: Connection, args: Args, durationMs: number): void {
+    if (!this.isSlow(durationMs)) return;
     this.deps.slowLog.add(args, durationMs * 1000, this.now.wallMs, connection.address, connection.name);
   }
 
@@ -365,10 +371,14 @@ export class ClientServer implements WalkHost {
     this.statistics.replied(ordinal, reply.buffer, 0);
   }
 
-  countAnswered(request: Request): void {
+  countAnswered(connection: Connection, request: Request): void {
     if (request.command < 0) return;
-    this.statistics.timed(request.command, this.now.monotonicMs - request.sinceMs);
+    const durationMs = this.now.monotonicMs - request.sinceMs;
+    this.statistics.timed(request.command, durationMs);
     this.statistics.replied(request.command, request.replyBytes, request.replyStart);
+    if (request.end === request.start || !this.isSlow(durationMs)) return;
+    commandArgs(request.bytes, request.start, this.slowArgs);
+    this.noteSlow(connection, this.slowArgs, durationMs);
   }
 
   logSlowReader(connection: Connection): void {
@@ -395,6 +405,7 @@ export class ClientServer implements WalkHost {
     if (this.resumable.length === 0) return;
     const { resumable } = this;
     this.resumable = [];
+    this.chunkStartMs = this.deps.clock.monotonicMs();
     for (const connection of resumable) connection.resume();
     this.endChunk();
   }
@@ -425,6 +436,16 @@ export class ClientServer implements WalkHost {
   subscriptionsOf(session: ClientSession): Subscriptions {
     const connection = this.connections.get(session.id);
     return connection ?? { channels: new Set(), patterns: new Set() };
+  }
+
+  /** Reads no more commands; true once those that were read are answered. */
+  drain(): boolean {
+    let isDone = true;
+    for (const connection of this.connections.values()) {
+      connection.stopReading();
+      if (connection.hasQueue && !connection.blocked) isDone = false;
+    }
+    return isDone;
   }
 
   closeAll(): void {

@@ -124,14 +124,13 @@ export class Snapshotter {
       const dueBytes = Math.max(this.settings.snapshotAfterBytes, replica.machine.keyspace.usedBytes / 2);
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
       if (isDue && group.making === null && group.incoming === null) void this.make(group);
-      if (group.incoming !== null && replica.isLeader) this.queue(group, () => this.forget(group));
+      if (isObsolete(group)) this.queue(group, () => this.forget(group));
     }
   }
 
-  /** Who leads is sent no snapshot any more: what came of one would keep it from making its own. */
   private async forget(group: Group): Promise<void> {
-    const { incoming, replica } = group;
-    if (incoming === null || !replica.isLeader) return;
+    const { incoming } = group;
+    if (incoming === null || !isObsolete(group)) return;
     group.incoming = null;
     await (await incoming.writer).abandon();
   }
@@ -271,7 +270,11 @@ export class Snapshotter {
         writer: this.files.create(raft.group, write.snapshot),
       };
     }
-    if (group.incoming?.id !== write.snapshotId) return;
+    if (group.incoming?.id !== write.snapshotId) {
+      // It was forgotten: to be sent anew.
+      raft.snapshotStored(write.snapshotId, 0, this.host.readClock());
+      return;
+    }
     const writer = await group.incoming.writer;
     if (writer.sizeBytes === write.offset) await writer.append(write.data);
     raft.snapshotStored(write.snapshotId, writer.sizeBytes, this.host.readClock());
@@ -308,4 +311,9 @@ export class Snapshotter {
     load.finish();
     await reader.close();
   }
+}
+
+/** A snapshot that was coming in and is not needed any more would keep its group from making its own. */
+function isObsolete({ incoming, replica }: Group): boolean {
+  return incoming !== null && (replica.isLeader || replica.machine.appliedIndex >= incoming.meta.index);
 }
