@@ -42,7 +42,8 @@ describe('a command item', () => {
           const picked = new Args();
           picked.bytes = whole.bytes;
           picked.push(whole.start[0], whole.end[0]);
-          for (const pick of picks) picked.push(whole.start[pick % whole.count], whole.end[pick % whole.count]);
+          for (const pick of picks)
+            picked.push(whole.start[pick % whole.count], whole.end[pick % whole.count]);
           for (const args of [whole, picked]) {
             arena.command(args, db, slot, resp3, base + delta, base);
             const { bytes, start, end } = arena;

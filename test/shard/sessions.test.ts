@@ -6,7 +6,16 @@ import { sessionId } from '../../src/shard/batch.ts';
 import { Admission, ROW_REPLY_MAX_BYTES, Sessions } from '../../src/shard/sessions.ts';
 
 const NODES = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
-const REPLIES = ['+OK\r\n', ':7\r\n', ':-12\r\n', '$-1\r\n', '_\r\n', '$5\r\nhello\r\n', '*-1\r\n', '-ERR no\r\n'];
+const REPLIES = [
+  '+OK\r\n',
+  ':7\r\n',
+  ':-12\r\n',
+  '$-1\r\n',
+  '_\r\n',
+  '$5\r\nhello\r\n',
+  '*-1\r\n',
+  '-ERR no\r\n',
+];
 
 /** What the design says, in maps. */
 class Model {
