@@ -53,6 +53,8 @@ interface WaitingRead {
   waiter: Waiter;
   bytes: Buffer;
   start: number;
+  /** The last entry proposed when it was asked. */
+  lastIndex: number;
 }
 
 export interface ReplicaCounters {
@@ -187,7 +189,7 @@ export class Replica {
     }
     let waiting = this.asked.get(id);
     if (waiting === undefined) this.asked.set(id, (waiting = []));
-    waiting.push({ waiter, bytes, start });
+    waiting.push({ waiter, bytes, start, lastIndex: this.raft.lastIndex });
   }
 
   /**
@@ -290,12 +292,19 @@ export class Replica {
    */
   advance(entries: readonly Entry[], reads: readonly ReadReady[], lost: boolean, now: Instant): void {
     let from = 0;
-    for (const read of reads) {
-      const to = entries.findIndex((entry) => entry.index > read.index);
-      const end = to < 0 ? entries.length : Math.max(from, to);
-      this.applyCommitted(entries, from, end, now);
-      from = end;
-      this.answerReads(read, now);
+    for (const { id, index, roundTimeMs } of reads) {
+      const waiting = this.asked.get(id) ?? [];
+      this.asked.delete(id);
+      for (const { waiter, bytes, start, lastIndex } of waiting) {
+        let to = from;
+        while (to < entries.length && entries[to].index <= lastIndex) to++;
+        this.applyCommitted(entries, from, to, now);
+        from = to;
+        const isCurrent = this.machine.appliedIndex >= Math.min(index, lastIndex);
+        assert(isCurrent, 'what is committed is applied before reads are answered');
+        this.runRead(waiter, bytes, start, roundTimeMs, now);
+      }
+      this.counters.readsIndex += waiting.length;
     }
     this.applyCommitted(entries, from, entries.length, now);
     if (lost) this.refuseReads();
@@ -314,15 +323,6 @@ export class Replica {
       }
       if (flight !== null) this.countCommit(flight, now);
     }
-  }
-
-  private answerReads({ id, index, roundTimeMs }: ReadReady, now: Instant): void {
-    const waiting = this.asked.get(id);
-    if (waiting === undefined) return;
-    this.asked.delete(id);
-    assert(this.machine.appliedIndex >= index, 'what is committed is applied before reads are answered');
-    for (const { waiter, bytes, start } of waiting) this.runRead(waiter, bytes, start, roundTimeMs, now);
-    this.counters.readsIndex += waiting.length;
   }
 
   /** The leader's housekeeping, ten times a second: expired keys, and the policy that the log should hold. */

@@ -105,6 +105,7 @@ export class SimCluster {
     node.running = null;
   }
 
+  /** The process stands still, and what is sent to it is kept until it goes on. */
   pause(i: number): void {
     this.nodes[i].timers.pause();
     for (const j of this.nodes.keys()) {
@@ -112,6 +113,11 @@ export class SimCluster {
       this.network.block(nameOf(i), nameOf(j));
       this.network.block(nameOf(j), nameOf(i));
     }
+  }
+
+  resume(i: number): void {
+    this.network.heal();
+    this.nodes[i].timers.resume();
   }
 
   async stop(i: number): Promise<void> {
