@@ -6,7 +6,7 @@ import { LogTime } from '../../src/shard/log-time.ts';
 import type { MemoryPolicy } from '../../src/shard/prelude.ts';
 import { Replica } from '../../src/shard/replica.ts';
 import { StateMachine, type ShardCommandLookup } from '../../src/shard/state-machine.ts';
-import { Refusal, type Waiter } from '../../src/shard/waiter.ts';
+import type { Refusal, Waiter } from '../../src/shard/waiter.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
 import { compileCommands } from '../../src/server/compiled-command.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { ReplyWriter } from '../../src/resp/reply-writer.ts';
@@ -176,10 +176,12 @@ function write(
       expect(sessions.repeatReply(writer)).toBe(true);
       return `repeat ${writer.buffer.toString('latin1', 0, writer.size)}`;
     }
-    default: {
+    case Admission.RUN: {
       const bytes = Buffer.from(reply);
       sessions.record(index, slot, sequence, bytes, 0, bytes.length);
       return 'run';
     }
+    default:
+      throw new Error('no such admission');
   }
 }

@@ -4,7 +4,7 @@ import { SeededRandom } from '../../src/env/sim/random.ts';
 import { sealEntry } from '../../src/raft/entry.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
 import { floorsItem, noRoomItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
-import { Sessions } from '../../src/shard/sessions.ts';
+import type { Sessions } from '../../src/shard/sessions.ts';
 import { RULES_VERSION, type StateMachine } from '../../src/shard/state-machine.ts';
 import { SnapshotDamagedError, StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { Refusal } from '../../src/shard/waiter.ts';

@@ -6,7 +6,7 @@ import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
 import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog, type Log } from '../../../src/log.ts';
 import { startNode, type RunningNode } from '../../../src/node.ts';
 import { skipReply } from '../../../src/resp/reply-scan.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
@@ -36,12 +36,19 @@ export class SimCluster {
   readonly scheduler = new Scheduler();
   readonly network: SimNetwork;
   readonly nodes: SimNode[] = [];
+  /** How often each event was logged: what a run must have been through. */
+  readonly events = new Map<string, number>();
   private readonly random: SeededRandom;
   private readonly flags: Record<string, string>;
+  private readonly log: Log;
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
     this.random = new SeededRandom(seed);
     this.flags = flags;
+    const count = (event: string): void => {
+      this.events.set(event, (this.events.get(event) ?? 0) + 1);
+    };
+    this.log = { ...silentLog, info: count, warn: count, error: count };
     const clock = new SimulatedClock(this.scheduler, { rate: 1, wallMs: WALL_MS });
     const timers = new SimulatedTimers(this.scheduler);
     const time = {
@@ -80,7 +87,7 @@ export class SimCluster {
       flags: { 'client-port': String(portOf(i)), seeds, data: '/data', host: nameOf(i), ...this.flags },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
-    const starting = startNode(env, settings, silentLog, {
+    const starting = startNode(env, settings, this.log, {
       loopDelay: { read: () => NO_DELAY, stop: () => {} },
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
@@ -193,6 +200,19 @@ export class SimClient {
     this.send(words);
     await this.cluster.until(() => this.replies.length > at || this.isClosed);
     return this.replies[at] ?? 'closed';
+  }
+
+  /** Takes no more replies for now. */
+  pause(): void {
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  close(): void {
+    this.stream?.destroy();
   }
 
   private take(bytes: Buffer): void {
