@@ -1,6 +1,7 @@
 /** ACL, as far as tools read it: there is one user, `default`, who may do all; with `requirepass` it takes the password to be it. */
 import { restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
+import { SYNTAX } from './error-texts.ts';
 import {
   ADMIN_CATEGORIES,
   ADMIN_FLAGS,
@@ -8,7 +9,6 @@ import {
   helpCommand,
   localCommand,
   OPEN_FLAGS,
-  SYNTAX_ERROR,
 } from './local-row.ts';
 import type { LocalCommand } from './types.ts';
 
@@ -45,7 +45,7 @@ function cat({ args, reply, node }: LocalContext): void {
     return;
   }
   const wanted = category.toLowerCase();
-  if (more.length > 0) reply.error(SYNTAX_ERROR);
+  if (more.length > 0) reply.error(SYNTAX);
   else if (!CATEGORIES.includes(wanted)) reply.error(`ERR Unknown category '${category}'`);
   else {
     const rows = node.commands.filter((row) => row.categories.includes(wanted));

@@ -2,7 +2,7 @@
 import { clientType, hasType } from './client-list.ts';
 import { integerArgument, keyword } from './local-arguments.ts';
 import type { ClientSession, LocalContext } from './local-context.ts';
-import { SYNTAX_ERROR } from './local-row.ts';
+import { SYNTAX } from './error-texts.ts';
 
 const KNOWN_USER = 'default';
 
@@ -35,7 +35,7 @@ function everybody(): KillFilter {
 function readFilter(args: LocalContext['args']): KillFilter | string {
   const filter = everybody();
   for (let at = 2; at < args.count; at += 2) {
-    if (at + 1 >= args.count) return SYNTAX_ERROR;
+    if (at + 1 >= args.count) return SYNTAX;
     const refusal = readOption(args, at, filter);
     if (refusal !== null) return refusal;
   }
@@ -63,10 +63,10 @@ function readOption(args: LocalContext['args'], at: number, filter: KillFilter):
     case 'skipme': {
       const choice = value.toLowerCase();
       filter.skipMe = choice === 'yes';
-      return choice === 'yes' || choice === 'no' ? null : SYNTAX_ERROR;
+      return choice === 'yes' || choice === 'no' ? null : SYNTAX;
     }
     default:
-      return SYNTAX_ERROR;
+      return SYNTAX;
   }
 }
 

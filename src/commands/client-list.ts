@@ -2,7 +2,7 @@
 import { subscriptionCount } from './gate.ts';
 import { keyword, parseInteger, restOf } from './local-arguments.ts';
 import type { ClientSession, LocalContext } from './local-context.ts';
-import { SYNTAX_ERROR } from './local-row.ts';
+import { SYNTAX } from './error-texts.ts';
 
 const CLIENT_TYPES = ['normal', 'master', 'replica', 'slave', 'pubsub'] as const;
 type ClientType = (typeof CLIENT_TYPES)[number];
@@ -39,7 +39,7 @@ function chooseSessions({ args, node }: LocalContext): ClientSession[] | string 
     if (type === undefined) return `ERR Unknown client type '${args.text(3)}'`;
     return [...node.sessions()].filter((session) => hasType(session, type));
   }
-  if (option !== 'id' || args.count < 4) return SYNTAX_ERROR;
+  if (option !== 'id' || args.count < 4) return SYNTAX;
   const chosen: ClientSession[] = [];
   for (const text of restOf(args, 3)) {
     const id = parseInteger(text);

@@ -4,15 +4,8 @@ import { clientKill } from './client-kill.ts';
 import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
 import { integerArgument, keyword } from './local-arguments.ts';
 import type { ClientSession, LocalContext } from './local-context.ts';
-import {
-  ADMIN_FLAGS,
-  container,
-  helpCommand,
-  localCommand,
-  NOT_AN_INTEGER,
-  OPEN_FLAGS,
-  SYNTAX_ERROR,
-} from './local-row.ts';
+import { NOT_AN_INTEGER, SYNTAX } from './error-texts.ts';
+import { ADMIN_FLAGS, container, helpCommand, localCommand, OPEN_FLAGS } from './local-row.ts';
 import type { LocalCommand } from './types.ts';
 
 /** Tracking comes with client-side caching: until then it is off for everybody, and says so. */
@@ -69,7 +62,7 @@ function replyMode({ args, reply, session }: LocalContext): void {
       if (session.replyMode === 'on') session.replyMode = 'skip-next';
       return;
     default:
-      reply.error(SYNTAX_ERROR);
+      reply.error(SYNTAX);
   }
 }
 
@@ -78,7 +71,7 @@ function toggle(flag: 'noEvict' | 'noTouch'): (context: LocalContext) => void {
   return ({ args, reply, session }) => {
     const choice = keyword(args, 2);
     if (choice !== 'on' && choice !== 'off') {
-      reply.error(SYNTAX_ERROR);
+      reply.error(SYNTAX);
       return;
     }
     session[flag] = choice === 'on';
@@ -88,7 +81,7 @@ function toggle(flag: 'noEvict' | 'noTouch'): (context: LocalContext) => void {
 
 function unblock({ args, reply, node }: LocalContext): void {
   const choice = args.count === 4 ? keyword(args, 3) : 'timeout';
-  if (args.count > 4) reply.error(SYNTAX_ERROR);
+  if (args.count > 4) reply.error(SYNTAX);
   else if (choice !== 'timeout' && choice !== 'error') {
     reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   } else {
@@ -106,7 +99,7 @@ function tracking({ args, reply }: LocalContext): void {
   const choice = keyword(args, 2);
   if (choice === 'on') reply.error(NO_TRACKING);
   else if (choice === 'off' && args.count === 3) reply.ok();
-  else reply.error(SYNTAX_ERROR);
+  else reply.error(SYNTAX);
 }
 
 function trackingInfo({ reply }: LocalContext): void {

@@ -3,7 +3,8 @@ import { SLOT_COUNT } from '../topology/types.ts';
 import { infoText, nodesText, ownersOf, type Owner } from './cluster-text.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
-import { ADMIN_CATEGORIES, container, helpCommand, localCommand, NOT_AN_INTEGER } from './local-row.ts';
+import { NOT_AN_INTEGER } from './error-texts.ts';
+import { ADMIN_CATEGORIES, container, helpCommand, localCommand } from './local-row.ts';
 import type { CommandFlag, LocalCommand } from './types.ts';
 
 type Reply = LocalContext['reply'];

@@ -4,7 +4,8 @@ import { indexOf, rowOfCommand, takesArguments, type CommandIndex } from './comm
 import { keyRangesOf, tipsOf, type KeyRange } from './key-access.ts';
 import { keyword, restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
-import { HELP_FLAGS, helpCommand, localCommand, SYNTAX_ERROR, unknownSubcommand } from './local-row.ts';
+import { SYNTAX } from './error-texts.ts';
+import { HELP_FLAGS, helpCommand, localCommand, unknownSubcommand } from './local-row.ts';
 import { matchesPattern } from './text-pattern.ts';
 import type { CommandRow, LocalCommand } from './types.ts';
 
@@ -114,7 +115,7 @@ function list({ args, reply, node }: LocalContext): void {
   const { all } = indexOf(node.commands);
   const chosen = args.count === 2 ? all : filtered(args, all);
   if (chosen === null) {
-    reply.error(SYNTAX_ERROR);
+    reply.error(SYNTAX);
     return;
   }
   reply.setHeader(chosen.length);

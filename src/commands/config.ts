@@ -1,31 +1,12 @@
-/** CONFIG: the settings by their Redis names, and a few facts that clients ask for by the same command. */
-import { DATABASE_COUNT } from '../store/types.ts';
+/** CONFIG: the settings by their Redis names. */
 import { keyword, restOf, utf8Argument } from './local-arguments.ts';
 import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
-import {
-  ADMIN_CATEGORIES,
-  ADMIN_FLAGS,
-  container,
-  helpCommand,
-  localCommand,
-  wrongArity,
-} from './local-row.ts';
+import { wrongArity } from './error-texts.ts';
+import { ADMIN_CATEGORIES, ADMIN_FLAGS, container, helpCommand, localCommand } from './local-row.ts';
 import { matchesPattern } from './text-pattern.ts';
 import type { LocalCommand } from './types.ts';
 
 const HAS_WILDCARD = /[*?[]/;
-
-/**
- * Parameters of Redis that Torc has no setting for, with what is true of Torc. Tools ask for them: redis-benchmark for `save` and
- * `appendonly`. A setting of the same name wins.
- */
-const FACTS: readonly Setting[] = [
-  { name: 'save', value: '' },
-  { name: 'appendonly', value: 'yes' },
-  { name: 'databases', value: String(DATABASE_COUNT) },
-  { name: 'latency-monitor-threshold', value: '0' },
-  { name: 'notify-keyspace-events', value: '' },
-];
 
 function get({ args, reply, node }: LocalContext): void {
   const known = knownSettings(node);
@@ -48,20 +29,20 @@ function get({ args, reply, node }: LocalContext): void {
 
 function knownSettings(node: NodeView): Map<string, string> {
   const known = new Map<string, string>();
-  for (const { name, value } of [...FACTS, ...node.settings.list()]) known.set(name, value);
+  for (const { name, value } of node.settings.list()) known.set(name, value);
   return known;
 }
 
 function set({ args, reply, node }: LocalContext): void {
   if (args.count % 2 !== 0) {
-    wrongArity(reply, 'config|set');
+    reply.error(wrongArity('config|set'));
     return;
   }
   const pairs: Setting[] = [];
   for (let at = 2; at < args.count; at += 2) {
     pairs.push({ name: keyword(args, at), value: utf8Argument(args, at + 1) });
   }
-  const refusal = duplicateOf(pairs) ?? factOf(pairs, node) ?? node.settings.set(pairs);
+  const refusal = duplicateOf(pairs) ?? node.settings.set(pairs);
   if (refusal === null) reply.ok();
   else reply.error(refusalText(refusal));
 }
@@ -73,15 +54,6 @@ function duplicateOf(pairs: readonly Setting[]): SettingRefusal | null {
     seen.add(name);
   }
   return null;
-}
-
-function factOf(pairs: readonly Setting[], node: NodeView): SettingRefusal | null {
-  const facts = new Set(FACTS.map((fact) => fact.name));
-  for (const setting of node.settings.list()) facts.delete(setting.name);
-  const fact = pairs.find(({ name }) => facts.has(name));
-  return fact === undefined
-    ? null
-    : { kind: 'immutable', name: fact.name, reason: "can't set immutable config" };
 }
 
 function refusalText(refusal: SettingRefusal): string {

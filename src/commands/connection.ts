@@ -4,7 +4,8 @@ import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
 import { subscriptionCount } from './gate.ts';
 import { integerArgument, keyword, utf8Argument } from './local-arguments.ts';
 import type { ClientSession, LocalContext, NodeView } from './local-context.ts';
-import { localCommand, NOT_AN_INTEGER, SYNTAX_ERROR, wrongArity } from './local-row.ts';
+import { NOT_AN_INTEGER, SYNTAX, wrongArity } from './error-texts.ts';
+import { localCommand } from './local-row.ts';
 import { REDIS_VERSION } from './redis-version.ts';
 import type { CommandFlag, LocalCommand } from './types.ts';
 
@@ -94,7 +95,7 @@ function authenticate(node: NodeView, session: ClientSession, user: string, pass
 }
 
 function auth({ args, reply, session, node }: LocalContext): void {
-  if (args.count > 3) reply.error(SYNTAX_ERROR);
+  if (args.count > 3) reply.error(SYNTAX);
   else if (args.count === 2 && !node.passwordRequired) reply.error(NO_PASSWORD_SET);
   else {
     const user = args.count === 3 ? utf8Argument(args, 1) : DEFAULT_USER;
@@ -106,7 +107,7 @@ function auth({ args, reply, session, node }: LocalContext): void {
 /** A subscribed RESP2 connection is answered in the form of a message. */
 function ping({ args, reply, session }: LocalContext): void {
   if (args.count > 2) {
-    wrongArity(reply, 'ping');
+    reply.error(wrongArity('ping'));
     return;
   }
   const subscribed = session.protocol === 2 && subscriptionCount(session) > 0;

@@ -11,9 +11,6 @@ export const OPEN_FLAGS = ['noscript', 'loading', 'stale'] as const;
 export const HELP_FLAGS = ['loading', 'stale'] as const;
 export const ADMIN_CATEGORIES = ['admin', 'slow', 'dangerous'] as const;
 
-export const SYNTAX_ERROR = 'ERR syntax error';
-export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
-
 /** How much of an unknown name an error repeats. */
 const NAME_LIMIT = 128;
 
@@ -51,10 +48,6 @@ export function helpCommand(
     reply.simple('HELP');
     reply.simple('    Print this help.');
   });
-}
-
-export function wrongArity(reply: ReplyWriter, name: string): void {
-  reply.error(`ERR wrong number of arguments for '${name}' command`);
 }
 
 export function unknownSubcommand(reply: ReplyWriter, name: string, subcommand: string): void {

@@ -2,7 +2,8 @@
 import { REDIS_VERSION } from './redis-version.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
-import { container, helpCommand, localCommand, NOT_AN_INTEGER, OPEN_FLAGS } from './local-row.ts';
+import { NOT_AN_INTEGER } from './error-texts.ts';
+import { container, helpCommand, localCommand, OPEN_FLAGS } from './local-row.ts';
 import type { CommandFlag, LocalCommand } from './types.ts';
 
 const MICROSECONDS_PER_MILLISECOND = 1000;

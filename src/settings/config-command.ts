@@ -4,7 +4,7 @@ import { parseSetting, SettingError } from './load.ts';
 import { keyOf, rowOf, SETTING_KEYS, type SettingKey, type Settings } from './rows.ts';
 import { formatSetting } from './views.ts';
 
-/** Redis's settings that Torc has only one value for. */
+/** Redis's settings that Torc has only one value for. Tools ask for them: redis-benchmark for `save` and `appendonly`. */
 const FIXED: ReadonlyMap<string, (settings: Settings) => string> = new Map<
   string,
   (settings: Settings) => string
@@ -15,6 +15,7 @@ const FIXED: ReadonlyMap<string, (settings: Settings) => string> = new Map<
   ['databases', () => '16'],
   ['cluster-enabled', () => 'no'],
   ['notify-keyspace-events', () => ''],
+  ['latency-monitor-threshold', () => '0'],
   ['maxmemory-samples', () => '5'],
   ['lfu-log-factor', () => '10'],
   ['lfu-decay-time', () => '1'],
