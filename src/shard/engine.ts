@@ -107,7 +107,11 @@ export class Engine {
       // Acknowledging this time is not allowed yet: as if the message were lost. The ceiling is raised well before, so this is rare.
       this.raiseCeiling(message.timeMs);
     } else {
-      replica.raft.step(message, this.now);
+      try {
+        replica.raft.step(message, this.now);
+      } catch (error) {
+        this.fail(error);
+      }
     }
     this.wake();
   }
@@ -134,18 +138,25 @@ export class Engine {
 
   private guarded(): void {
     if (this.stopped) return;
-    try {
-      this.inTurn = true;
-      this.turn();
-    } catch (error) {
-      this.stopped = true;
-      this.hooks.fatal(error);
-    } finally {
-      this.inTurn = false;
-    }
+    this.inTurn = true;
+    this.guard(() => this.turn());
+    this.inTurn = false;
     if (!this.wanted) return;
     this.wanted = false;
     this.wake();
+  }
+
+  private guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.stopped = true;
+    this.hooks.fatal(error);
   }
 
   private turn(): void {
@@ -184,7 +195,7 @@ export class Engine {
       this.staged = false;
       const { written } = this;
       this.written = [];
-      this.wal.flush(() => this.durable(written));
+      this.wal.flush(() => this.guard(() => this.durable(written)));
     }
   }
 

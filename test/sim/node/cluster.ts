@@ -115,11 +115,14 @@ export class SimCluster {
   /** The process stands still, and what is sent to it is kept until it goes on. */
   pause(i: number): void {
     this.nodes[i].timers.pause();
-    for (const j of this.nodes.keys()) {
-      if (j === i) continue;
-      this.network.block(nameOf(i), nameOf(j));
-      this.network.block(nameOf(j), nameOf(i));
-    }
+    for (const j of this.nodes.keys()) if (j !== i) this.cut(i, j);
+    this.network.block('client', nameOf(i));
+  }
+
+  /** Nothing gets through between the two, either way. */
+  cut(i: number, j: number): void {
+    this.network.block(nameOf(i), nameOf(j));
+    this.network.block(nameOf(j), nameOf(i));
   }
 
   resume(i: number): void {
@@ -174,6 +177,8 @@ function portOf(i: number): number {
 
 export class SimClient {
   readonly replies: string[] = [];
+  /** When each of them came. */
+  readonly times: number[] = [];
   isClosed = false;
   private readonly cluster: SimCluster;
   private readonly stream: ByteStream | null;
@@ -188,6 +193,11 @@ export class SimClient {
         this.isClosed = true;
       },
     }));
+  }
+
+  /** False when nobody listened. */
+  get isOpen(): boolean {
+    return this.stream !== null;
   }
 
   /** Pipelined: the replies come into `replies`. */
@@ -221,6 +231,7 @@ export class SimClient {
       const end = this.input.length === 0 ? -1 : wholeReply(this.input);
       if (end < 0) return;
       this.replies.push(this.input.toString('latin1', 0, end));
+      this.times.push(this.cluster.scheduler.nowMs);
       this.input = this.input.subarray(end);
     }
   }
