@@ -74,6 +74,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isPaused = false;
   private isReading = false;
   private isClosed = false;
+  /** CLIENT REPLY SKIP was said right before the local command that runs. */
+  private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
 
@@ -147,6 +149,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     const { server } = this;
     const row = server.table.find(args);
     if (row === null) {
+      if (isWebRequest(args)) {
+        server.logWebRequest(this);
+        this.kill();
+        return;
+      }
       this.replyError(server.table.refusal(args));
       return;
     }
@@ -172,15 +179,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     reply.reset();
     reply.protocol = this.protocol;
     context.args = args;
+    // Before it runs: it may be another CLIENT REPLY SKIP.
+    this.isSkipped = mode === 'skip-next';
+    if (this.isSkipped) this.replyMode = 'on';
     row.run(context);
     this.reader.authenticated = this.authenticated;
     server.countLocal(row, reply);
     if (reply.size === 0 && this.tail !== before) return;
-    if (mode === 'skip-next') {
-      if (this.replyMode === 'skip-next') this.replyMode = 'on';
-    } else if (reply.size > 0 && !(mode === 'off' && this.replyMode === 'off')) {
-      this.replyBytes(reply.buffer, 0, reply.size);
-    }
+    const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
+    if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
   }
 
   // --- replies
@@ -282,6 +289,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private defer(): Deferred {
     const request = this.enqueue();
+    if (this.isSkipped) request.silent = true;
     let isAnswered = false;
     return {
       answer: (write) => {
@@ -418,6 +426,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
+}
+
+/** A browser that was tricked into sending a form here; nothing of what it sends may run. */
+function isWebRequest(args: Args): boolean {
+  const name = args.text(0).toLowerCase();
+  return name === 'post' || name === 'host:';
 }
 
 function keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
