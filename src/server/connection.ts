@@ -78,6 +78,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
+  /** Replies at hand that wait for one before them. */
+  private keptBytes = 0;
 
   constructor(server: ClientServer, stream: ByteStream, id: number, port: PortKind, nowWallMs: number) {
     this.server = server;
@@ -118,11 +120,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.server.endChunk();
   }
 
-  /** Runs what has been read until it must wait. */
+  /** Runs what has been read until it must wait: a few bytes can ask for gigabytes, so replies not taken yet end it, too. */
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply) {
+    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && this.hasOutputRoom) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -138,7 +140,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private throttle(): void {
     if (this.isClosed) return;
     const mustPause = this.holds > 0 || this.closeAfterReply || this.outputBytes > OUTPUT_PAUSE_BYTES;
-    if (mustPause && this.holds > 0) this.reader.hold();
+    if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.stream.pause();
@@ -224,6 +226,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     const request = this.enqueue();
     request.state = RequestState.DONE;
     keepReply(request, bytes, start, end);
+    this.keptBytes += end - start;
   }
 
   /** Takes the next place in the order of replies. */
@@ -247,10 +250,17 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     if (request !== this.head) {
       keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      this.keptBytes += request.replyEnd;
+      if (this.keptBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     this.send(request);
-    while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+    while (this.head !== null && this.head.state === RequestState.DONE) {
+      this.keptBytes -= this.head.replyEnd - this.head.replyStart;
+      this.send(this.head);
+    }
+    // Replies of one turn alone may be too many.
+    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -328,6 +338,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   // --- output
 
+  private get hasOutputRoom(): boolean {
+    return this.out === null || this.out.size <= OUTPUT_PAUSE_BYTES;
+  }
+
   get outputBytes(): number {
     return this.stream.bufferedBytes + (this.out?.size ?? 0);
   }
@@ -351,12 +365,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.out = null;
     }
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
-      this.server.logSlowReader(this);
-      this.kill();
+      this.killSlowReader();
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
     this.throttle();
+    if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
   }
 
   onDrain(): void {
@@ -384,6 +398,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   kill(): void {
     this.stream.destroy();
     this.onClose();
+  }
+
+  private killSlowReader(): void {
+    this.server.logSlowReader(this);
+    this.kill();
   }
 
   private refuseInput(text: string): void {
