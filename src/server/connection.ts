@@ -80,6 +80,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isStopping = false;
   private isReading = false;
   private isClosed = false;
+  /** CLIENT REPLY SKIP was said right before the local command that runs. */
+  private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
 
@@ -122,7 +124,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.server.endChunk();
   }
 
-  /** Runs what has been read until it must wait. */
+  /** Runs what has been read until it must wait: a few bytes can ask for gigabytes, so replies not taken yet end it, too. */
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
@@ -157,6 +159,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     const { server } = this;
     const row = server.table.find(args);
     if (row === null) {
+      if (isWebRequest(args)) {
+        server.logWebRequest(this);
+        this.kill();
+        return;
+      }
       this.replyError(server.table.refusal(args));
       return;
     }
@@ -182,15 +189,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     reply.reset();
     reply.protocol = this.protocol;
     context.args = args;
+    // Before it runs: it may be another CLIENT REPLY SKIP.
+    this.isSkipped = mode === 'skip-next';
+    if (this.isSkipped) this.replyMode = 'on';
     row.run(context);
     this.reader.authenticated = this.authenticated;
     server.countLocal(row, reply);
     if (reply.size === 0 && this.tail !== before) return;
-    if (mode === 'skip-next') {
-      if (this.replyMode === 'skip-next') this.replyMode = 'on';
-    } else if (reply.size > 0 && !(mode === 'off' && this.replyMode === 'off')) {
-      this.replyBytes(reply.buffer, 0, reply.size);
-    }
+    const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
+    if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
   }
 
   // --- replies
@@ -253,10 +260,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     if (request !== this.head) {
       this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+    // Replies of one turn alone may be too many.
+    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -306,6 +316,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private defer(): Deferred {
     const request = this.enqueue();
+    if (this.isSkipped) request.silent = true;
     let isAnswered = false;
     return {
       answer: (write) => {
@@ -375,14 +386,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.out = null;
     }
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
-      this.server.logSlowReader(this);
-      this.kill();
+      this.killSlowReader();
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
-    const wasPaused = this.isPaused;
     this.throttle();
-    if (wasPaused && !this.isPaused) this.server.resumeLater(this);
+    if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
   }
 
   onDrain(): void {
@@ -410,6 +419,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   kill(): void {
     this.stream.destroy();
     this.onClose();
+  }
+
+  private killSlowReader(): void {
+    this.server.logSlowReader(this);
+    this.kill();
   }
 
   private refuseInput(text: string): void {
@@ -452,4 +466,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
+}
+
+/** A browser that was tricked into sending a form here; nothing of what it sends may run. */
+function isWebRequest(args: Args): boolean {
+  const name = args.text(0).toLowerCase();
+  return name === 'post' || name === 'host:';
 }
