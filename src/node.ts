@@ -1,6 +1,6 @@
 /** Composes one node out of its parts, and takes it through its life: recover, found or find the cluster, serve, stop. */
 import { createAdminHandler } from './admin/handler.ts';
-import type { BuildInfo, StatusReport } from './admin/status.ts';
+import type { BuildInfo, DigestReport, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import { COMMANDS } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
@@ -30,6 +30,7 @@ import { Engine } from './shard/engine.ts';
 import type { Replica } from './shard/replica.ts';
 import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
+import { digestState } from './shard/state-digest.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
@@ -140,6 +141,7 @@ class Node implements RunningNode, MeshHandler {
               ? [{ name: 'founded', ok: false, reason: this.waitingFor() }]
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
+          digest: (shard) => this.digest(shard),
         },
         this.build,
       );
@@ -550,6 +552,13 @@ class Node implements RunningNode, MeshHandler {
 
   private waitingFor(): string {
     return this.membership?.waitingFor() ?? 'the log is being read';
+  }
+
+  private async digest(shard: ShardId): Promise<DigestReport | 'busy' | null> {
+    const replica = this.parts?.replicas.find((one) => one.shard === shard);
+    if (replica === undefined) return null;
+    const digest = await digestState(replica.machine, this.env.timers);
+    return digest === null ? 'busy' : { shard, ...digest };
   }
 
   private readStatus(): StatusReport {

@@ -14,6 +14,7 @@ const BLOCK = 25;
 /** The default of election-timeout-ms: for so long a started member grants no vote. */
 const START_HOLD_MS = 400;
 const READY_TIMEOUT_MS = 30_000;
+const POLL_MS = 20;
 
 export interface ClusterOptions {
   nodes: number;
@@ -63,8 +64,27 @@ export class TorcCluster {
     for (const node of this.nodes) node.start();
   }
 
+  /** All nodes are ready, reach each other, and know a leader of each shard: nodes stay ready while a shard elects. */
   async waitReady(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.waitReady(READY_TIMEOUT_MS)));
+    const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+    while (!(await this.isWhole())) {
+      if (performance.now() > deadlineMs) throw new Error('the nodes do not agree on leaders in time');
+      await pause(POLL_MS);
+    }
+  }
+
+  private async isWhole(): Promise<boolean> {
+    const reports = await Promise.all(this.nodes.map((node) => node.status().catch(() => null)));
+    const leaders = new Map<number, string>();
+    for (const report of reports) {
+      if (report === null || report.peers.some(({ connected }) => !connected)) return false;
+      for (const { shard, leader } of report.replicas) {
+        if (leader === null || (leaders.get(shard) ?? leader) !== leader) return false;
+        leaders.set(shard, leader);
+      }
+    }
+    return true;
   }
 
   /** All nodes have been ready for longer than a started member grants no vote: the next fault finds a cluster that can elect. */
