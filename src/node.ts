@@ -181,7 +181,7 @@ class Node implements RunningNode, MeshHandler {
       });
       this.membership.founded
         .then((topology) => this.serve(topology))
-        .catch((error: unknown) => this.fatal(error));
+        .catch((error: unknown) => this.refuse(error));
     } catch (error) {
       await this.letGo();
       throw error;
@@ -654,13 +654,19 @@ class Node implements RunningNode, MeshHandler {
       await opened?.wal.close(parts === null ? opened.recovery.timeCeilingMs : timeMs);
   }
 
+  /** A node that its cluster will not have, or that cannot serve, leaves its directory as after a stop in good order. */
+  private async refuse(cause: unknown): Promise<void> {
+    if (cause instanceof StartupError && this.parts === null && !this.isStopping) await this.letGo();
+    this.fatal(cause);
+  }
+
   private fatal(cause: unknown): void {
     if (this.fatalError !== null) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.fatalError = error;
     this.engine?.stop();
     this.parts?.server.closeAll();
-    this.log.error('fatal', { error });
+    if (!(error instanceof StartupError)) this.log.error('fatal', { error });
     this.fatalHandler?.(error);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What clients see while nodes are killed with -9, stopped with SIGSTOP for 5 s, and restarted, in turn. TORC_E2E_FAULTS says how many faults
- * (10 for the whole campaign), TORC_E2E_DURABILITY the setting.
+ * (10 for the whole campaign), TORC_E2E_KIND only which (`kill -9`), TORC_E2E_DURABILITY the setting.
  */
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -31,8 +31,10 @@ const CLI_PACE_MS = 150;
 const MAX_GAP_MS = 1000;
 const MAX_FAILOVER_MS = 2000;
 
-const KINDS = ['kill -9', 'SIGSTOP', 'restart'] as const;
-type Kind = (typeof KINDS)[number];
+const ALL_KINDS = ['kill -9', 'SIGSTOP', 'restart'] as const;
+type Kind = (typeof ALL_KINDS)[number];
+const ONLY = process.env['TORC_E2E_KIND'];
+const KINDS = ALL_KINDS.filter((kind) => ONLY === undefined || kind === ONLY);
 
 interface Round {
   round: number;

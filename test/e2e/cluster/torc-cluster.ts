@@ -53,7 +53,8 @@ export class TorcCluster {
   /** Ready to be used; ended with the test, its logs printed if the test fails. */
   static async forTest(options: ClusterOptions): Promise<TorcCluster> {
     const cluster = await TorcCluster.make(options);
-    onTestFailed(() => cluster.printLogs());
+    if (process.env['TORC_E2E_LOGS'] === 'yes') onTestFinished(() => cluster.printLogs(2000));
+    else onTestFailed(() => cluster.printLogs());
     onTestFinished(() => cluster.end());
     cluster.start();
     await cluster.waitReady();
@@ -94,8 +95,8 @@ export class TorcCluster {
     await this.waitReady();
   }
 
-  printLogs(): void {
-    console.error(this.nodes.map((node) => node.tail()).join('\n'));
+  printLogs(lines?: number): void {
+    console.error(this.nodes.map((node) => node.tail(lines)).join('\n'));
   }
 
   /** Ends all at once, and removes their data. */
