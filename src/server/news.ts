@@ -39,7 +39,7 @@ export class News {
   private readonly deps: NewsDeps;
   private readonly wasReady = new Map<NodeId, boolean>();
   private nextMs = 0;
-  private led = '';
+  private ledTerms = 0;
 
   constructor(deps: NewsDeps) {
     this.deps = deps;
@@ -53,14 +53,14 @@ export class News {
   /** Called each turn: leadership that came or went is told at once. */
   tell(now: Instant): void {
     const { replicas, log } = this.deps;
-    const led = replicas
-      .filter((replica) => replica.isReadable)
-      .map((replica) => `${replica.shard}:${replica.raft.term}`)
-      .join(' ');
-    if (led !== this.led) {
-      log.info('leads', { shards: led === '' ? 'none' : led });
-      this.led = led;
+    // Cheap, since it is asked each turn: terms of what is led, which only grow while it is led.
+    let ledTerms = 0;
+    for (const replica of replicas) if (replica.isReadable) ledTerms += replica.raft.term * replica.shard;
+    if (ledTerms !== this.ledTerms) {
+      this.ledTerms = ledTerms;
       this.nextMs = 0;
+      const led = replicas.filter((replica) => replica.isReadable).map((replica) => replica.shard);
+      log.info('leads', { shards: led.length === 0 ? 'none' : led.join(', ') });
     }
     if (now.monotonicMs < this.nextMs) return;
     this.nextMs = now.monotonicMs + NEWS_INTERVAL_MS;
