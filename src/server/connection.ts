@@ -23,6 +23,18 @@ import type { ClientServer } from './server.ts';
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 
+/**
+ * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
+ * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
+ */
+const UNDER_WAY_BYTES = 4 * 1024 * 1024;
+const UNDER_WAY_LEAST = 16;
+const UNDER_WAY_MOST = 1024;
+/** Taken for the size of a reply before there was one. */
+const FIRST_REPLY_BYTES = 64 * 1024;
+/** How much of the average the next reply is. */
+const REPLY_WEIGHT = 1 / 8;
+
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
   /** Something that it waits for may have come. */
@@ -70,6 +82,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
+  private underWay = 0;
+  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
+  private averageReplyBytes = FIRST_REPLY_BYTES;
   private holds = 0;
   private isPaused = false;
   private isReading = false;
@@ -120,7 +135,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply) {
+    while (!this.mustWait()) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -133,10 +148,21 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.throttle();
   }
 
+  /** Whether no further command may be run now. */
+  private mustWait(): boolean {
+    return (
+      this.holds > 0 ||
+      this.underWay >= this.underWayLimit ||
+      (this.out !== null && this.out.size > OUTPUT_PAUSE_BYTES) ||
+      this.closeAfterReply ||
+      this.isClosed
+    );
+  }
+
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.holds > 0 || this.closeAfterReply || this.outputBytes > OUTPUT_PAUSE_BYTES;
-    if (mustPause && this.holds > 0) this.reader.hold();
+    const mustPause = this.mustWait() || this.outputBytes > OUTPUT_PAUSE_BYTES;
+    if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.stream.pause();
@@ -223,6 +249,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
+    this.underWay += 1;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
@@ -274,10 +301,20 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private send(request: Request): void {
+    this.leaves(request);
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
+  }
+
+  private leaves({ replyStart, replyEnd }: Request): void {
+    this.underWay -= 1;
+    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
+    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
+    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
+    // The end of the turn sees whether reading goes on.
+    if (this.isPaused) this.markDirty();
   }
 
   private defer(): Deferred {
@@ -348,7 +385,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
+    const waited = this.isPaused;
     this.throttle();
+    if (waited && !this.isPaused) this.server.resumeLater(this);
   }
 
   onDrain(): void {
