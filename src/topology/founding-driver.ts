@@ -8,7 +8,13 @@ import { drawId } from './cluster-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { decodeFoundingMessage, encodeFoundingMessage } from './founding-codec.ts';
 import { Founding, seedAddress } from './founding.ts';
-import type { ClusterRecord, FoundingEffect, FoundingMessage, FoundingState, SeedAddress } from './founding.ts';
+import type {
+  ClusterRecord,
+  FoundingEffect,
+  FoundingMessage,
+  FoundingState,
+  SeedAddress,
+} from './founding.ts';
 import type { Announcement } from './types.ts';
 
 /** How often an unfounded node says again where it stands, and dials who is not there. */

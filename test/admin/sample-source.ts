@@ -150,6 +150,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
     readStatus: sampleStatus,
     readyChecks: () => checks,
     digest: (shard) =>
-      Promise.resolve(shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null),
+      Promise.resolve(
+        shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
+      ),
   };
 }

@@ -90,9 +90,7 @@ async function runRounds(cluster: TorcCluster, placed: readonly Placed[]): Promi
     await cluster.settle();
     const kind = KINDS[round % KINDS.length];
     const victim = (round + Math.floor(round / KINDS.length)) % NODES;
-    for (const { worker } of placed) worker.beginRound(round);
-    // What is under way counts for the round before.
-    await pause(100);
+    await Promise.all(placed.map(({ worker }) => worker.beginRound(round)));
     const fromMs = performance.now();
     await strike(kind, cluster.nodes[victim]);
     await cluster.settle();

@@ -28,7 +28,10 @@ async function answerTo(port: number, bytes: string | Buffer): Promise<string> {
     said += text;
   });
   socket.write(bytes);
-  await Promise.race([once(socket, 'close'), pause(5000).then(() => Promise.reject(new Error(`not closed: ${said}`)))]);
+  await Promise.race([
+    once(socket, 'close'),
+    pause(5000).then(() => Promise.reject(new Error(`not closed: ${said}`))),
+  ]);
   return said;
 }
 
@@ -53,9 +56,13 @@ test('malformed input closes its connection alone', async () => {
     expect(await answerTo(port, '*1\r\n$abc\r\n')).toBe('-ERR Protocol error: invalid bulk length\r\n');
     expect(await answerTo(port, '*9999999999\r\n')).toBe('-ERR Protocol error: invalid multibulk length\r\n');
     expect(await answerTo(port, '*2\r\n+x\r\n')).toBe("-ERR Protocol error: expected '$', got '+'\r\n");
-    expect(await answerTo(port, `*1\r\n$${64 * MIB + 1}\r\n`)).toBe('-ERR Protocol error: invalid bulk length\r\n');
+    expect(await answerTo(port, `*1\r\n$${64 * MIB + 1}\r\n`)).toBe(
+      '-ERR Protocol error: invalid bulk length\r\n',
+    );
     expect(await answerTo(port, 'a'.repeat(70_000))).toBe('-ERR Protocol error: too big inline request\r\n');
-    expect(await answerTo(port, 'GET "key\r\n')).toBe('-ERR Protocol error: unbalanced quotes in request\r\n');
+    expect(await answerTo(port, 'GET "key\r\n')).toBe(
+      '-ERR Protocol error: unbalanced quotes in request\r\n',
+    );
   }
   // What came before the malformed command is answered first.
   expect(await answerTo(node.ports.client, '*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n*1\r\n?\r\n')).toBe(
@@ -124,7 +131,9 @@ test.each([1, 3])('a client that does not read takes bounded memory, %i nodes', 
     expect(performance.now() - startMs).toBeLessThan(1000);
     highestBytes = Math.max(highestBytes, await residentBytes(node));
   }
-  console.log(`${nodes} nodes: from ${(beforeBytes / MIB).toFixed()} to ${(highestBytes / MIB).toFixed()} MiB`);
+  console.log(
+    `${nodes} nodes: from ${(beforeBytes / MIB).toFixed()} to ${(highestBytes / MIB).toFixed()} MiB`,
+  );
   // Four clients, each with its output limit, and what the heap leaves lying about.
   expect(highestBytes - beforeBytes).toBeLessThan(400 * MIB);
 });

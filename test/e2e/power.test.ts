@@ -27,7 +27,7 @@ test.each(['fsync', 'buffered'])(
     onTestFinished(stopAll);
     for (let round = 0; round < ROUNDS; round++) {
       await cluster.settle();
-      for (const worker of workers) worker.beginRound(round);
+      await Promise.all(workers.map((worker) => worker.beginRound(round)));
       await pause(1000);
       await Promise.all(cluster.nodes.map((node) => node.kill()));
       cluster.start();

@@ -8,7 +8,12 @@ import { pause, TorcCluster } from './cluster/torc-cluster.ts';
 const PARK_TIMEOUT_MS = 2000;
 
 function connect(port: number): Redis {
-  const client = new Redis({ port, retryStrategy: () => 50, maxRetriesPerRequest: 0, commandTimeout: 10_000 });
+  const client = new Redis({
+    port,
+    retryStrategy: () => 50,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 10_000,
+  });
   client.on('error', () => undefined);
   onTestFinished(() => client.disconnect());
   return client;
@@ -54,7 +59,9 @@ test.each(['client', 'redirect'] as const)('without a quorum, on the %s port', a
     expect(tookMs).toBeLessThan(100);
   }
   expect(await first.isReady()).toBe(false);
-  expect(await timed(plain.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'any'))).toMatchObject({ text: 'null' });
+  expect(await timed(plain.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'any'))).toMatchObject({
+    text: 'null',
+  });
 
   for (const node of others) node.start();
   await cluster.waitReady();

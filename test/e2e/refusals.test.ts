@@ -33,7 +33,9 @@ async function refusal(node: TorcNode): Promise<string> {
 async function filesOf(directory: string): Promise<Record<string, string>> {
   const names = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const read = files.toSorted().map(async (path) => [path, (await readFile(path)).toString('base64')] as const);
+  const read = files
+    .toSorted()
+    .map(async (path) => [path, (await readFile(path)).toString('base64')] as const);
   return Object.fromEntries(await Promise.all(read));
 }
 
@@ -49,7 +51,12 @@ test('seeds without itself', async () => {
   const ports = portsAt(0);
   const cluster = await TorcCluster.make({ nodes: 1 });
   onTestFinished(() => cluster.end());
-  const node = new TorcNode('lost', ports, join(cluster.directory, 'lost'), seedsOf([portsAt(1), portsAt(2)]));
+  const node = new TorcNode(
+    'lost',
+    ports,
+    join(cluster.directory, 'lost'),
+    seedsOf([portsAt(1), portsAt(2)]),
+  );
   const line = await refusal(node);
   expect(line).toMatch(/^torc: .*seeds/);
   expect(line).toContain(`127.0.0.1:${ports.peer}`);
@@ -112,7 +119,11 @@ test("a setting of the cluster differs from the others'", async () => {
   const [, , victim] = cluster.nodes;
   await victim.stop();
   const seeds = seedsOf(cluster.nodes.map(({ ports }) => ports));
-  const differs = new TorcNode('node-2', victim.ports, victim.directory, [...seeds, '--election-timeout-ms', '700']);
+  const differs = new TorcNode('node-2', victim.ports, victim.directory, [
+    ...seeds,
+    '--election-timeout-ms',
+    '700',
+  ]);
   onTestFinished(async () => {
     if (differs.isRunning) await differs.kill();
   });

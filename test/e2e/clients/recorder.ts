@@ -37,7 +37,12 @@ export class Recorder {
       this.operations.push({ ...operation, outcome: { kind: 'answered', returnMs, reply } });
       return outcome;
     }
-    this.failures.push({ client: client.name, atMs: returnMs, command: `${command} ${key}`, failure: outcome });
+    this.failures.push({
+      client: client.name,
+      atMs: returnMs,
+      command: `${command} ${key}`,
+      failure: outcome,
+    });
     // A read that was not answered tells nothing.
     const kind = outcome.kind === 'unknown' && !READS.has(command) ? 'unknown' : 'not-run';
     this.operations.push({ ...operation, outcome: { kind } });

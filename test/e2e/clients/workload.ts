@@ -22,6 +22,7 @@ export class Worker {
   readonly written = new Map<string, string>();
   private readonly recorder: Recorder;
   private readonly pauseMs: number;
+  private wantedRound = 0;
   private round = 0;
   private count = 0;
   private isStopped = false;
@@ -38,9 +39,10 @@ export class Worker {
     return `counter:${this.client.name}:${round}`;
   }
 
-  /** From now on another counter. */
-  beginRound(round: number): void {
-    this.round = round;
+  /** From now on another counter; resolves when nothing is under way on the one before. */
+  async beginRound(round: number): Promise<void> {
+    this.wantedRound = round;
+    while (this.round !== round && !this.isStopped) await pause(1);
   }
 
   async stop(): Promise<void> {
@@ -52,6 +54,7 @@ export class Worker {
   private async work(): Promise<void> {
     while (!this.isStopped) {
       this.count += 1;
+      this.round = this.wantedRound;
       if (this.count % 3 === 0) await this.increment();
       else if (this.count % 3 === 1) await this.writeUnique();
       else await this.useShared();

@@ -45,7 +45,13 @@ export class TorcCluster {
     const seeds = ports.map(({ peer }) => `127.0.0.1:${peer}`).join(',');
     const made = ports.map((own, place) => {
       const name = `node-${place}`;
-      return new TorcNode(name, own, join(directory, name), ['--seeds', seeds, '--host', `host-${place}`, ...settings]);
+      return new TorcNode(name, own, join(directory, name), [
+        '--seeds',
+        seeds,
+        '--host',
+        `host-${place}`,
+        ...settings,
+      ]);
     });
     return new TorcCluster(directory, made);
   }

@@ -132,7 +132,8 @@ export class TorcNode {
     const deadlineMs = performance.now() + timeoutMs;
     while (!(await this.isReady())) {
       if (!this.isRunning) throw new Error(`${this.name} has ended\n${this.tail()}`);
-      if (performance.now() > deadlineMs) throw new Error(`${this.name} is not ready in time\n${this.tail()}`);
+      if (performance.now() > deadlineMs)
+        throw new Error(`${this.name} is not ready in time\n${this.tail()}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
