@@ -82,7 +82,7 @@ export async function nodeRedisClient(name: string, port: number): Promise<TestC
   await client.connect();
   return {
     name,
-    send: async (command, words) => (await client.sendCommand([command, ...words])) as Reply,
+    send: (command, words) => client.sendCommand<Reply>([command, ...words]),
     close: () => client.destroy(),
   };
 }
@@ -97,8 +97,8 @@ export async function nodeRedisSentinelClient(name: string, ports: readonly numb
   await client.connect();
   return {
     name,
-    send: async (command, words) => (await client.sendCommand(false, [command, ...words])) as Reply,
-    close: () => client.destroy(),
+    send: (command, words) => client.sendCommand<Reply>(false, [command, ...words]),
+    close: () => void client.destroy(),
   };
 }
 
