@@ -27,6 +27,18 @@ const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
 /** What a command takes in the queue beside its bytes. */
 const QUEUED_COMMAND_BYTES = 128;
 
+/**
+ * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
+ * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
+ */
+const UNDER_WAY_BYTES = 4 * 1024 * 1024;
+const UNDER_WAY_LEAST = 16;
+const UNDER_WAY_MOST = 1024;
+/** Taken for the size of a reply before there was one. */
+const FIRST_REPLY_BYTES = 64 * 1024;
+/** How much of the average the next reply is. */
+const REPLY_WEIGHT = 1 / 8;
+
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
   /** Something that it waits for may have come. */
@@ -75,11 +87,16 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private head: Request | null = null;
   private tail: Request | null = null;
   private queuedBytes = 0;
+  private underWay = 0;
+  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
+  private averageReplyBytes = FIRST_REPLY_BYTES;
   private holds = 0;
   private isPaused = false;
   private isStopping = false;
   private isReading = false;
   private isClosed = false;
+  /** CLIENT REPLY SKIP was said right before the local command that runs. */
+  private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
 
@@ -122,11 +139,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.server.endChunk();
   }
 
-  /** Runs what has been read until it must wait. */
+  /** Runs what has been read until it must wait: a few bytes can ask for gigabytes, so replies not taken yet end it, too. */
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && !this.isFull) {
+    while (!this.mustWait()) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -139,9 +156,20 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.throttle();
   }
 
+  /** Whether no further command may be run now. */
+  private mustWait(): boolean {
+    return (
+      this.holds > 0 ||
+      this.underWay >= this.underWayLimit ||
+      this.isFull ||
+      this.closeAfterReply ||
+      this.isClosed
+    );
+  }
+
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.holds > 0 || this.closeAfterReply || this.isFull;
+    const mustPause = this.mustWait();
     if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
@@ -157,6 +185,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     const { server } = this;
     const row = server.table.find(args);
     if (row === null) {
+      if (isWebRequest(args)) {
+        server.logWebRequest(this);
+        this.kill();
+        return;
+      }
       this.replyError(server.table.refusal(args));
       return;
     }
@@ -182,15 +215,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     reply.reset();
     reply.protocol = this.protocol;
     context.args = args;
+    // Before it runs: it may be another CLIENT REPLY SKIP.
+    this.isSkipped = mode === 'skip-next';
+    if (this.isSkipped) this.replyMode = 'on';
     row.run(context);
     this.reader.authenticated = this.authenticated;
     server.countLocal(row, reply);
     if (reply.size === 0 && this.tail !== before) return;
-    if (mode === 'skip-next') {
-      if (this.replyMode === 'skip-next') this.replyMode = 'on';
-    } else if (reply.size > 0 && !(mode === 'off' && this.replyMode === 'off')) {
-      this.replyBytes(reply.buffer, 0, reply.size);
-    }
+    const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
+    if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
   }
 
   // --- replies
@@ -233,6 +266,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
+    this.underWay += 1;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
@@ -253,10 +287,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     if (request !== this.head) {
       this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+    // Replies of one turn alone may be too many.
+    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -295,17 +332,26 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private send(request: Request): void {
+    this.leaves(request);
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
     this.queuedBytes -= request.queuedBytes;
-    // A flush sees that there is room again, or that all is answered.
-    if (this.isPaused) this.markDirty();
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
   }
 
+  private leaves({ replyStart, replyEnd }: Request): void {
+    this.underWay -= 1;
+    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
+    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
+    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
+    // The end of the turn sees whether reading goes on.
+    if (this.isPaused) this.markDirty();
+  }
+
   private defer(): Deferred {
     const request = this.enqueue();
+    if (this.isSkipped) request.silent = true;
     let isAnswered = false;
     return {
       answer: (write) => {
@@ -375,14 +421,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.out = null;
     }
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
-      this.server.logSlowReader(this);
-      this.kill();
+      this.killSlowReader();
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
-    const wasPaused = this.isPaused;
     this.throttle();
-    if (wasPaused && !this.isPaused) this.server.resumeLater(this);
+    if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
   }
 
   onDrain(): void {
@@ -410,6 +454,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   kill(): void {
     this.stream.destroy();
     this.onClose();
+  }
+
+  private killSlowReader(): void {
+    this.server.logSlowReader(this);
+    this.kill();
   }
 
   private refuseInput(text: string): void {
@@ -452,4 +501,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
+}
+
+/** A browser that was tricked into sending a form here; nothing of what it sends may run. */
+function isWebRequest(args: Args): boolean {
+  const name = args.text(0).toLowerCase();
+  return name === 'post' || name === 'host:';
 }

@@ -19,6 +19,9 @@ const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
 const INITIAL_WINDOW = 256;
 
+/** While so much is on its way to a peer it reads no more: a few bytes can ask for gigabytes. */
+const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
+
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 const NONE = Buffer.alloc(0);
@@ -79,8 +82,17 @@ class ForwardedCommand implements Waiter {
   private readonly correlation: number;
   private readonly shard: ShardId;
   private readonly stream: number;
+  private readonly isRead: boolean;
 
-  constructor(peer: PeerForwarding, connection: number, correlation: number, shard: ShardId, stream: number) {
+  constructor(
+    peer: PeerForwarding,
+    connection: number,
+    correlation: number,
+    shard: ShardId,
+    stream: number,
+    isRead: boolean,
+  ) {
+    this.isRead = isRead;
     this.peer = peer;
     this.connection = connection;
     this.correlation = correlation;
@@ -90,7 +102,9 @@ class ForwardedCommand implements Waiter {
 
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
-    if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
+    // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
+    if (this.isRead && peer.isFlooded) this.refuse(Refusal.LOST);
+    else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
@@ -117,6 +131,8 @@ export class PeerForwarding {
   private readonly counters: ForwardingCounters;
   private window = new Window();
   private session: SessionId | null = null;
+  /** Since the link was last found to hold little. */
+  private repliedBytes = 0;
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
   private readonly targets = new Map<ShardId, Target>();
@@ -209,6 +225,14 @@ export class PeerForwarding {
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
+    this.repliedBytes += end - start;
+  }
+
+  get isFlooded(): boolean {
+    if (this.repliedBytes <= UNSENT_MAX_BYTES) return false;
+    if (this.link.unsentBytes > UNSENT_MAX_BYTES) return true;
+    this.repliedBytes = 0;
+    return false;
   }
 
   endStream(shard: ShardId, stream: number): void {
@@ -246,9 +270,17 @@ export class PeerForwarding {
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
     const stream = bytes.readUInt32LE(at + 4);
     const { connection } = this.link;
-    const waiter = new ForwardedCommand(this, connection, bytes.readUInt32LE(at), shard, stream);
+    const waiter = new ForwardedCommand(
+      this,
+      connection,
+      bytes.readUInt32LE(at),
+      shard,
+      stream,
+      kind !== Kind.WRITE,
+    );
     this.counters.served += 1;
-    if (replica === undefined || stream <= (this.endedStreams.get(shard) ?? 0)) {
+    const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);
+    if (replica === undefined || isEnded || (kind !== Kind.WRITE && this.isFlooded)) {
       waiter.refuse(Refusal.NOT_PROPOSED);
     } else if (!replica.admits(bytes, itemAt, kind === Kind.WRITE)) {
       waiter.reply(NOT_ADMITTED, 0, NOT_ADMITTED.length);

@@ -67,6 +67,7 @@ export class Route {
   private unsent: Request | null = null;
   private targetSinceMs = 0;
   private leaderlessSinceMs: number;
+  private hasFoundLeader = false;
   private stream = 1;
 
   constructor(shard: ShardId, hooks: RouteHooks, limits: RouteLimits, parking: Parking) {
@@ -79,6 +80,17 @@ export class Route {
 
   get hasTarget(): boolean {
     return this.target !== null;
+  }
+
+  /** Requests are sent, or wait for an election that should soon be over. */
+  get takesRequests(): boolean {
+    return this.target !== null || (this.hasFoundLeader && !this.isGivenUp);
+  }
+
+  /** There has been no leader for so long that new requests fail at once. */
+  private get isGivenUp(): boolean {
+    if (this.target !== null) return false;
+    return this.hooks.nowMs() - this.leaderlessSinceMs >= this.limits.parkTimeoutMs;
   }
 
   get isIdle(): boolean {
@@ -116,6 +128,7 @@ export class Route {
     this.dropTarget();
     this.target = target;
     this.targetSinceMs = this.hooks.nowMs();
+    if (target !== null) this.hasFoundLeader = true;
     this.pump();
   }
 
@@ -210,11 +223,8 @@ export class Route {
   }
 
   private parkRefusal(request: Request): Buffer | null {
-    const { parkLimitBytes, parkTimeoutMs } = this.limits;
-    if (this.parking.bytes + request.end - request.start > parkLimitBytes) return PARK_FULL;
-    const leaderless = this.target === null;
-    if (leaderless && this.hooks.nowMs() - this.leaderlessSinceMs >= parkTimeoutMs) return NO_LEADER;
-    return null;
+    if (this.parking.bytes + request.end - request.start > this.limits.parkLimitBytes) return PARK_FULL;
+    return this.isGivenUp ? NO_LEADER : null;
   }
 
   private send(request: Request, target: Target): void {

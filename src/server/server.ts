@@ -388,6 +388,10 @@ export class ClientServer implements WalkHost {
     });
   }
 
+  logWebRequest(connection: Connection): void {
+    this.deps.log.warn('web-request-refused', { client: connection.address });
+  }
+
   // --- the turn
 
   dirty(connection: Connection): void {

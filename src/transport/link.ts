@@ -81,6 +81,10 @@ export class Link implements PeerLink {
     return (this.sockets.control?.bufferedBytes ?? 0) + (this.sockets.bulk?.bufferedBytes ?? 0);
   }
 
+  get unsentBytes(): number {
+    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes;
+  }
+
   get roundTripMs(): number {
     return this.sockets.control?.roundTripMs ?? 0;
   }
