@@ -1,6 +1,6 @@
 /** Composes one node out of its parts, and takes it through its life: recover, found or find the cluster, serve, stop. */
 import { createAdminHandler } from './admin/handler.ts';
-import type { BuildInfo, StatusReport } from './admin/status.ts';
+import type { BuildInfo, DigestReport, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import { COMMANDS } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
@@ -30,6 +30,7 @@ import { Engine } from './shard/engine.ts';
 import type { Replica } from './shard/replica.ts';
 import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
+import { digestState } from './shard/state-digest.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
@@ -43,7 +44,7 @@ const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 20_000;
-const HAND_OVER_POLL_MS = 10;
+const STOP_POLL_MS = 10;
 
 export interface RunningNode {
   readonly ready: boolean;
@@ -140,6 +141,7 @@ class Node implements RunningNode, MeshHandler {
               ? [{ name: 'founded', ok: false, reason: this.waitingFor() }]
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
+          digest: (shard) => this.digest(shard),
         },
         this.build,
       );
@@ -179,7 +181,7 @@ class Node implements RunningNode, MeshHandler {
       });
       this.membership.founded
         .then((topology) => this.serve(topology))
-        .catch((error: unknown) => this.fatal(error));
+        .catch((error: unknown) => this.refuse(error));
     } catch (error) {
       await this.letGo();
       throw error;
@@ -206,7 +208,7 @@ class Node implements RunningNode, MeshHandler {
     const random = (): number => env.random.uint32();
     const numbers = compileCommands(COMMANDS.rows);
     const lookup: ShardCommandLookup = (args) => {
-      const row = COMMANDS.findName(args);
+      const row = COMMANDS.find(args);
       return row === null ? null : (numbers.key.get(row) ?? null);
     };
 
@@ -552,6 +554,13 @@ class Node implements RunningNode, MeshHandler {
     return this.membership?.waitingFor() ?? 'the log is being read';
   }
 
+  private async digest(shard: ShardId): Promise<DigestReport | 'busy' | null> {
+    const replica = this.parts?.replicas.find((one) => one.shard === shard);
+    if (replica === undefined) return null;
+    const digest = await digestState(replica.machine, this.env.timers);
+    return digest === null ? 'busy' : { shard, ...digest };
+  }
+
   private readStatus(): StatusReport {
     if (this.parts !== null) return readStatus(this.parts, this.build);
     const { env, settings } = this;
@@ -595,6 +604,7 @@ class Node implements RunningNode, MeshHandler {
       this.news?.soon();
       await this.handOver(parts, engine);
       await this.ports.close();
+      await this.finishUnderWay(parts, engine);
       await parts.snapshotter.stop();
     }
     await this.letGo();
@@ -618,8 +628,16 @@ class Node implements RunningNode, MeshHandler {
         if (best !== undefined) raft.transferLeadership(best.member, now);
       }
       engine.wake();
-      await this.pause(HAND_OVER_POLL_MS);
+      await this.pause(STOP_POLL_MS);
     }
+  }
+
+  /** Commands that were read are answered; a failover may take its time. */
+  private async finishUnderWay(parts: NodeParts, engine: Engine): Promise<void> {
+    const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
+    while (!parts.server.drain() && this.env.clock.monotonicMs() < deadlineMs) await this.pause(STOP_POLL_MS);
+    engine.wake();
+    await this.pause(STOP_POLL_MS);
   }
 
   private pause(delayMs: number): Promise<void> {
@@ -645,13 +663,19 @@ class Node implements RunningNode, MeshHandler {
       await opened?.wal.close(parts === null ? opened.recovery.timeCeilingMs : timeMs);
   }
 
+  /** A node that its cluster will not have, or that cannot serve, leaves its directory as after a stop in good order. */
+  private async refuse(cause: unknown): Promise<void> {
+    if (cause instanceof StartupError && this.parts === null && !this.isStopping) await this.letGo();
+    this.fatal(cause);
+  }
+
   private fatal(cause: unknown): void {
     if (this.fatalError !== null) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.fatalError = error;
     this.engine?.stop();
     this.parts?.server.closeAll();
-    this.log.error('fatal', { error });
+    if (!(error instanceof StartupError)) this.log.error('fatal', { error });
     this.fatalHandler?.(error);
   }
 }

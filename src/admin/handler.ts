@@ -3,10 +3,12 @@ import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { MetricsSource } from './metrics-source.ts';
-import type { BuildInfo, StatusReport } from './status.ts';
+import type { BuildInfo, DigestReport, StatusReport } from './status.ts';
 
 export interface AdminSource extends MetricsSource {
   readStatus(): StatusReport;
+  /** Of this node's replica of the shard; `busy` while entries keep being applied, null when there is no replica of it here. */
+  digest(shard: number): Promise<DigestReport | 'busy' | null>;
   /** What must hold for the node to be given traffic. */
   readyChecks(): readonly HealthCheck[];
 }
@@ -26,6 +28,7 @@ export function createAdminHandler(
     ['/livez', (request) => healthResponse([{ name: 'event-loop', ok: true, reason: '' }], request)],
     ['/readyz', (request) => healthResponse(source.readyChecks(), request)],
     ['/api/status', () => jsonResponse(200, source.readStatus())],
+    ['/api/digest', (request) => digestResponse(source, request)],
   ]);
   const known = [...routes.keys()].join(', ');
 
@@ -45,6 +48,19 @@ export function createAdminHandler(
       };
     return route(request);
   };
+}
+
+/** What replicas are compared by: equal at an equal index. */
+async function digestResponse(source: AdminSource, request: HttpRequest): Promise<HttpResponse> {
+  const text = request.query.get('shard') ?? '';
+  if (!/^\d{1,9}$/.test(text))
+    return { status: 400, contentType: TEXT, body: 'Which shard? /api/digest?shard=1\n' };
+  const digest = await source.digest(Number(text));
+  if (digest === null)
+    return { status: 404, contentType: TEXT, body: `There is no replica of shard ${text} here.\n` };
+  if (digest === 'busy')
+    return { status: 503, contentType: TEXT, body: 'The shard is being written to; try again.\n' };
+  return jsonResponse(200, digest);
 }
 
 function jsonResponse(status: number, content: unknown): HttpResponse {

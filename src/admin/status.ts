@@ -76,6 +76,15 @@ export interface ReplicaStatus {
   followers: readonly FollowerStatus[];
 }
 
+/** What /api/digest tells of a replica's state. */
+export interface DigestReport {
+  shard: ShardId;
+  /** The last entry applied. */
+  index: number;
+  /** Of all replicated state: 16 hex digits, equal on every replica at this index. */
+  digest: string;
+}
+
 export interface StatusReport {
   schema: typeof STATUS_SCHEMA;
   build: BuildInfo;

@@ -38,13 +38,18 @@ export class NodeProcess {
     this.#log.debug('settings', redacted(this.#settings));
     try {
       const node = await launch(this.#settings, this.#log);
-      node.onFatal((error) => this.#fail(error));
+      node.onFatal((error) => this.#giveUp(error));
       this.#node = node;
       if (process.send !== undefined) this.#announceWhenReady(node);
     } catch (error) {
-      if (error instanceof StartupError) this.#refuse(error);
-      else this.#fail(error);
+      this.#giveUp(error);
     }
+  }
+
+  /** Some refusals come late: only the others of the cluster know that this node has no place there. */
+  #giveUp(error: unknown): void {
+    if (error instanceof StartupError) this.#refuse(error);
+    else this.#fail(error);
   }
 
   #onSignal(signal: NodeJS.Signals): void {

@@ -12,7 +12,8 @@ const READY_LAG_ENTRIES = 1000;
 
 export function readyChecks(parts: NodeParts): HealthCheck[] {
   const { router, replicas, mesh, self } = parts;
-  const leaderless = router.ways.filter((way) => way.slotCount > 0 && !way.route.hasTarget);
+  // An election is no reason to send clients away: their requests wait for its end.
+  const leaderless = router.ways.filter((way) => way.slotCount > 0 && !way.route.takesRequests);
   const behind = replicas.filter((replica) => lagOf(replica) > READY_LAG_ENTRIES);
   const unreached = [...mesh.links.values()].filter((link) => link.node !== self && !link.connected);
   return [

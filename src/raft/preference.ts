@@ -4,6 +4,8 @@ import type { MemberState } from './state.ts';
 /** In election timeouts. */
 const FIRST_BACKOFF = 2;
 const LONGEST_BACKOFF = 64;
+/** A member that hands leadership over by itself is stopping, most likely: long enough for it to be gone. */
+const HANDED_OVER_WAIT = 8;
 
 /**
  * Leadership goes to the preferred member when it is lately heard and nearly caught up. Each hand-over, successful or not, doubles
@@ -26,6 +28,13 @@ export class LeaderPreference {
     if (peer === undefined || peer.state !== 'replicate' || nowMonotonicMs < this.notBeforeMs) return false;
     const isLatelyHeard = nowMonotonicMs - peer.heardMs < config.electionTimeoutMs / 2;
     return isLatelyHeard && log.lastIndex - peer.match <= config.maxEntriesPerMessage;
+  }
+
+  /** The preferred member gave leadership away: to offer it back at once would stop proposals for nobody. */
+  handedOver(): void {
+    const { config, nowMonotonicMs } = this.state;
+    const untilMs = nowMonotonicMs + HANDED_OVER_WAIT * config.electionTimeoutMs;
+    this.notBeforeMs = Math.max(this.notBeforeMs, untilMs);
   }
 
   attempted(): void {

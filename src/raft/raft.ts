@@ -312,7 +312,9 @@ class Raft implements RaftCore {
   }
 
   private onTimeoutNow(message: TimeoutNow): void {
-    if (message.term === this.state.term) this.election.onTimeoutNow(message);
+    if (message.term !== this.state.term) return;
+    if (message.from === this.state.config.preferredLeader) this.preference.handedOver();
+    this.election.onTimeoutNow(message);
   }
 
   private becomeFollower(term: number, leader: MemberId): void {

@@ -22,6 +22,22 @@ import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
+/** And while so much of it is unanswered, or answered behind what is unanswered. */
+const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
+/** What a command takes in the queue beside its bytes. */
+const QUEUED_COMMAND_BYTES = 128;
+
+/**
+ * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
+ * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
+ */
+const UNDER_WAY_BYTES = 4 * 1024 * 1024;
+const UNDER_WAY_LEAST = 16;
+const UNDER_WAY_MOST = 1024;
+/** Taken for the size of a reply before there was one. */
+const FIRST_REPLY_BYTES = 64 * 1024;
+/** How much of the average the next reply is. */
+const REPLY_WEIGHT = 1 / 8;
 
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
@@ -57,8 +73,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
-  /** The shard of its last write, for WAIT; -1 before the first. */
-  lastWriteWay = -1;
+  /** The indexes of the shards that it has written to, for WAIT. */
+  readonly waysWritten = new Set<number>();
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -70,16 +86,19 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
+  private queuedBytes = 0;
+  private underWay = 0;
+  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
+  private averageReplyBytes = FIRST_REPLY_BYTES;
   private holds = 0;
   private isPaused = false;
+  private isStopping = false;
   private isReading = false;
   private isClosed = false;
   /** CLIENT REPLY SKIP was said right before the local command that runs. */
   private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
-  /** Replies at hand that wait for one before them. */
-  private keptBytes = 0;
 
   constructor(server: ClientServer, stream: ByteStream, id: number, port: PortKind, nowWallMs: number) {
     this.server = server;
@@ -124,7 +143,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && this.hasOutputRoom) {
+    while (!this.mustWait()) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -137,14 +156,29 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.throttle();
   }
 
+  /** Whether no further command may be run now. */
+  private mustWait(): boolean {
+    return (
+      this.holds > 0 ||
+      this.underWay >= this.underWayLimit ||
+      this.isFull ||
+      this.closeAfterReply ||
+      this.isClosed
+    );
+  }
+
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.holds > 0 || this.closeAfterReply || this.outputBytes > OUTPUT_PAUSE_BYTES;
+    const mustPause = this.mustWait();
     if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.stream.pause();
     else this.stream.resume();
+  }
+
+  private get isFull(): boolean {
+    return this.queuedBytes > QUEUE_PAUSE_BYTES || this.outputBytes > OUTPUT_PAUSE_BYTES;
   }
 
   private execute(args: Args): void {
@@ -225,40 +259,39 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     const request = this.enqueue();
     request.state = RequestState.DONE;
-    keepReply(request, bytes, start, end);
-    this.keptBytes += end - start;
+    this.keepReply(request, bytes, start, end);
   }
 
   /** Takes the next place in the order of replies. */
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
+    this.underWay += 1;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
     request.silent = this.takeSilence();
+    const { args } = this;
+    request.queuedBytes = QUEUED_COMMAND_BYTES + args.end[args.count - 1] - args.start[0];
+    this.queuedBytes += request.queuedBytes;
     return request;
   }
 
   finished(request: Request): void {
     const { server } = this;
     this.countDone(request);
-    server.countAnswered(request);
+    server.countAnswered(this, request);
     if (this.isClosed) {
       server.router.pool.give(request);
       return;
     }
     if (request !== this.head) {
-      keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
-      this.keptBytes += request.replyEnd;
-      if (this.keptBytes > server.outputLimitBytes) this.killSlowReader();
+      this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     this.send(request);
-    while (this.head !== null && this.head.state === RequestState.DONE) {
-      this.keptBytes -= this.head.replyEnd - this.head.replyStart;
-      this.send(this.head);
-    }
+    while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
     // Replies of one turn alone may be too many.
     if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
   }
@@ -272,8 +305,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     this.writesTo ??= new Int32Array(this.server.router.ways.length);
+    if (this.writesTo[way] === 0) this.waysWritten.add(way);
     this.writesTo[way] += 1;
-    this.lastWriteWay = way;
   }
 
   hasWritesTo(way: number): boolean {
@@ -290,11 +323,30 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
+  private keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
+    request.replyBytes = Buffer.from(bytes.subarray(start, end));
+    request.replyStart = 0;
+    request.replyEnd = end - start;
+    request.queuedBytes += end - start;
+    this.queuedBytes += end - start;
+  }
+
   private send(request: Request): void {
+    this.leaves(request);
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    this.queuedBytes -= request.queuedBytes;
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
+  }
+
+  private leaves({ replyStart, replyEnd }: Request): void {
+    this.underWay -= 1;
+    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
+    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
+    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
+    // The end of the turn sees whether reading goes on.
+    if (this.isPaused) this.markDirty();
   }
 
   private defer(): Deferred {
@@ -330,6 +382,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     if (this.holds === 0 && !this.isClosed) this.server.resumeLater(this);
   }
 
+  /** The node stops: what was read is answered, and no more is. */
+  stopReading(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.hold();
+    this.throttle();
+  }
+
   /** Goes on with what was held back. */
   resume(): void {
     if (this.isClosed || this.holds > 0) return;
@@ -337,10 +397,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   // --- output
-
-  private get hasOutputRoom(): boolean {
-    return this.out === null || this.out.size <= OUTPUT_PAUSE_BYTES;
-  }
 
   get outputBytes(): number {
     return this.stream.bufferedBytes + (this.out?.size ?? 0);
@@ -375,7 +431,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   onDrain(): void {
     this.throttle();
-    if (!this.isPaused) this.resume();
+    if (!this.isPaused) this.server.resumeLater(this);
   }
 
   onClose(): void {
@@ -451,10 +507,4 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 function isWebRequest(args: Args): boolean {
   const name = args.text(0).toLowerCase();
   return name === 'post' || name === 'host:';
-}
-
-function keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
-  request.replyBytes = Buffer.from(bytes.subarray(start, end));
-  request.replyStart = 0;
-  request.replyEnd = end - start;
 }

@@ -7,7 +7,7 @@
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
-import { eachFloor } from '../shard/prelude.ts';
+import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import { Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
@@ -25,6 +25,12 @@ const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 const NONE = Buffer.alloc(0);
+const NOT_ADMITTED = Buffer.from(
+  "-ERR the shard's leader does not know this command: it runs another version\r\n",
+);
+/** A reply that is longer is not forwarded: the frame would be larger than a peer takes. */
+const REPLY_MAX_BYTES = 128 * 1024 * 1024;
+const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
 
 function emptySlots(count: number): (Request | null)[] {
   return Array.from({ length: count }, () => null);
@@ -53,6 +59,11 @@ class Window {
     if (request === null || request.correlation !== correlation) return null;
     this.slots[at] = null;
     return request;
+  }
+
+  remove(of: (request: Request) => boolean): void {
+    for (const [at, request] of this.slots.entries())
+      if (request !== null && of(request)) this.slots[at] = null;
   }
 
   private grow(): void {
@@ -90,13 +101,15 @@ class ForwardedCommand implements Waiter {
   }
 
   reply(bytes: Buffer, start: number, end: number): void {
+    const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
-    if (this.isRead && this.peer.isFlooded) this.refuse(Refusal.LOST);
-    else this.peer.sendReply(this.connection, this.correlation, 0, bytes, start, end);
+    if (this.isRead && peer.isFlooded) this.refuse(Refusal.LOST);
+    else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
+    else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
   refuse(refusal: Refusal): void {
-    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST)
+    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
     this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
   }
@@ -142,11 +155,11 @@ export class PeerForwarding {
   target(shard: ShardId): Target {
     let target = this.targets.get(shard);
     if (target !== undefined) return target;
+    // The window of this connection: in a later one the same correlation is another request's.
+    const { window } = this;
     target = {
-      send: (request, stream) => this.forward(shard, request, stream),
-      abandon: (request) => {
-        this.window.take(request.correlation);
-      },
+      send: (request, stream) => this.forward(window, shard, request, stream),
+      abandon: (of) => window.remove(of),
     };
     this.targets.set(shard, target);
     return target;
@@ -172,7 +185,7 @@ export class PeerForwarding {
       const refusal = bytes.readUInt32LE(at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + bytes.readUInt32LE(at + 8);
-      if (to > end || refusal > Refusal.OUTDATED) return false;
+      if (to > end || refusal > Refusal.READ_LOST) return false;
       const request = this.window.take(correlation);
       if (request !== null) {
         if (refusal === 0) request.reply(bytes, from, to);
@@ -226,12 +239,12 @@ export class PeerForwarding {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
 
-  private forward(shard: ShardId, request: Request, stream: number): void {
-    if (!this.link.connected) {
+  private forward(window: Window, shard: ShardId, request: Request, stream: number): void {
+    if (!this.link.connected || window !== this.window) {
       request.refuse(Refusal.NOT_PROPOSED);
       return;
     }
-    const correlation = this.window.add(request);
+    const correlation = window.add(request);
     const section = this.link.section(SectionKind.FORWARD);
     section.u32(correlation);
     section.u32(stream);
@@ -248,7 +261,9 @@ export class PeerForwarding {
     const replica = this.host.replica(shard);
     if (this.session === null) return false;
     if (kind === Kind.FLOORS) {
-      if (itemType(bytes, itemAt) !== ItemType.FLOORS) return false;
+      const isGood =
+        itemType(bytes, itemAt) === ItemType.FLOORS && isFloorsItem(bytes, itemAt, itemEnd - itemAt);
+      if (!isGood) return false;
       this.serveFloors(bytes, itemAt, this.session, replica);
       return true;
     }
@@ -267,6 +282,8 @@ export class PeerForwarding {
     const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);
     if (replica === undefined || isEnded || (kind !== Kind.WRITE && this.isFlooded)) {
       waiter.refuse(Refusal.NOT_PROPOSED);
+    } else if (!replica.admits(bytes, itemAt, kind === Kind.WRITE)) {
+      waiter.reply(NOT_ADMITTED, 0, NOT_ADMITTED.length);
     } else if (kind === Kind.WRITE) {
       replica.submitWrite(waiter, this.session, bytes, itemAt, itemEnd, now);
     } else if (kind === Kind.RIDING_READ) replica.submitRidingRead(waiter, bytes, itemAt, now);

@@ -8,7 +8,13 @@ import { drawId } from './cluster-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { decodeFoundingMessage, encodeFoundingMessage } from './founding-codec.ts';
 import { Founding, seedAddress } from './founding.ts';
-import type { ClusterRecord, FoundingEffect, FoundingMessage, SeedAddress } from './founding.ts';
+import type {
+  ClusterRecord,
+  FoundingEffect,
+  FoundingMessage,
+  FoundingState,
+  SeedAddress,
+} from './founding.ts';
 import type { Announcement } from './types.ts';
 
 /** How often an unfounded node says again where it stands, and dials who is not there. */
@@ -64,9 +70,10 @@ export class Founder {
     const drawClusterId = (): string => drawId(env.random);
     const { seeds, announced, file, port } = options;
     this.machine = new Founding({ seeds, announced, drawClusterId }, file.state);
-    if (file.state.phase !== 'founded' && !seeds.includes(this.machine.self)) {
+    const problem = seedsProblem(this.machine.self, seeds, file.state);
+    if (problem !== null) {
       this.close();
-      this.reject(notASeed(this.machine.self, seeds));
+      this.reject(problem);
       return;
     }
     port.route(FOUNDING, {
@@ -237,9 +244,31 @@ export class Founder {
   }
 }
 
-function notASeed(self: SeedAddress, seeds: readonly SeedAddress[]): StartupError {
+/** Why the seeds cannot be those of this node; null when they may be. */
+function seedsProblem(
+  self: SeedAddress,
+  seeds: readonly SeedAddress[],
+  state: FoundingState,
+): StartupError | null {
+  if (state.phase === 'founded') return otherCluster(self, seeds, state.cluster);
+  if (seeds.includes(self)) return null;
   return new StartupError(
     'TORC_NOT_A_SEED',
     `the seeds (${seeds.join(',')}) do not name this node: it announces ${self} (announce-host and peer port)`,
+  );
+}
+
+/** Once founded, a node goes by its cluster id; but when none of the others named is of that cluster, the directory is the wrong one. */
+function otherCluster(
+  self: SeedAddress,
+  seeds: readonly SeedAddress[],
+  { id, nodes }: ClusterRecord,
+): StartupError | null {
+  const others = seeds.filter((seed) => seed !== self);
+  const known = nodes.map((entry) => seedAddress(entry));
+  if (others.length === 0 || others.some((seed) => known.includes(seed))) return null;
+  return new StartupError(
+    'TORC_OTHER_CLUSTER',
+    `the data directory is of another cluster: ${id} of ${known.join(',')}; the seeds are ${seeds.join(',')}`,
   );
 }

@@ -50,6 +50,18 @@ describe('the other pages', () => {
     expect(JSON.parse(response.body as string)).toEqual(sampleStatus());
   });
 
+  it('gives the digest of a replica, or says why not', async () => {
+    const response = await ask('/api/digest?shard=1');
+    expect(JSON.parse(response.body as string)).toEqual({ shard: 1, index: 20, digest: 'd'.repeat(16) });
+    expect(await ask('/api/digest?shard=2')).toMatchObject({ status: 503 });
+    expect(await ask('/api/digest?shard=3')).toMatchObject({
+      status: 404,
+      body: 'There is no replica of shard 3 here.\n',
+    });
+    expect(await ask('/api/digest')).toMatchObject({ status: 400 });
+    expect(await ask('/api/digest?shard=-1')).toMatchObject({ status: 400 });
+  });
+
   it("gives the metrics in Prometheus's format", async () => {
     const response = await ask('/metrics');
     expect(response).toMatchObject({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8' });
@@ -59,7 +71,7 @@ describe('the other pages', () => {
   it('answers 404 and 405 in words', async () => {
     expect(await ask('/nothing')).toMatchObject({
       status: 404,
-      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status.\n',
+      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest.\n',
     });
     expect(await ask('/metrics', [], 'POST')).toMatchObject({ status: 405 });
     expect(await ask('/readyz', [], 'HEAD')).toMatchObject({ status: 200 });

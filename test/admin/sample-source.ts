@@ -145,5 +145,13 @@ export function sampleStatus(): StatusReport {
 }
 
 export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
-  return { readMetrics: sampleReading, readStatus: sampleStatus, readyChecks: () => checks };
+  return {
+    readMetrics: sampleReading,
+    readStatus: sampleStatus,
+    readyChecks: () => checks,
+    digest: (shard) =>
+      Promise.resolve(
+        shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
+      ),
+  };
 }

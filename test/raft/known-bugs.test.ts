@@ -174,6 +174,25 @@ describe('leadership transfer (#5)', () => {
     for (let i = 1; i < waits.length; i++) expect(waits[i]).toBeGreaterThan(1.5 * waits[i - 1]);
   });
 
+  it('does not go back at once to a preferred member that has handed it over: it is stopping', () => {
+    const rig = new Rig({ self: 1, voters: [1, 2, 3], preferredLeader: 2 }, restoredWith([1], 1));
+    rig.pass(10);
+    rig.step(heartbeat({ from: 2 }));
+    rig.step({ kind: 'timeout-now', group: 1, from: 2, to: 1, term: 1, lastIndex: 1, lastTerm: 1 });
+    for (let i = 0; i < 3; i++) agree(rig, 3, rig.takeSent());
+    expect(rig.core.readable).toBe(true);
+    const ledSinceMs = rig.nowMs;
+    let toldMs = 0;
+    for (let i = 0; i < 100 && toldMs === 0; i++) {
+      const sent = rig.takeSent();
+      if (ofKind(sent, 'timeout-now').length > 0) toldMs = rig.nowMs;
+      agree(rig, 2, sent);
+      agree(rig, 3, sent);
+      rig.pass(HEARTBEAT_MS);
+    }
+    expect(toldMs - ledSinceMs).toBeGreaterThanOrEqual(8 * ELECTION_MS);
+  });
+
   it('does not go to a preferred member that is silent', () => {
     const rig = leader({ preferredLeader: 3 });
     for (let i = 0; i < 20; i++) {

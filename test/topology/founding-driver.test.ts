@@ -134,6 +134,19 @@ describe('founding over real connections', () => {
     });
   });
 
+  it('does not start with seeds of which none is of its cluster, but with some of them', async () => {
+    const ports = await freePorts(3);
+    const disk = new MemoryDisk();
+    const alone = await start(disk, seedsOf([ports[0]]), ports[0]);
+    await alone.founder.founded;
+    await alone.stop();
+    const stranger = await start(disk, seedsOf(ports), ports[0]);
+    await expect(stranger.founder.founded).rejects.toMatchObject({ code: 'TORC_OTHER_CLUSTER' });
+    await stranger.stop();
+    const again = await start(disk, seedsOf([ports[0]]), ports[0]);
+    await expect(again.founder.founded).resolves.toMatchObject({ nodes: [{ id: alone.file.node }] });
+  });
+
   it('does not count a stranger that does not know the secret', async () => {
     const ports = await freePorts(2);
     const seeds = seedsOf(ports);

@@ -1,0 +1,68 @@
+/**
+ * A digest of all replicated state of a shard: time, policy, sessions and keys. Equal on every replica at the same applied index. Computed in
+ * slices: it counts only when nothing was applied meanwhile.
+ */
+import { createXXHash64, type IHasher } from 'hash-wasm';
+import type { Timers } from '../env/contracts.ts';
+import type { KeyspaceDigest } from '../store/types.ts';
+import { policyItem } from './prelude.ts';
+import type { SessionsImage } from './sessions.ts';
+import type { StateMachine } from './state-machine.ts';
+
+/** One slice: about a millisecond. */
+const SLICE_KEYS = 1000;
+const SLICE_SESSION_RECORDS = 200;
+const ATTEMPTS = 5;
+
+export interface StateDigest {
+  /** The last entry applied. */
+  index: number;
+  digest: string;
+}
+
+/** Null when entries keep being applied while it is computed. */
+export async function digestState(machine: StateMachine, timers: Timers): Promise<StateDigest | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const index = machine.appliedIndex;
+    const digest = await digestAt(machine, index, timers);
+    if (digest !== null) return { index, digest };
+  }
+  return null;
+}
+
+/** Null as soon as anything else than `index` is the last entry applied. */
+async function digestAt(machine: StateMachine, index: number, timers: Timers): Promise<string | null> {
+  const hasher = (await createXXHash64()).init();
+  if (machine.appliedIndex !== index) return null;
+  const head = Buffer.alloc(8);
+  head.writeDoubleLE(machine.timeMs);
+  hasher.update(head).update(policyItem(machine.policy));
+  const sessions = machine.sessions.image();
+  while (takeSessions(sessions, hasher)) {
+    await nextTurn(timers);
+    if (machine.appliedIndex !== index) return null;
+  }
+  const keys: KeyspaceDigest = machine.keyspace.beginDigest();
+  for (;;) {
+    const sum = keys.next(SLICE_KEYS);
+    if (sum !== null) return hasher.update(sum).digest('hex');
+    await nextTurn(timers);
+    if (machine.appliedIndex !== index) return null;
+  }
+}
+
+/** False when all are taken. */
+function takeSessions(sessions: SessionsImage, hasher: IHasher): boolean {
+  for (let taken = 0; taken < SLICE_SESSION_RECORDS; taken++) {
+    const record = sessions.next();
+    if (record === null) return false;
+    hasher.update(record);
+  }
+  return true;
+}
+
+function nextTurn(timers: Timers): Promise<void> {
+  return new Promise((resolve) => {
+    timers.endOfTurn(resolve);
+  });
+}

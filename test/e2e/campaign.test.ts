@@ -1,0 +1,242 @@
+/**
+ * What clients see while nodes are killed with -9, stopped with SIGSTOP for 5 s, and restarted, in turn. TORC_E2E_FAULTS says how many faults
+ * (10 for the whole campaign), TORC_E2E_KIND only which (`kill -9`), TORC_E2E_DURABILITY the setting.
+ */
+import { expect, onTestFinished, test } from 'vitest';
+
+import { checkLinearizable, describeViolation } from '../linearizability/checker.ts';
+import { registerModel } from '../linearizability/model.ts';
+import type { TestClient } from './clients/client.ts';
+import {
+  ioredisClient,
+  ioredisClusterClient,
+  ioredisSentinelClient,
+  nodeRedisClient,
+  nodeRedisSentinelClient,
+  redisCliClient,
+} from './clients/libraries.ts';
+import { quantile, Recorder } from './clients/recorder.ts';
+import { Worker } from './clients/workload.ts';
+import { compareDigests } from './cluster/digests.ts';
+import { pause, TorcCluster } from './cluster/torc-cluster.ts';
+import type { TorcNode } from './cluster/torc-node.ts';
+
+const NODES = 3;
+const FAULTS = Number(process.env['TORC_E2E_FAULTS'] ?? 6);
+const DURABILITY = process.env['TORC_E2E_DURABILITY'] ?? 'fsync';
+const DOWN_MS = 1000;
+const STOPPED_MS = 5000;
+const PACE_MS = 4;
+const CLI_PACE_MS = 150;
+const MAX_GAP_MS = 1000;
+const MAX_FAILOVER_MS = 2000;
+
+const ALL_KINDS = ['kill -9', 'SIGSTOP', 'restart'] as const;
+type Kind = (typeof ALL_KINDS)[number];
+const ONLY = process.env['TORC_E2E_KIND'];
+const KINDS = ALL_KINDS.filter((kind) => ONLY === undefined || kind === ONLY);
+
+interface Round {
+  round: number;
+  kind: Kind;
+  victim: number;
+  fromMs: number;
+  toMs: number;
+}
+
+/** A worker, and the node whose client port it uses; null when it goes where it likes. */
+interface Placed {
+  worker: Worker;
+  node: number | null;
+}
+
+async function placeClients(cluster: TorcCluster, recorder: Recorder): Promise<Placed[]> {
+  const placed: Placed[] = [];
+  const add = (client: TestClient, node: number | null, paceMs = PACE_MS): void => {
+    placed.push({ worker: new Worker(client, recorder, paceMs), node });
+  };
+  for (const [at, { ports }] of cluster.nodes.entries()) {
+    add(await ioredisClient(`ioredis-${at}`, ports.client), at);
+    add(await nodeRedisClient(`node-redis-${at}`, ports.client), at);
+    add(redisCliClient(`redis-cli-${at}`, ports.client), at, CLI_PACE_MS);
+  }
+  const clientPorts = cluster.nodes.map(({ ports }) => ports.client);
+  for (const first of [0, 1, 2]) {
+    const rotated = [...clientPorts.slice(first), ...clientPorts.slice(0, first)];
+    add(await ioredisSentinelClient(`ioredis-sentinel-${first}`, rotated), null);
+    add(await nodeRedisSentinelClient(`node-redis-sentinel-${first}`, rotated), null);
+  }
+  const redirectPorts = cluster.nodes.map(({ ports }) => ports.redirect);
+  add(await ioredisClusterClient('ioredis-cluster', redirectPorts), null);
+  return placed;
+}
+
+async function strike(kind: Kind, victim: TorcNode): Promise<void> {
+  if (kind === 'SIGSTOP') {
+    victim.pause();
+    await pause(STOPPED_MS);
+    victim.resume();
+    return;
+  }
+  if (kind === 'kill -9') await victim.kill();
+  else await victim.stop();
+  await pause(DOWN_MS);
+  victim.start();
+}
+
+async function runRounds(cluster: TorcCluster, placed: readonly Placed[]): Promise<Round[]> {
+  const rounds: Round[] = [];
+  for (let round = 0; round < FAULTS; round++) {
+    await cluster.settle();
+    const kind = KINDS[round % KINDS.length];
+    const victim = (round + Math.floor(round / KINDS.length)) % NODES;
+    await Promise.all(placed.map(({ worker }) => worker.beginRound(round)));
+    const fromMs = performance.now();
+    await strike(kind, cluster.nodes[victim]);
+    await cluster.settle();
+    rounds.push({ round, kind, victim, fromMs, toMs: performance.now() });
+  }
+  return rounds;
+}
+
+test(
+  'writes and counters while nodes fail in turn',
+  async () => {
+    const cluster = await TorcCluster.forTest({ nodes: NODES, settings: ['--durability', DURABILITY] });
+    const recorder = new Recorder();
+    const placed = await placeClients(cluster, recorder);
+    const stopAll = async (): Promise<void> => {
+      await Promise.all(placed.map(({ worker }) => worker.stop()));
+    };
+    onTestFinished(stopAll);
+    const rounds = await runRounds(cluster, placed);
+    await stopAll();
+
+    reportFailures(recorder, placed, rounds);
+    checkSurvivors(recorder, placed, rounds);
+    checkFailover(recorder, placed, rounds);
+    await checkFinal(cluster, recorder, placed, rounds);
+    checkHistory(recorder);
+    const shards = await compareDigests(cluster);
+    expect(shards.map(({ replicas }) => replicas)).toEqual([3, 3, 3]);
+    for (const { index } of shards) expect(index).toBeGreaterThan(0);
+  },
+  60_000 + FAULTS * 25_000,
+);
+
+/** The victim's clients see more; all others nothing. */
+function isSurvivor({ node }: Placed, { victim }: Round): boolean {
+  return node !== null && node !== victim;
+}
+
+function reportFailures(recorder: Recorder, placed: readonly Placed[], rounds: readonly Round[]): void {
+  const seen = new Map<string, number>();
+  let indeterminateOfSurvivors = 0;
+  let indeterminate = 0;
+  for (const { client, atMs, failure } of recorder.failures) {
+    const what = `${client.replace(/-\d+$/, '')}: ${failure.kind}: ${failure.text.slice(0, 70)}`;
+    seen.set(what, (seen.get(what) ?? 0) + 1);
+    if (failure.kind !== 'unknown' || !failure.isIndeterminate) continue;
+    indeterminate += 1;
+    const round = rounds.find(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs);
+    const owner = placed.find(({ worker }) => worker.client.name === client);
+    if (round !== undefined && owner !== undefined && isSurvivor(owner, round)) indeterminateOfSurvivors += 1;
+  }
+  console.log(
+    [
+      `INDETERMINATE: ${indeterminateOfSurvivors} at clients of survivors, ${indeterminate} in all`,
+      ...[...seen].map(([what, count]) => `${count} x ${what}`),
+    ].join('\n'),
+  );
+}
+
+/** No error, no unknown outcome, no wait of a second. */
+function checkSurvivors(recorder: Recorder, placed: readonly Placed[], rounds: readonly Round[]): void {
+  for (const round of rounds) {
+    const names = new Set(
+      placed.filter((one) => isSurvivor(one, round)).map(({ worker }) => worker.client.name),
+    );
+    const failed = recorder.failures.filter(
+      ({ client, atMs }) => names.has(client) && atMs >= round.fromMs && atMs <= round.toMs,
+    );
+    expect(failed, `clients of survivors, ${round.kind} of node-${round.victim}`).toEqual([]);
+  }
+  for (const kind of KINDS) {
+    const gaps: { client: string; round: number; gapMs: number }[] = [];
+    for (const round of rounds.filter((one) => one.kind === kind)) {
+      for (const one of placed.filter((other) => isSurvivor(other, round))) {
+        const client = one.worker.client.name;
+        if (client.startsWith('redis-cli')) continue;
+        const gapMs = recorder.longestGapMs(client, round.fromMs, round.toMs);
+        gaps.push({ client, round: round.round, gapMs });
+      }
+    }
+    console.log(`longest gap of clients of survivors, ${kind}: ${describe(gaps.map(({ gapMs }) => gapMs))}`);
+    expect(gaps.filter(({ gapMs }) => gapMs >= MAX_GAP_MS)).toEqual([]);
+  }
+}
+
+/** After a kill, clients that can go elsewhere are served there. */
+function checkFailover(recorder: Recorder, placed: readonly Placed[], rounds: readonly Round[]): void {
+  const gaps: { client: string; round: number; gapMs: number }[] = [];
+  for (const { kind, round, fromMs, toMs } of rounds) {
+    if (kind !== 'kill -9') continue;
+    for (const { worker, node } of placed) {
+      const client = worker.client.name;
+      if (node === null) gaps.push({ client, round, gapMs: recorder.longestGapMs(client, fromMs, toMs) });
+    }
+  }
+  const gapsMs = gaps.map(({ gapMs }) => gapMs);
+  console.log(`longest gap of clients that go elsewhere, kill -9: ${describe(gapsMs)}`);
+  expect(gaps.length).toBeGreaterThan(0);
+  if (quantile(gapsMs, 0.99) >= MAX_FAILOVER_MS) throw new Error(`too long: ${JSON.stringify(gaps)}`);
+}
+
+async function checkFinal(
+  cluster: TorcCluster,
+  recorder: Recorder,
+  placed: readonly Placed[],
+  rounds: readonly Round[],
+): Promise<void> {
+  const reader = await ioredisClient('reader', cluster.nodes[0].ports.client);
+  onTestFinished(() => reader.close());
+  let values = 0;
+  for (const { worker } of placed) {
+    for (const [key, value] of worker.written) {
+      const outcome = await recorder.perform(reader, 'GET', key);
+      expect(outcome, key).toEqual({ kind: 'answered', reply: value });
+      values += 1;
+    }
+  }
+  let increments = 0;
+  for (const one of placed) {
+    for (const [number, { acknowledged, unknown }] of one.worker.counters) {
+      const key = one.worker.counterKey(number);
+      const outcome = await recorder.perform(reader, 'GET', key);
+      const count = outcome.kind === 'answered' ? Number(outcome.reply) : NaN;
+      expect(count, key).toBeGreaterThanOrEqual(acknowledged);
+      expect(count, key).toBeLessThanOrEqual(acknowledged + unknown);
+      const round = rounds.find((other) => other.round === number);
+      if (round !== undefined && isSurvivor(one, round)) expect(count, key).toBe(acknowledged);
+      increments += acknowledged;
+    }
+  }
+  console.log(`${values} unique values and ${increments} increments acknowledged, all there`);
+  expect(values).toBeGreaterThan(100);
+  expect(increments).toBeGreaterThan(100);
+}
+
+function checkHistory(recorder: Recorder): void {
+  const verdict = checkLinearizable(recorder.operations, registerModel);
+  if (verdict.verdict === 'violation') throw new Error(describeViolation(verdict));
+  console.log(`linearizability: ${JSON.stringify(verdict)}`);
+  expect(verdict.verdict).toBe('ok');
+  if (verdict.verdict !== 'ok') return;
+  expect(verdict.answered).toBeGreaterThan(1000);
+  expect(verdict.keys).toBeGreaterThan(100);
+}
+
+function describe(gapsMs: readonly number[]): string {
+  const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(gapsMs, share).toFixed(0));
+  return `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms (${gapsMs.length} samples)`;
+}

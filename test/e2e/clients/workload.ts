@@ -1,0 +1,106 @@
+/**
+ * What each client does all the time: writes unique values, increments a counter of its own, and reads and writes keys shared with the others.
+ * Keys change with the time, so that the history of each is short enough to be checked.
+ */
+import { pause } from '../cluster/torc-cluster.ts';
+import type { TestClient } from './client.ts';
+import type { Recorder } from './recorder.ts';
+
+const SHARED_KEYS = 6;
+const SHARED_WINDOW_MS = 400;
+
+export interface Tally {
+  acknowledged: number;
+  unknown: number;
+}
+
+export class Worker {
+  readonly client: TestClient;
+  /** By the number of the round. */
+  readonly counters = new Map<number, Tally>();
+  /** Unique values that were acknowledged, by key. */
+  readonly written = new Map<string, string>();
+  private readonly recorder: Recorder;
+  private readonly pauseMs: number;
+  private wantedRound = 0;
+  private round = 0;
+  private count = 0;
+  private isStopped = false;
+  private readonly done: Promise<void>;
+
+  constructor(client: TestClient, recorder: Recorder, pauseMs: number) {
+    this.client = client;
+    this.recorder = recorder;
+    this.pauseMs = pauseMs;
+    this.done = this.work();
+  }
+
+  counterKey(round: number): string {
+    return `counter:${this.client.name}:${round}`;
+  }
+
+  /** From now on another counter; resolves when nothing is under way on the one before. */
+  async beginRound(round: number): Promise<void> {
+    this.wantedRound = round;
+    while (this.round !== round && !this.isStopped) await pause(1);
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.done;
+    this.client.close();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.isStopped) {
+      this.count += 1;
+      this.round = this.wantedRound;
+      if (this.count % 3 === 0) await this.increment();
+      else if (this.count % 3 === 1) await this.writeUnique();
+      else await this.useShared();
+      await pause(this.pauseMs);
+    }
+  }
+
+  private async increment(): Promise<void> {
+    const { round } = this;
+    const { kind } = await this.recorder.perform(this.client, 'INCR', this.counterKey(round));
+    const tally = this.counters.get(round) ?? { acknowledged: 0, unknown: 0 };
+    this.counters.set(round, tally);
+    if (kind === 'answered') tally.acknowledged += 1;
+    else if (kind === 'unknown') tally.unknown += 1;
+  }
+
+  private async writeUnique(): Promise<void> {
+    const key = `unique:${this.client.name}:${this.count}`;
+    const value = `${this.client.name} ${this.count} ${Math.random()}`;
+    const { kind } = await this.recorder.perform(this.client, 'SET', key, value);
+    if (kind === 'answered') this.written.set(key, value);
+  }
+
+  private async useShared(): Promise<void> {
+    const { client, recorder } = this;
+    const window = Math.floor(performance.now() / SHARED_WINDOW_MS);
+    const key = `shared:${window}:${Math.floor(Math.random() * SHARED_KEYS)}`;
+    const number = `${key}:number`;
+    switch (Math.floor(Math.random() * 6)) {
+      case 0:
+        await recorder.perform(client, 'SET', key, `${client.name} ${this.count}`);
+        break;
+      case 1:
+        await recorder.perform(client, 'APPEND', key, `+${client.name} ${this.count}`);
+        break;
+      case 2:
+        await recorder.perform(client, 'DEL', key);
+        break;
+      case 3:
+        await recorder.perform(client, 'INCR', number);
+        break;
+      case 4:
+        await recorder.perform(client, 'GET', number);
+        break;
+      default:
+        await recorder.perform(client, 'GET', key);
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/** One node of Torc as a process of its own: started, killed with -9, stopped with SIGSTOP, and watched over its admin port. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+import type { StatusReport } from '../../../src/admin/status.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../../dist/src/cli/main.js', import.meta.url));
+const LOG_LINES_KEPT = 2000;
+const HTTP_TIMEOUT_MS = 1000;
+const POLL_MS = 20;
+
+export interface NodePorts {
+  client: number;
+  redirect: number;
+  peer: number;
+  admin: number;
+}
+
+export interface StateDigest {
+  index: number;
+  digest: string;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export class TorcNode {
+  readonly name: string;
+  readonly ports: NodePorts;
+  readonly directory: string;
+  readonly lines: string[] = [];
+  private readonly settings: readonly string[];
+  private child: ChildProcess | null = null;
+  private exit: Promise<Exit> | null = null;
+
+  constructor(name: string, ports: NodePorts, directory: string, settings: readonly string[]) {
+    this.name = name;
+    this.ports = ports;
+    this.directory = directory;
+    this.settings = settings;
+  }
+
+  get isRunning(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  get pid(): number {
+    if (this.child?.pid === undefined) throw new Error(`${this.name} does not run`);
+    return this.child.pid;
+  }
+
+  start(): void {
+    if (this.isRunning) throw new Error(`${this.name} runs already`);
+    const { client, redirect, peer, admin } = this.ports;
+    const flags = {
+      id: this.name,
+      data: this.directory,
+      'client-port': client,
+      'redirect-port': redirect,
+      'peer-port': peer,
+      'admin-port': admin,
+    };
+    const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    const child = spawn(process.execPath, [PROGRAM, 'start', ...words, ...this.settings], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: withoutSettings(process.env),
+    });
+    this.child = child;
+    this.exit = once(child, 'close').then(() => ({ code: child.exitCode, signal: child.signalCode }));
+    this.note(`--- started as process ${child.pid}`);
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.note(line);
+      });
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  /** Asks it to stop in good order. */
+  async stop(): Promise<Exit> {
+    return this.end('SIGTERM');
+  }
+
+  pause(): void {
+    this.signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.signal('SIGCONT');
+  }
+
+  async exited(): Promise<Exit> {
+    if (this.exit === null) throw new Error(`${this.name} was never started`);
+    return this.exit;
+  }
+
+  async isReady(): Promise<boolean> {
+    try {
+      return (await this.get('/readyz')).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  async status(): Promise<StatusReport> {
+    return (await (await this.get('/api/status')).json()) as StatusReport;
+  }
+
+  async digest(shard: number): Promise<StateDigest> {
+    const response = await this.get(`/api/digest?shard=${shard}`);
+    if (!response.ok) throw new Error(`${this.name}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as StateDigest;
+  }
+
+  async metric(name: string): Promise<number> {
+    const text = await (await this.get('/metrics')).text();
+    const line = text.split('\n').find((one) => one.startsWith(`${name} `) || one.startsWith(`${name}{`));
+    if (line === undefined) throw new Error(`${this.name} has no metric ${name}`);
+    return Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+
+  async waitReady(timeoutMs = 20_000): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    while (!(await this.isReady())) {
+      if (!this.isRunning) throw new Error(`${this.name} has ended\n${this.tail()}`);
+      if (performance.now() > deadlineMs)
+        throw new Error(`${this.name} is not ready in time\n${this.tail()}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** The end of what it printed, over all its starts. */
+  tail(count = 40): string {
+    return [`=== ${this.name} (client port ${this.ports.client})`, ...this.lines.slice(-count)].join('\n');
+  }
+
+  private get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.ports.admin}${path}`, {
+      signal: AbortSignal.timeout(HTTP_TIMEOUT_MS),
+    });
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<Exit> {
+    if (this.isRunning) this.signal(signal);
+    return this.exited();
+  }
+
+  private signal(signal: NodeJS.Signals): void {
+    this.note(`--- ${signal} at ${new Date().toISOString()}`);
+    process.kill(this.pid, signal);
+  }
+
+  private note(line: string): void {
+    this.lines.push(line);
+    if (this.lines.length > LOG_LINES_KEPT) this.lines.shift();
+  }
+}
+
+/** Settings of the one who runs the tests are not the node's. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('TORC_')));
+}
