@@ -44,7 +44,7 @@ const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 20_000;
-const HAND_OVER_POLL_MS = 10;
+const STOP_POLL_MS = 10;
 
 export interface RunningNode {
   readonly ready: boolean;
@@ -208,7 +208,7 @@ class Node implements RunningNode, MeshHandler {
     const random = (): number => env.random.uint32();
     const numbers = compileCommands(COMMANDS.rows);
     const lookup: ShardCommandLookup = (args) => {
-      const row = COMMANDS.findName(args);
+      const row = COMMANDS.find(args);
       return row === null ? null : (numbers.key.get(row) ?? null);
     };
 
@@ -604,6 +604,7 @@ class Node implements RunningNode, MeshHandler {
       this.news?.soon();
       await this.handOver(parts, engine);
       await this.ports.close();
+      await this.finishUnderWay(parts, engine);
       await parts.snapshotter.stop();
     }
     await this.letGo();
@@ -627,8 +628,16 @@ class Node implements RunningNode, MeshHandler {
         if (best !== undefined) raft.transferLeadership(best.member, now);
       }
       engine.wake();
-      await this.pause(HAND_OVER_POLL_MS);
+      await this.pause(STOP_POLL_MS);
     }
+  }
+
+  /** Commands that were read are answered; a failover may take its time. */
+  private async finishUnderWay(parts: NodeParts, engine: Engine): Promise<void> {
+    const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
+    while (!parts.server.drain() && this.env.clock.monotonicMs() < deadlineMs) await this.pause(STOP_POLL_MS);
+    engine.wake();
+    await this.pause(STOP_POLL_MS);
   }
 
   private pause(delayMs: number): Promise<void> {

@@ -13,19 +13,6 @@ import type {
 
 const NO_PROMISE_MS = 0;
 
-/** Everything that a response repeats or reports whatever it answers. */
-function envelope(state: MemberState, request: AppendRequest | Heartbeat | SnapshotChunk, promiseMs: number) {
-  return {
-    group: state.config.group,
-    from: state.self,
-    to: request.from,
-    term: state.term,
-    session: request.session,
-    round: request.round,
-    promiseMs,
-  };
-}
-
 /** The follower's side of log replication (§5.3). */
 export class Follower {
   private readonly state: MemberState;
@@ -46,10 +33,7 @@ export class Follower {
     const lastNew = prevIndex + entries.length;
     this.state.commitTo(Math.min(request.commit, lastNew));
     if (entries.length > 0) config.timekeeper.observe(entryStampMs(entries[entries.length - 1]));
-    storage.sendAfterAll(
-      this.appendResponse(request, { accepted: true, index: lastNew, hintIndex: 0, hintTerm: 0 }),
-      outbox.send,
-    );
+    storage.sendAfterAll(this.appendResponse(request, true, lastNew, 0, 0), outbox.send);
   }
 
   onHeartbeat(request: Heartbeat): void {
@@ -91,27 +75,49 @@ export class Follower {
 
   private refusal(request: AppendRequest): Message {
     const hint = this.state.log.agreementHint(request.prevIndex, request.prevTerm);
-    return this.appendResponse(request, {
-      accepted: false,
-      index: request.prevIndex,
-      hintIndex: hint.index,
-      hintTerm: hint.term,
-    });
+    return this.appendResponse(request, false, request.prevIndex, hint.index, hint.term);
   }
 
+  /** Plain literals: these are made for every batch. */
   private appendResponse(
     request: AppendRequest,
-    result: Pick<AppendResponse, 'accepted' | 'index' | 'hintIndex' | 'hintTerm'>,
+    accepted: boolean,
+    index: number,
+    hintIndex: number,
+    hintTerm: number,
   ): AppendResponse {
-    const promiseMs = this.state.config.electionTimeoutMs;
-    return { kind: 'append-response', ...envelope(this.state, request, promiseMs), ...result };
+    const { config, self, term } = this.state;
+    return {
+      kind: 'append-response',
+      group: config.group,
+      from: self,
+      to: request.from,
+      term,
+      session: request.session,
+      round: request.round,
+      promiseMs: config.electionTimeoutMs,
+      accepted,
+      index,
+      hintIndex,
+      hintTerm,
+    };
   }
 
   private heartbeatResponse(
     request: AppendRequest | Heartbeat | SnapshotChunk,
     promiseMs: number,
   ): HeartbeatResponse {
-    return { kind: 'heartbeat-response', ...envelope(this.state, request, promiseMs) };
+    const { config, self, term } = this.state;
+    return {
+      kind: 'heartbeat-response',
+      group: config.group,
+      from: self,
+      to: request.from,
+      term,
+      session: request.session,
+      round: request.round,
+      promiseMs,
+    };
   }
 }
 

@@ -104,6 +104,11 @@ export class CommandReader {
     this.chunkEnd = end;
   }
 
+  /** What was held is not read to its end. */
+  get holdsInput(): boolean {
+    return this.held;
+  }
+
   /** Copies what is left of the chunk, so that `next` can go on with it later. */
   hold(): void {
     if (this.held || this.chunkAt === this.chunkEnd) return;

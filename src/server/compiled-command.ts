@@ -1,13 +1,10 @@
 /** What the server asks of a command's row at each call, answered once. */
-import type { CommandRow, KeyCommand } from '../commands/types.ts';
+import type { CommandRow } from '../commands/types.ts';
 import type { ShardCommand } from '../shard/state-machine.ts';
 
 export interface CompiledCommand extends ShardCommand {
-  row: KeyCommand;
   /** Its place in the table: its number in the statistics. */
   ordinal: number;
-  isWrite: boolean;
-  denyOom: boolean;
   /** Constant time: never worth a line in the slow log. */
   isFast: boolean;
 }

@@ -22,18 +22,10 @@ import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
-
-/**
- * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
- * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
- */
-const UNDER_WAY_BYTES = 4 * 1024 * 1024;
-const UNDER_WAY_LEAST = 16;
-const UNDER_WAY_MOST = 1024;
-/** Taken for the size of a reply before there was one. */
-const FIRST_REPLY_BYTES = 64 * 1024;
-/** How much of the average the next reply is. */
-const REPLY_WEIGHT = 1 / 8;
+/** And while so much of it is unanswered, or answered behind what is unanswered. */
+const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
+/** What a command takes in the queue beside its bytes. */
+const QUEUED_COMMAND_BYTES = 128;
 
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
@@ -69,8 +61,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
-  /** The shard of its last write, for WAIT; -1 before the first. */
-  lastWriteWay = -1;
+  /** The indexes of the shards that it has written to, for WAIT. */
+  readonly waysWritten = new Set<number>();
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -82,13 +74,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
-  private underWay = 0;
-  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
-  private averageReplyBytes = FIRST_REPLY_BYTES;
+  private queuedBytes = 0;
   private holds = 0;
   private isPaused = false;
+  private isStopping = false;
   private isReading = false;
   private isClosed = false;
+  /** CLIENT REPLY SKIP was said right before the local command that runs. */
+  private isSkipped = false;
   private waiting: BlockedCommand | null = null;
   private peakReplyBytes = 0;
 
@@ -131,11 +124,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.server.endChunk();
   }
 
-  /** Runs what has been read until it must wait. */
+  /** Runs what has been read until it must wait: a few bytes can ask for gigabytes, so replies not taken yet end it, too. */
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (!this.mustWait()) {
+    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && !this.isFull) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -148,20 +141,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.throttle();
   }
 
-  /** Whether no further command may be run now. */
-  private mustWait(): boolean {
-    return (
-      this.holds > 0 ||
-      this.underWay >= this.underWayLimit ||
-      (this.out !== null && this.out.size > OUTPUT_PAUSE_BYTES) ||
-      this.closeAfterReply ||
-      this.isClosed
-    );
-  }
-
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.mustWait() || this.outputBytes > OUTPUT_PAUSE_BYTES;
+    const mustPause = this.holds > 0 || this.closeAfterReply || this.isFull;
     if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
@@ -169,10 +151,19 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     else this.stream.resume();
   }
 
+  private get isFull(): boolean {
+    return this.queuedBytes > QUEUE_PAUSE_BYTES || this.outputBytes > OUTPUT_PAUSE_BYTES;
+  }
+
   private execute(args: Args): void {
     const { server } = this;
     const row = server.table.find(args);
     if (row === null) {
+      if (isWebRequest(args)) {
+        server.logWebRequest(this);
+        this.kill();
+        return;
+      }
       this.replyError(server.table.refusal(args));
       return;
     }
@@ -198,15 +189,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     reply.reset();
     reply.protocol = this.protocol;
     context.args = args;
+    // Before it runs: it may be another CLIENT REPLY SKIP.
+    this.isSkipped = mode === 'skip-next';
+    if (this.isSkipped) this.replyMode = 'on';
     row.run(context);
     this.reader.authenticated = this.authenticated;
     server.countLocal(row, reply);
     if (reply.size === 0 && this.tail !== before) return;
-    if (mode === 'skip-next') {
-      if (this.replyMode === 'skip-next') this.replyMode = 'on';
-    } else if (reply.size > 0 && !(mode === 'off' && this.replyMode === 'off')) {
-      this.replyBytes(reply.buffer, 0, reply.size);
-    }
+    const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
+    if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
   }
 
   // --- replies
@@ -242,35 +233,40 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     const request = this.enqueue();
     request.state = RequestState.DONE;
-    keepReply(request, bytes, start, end);
+    this.keepReply(request, bytes, start, end);
   }
 
   /** Takes the next place in the order of replies. */
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
-    this.underWay += 1;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
     request.silent = this.takeSilence();
+    const { args } = this;
+    request.queuedBytes = QUEUED_COMMAND_BYTES + args.end[args.count - 1] - args.start[0];
+    this.queuedBytes += request.queuedBytes;
     return request;
   }
 
   finished(request: Request): void {
     const { server } = this;
     this.countDone(request);
-    server.countAnswered(request);
+    server.countAnswered(this, request);
     if (this.isClosed) {
       server.router.pool.give(request);
       return;
     }
     if (request !== this.head) {
-      keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
+    // Replies of one turn alone may be too many.
+    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -282,8 +278,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     this.writesTo ??= new Int32Array(this.server.router.ways.length);
+    if (this.writesTo[way] === 0) this.waysWritten.add(way);
     this.writesTo[way] += 1;
-    this.lastWriteWay = way;
   }
 
   hasWritesTo(way: number): boolean {
@@ -300,25 +296,27 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
+  private keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
+    request.replyBytes = Buffer.from(bytes.subarray(start, end));
+    request.replyStart = 0;
+    request.replyEnd = end - start;
+    request.queuedBytes += end - start;
+    this.queuedBytes += end - start;
+  }
+
   private send(request: Request): void {
-    this.leaves(request);
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    this.queuedBytes -= request.queuedBytes;
+    // A flush sees that there is room again, or that all is answered.
+    if (this.isPaused) this.markDirty();
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
   }
 
-  private leaves({ replyStart, replyEnd }: Request): void {
-    this.underWay -= 1;
-    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
-    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
-    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
-    // The end of the turn sees whether reading goes on.
-    if (this.isPaused) this.markDirty();
-  }
-
   private defer(): Deferred {
     const request = this.enqueue();
+    if (this.isSkipped) request.silent = true;
     let isAnswered = false;
     return {
       answer: (write) => {
@@ -347,6 +345,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   release(): void {
     this.holds -= 1;
     if (this.holds === 0 && !this.isClosed) this.server.resumeLater(this);
+  }
+
+  /** The node stops: what was read is answered, and no more is. */
+  stopReading(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.hold();
+    this.throttle();
   }
 
   /** Goes on with what was held back. */
@@ -380,19 +386,17 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.out = null;
     }
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
-      this.server.logSlowReader(this);
-      this.kill();
+      this.killSlowReader();
       return;
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
-    const waited = this.isPaused;
     this.throttle();
-    if (waited && !this.isPaused) this.server.resumeLater(this);
+    if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
   }
 
   onDrain(): void {
     this.throttle();
-    if (!this.isPaused) this.resume();
+    if (!this.isPaused) this.server.resumeLater(this);
   }
 
   onClose(): void {
@@ -415,6 +419,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   kill(): void {
     this.stream.destroy();
     this.onClose();
+  }
+
+  private killSlowReader(): void {
+    this.server.logSlowReader(this);
+    this.kill();
   }
 
   private refuseInput(text: string): void {
@@ -459,8 +468,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 }
 
-function keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
-  request.replyBytes = Buffer.from(bytes.subarray(start, end));
-  request.replyStart = 0;
-  request.replyEnd = end - start;
+/** A browser that was tricked into sending a form here; nothing of what it sends may run. */
+function isWebRequest(args: Args): boolean {
+  const name = args.text(0).toLowerCase();
+  return name === 'post' || name === 'host:';
 }

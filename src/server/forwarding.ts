@@ -7,7 +7,7 @@
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
-import { eachFloor } from '../shard/prelude.ts';
+import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import { Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
@@ -19,9 +19,18 @@ const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
 const INITIAL_WINDOW = 256;
 
+/** While so much is on its way to a peer it reads no more: a few bytes can ask for gigabytes. */
+const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
+
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 const NONE = Buffer.alloc(0);
+const NOT_ADMITTED = Buffer.from(
+  "-ERR the shard's leader does not know this command: it runs another version\r\n",
+);
+/** A reply that is longer is not forwarded: the frame would be larger than a peer takes. */
+const REPLY_MAX_BYTES = 128 * 1024 * 1024;
+const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
 
 function emptySlots(count: number): (Request | null)[] {
   return Array.from({ length: count }, () => null);
@@ -52,6 +61,11 @@ class Window {
     return request;
   }
 
+  remove(of: (request: Request) => boolean): void {
+    for (const [at, request] of this.slots.entries())
+      if (request !== null && of(request)) this.slots[at] = null;
+  }
+
   private grow(): void {
     const old = this.slots;
     this.slots = emptySlots(old.length * 2);
@@ -68,8 +82,17 @@ class ForwardedCommand implements Waiter {
   private readonly correlation: number;
   private readonly shard: ShardId;
   private readonly stream: number;
+  private readonly isRead: boolean;
 
-  constructor(peer: PeerForwarding, connection: number, correlation: number, shard: ShardId, stream: number) {
+  constructor(
+    peer: PeerForwarding,
+    connection: number,
+    correlation: number,
+    shard: ShardId,
+    stream: number,
+    isRead: boolean,
+  ) {
+    this.isRead = isRead;
     this.peer = peer;
     this.connection = connection;
     this.correlation = correlation;
@@ -78,11 +101,15 @@ class ForwardedCommand implements Waiter {
   }
 
   reply(bytes: Buffer, start: number, end: number): void {
-    this.peer.sendReply(this.connection, this.correlation, 0, bytes, start, end);
+    const { peer, connection, correlation } = this;
+    // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
+    if (this.isRead && peer.isFlooded) this.refuse(Refusal.LOST);
+    else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
+    else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
   refuse(refusal: Refusal): void {
-    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST)
+    if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
     this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
   }
@@ -104,6 +131,8 @@ export class PeerForwarding {
   private readonly counters: ForwardingCounters;
   private window = new Window();
   private session: SessionId | null = null;
+  /** Since the link was last found to hold little. */
+  private repliedBytes = 0;
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
   private readonly targets = new Map<ShardId, Target>();
@@ -126,11 +155,11 @@ export class PeerForwarding {
   target(shard: ShardId): Target {
     let target = this.targets.get(shard);
     if (target !== undefined) return target;
+    // The window of this connection: in a later one the same correlation is another request's.
+    const { window } = this;
     target = {
-      send: (request, stream) => this.forward(shard, request, stream),
-      abandon: (request) => {
-        this.window.take(request.correlation);
-      },
+      send: (request, stream) => this.forward(window, shard, request, stream),
+      abandon: (of) => window.remove(of),
     };
     this.targets.set(shard, target);
     return target;
@@ -156,7 +185,7 @@ export class PeerForwarding {
       const refusal = bytes.readUInt32LE(at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + bytes.readUInt32LE(at + 8);
-      if (to > end || refusal > Refusal.OUTDATED) return false;
+      if (to > end || refusal > Refusal.READ_LOST) return false;
       const request = this.window.take(correlation);
       if (request !== null) {
         if (refusal === 0) request.reply(bytes, from, to);
@@ -196,18 +225,26 @@ export class PeerForwarding {
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
+    this.repliedBytes += end - start;
+  }
+
+  get isFlooded(): boolean {
+    if (this.repliedBytes <= UNSENT_MAX_BYTES) return false;
+    if (this.link.unsentBytes > UNSENT_MAX_BYTES) return true;
+    this.repliedBytes = 0;
+    return false;
   }
 
   endStream(shard: ShardId, stream: number): void {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
 
-  private forward(shard: ShardId, request: Request, stream: number): void {
-    if (!this.link.connected) {
+  private forward(window: Window, shard: ShardId, request: Request, stream: number): void {
+    if (!this.link.connected || window !== this.window) {
       request.refuse(Refusal.NOT_PROPOSED);
       return;
     }
-    const correlation = this.window.add(request);
+    const correlation = window.add(request);
     const section = this.link.section(SectionKind.FORWARD);
     section.u32(correlation);
     section.u32(stream);
@@ -224,17 +261,29 @@ export class PeerForwarding {
     const replica = this.host.replica(shard);
     if (this.session === null) return false;
     if (kind === Kind.FLOORS) {
-      if (itemType(bytes, itemAt) !== ItemType.FLOORS) return false;
+      const isGood =
+        itemType(bytes, itemAt) === ItemType.FLOORS && isFloorsItem(bytes, itemAt, itemEnd - itemAt);
+      if (!isGood) return false;
       this.serveFloors(bytes, itemAt, this.session, replica);
       return true;
     }
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
     const stream = bytes.readUInt32LE(at + 4);
     const { connection } = this.link;
-    const waiter = new ForwardedCommand(this, connection, bytes.readUInt32LE(at), shard, stream);
+    const waiter = new ForwardedCommand(
+      this,
+      connection,
+      bytes.readUInt32LE(at),
+      shard,
+      stream,
+      kind !== Kind.WRITE,
+    );
     this.counters.served += 1;
-    if (replica === undefined || stream <= (this.endedStreams.get(shard) ?? 0)) {
+    const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);
+    if (replica === undefined || isEnded || (kind !== Kind.WRITE && this.isFlooded)) {
       waiter.refuse(Refusal.NOT_PROPOSED);
+    } else if (!replica.admits(bytes, itemAt, kind === Kind.WRITE)) {
+      waiter.reply(NOT_ADMITTED, 0, NOT_ADMITTED.length);
     } else if (kind === Kind.WRITE) {
       replica.submitWrite(waiter, this.session, bytes, itemAt, itemEnd, now);
     } else if (kind === Kind.RIDING_READ) replica.submitRidingRead(waiter, bytes, itemAt, now);

@@ -14,12 +14,12 @@ import type { CommandRow } from '../commands/types.ts';
 import type { Clock, Timers } from '../env/contracts.ts';
 import type { Instant } from '../raft/types.ts';
 import type { Replica } from '../shard/replica.ts';
-import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import { Connection } from './connection.ts';
 import type { Peers } from './peers.ts';
 import { ReplicaWait } from './replica-wait.ts';
-import type { Router } from './router.ts';
+import type { Router, ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
 
 /** A scan's cursor is slot * 2^32 and a place in the slot. */
@@ -186,17 +186,30 @@ export class ComposedNodeView implements NodeView {
     done: (held: number | 'unblocked') => void,
   ): void {
     if (!(session instanceof Connection)) throw new TypeError('a session is a connection');
-    const held = (): number => this.replicasHolding(session.lastWriteWay);
-    new ReplicaWait(session, this.deps.timers, held, replicas, done).start(timeoutMs);
+    const ways = [...session.waysWritten].map((index) => this.deps.router.ways[index]);
+    /** By shard: what was applied when all was answered. */
+    const marks = new Map<ShardWay, number>();
+    const held = (): number => {
+      if (ways.length === 0) return Math.min(...this.deps.topology.shards.map(acknowledgers));
+      return Math.min(...ways.map((way) => this.replicasHolding(way, marks)));
+    };
+    const mayRise = (): boolean => ways.length > 0 && ways.every((way) => way.replica?.isLeader === true);
+    new ReplicaWait(session, this.deps.timers, held, mayRise, replicas, done).start(timeoutMs);
   }
 
   /** Followers known to hold what the shard has acknowledged: its leader knows exactly, another node that it is a majority. */
-  private replicasHolding(wayIndex: number): number {
-    const way = wayIndex < 0 ? undefined : this.deps.router.ways[wayIndex];
-    const shard = this.deps.topology.shards.find((row) => row.id === (way?.shard ?? row.id));
-    const majority = Math.floor((shard?.replicas.length ?? 1) / 2);
-    if (way?.replica?.isLeader !== true) return majority;
+  private replicasHolding(way: ShardWay, marks: Map<ShardWay, number>): number {
+    const shard = this.deps.topology.shards.find((row) => row.id === way.shard);
+    const certain = shard === undefined ? 0 : acknowledgers(shard);
+    if (way.replica?.isLeader !== true) return certain;
     const { raft, machine } = way.replica;
-    return raft.progress().filter((peer) => peer.match >= machine.appliedIndex).length;
+    const mark = marks.get(way) ?? machine.appliedIndex;
+    marks.set(way, mark);
+    return Math.max(certain, raft.progress().filter((peer) => peer.match >= mark).length);
   }
+}
+
+/** Followers that hold every acknowledged write of the shard: a majority with its leader. */
+function acknowledgers(shard: ShardEntry): number {
+  return Math.floor(shard.replicas.length / 2);
 }

@@ -1,4 +1,7 @@
-/** WAIT: until so many other replicas hold the connection's writes. An acknowledged write is on a majority of its shard already. */
+/**
+ * WAIT: until so many other replicas hold the connection's writes. An acknowledged write is on a majority of its shard already; that more hold
+ * it the shard's leader alone knows, so a node that does not lead answers at once with what is certain, rather than wait for what it cannot learn.
+ */
 import type { Timer, Timers } from '../env/contracts.ts';
 import type { BlockedCommand, Connection } from './connection.ts';
 
@@ -9,6 +12,7 @@ export class ReplicaWait implements BlockedCommand {
   private readonly connection: Connection;
   private readonly timers: Timers;
   private readonly held: () => number;
+  private readonly mayRise: () => boolean;
   private readonly wanted: number;
   private readonly done: (held: number | 'unblocked') => void;
   private poll: Timer | null = null;
@@ -19,12 +23,14 @@ export class ReplicaWait implements BlockedCommand {
     connection: Connection,
     timers: Timers,
     held: () => number,
+    mayRise: () => boolean,
     wanted: number,
     done: (held: number | 'unblocked') => void,
   ) {
     this.connection = connection;
     this.timers = timers;
     this.held = held;
+    this.mayRise = mayRise;
     this.wanted = wanted;
     this.done = done;
   }
@@ -38,7 +44,7 @@ export class ReplicaWait implements BlockedCommand {
 
   check(): void {
     if (this.isOver || this.connection.hasWrites) return;
-    if (this.held() >= this.wanted) {
+    if (this.held() >= this.wanted || !this.mayRise()) {
       this.end('timeout');
       return;
     }

@@ -42,8 +42,6 @@ export class Request implements Waiter {
   mayHaveRun = false;
   /** It keeps its connection from sending more. */
   holds = false;
-  /** False once a send was given up: a late answer to that may still hold a reference. */
-  reusable = true;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -54,6 +52,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
+  /** What it takes of its connection's queue. */
+  queuedBytes = 0;
   /** The command's number in the statistics; -1: counted elsewhere. */
   command = -1;
 
@@ -80,7 +80,6 @@ export class RequestPool {
   }
 
   give(request: Request): void {
-    if (!request.reusable) return;
     request.owner = null;
     request.next = null;
     request.route = null;
@@ -95,6 +94,8 @@ export class RequestPool {
     request.mayHaveRun = false;
     request.holds = false;
     request.bytes = NO_BYTES;
+    request.start = 0;
+    request.end = 0;
     request.replyBytes = NO_BYTES;
     if (this.free.length < POOL_MAX) this.free.push(request);
   }

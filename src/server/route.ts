@@ -13,8 +13,8 @@ import { RequestState, type Request } from './request.ts';
 /** A leader to send to: this node's own replica, or the link to the node that has it. */
 export interface Target {
   send(request: Request, stream: number): void;
-  /** What comes back for this request is not wanted any more. */
-  abandon(request: Request): void;
+  /** Nothing that comes back for the requests that `of` names reaches them any more. */
+  abandon(of: (request: Request) => boolean): void;
 }
 
 export interface RouteHooks {
@@ -154,11 +154,12 @@ export class Route {
     if (request.state !== RequestState.SENT) return;
     switch (refusal) {
       case Refusal.LOG_FULL:
-        this.answered(request, LOG_FULL, 0, LOG_FULL.length);
+        // A write that is being retried may have run when it was sent before.
+        if (this.isRetried(request)) this.answerIndeterminate(request);
+        else this.answered(request, LOG_FULL, 0, LOG_FULL.length);
         break;
       case Refusal.OUTDATED:
-        this.hooks.countIndeterminate();
-        this.answered(request, INDETERMINATE, 0, INDETERMINATE.length);
+        this.answerIndeterminate(request);
         break;
       case Refusal.NOT_PROPOSED:
         // The leader refuses all that follow in the stream: they were not proposed either.
@@ -166,6 +167,7 @@ export class Route {
         this.dropTarget();
         break;
       case Refusal.LOST:
+      case Refusal.READ_LOST:
         this.interrupt(request, true);
         this.dropTarget();
         break;
@@ -176,6 +178,8 @@ export class Route {
   expire(): void {
     const nowMs = this.hooks.nowMs();
     let request = this.head;
+    if (request === null || nowMs - request.sinceMs < this.limits.parkTimeoutMs) return;
+    this.abandonOverdue(nowMs);
     while (request !== null) {
       const next: Request | null = request.routeNext;
       const waitedMs = nowMs - request.sinceMs;
@@ -184,6 +188,23 @@ export class Route {
       if (text !== null) this.giveUp(request, text);
       request = next;
     }
+  }
+
+  private answerIndeterminate(request: Request): void {
+    this.hooks.countIndeterminate();
+    this.answered(request, INDETERMINATE, 0, INDETERMINATE.length);
+  }
+
+  /** A write that was sent before and not refused unproposed then: while it is sent, only such a one holds its connection. */
+  private isRetried(request: Request): boolean {
+    return request.isWrite && request.holds;
+  }
+
+  private abandonOverdue(nowMs: number): void {
+    const { outcomeTimeoutMs, parkTimeoutMs } = this.limits;
+    const overdueMs = Math.max(outcomeTimeoutMs, parkTimeoutMs);
+    if (this.head === null || nowMs - this.head.sinceMs < overdueMs) return;
+    this.target?.abandon((request) => request.route === this && nowMs - request.sinceMs >= overdueMs);
   }
 
   private expiryText(request: Request, waitedMs: number): Buffer | null {
@@ -195,8 +216,7 @@ export class Route {
 
   private giveUp(request: Request, text: Buffer): void {
     if (text === INDETERMINATE) this.hooks.countIndeterminate();
-    if (request.state === RequestState.SENT) this.abandon(request);
-    else this.unpark(request);
+    if (request.state === RequestState.UNSENT) this.unpark(request);
     if (this.unsent === request) this.unsent = request.routeNext;
     this.remove(request);
     this.finish(request, text, 0, text.length);
@@ -223,21 +243,16 @@ export class Route {
    */
   private interrupt(from: Request | null, unknown: boolean): void {
     this.stream += 1;
+    this.target?.abandon((request) => request.route === this);
     let neverProposed = false;
     for (let request = this.head; request !== null && request !== this.unsent; request = request.routeNext) {
       if (request === from && !unknown) neverProposed = true;
       if (request.state !== RequestState.SENT) continue;
-      this.abandon(request);
-      if (neverProposed) request.mayHaveRun = request.isWrite && request.holds;
+      if (neverProposed) request.mayHaveRun = this.isRetried(request);
       this.park(request);
     }
     this.unsent = this.head;
     if (this.unsent !== null) this.hooks.stalled(this);
-  }
-
-  private abandon(request: Request): void {
-    this.target?.abandon(request);
-    request.reusable = false;
   }
 
   /** One that was tried and refused at once does not count as a leader found. */

@@ -13,7 +13,7 @@ import type { Replica } from '../shard/replica.ts';
 import { SLOT_COUNT, type NodeId, type ShardId, type SlotRun, type Topology } from '../topology/types.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { PeerForwarding } from './forwarding.ts';
-import { RequestPool, type Request, type RequestOwner } from './request.ts';
+import { Request, RequestPool, type RequestOwner } from './request.ts';
 import { Route, type Parking, type RouteHooks, type RouteLimits, type Target } from './route.ts';
 import { Sequences } from './sequences.ts';
 
@@ -207,7 +207,10 @@ export class Router {
       leader = hint.node;
       term = hint.term;
     }
-    if (leader !== way.leader || term !== way.leaderTerm) way.retryAtMs = 0;
+    if (leader !== way.leader || term !== way.leaderTerm) {
+      way.retryAtMs = 0;
+      this.sequences.tellAgain((slot) => this.waysBySlot[slot] === way);
+    }
     way.leader = leader;
     way.leaderTerm = term;
   }
@@ -239,7 +242,7 @@ export class Router {
         else replica.submitRead(request, bytes, start, host.now);
         host.wake();
       },
-      abandon: () => {},
+      abandon: (of) => replica.disown((waiter) => waiter instanceof Request && of(waiter)),
     };
   }
 }

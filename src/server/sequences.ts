@@ -39,6 +39,11 @@ export class Sequences {
     this.floors[slot] = floor;
   }
 
+  /** Floors told before may not have come to the new leader of the slots that `of` accepts: they are told again. */
+  tellAgain(of: (slot: number) => boolean): void {
+    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.floors[slot] > 1 && of(slot)) this.told[slot] = 1;
+  }
+
   /** Slots whose floor rose since it was told, among those that `of` accepts; at most `limit`. They count as told. */
   quiet(of: (slot: number) => boolean, limit: number): { slots: number[]; floors: number[] } {
     const slots: number[] = [];

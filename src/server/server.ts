@@ -11,6 +11,7 @@ import { Args } from '../resp/args.ts';
 import type { ReaderLimits } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Engine } from '../shard/engine.ts';
+import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
 import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
 import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
@@ -21,6 +22,9 @@ import type { SlowLogRing } from './slow-log.ts';
 import { Statistics } from './statistics.ts';
 
 const CROSS_SLOT_TEXT = "CROSSSLOT Keys in request don't hash to the same slot";
+/** A shorter command fits into an item, however many arguments it has. */
+const LONG_COMMAND_BYTES = COMMAND_MAX_BYTES / 8;
+const TOO_LONG_TEXT = `ERR command is too long: at most ${COMMAND_MAX_BYTES} bytes`;
 const TOO_MANY_CLIENTS = Buffer.from('-ERR max number of clients reached\r\n');
 const WRITERS_KEPT = 1024;
 /** A writer that has grown beyond this is not kept. */
@@ -87,6 +91,7 @@ export class ClientServer implements WalkHost {
   /** Reads answered at once in this chunk, by their numbers: they share its time. */
   private readonly direct: number[] = [];
   private chunkStartMs = 0;
+  private readonly slowArgs = new Args();
 
   constructor(deps: ServerDeps) {
     this.deps = deps;
@@ -143,6 +148,11 @@ export class ClientServer implements WalkHost {
   runKeyCommand(connection: Connection, row: CommandRow, args: Args): void {
     const command = this.numbers.key.get(row);
     if (command === undefined) throw new TypeError(`${row.name} was not compiled`);
+    const spanBytes = args.end[args.count - 1] - args.start[0];
+    if (spanBytes > LONG_COMMAND_BYTES && commandItemBytes(args) > COMMAND_MAX_BYTES) {
+      this.reject(connection, command, TOO_LONG_TEXT);
+      return;
+    }
     switch (command.row.spread.by) {
       case 'slot':
         this.runOnSlot(connection, command, args);
@@ -219,9 +229,14 @@ export class ClientServer implements WalkHost {
     return this.scratch;
   }
 
-  private noteSlow(connection: Connection, args: Args, durationMs: number): void {
+  private isSlow(durationMs: number): boolean {
     const limitUs = this.deps.settings.slowlogSlowerThanUs;
-    if (limitUs < 0 || durationMs * 1000 < limitUs) return;
+    return limitUs >= 0 && durationMs * 1000 >= limitUs;
+  }
+
+  /** A read that runs here is told with the time that it took; what goes through the log or to another node, with that from arrival to reply. */
+  private noteSlow(connection: Connection, args: Args, durationMs: number): void {
+    if (!this.isSlow(durationMs)) return;
     this.deps.slowLog.add(args, durationMs * 1000, this.now.wallMs, connection.address, connection.name);
   }
 
@@ -356,10 +371,14 @@ export class ClientServer implements WalkHost {
     this.statistics.replied(ordinal, reply.buffer, 0);
   }
 
-  countAnswered(request: Request): void {
+  countAnswered(connection: Connection, request: Request): void {
     if (request.command < 0) return;
-    this.statistics.timed(request.command, this.now.monotonicMs - request.sinceMs);
+    const durationMs = this.now.monotonicMs - request.sinceMs;
+    this.statistics.timed(request.command, durationMs);
     this.statistics.replied(request.command, request.replyBytes, request.replyStart);
+    if (request.end === request.start || !this.isSlow(durationMs)) return;
+    commandArgs(request.bytes, request.start, this.slowArgs);
+    this.noteSlow(connection, this.slowArgs, durationMs);
   }
 
   logSlowReader(connection: Connection): void {
@@ -367,6 +386,10 @@ export class ClientServer implements WalkHost {
       client: connection.address,
       bufferedBytes: connection.stream.bufferedBytes,
     });
+  }
+
+  logWebRequest(connection: Connection): void {
+    this.deps.log.warn('web-request-refused', { client: connection.address });
   }
 
   // --- the turn
@@ -386,6 +409,7 @@ export class ClientServer implements WalkHost {
     if (this.resumable.length === 0) return;
     const { resumable } = this;
     this.resumable = [];
+    this.chunkStartMs = this.deps.clock.monotonicMs();
     for (const connection of resumable) connection.resume();
     this.endChunk();
   }
@@ -416,6 +440,16 @@ export class ClientServer implements WalkHost {
   subscriptionsOf(session: ClientSession): Subscriptions {
     const connection = this.connections.get(session.id);
     return connection ?? { channels: new Set(), patterns: new Set() };
+  }
+
+  /** Reads no more commands; true once those that were read are answered. */
+  drain(): boolean {
+    let isDone = true;
+    for (const connection of this.connections.values()) {
+      connection.stopReading();
+      if (connection.hasQueue && !connection.blocked) isDone = false;
+    }
+    return isDone;
   }
 
   closeAll(): void {

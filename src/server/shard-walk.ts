@@ -1,4 +1,7 @@
-/** SCAN and RANDOMKEY over all shards: one shard after the other, each asked by a request of its own. */
+/**
+ * SCAN and RANDOMKEY over all shards: one shard after the other, each asked by a request of its own. The connection's next commands wait
+ * meanwhile: a shard that is asked late must not have run them before.
+ */
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { CompiledCommand } from './compiled-command.ts';
@@ -36,6 +39,7 @@ abstract class Walk implements RequestOwner {
     this.args = copyArgs(args);
     this.db = connection.db;
     this.resp3 = connection.protocol === 3;
+    connection.hold();
   }
 
   hold(): void {
@@ -56,6 +60,7 @@ abstract class Walk implements RequestOwner {
   protected abstract answered(reply: Buffer): void;
 
   protected answer(reply: Buffer): void {
+    this.connection.release();
     this.host.finishPlace(this.connection, this.place, reply, 0, reply.length);
   }
 

@@ -7,7 +7,7 @@
 import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../raft/entry.ts';
 import { ItemType } from './command-item.ts';
 import { NODE_ID_BYTES } from './sessions.ts';
-import { Refusal, type Waiter } from './waiter.ts';
+import { NOBODY, Refusal, type Waiter } from './waiter.ts';
 
 export const SESSION_ITEM_BYTES = 32;
 const SESSION_NODE = 8;
@@ -43,12 +43,18 @@ export class EntryWaiters {
     this.readStart.push(start);
   }
 
-  /** Reads had nothing to propose: they can always be asked again. */
+  /** Reads can always be asked again; but only where nothing was proposed does their refusal say so of what follows them. */
   refuseAll(refusal: Refusal): void {
+    const ofReads = refusal === Refusal.NOT_PROPOSED ? refusal : Refusal.READ_LOST;
     for (let i = 0; i < this.waiters.length; i++) {
       const isRead = this.readBytes[i] !== null;
-      this.waiters[i].refuse(isRead ? Refusal.NOT_PROPOSED : refusal);
+      this.waiters[i].refuse(isRead ? ofReads : refusal);
     }
+  }
+
+  /** Those whom `of` names are told nothing any more. */
+  disown(of: (waiter: Waiter) => boolean): void {
+    for (let i = 0; i < this.waiters.length; i++) if (of(this.waiters[i])) this.waiters[i] = NOBODY;
   }
 }
 
@@ -65,7 +71,7 @@ export class Batch {
   waiters = new EntryWaiters();
 
   get isEmpty(): boolean {
-    return this.itemBytes.length === 0 && this.prelude.length === 0;
+    return this.itemBytes.length === 0 && this.prelude.length === 0 && !this.hasWaiters;
   }
 
   get hasWaiters(): boolean {

@@ -29,6 +29,8 @@ export const ItemType = {
 } as const;
 
 export const COMMAND_HEADER_BYTES = 24;
+/** A longer command is refused before it is sent: it would not fit into an entry, nor into a frame to its leader. */
+export const COMMAND_MAX_BYTES = 96 * 1024 * 1024;
 
 const FLAGS = 5;
 const SLOT = 6;
@@ -95,8 +97,15 @@ export class ItemArena {
   }
 
   private take(sizeBytes: number): void {
-    if (this.used + sizeBytes > this.chunk.length) {
-      this.chunk = Buffer.allocUnsafeSlow(Math.max(ARENA_CHUNK_BYTES, sizeBytes));
+    if (sizeBytes > ARENA_CHUNK_BYTES) {
+      // On its own, so that it goes when it is answered.
+      this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
+      this.start = 0;
+      this.end = sizeBytes;
+      return;
+    }
+    if (this.used + sizeBytes > ARENA_CHUNK_BYTES) {
+      this.chunk = Buffer.allocUnsafeSlow(ARENA_CHUNK_BYTES);
       this.used = 0;
     }
     this.bytes = this.chunk;
@@ -104,6 +113,14 @@ export class ItemArena {
     this.end = this.used + sizeBytes;
     this.used = (this.end + 7) & ~7;
   }
+}
+
+/** No more than this does a command take as an item, whatever lies between its arguments. */
+export function commandItemBytes(args: Args): number {
+  const { count } = args;
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += args.end[i] - args.start[i];
+  return COMMAND_HEADER_BYTES + sum + count * (8 + FRAMING_BYTES_PER_ARGUMENT);
 }
 
 export function itemSize(bytes: Buffer, start: number): number {

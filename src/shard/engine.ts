@@ -10,6 +10,7 @@ import type { Replica } from './replica.ts';
 /** How far the synced ceiling is kept above any time served or acknowledged, and when it is raised (design section 5, "Time"). */
 const CEILING_AHEAD_MS = 2000;
 const CEILING_RAISE_MS = 1000;
+const LEADERLESS_AHEAD_MS = 10_000;
 const MAINTAIN_INTERVAL_MS = 100;
 const TIMER_MIN_MS = 1;
 
@@ -125,6 +126,12 @@ export class Engine {
     this.wake();
   }
 
+  /** A time above the synced ceiling must not be told either; the message is lost, and the next round comes soon. */
+  private send(message: Message): void {
+    if ('timeMs' in message && message.timeMs > this.syncedCeilingMs) this.raiseCeiling(message.timeMs);
+    else this.hooks.send(message);
+  }
+
   private guarded(): void {
     if (this.stopped) return;
     try {
@@ -159,7 +166,9 @@ export class Engine {
     this.maintainAtMs = now.monotonicMs + MAINTAIN_INTERVAL_MS;
     for (const replica of this.replicas) {
       replica.maintain(now);
-      const timeMs = replica.time.highestMs();
+      // A new leader starts at the wall clock when there was none for a while: the ceiling goes along, but not with a clock that jumped.
+      const seenMs = replica.time.highestMs();
+      const timeMs = Math.max(seenMs, Math.min(now.wallMs, seenMs + LEADERLESS_AHEAD_MS));
       if (timeMs + CEILING_RAISE_MS > this.askedCeilingMs) this.raiseCeiling(timeMs);
     }
     this.hooks.maintain();
@@ -180,7 +189,7 @@ export class Engine {
   }
 
   private handle(replica: Replica, ready: Ready, now: Instant): void {
-    for (const message of ready.messages) this.hooks.send(message);
+    for (const message of ready.messages) this.send(message);
     if (ready.hardState !== null) this.wal.stageHardState(replica.raft.group, ready.hardState);
     if (ready.entries.length > 0) this.wal.stageEntries(replica.raft.group, ready.entries);
     if (ready.hardState !== null || ready.entries.length > 0) this.staged = true;
@@ -188,8 +197,8 @@ export class Engine {
       this.written.push({ replica, mark: ready.mark, messages: ready.messagesAfterPersist });
       this.staged = true;
     }
-    if (ready.committed.length > 0) replica.applyCommitted(ready.committed, now);
-    if (ready.reads.length > 0 || ready.readsLost) replica.answerReads(ready.reads, ready.readsLost, now);
+    if (ready.committed.length > 0 || ready.reads.length > 0 || ready.readsLost)
+      replica.advance(ready.committed, ready.reads, ready.readsLost, now);
     this.hooks.snapshots(replica, ready);
     replica.settle();
   }
@@ -198,7 +207,7 @@ export class Engine {
     if (this.stopped) return;
     const now = this.inTurn ? this.now : this.readClock();
     for (const { replica, mark, messages } of written) {
-      for (const message of messages) this.hooks.send(message);
+      for (const message of messages) this.send(message);
       if (mark !== null) replica.raft.persisted(mark, now);
     }
     this.wake();

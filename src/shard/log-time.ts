@@ -43,6 +43,11 @@ export class LogTime implements Timekeeper {
     return this.timeMs;
   }
 
+  /** False while this leader's time is above the ceiling: it may neither serve nor acknowledge yet. */
+  get isCovered(): boolean {
+    return !this.leading || this.timeMs <= this.config.ceilingMs();
+  }
+
   observe(timeMs: number): void {
     if (timeMs > this.seenMs) this.seenMs = timeMs;
   }

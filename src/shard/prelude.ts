@@ -1,6 +1,7 @@
 /** The items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots. */
 import type { EvictionPolicy, KeyspaceLimits, Victim } from '../store/types.ts';
 import { ItemType } from './command-item.ts';
+import { SLOT_COUNT } from '../topology/types.ts';
 import { NODE_ID_BYTES } from './sessions.ts';
 import type { SessionId } from './batch.ts';
 
@@ -113,6 +114,16 @@ export function eachFloor(
   for (let i = at + FLOORS_AT; i + FLOOR_BYTES <= at + sizeBytes; i += FLOOR_BYTES) {
     visit(bytes.readUInt16LE(i), bytes.readDoubleLE(i + 2));
   }
+}
+
+/** Whether a floors item of another node may go into the log. */
+export function isFloorsItem(bytes: Buffer, at: number, sizeBytes: number): boolean {
+  if (sizeBytes < FLOORS_AT || (sizeBytes - FLOORS_AT) % FLOOR_BYTES !== 0) return false;
+  let isGood = true;
+  eachFloor(bytes, at, sizeBytes, (slot, floor) => {
+    isGood &&= slot < SLOT_COUNT && Number.isSafeInteger(floor);
+  });
+  return isGood;
 }
 
 function newItem(type: number, sizeBytes: number): Buffer {

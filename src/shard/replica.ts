@@ -8,21 +8,31 @@ import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { DATABASE_COUNT, type Victim } from '../store/types.ts';
-import type { ShardId } from '../topology/types.ts';
+import { SLOT_COUNT, type ShardId } from '../topology/types.ts';
 import { Batch, type EntryWaiters, type SessionId } from './batch.ts';
-import { commandArgs, commandDb, commandResp3, commandSlot } from './command-item.ts';
+import { commandArgs, commandDb, commandResp3, commandSequence, commandSlot } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
-import { floorsItem, noRoomItem, policyItem, removeItem, samePolicy, type MemoryPolicy } from './prelude.ts';
+import {
+  floorsItem,
+  noRoomItem,
+  policyItem,
+  removeItem,
+  samePolicy,
+  type MemoryPolicy,
+  type RemovalReason,
+} from './prelude.ts';
 import {
   RULES_VERSION,
   type ShardCommand,
   type ShardCommandLookup,
   type StateMachine,
 } from './state-machine.ts';
-import { Refusal, type Waiter } from './waiter.ts';
+import { NOBODY, Refusal, type Waiter } from './waiter.ts';
 
 /** A batch that grows over this is sealed before the turn ends. */
 const ENTRY_TARGET_BYTES = 1024 * 1024;
+/** Removals join an entry up to this size: with its longest command it stays below what an entry may have. */
+const ENTRY_FULL_BYTES = 112 * 1024 * 1024;
 /** What a small write adds beside its bytes: header, index, alignment. */
 const GROWTH_PER_COMMAND_BYTES = 64;
 /** Keys with an expiry that one round of the active cycle looks at, and how many more rounds follow while a quarter of them had expired. */
@@ -43,6 +53,8 @@ interface WaitingRead {
   waiter: Waiter;
   bytes: Buffer;
   start: number;
+  /** The last entry proposed when it was asked. */
+  lastIndex: number;
 }
 
 export interface ReplicaCounters {
@@ -84,6 +96,8 @@ export class Replica {
   private growthInFlightBytes = 0;
   private batchGrowthBytes = 0;
   private readonly asked = new Map<number, WaitingRead[]>();
+  /** The policy that this leader has put into the log last; null: none in this term. */
+  private proposedPolicy: MemoryPolicy | null = null;
   private ledTerm = 0;
   private lastLeader = 0;
   private readonly args = new Args();
@@ -115,19 +129,34 @@ export class Replica {
     return this.raft.role === 'leader' && this.raft.readable && this.machine.appliedTerm === this.raft.term;
   }
 
+  /** Whether a command item of another node may go into this shard's log, or be read here: what is applied is not checked again. */
+  admits(bytes: Buffer, start: number, isWrite: boolean): boolean {
+    if (commandSlot(bytes, start) >= SLOT_COUNT || commandDb(bytes, start) >= DATABASE_COUNT) return false;
+    const sequence = commandSequence(bytes, start);
+    if (!Number.isSafeInteger(sequence) || sequence < (isWrite ? 1 : 0)) return false;
+    commandArgs(bytes, start, this.args);
+    return this.lookup(this.args)?.isWrite === isWrite;
+  }
+
   get proposalsPending(): number {
     return this.inFlight.length;
   }
 
-  /** Reads may be answered from the applied state at once: both clocks lie within the lease (design section 4). */
+  /**
+   * Reads may be answered from the applied state at once: both clocks lie within the lease (design section 4). Not while earlier ones wait
+   * for a ReadIndex: a later read of the same connection must not see less than they will.
+   */
   canReadNow(now: Instant): boolean {
+    return this.asked.size === 0 && this.holdsLease(now) && this.isReadable && this.time.isCovered;
+  }
+
+  private holdsLease(now: Instant): boolean {
     const { raft } = this;
     return (
       now.monotonicMs < raft.leaseUntilMonotonicMs &&
       now.wallMs < raft.leaseUntilWallMs &&
       now.monotonicMs >= raft.leaseFromMonotonicMs &&
-      now.wallMs >= raft.leaseFromWallMs &&
-      this.isReadable
+      now.wallMs >= raft.leaseFromWallMs
     );
   }
 
@@ -153,25 +182,29 @@ export class Replica {
       this.counters.readsLease += 1;
       return;
     }
-    const id = this.raft.requestRead(now);
+    const id = this.time.isCovered ? this.raft.requestRead(now) : 0;
     if (id === 0) {
       waiter.refuse(Refusal.NOT_PROPOSED);
       return;
     }
     let waiting = this.asked.get(id);
     if (waiting === undefined) this.asked.set(id, (waiting = []));
-    waiting.push({ waiter, bytes, start });
+    waiting.push({ waiter, bytes, start, lastIndex: this.raft.lastIndex });
   }
 
-  /** A read behind writes of the same connection: it runs right after them, where it stands among them. */
+  /**
+   * A read behind writes of the same connection: it runs right after them, where it stands among them. That an entry commits proves that no
+   * other led when it was proposed; the read has come later, so it joins an entry in flight only under the lease. Else it takes one of its own.
+   */
   submitRidingRead(waiter: Waiter, bytes: Buffer, start: number, now: Instant): void {
     const last = this.inFlight.at(-1);
-    if (!this.batch.isEmpty) this.batch.waiters.addRead(waiter, bytes, start);
-    else if (last !== undefined) last.waiters.addRead(waiter, bytes, start);
-    else {
+    if (last === undefined && this.batch.isEmpty) {
       this.submitRead(waiter, bytes, start, now);
       return;
     }
+    const joins = this.batch.isEmpty && this.holdsLease(now);
+    const { waiters } = joins && last !== undefined ? last : this.batch;
+    waiters.addRead(waiter, bytes, start);
     this.counters.readsRiding += 1;
   }
 
@@ -183,12 +216,18 @@ export class Replica {
     end: number,
     now: Instant,
   ): void {
-    if (!this.isLeader) {
+    if (!this.isLeader || !this.time.isCovered) {
       waiter.refuse(Refusal.NOT_PROPOSED);
       return;
     }
     const sizeBytes = end - start;
-    if (this.batch.hasWaiters && this.batch.sizeBytes + sizeBytes > ENTRY_TARGET_BYTES) this.seal(now);
+    const isLong = !this.batch.isEmpty && this.batch.sizeBytes + sizeBytes > ENTRY_TARGET_BYTES;
+    const refusal = isLong ? this.seal(now) : null;
+    if (refusal !== null) {
+      // What was sent before it goes again: it must not overtake that.
+      waiter.refuse(refusal);
+      return;
+    }
     this.batch.addCommand(waiter, session, bytes, start, end);
     this.batchGrowthBytes += sizeBytes + GROWTH_PER_COMMAND_BYTES;
     this.counters.commandsProposed += 1;
@@ -197,6 +236,15 @@ export class Replica {
   /** Floors of slots in which a session has been quiet: they let rows go. */
   submitFloors(session: SessionId, slots: readonly number[], floors: readonly number[]): void {
     if (this.isLeader) this.batch.addPrelude(floorsItem(session, slots, floors));
+  }
+
+  /** Those whom `of` names do not want their answers any more: they go another way. */
+  disown(of: (waiter: Waiter) => boolean): void {
+    this.batch.waiters.disown(of);
+    for (const { waiters } of this.inFlight) waiters.disown(of);
+    for (const waiting of this.asked.values()) {
+      for (const read of waiting) if (of(read.waiter)) read.waiter = NOBODY;
+    }
   }
 
   /** Called when input has been stepped: a leadership that was lost releases all who wait here. */
@@ -210,12 +258,12 @@ export class Replica {
     if (leads) this.ledTerm = this.raft.term;
   }
 
-  /** Makes the batch an entry and proposes it. */
-  seal(now: Instant): void {
-    if (this.batch.isEmpty) return;
+  /** Makes the batch an entry and proposes it; says why when it could not. */
+  seal(now: Instant): Refusal | null {
+    if (this.batch.isEmpty) return null;
     if (!this.isLeader) {
       this.refuseBatch(Refusal.NOT_PROPOSED);
-      return;
+      return Refusal.NOT_PROPOSED;
     }
     this.makeRoom(now);
     const stampMs = Math.max(this.machine.timeMs, this.time.leaderTimeMs(now));
@@ -224,20 +272,48 @@ export class Replica {
     this.batchGrowthBytes = 0;
     const outcome = this.raft.propose(entry, now);
     if (outcome !== 'proposed') {
+      const refusal = outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED;
       this.counters.proposalsFailed += 1;
-      waiters.refuseAll(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
-      return;
+      this.proposedPolicy = null;
+      waiters.refuseAll(refusal);
+      return refusal;
     }
     this.counters.entriesProposed += 1;
     this.growthInFlightBytes += growthBytes;
     const { lastIndex: index, term } = this.raft;
     this.inFlight.push({ index, term, stampMs, growthBytes, waiters });
     this.inFlightSince.push(now.monotonicMs);
+    return null;
   }
 
-  applyCommitted(entries: readonly Entry[], now: Instant): void {
+  /**
+   * Applies what is committed and answers the reads that are confirmed, each before any entry that was proposed after it was asked: commands
+   * of one connection run in the order sent.
+   */
+  advance(entries: readonly Entry[], reads: readonly ReadReady[], lost: boolean, now: Instant): void {
+    let from = 0;
+    for (const { id, index, roundTimeMs } of reads) {
+      const waiting = this.asked.get(id) ?? [];
+      this.asked.delete(id);
+      for (const { waiter, bytes, start, lastIndex } of waiting) {
+        let to = from;
+        while (to < entries.length && entries[to].index <= lastIndex) to++;
+        this.applyCommitted(entries, from, to, now);
+        from = to;
+        const isCurrent = this.machine.appliedIndex >= Math.min(index, lastIndex);
+        assert(isCurrent, 'what is committed is applied before reads are answered');
+        this.runRead(waiter, bytes, start, roundTimeMs, now);
+      }
+      this.counters.readsIndex += waiting.length;
+    }
+    this.applyCommitted(entries, from, entries.length, now);
+    if (lost) this.refuseReads();
+  }
+
+  private applyCommitted(entries: readonly Entry[], from: number, to: number, now: Instant): void {
     this.machine.monotonicMs = now.monotonicMs;
-    for (const entry of entries) {
+    for (let i = from; i < to; i++) {
+      const entry = entries[i];
       const flight = this.landed(entry);
       if (entry.kind === EntryKind.COMMANDS)
         this.machine.apply(entry, flight === null ? null : flight.waiters);
@@ -249,23 +325,13 @@ export class Replica {
     }
   }
 
-  answerReads(reads: readonly ReadReady[], lost: boolean, now: Instant): void {
-    for (const { id, index, roundTimeMs } of reads) {
-      const waiting = this.asked.get(id);
-      if (waiting === undefined) continue;
-      this.asked.delete(id);
-      assert(this.machine.appliedIndex >= index, 'what is committed is applied before reads are answered');
-      for (const { waiter, bytes, start } of waiting) this.runRead(waiter, bytes, start, roundTimeMs, now);
-      this.counters.readsIndex += waiting.length;
-    }
-    if (lost) this.refuseReads();
-  }
-
   /** The leader's housekeeping, ten times a second: expired keys, and the policy that the log should hold. */
   maintain(now: Instant): void {
     if (!this.isReadable) return;
     const { wantedPolicy, machine } = this;
-    if (wantedPolicy !== null && !samePolicy(wantedPolicy, machine.policy) && this.inFlight.length === 0) {
+    const inLog = this.proposedPolicy ?? machine.policy;
+    if (wantedPolicy !== null && !samePolicy(wantedPolicy, inLog)) {
+      this.proposedPolicy = wantedPolicy;
       this.batch.addPrelude(policyItem(wantedPolicy));
     }
     this.expire(now);
@@ -278,7 +344,7 @@ export class Replica {
     for (let round = 0; round < EXPIRE_ROUNDS; round++) {
       victims.length = 0;
       this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
-      for (const victim of victims) this.batch.addPrelude(removeItem(victim, 'expired'));
+      this.addRemovals('expired');
       if (victims.length * 4 < EXPIRE_EXAMINE) break;
     }
     victims.length = 0;
@@ -307,10 +373,18 @@ export class Replica {
       this.random,
       victims,
     );
-    for (const victim of victims) this.batch.addPrelude(removeItem(victim, 'evicted'));
+    this.addRemovals('evicted');
     this.batchGrowthBytes -= foundBytes;
     if (foundBytes < needBytes && victims.length === 0) this.batch.addPrelude(noRoomItem());
     victims.length = 0;
+  }
+
+  /** As far as they fit into the entry; what does not is found again. */
+  private addRemovals(reason: RemovalReason): void {
+    for (const victim of this.victims) {
+      const item = removeItem(victim, reason);
+      if (this.batch.sizeBytes + item.length <= ENTRY_FULL_BYTES) this.batch.addPrelude(item);
+    }
   }
 
   /** The entry in flight that this one is; those that it overtook were lost to another leader's. */
@@ -369,7 +443,8 @@ export class Replica {
   private loseLeadership(): void {
     this.counters.leadershipsLost += 1;
     this.ledTerm = 0;
-    this.time.follow();
+    this.proposedPolicy = null;
+    if (!this.isLeader) this.time.follow();
     const flights = this.inFlight;
     this.inFlight = [];
     this.inFlightSince = [];
@@ -387,6 +462,6 @@ export class Replica {
   private refuseReads(): void {
     const all = [...this.asked.values()];
     this.asked.clear();
-    for (const waiting of all) for (const { waiter } of waiting) waiter.refuse(Refusal.NOT_PROPOSED);
+    for (const waiting of all) for (const { waiter } of waiting) waiter.refuse(Refusal.READ_LOST);
   }
 }

@@ -282,6 +282,8 @@ const ImageRecord = { SESSION: 1, SLOT: 2, ENDED: 3 } as const;
 const SLOT_AT = 1 + NODE_ID_BYTES + 4;
 const FLOOR_AT = SLOT_AT + 2;
 const ROWS_AT = FLOOR_AT + 8;
+/** Beyond this a slot's rows go on in another record. */
+const SLOT_RECORD_BYTES = 256 * 1024;
 
 interface SessionImage {
   node: string;
@@ -302,6 +304,8 @@ export class SessionsImage {
   private sessionAt = 0;
   private slotAt = -1;
   private endedAt = 0;
+  /** Rows of the slot that did not go into its last record. */
+  private rowsLeft: number[] = [];
 
   constructor(
     sessions: SessionImage[],
@@ -335,10 +339,11 @@ export class SessionsImage {
         this.slotAt = 0;
         return header(ImageRecord.SESSION, session.node, session.start);
       }
+      if (this.rowsLeft.length > 0) return this.slotRecord(session, this.slotAt - 1, this.rowsLeft);
       while (this.slotAt < SLOT_COUNT) {
         const slot = this.slotAt++;
         if (session.floors[slot] !== 0 || session.heads[slot] !== NO_ROW)
-          return this.slotRecord(session, slot);
+          return this.slotRecord(session, slot, this.rowsOf(session, slot));
       }
       this.sessionAt += 1;
       this.slotAt = -1;
@@ -346,18 +351,26 @@ export class SessionsImage {
     return null;
   }
 
-  private slotRecord(session: SessionImage, slot: number): Buffer {
+  private rowsOf(session: SessionImage, slot: number): number[] {
     const rows: number[] = [];
     for (let row = session.heads[slot]; row !== NO_ROW; row = this.rowNext[row]) rows.push(row);
-    rows.sort((a, b) => this.rowSequence[a] - this.rowSequence[b]);
+    return rows.sort((a, b) => this.rowSequence[a] - this.rowSequence[b]);
+  }
+
+  /** As many rows as make a record of fair size; the others go into the next ones, which say the same of the slot. */
+  private slotRecord(session: SessionImage, slot: number, rows: number[]): Buffer {
+    const records: Buffer[] = [];
+    let sizeBytes = 0;
+    while (records.length < rows.length && sizeBytes < SLOT_RECORD_BYTES) {
+      const record = this.rowRecord(rows[records.length]);
+      records.push(record);
+      sizeBytes += record.length;
+    }
+    this.rowsLeft = rows.slice(records.length);
     const place = Buffer.alloc(10);
     place.writeUInt16LE(slot, 0);
     place.writeDoubleLE(session.floors[slot], 2);
-    return Buffer.concat([
-      header(ImageRecord.SLOT, session.node, session.start),
-      place,
-      ...rows.map((row) => this.rowRecord(row)),
-    ]);
+    return Buffer.concat([header(ImageRecord.SLOT, session.node, session.start), place, ...records]);
   }
 
   private rowRecord(row: number): Buffer {

@@ -124,7 +124,15 @@ export class Snapshotter {
       const dueBytes = Math.max(this.settings.snapshotAfterBytes, replica.machine.keyspace.usedBytes / 2);
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
       if (isDue && group.making === null && group.incoming === null) void this.make(group);
+      if (isObsolete(group)) this.queue(group, () => this.forget(group));
     }
+  }
+
+  private async forget(group: Group): Promise<void> {
+    const { incoming } = group;
+    if (incoming === null || !isObsolete(group)) return;
+    group.incoming = null;
+    await (await incoming.writer).abandon();
   }
 
   async stop(): Promise<void> {
@@ -262,7 +270,11 @@ export class Snapshotter {
         writer: this.files.create(raft.group, write.snapshot),
       };
     }
-    if (group.incoming?.id !== write.snapshotId) return;
+    if (group.incoming?.id !== write.snapshotId) {
+      // It was forgotten: to be sent anew.
+      raft.snapshotStored(write.snapshotId, 0, this.host.readClock());
+      return;
+    }
     const writer = await group.incoming.writer;
     if (writer.sizeBytes === write.offset) await writer.append(write.data);
     raft.snapshotStored(write.snapshotId, writer.sizeBytes, this.host.readClock());
@@ -272,12 +284,14 @@ export class Snapshotter {
     const { replica, incoming } = group;
     if (incoming === null || incoming.id !== snapshotId) return;
     await (await incoming.writer).commit();
-    group.incoming = null;
     const reader = await this.files.open(replica.raft.group);
     if (reader === null) throw new Error(`the snapshot of group ${replica.raft.group} is gone`);
     await this.load(replica.machine, reader);
     replica.time.observe(replica.machine.timeMs);
     this.wal.release(replica.raft.group, meta.index);
+    // Only now: nobody may make a snapshot of a state that is being loaded.
+    group.incoming = null;
+    group.loggedBytes = 0;
     replica.raft.snapshotInstalled(snapshotId, this.host.readClock());
     this.log.info('snapshot-installed', {
       shard: replica.shard,
@@ -297,4 +311,9 @@ export class Snapshotter {
     load.finish();
     await reader.close();
   }
+}
+
+/** A snapshot that was coming in and is not needed any more would keep its group from making its own. */
+function isObsolete({ incoming, replica }: Group): boolean {
+  return incoming !== null && (replica.isLeader || replica.machine.appliedIndex >= incoming.meta.index);
 }

@@ -34,10 +34,11 @@ const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply 
 /** What apply needs to know of a command. */
 export interface ShardCommand {
   row: KeyCommand;
+  isWrite: boolean;
   denyOom: boolean;
 }
 
-/** By the name, and the subcommand where there is one. */
+/** By the name, the subcommand where there is one, and the number of arguments. */
 export type ShardCommandLookup = (args: Args) => ShardCommand | null;
 
 /** What commands see; one instance, used again and again. */

@@ -10,11 +10,17 @@ export const Refusal = {
   LOG_FULL: 3,
   /** Its sequence is below the floor, or its session has ended: it was not run by this copy. */
   OUTDATED: 4,
+  /** A read that was not answered. It says nothing of what was sent after it: that may have been proposed. */
+  READ_LOST: 5,
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 
+/** Answered or refused once. */
 export interface Waiter {
   /** `bytes[start, end)` is the reply; valid during the call. */
   reply(bytes: Buffer, start: number, end: number): void;
   refuse(refusal: Refusal): void;
 }
+
+/** Takes the place of one who does not want the answer any more. */
+export const NOBODY: Waiter = { reply: () => {}, refuse: () => {} };

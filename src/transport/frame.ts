@@ -48,11 +48,15 @@ export class FrameBuilder {
     return section;
   }
 
-  /** The whole frame in bytes of its own; the builder is empty afterwards. */
-  take(head: FrameHead): Buffer {
+  get sizeBytes(): number {
     let size = FRAME_HEADER_BYTES;
     for (const kind of this.used) size += SECTION_HEADER_BYTES + this.buffer(kind).sizeBytes;
-    const frame = Buffer.allocUnsafe(size);
+    return size;
+  }
+
+  /** The whole frame in bytes of its own; the builder is empty afterwards. */
+  take(head: FrameHead): Buffer {
+    const frame = Buffer.allocUnsafe(this.sizeBytes);
     writeFrameHead(frame, head, this.used.length);
     let at = FRAME_HEADER_BYTES;
     for (const kind of this.used) {

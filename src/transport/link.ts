@@ -10,6 +10,8 @@ import type { MeshHandler, PeerLink, Report, SectionKind, SectionWriter } from '
 
 /** The two connections of a pair. */
 export type LinkChannel = 'control' | 'bulk';
+/** A section of this size goes before the turn ends: whatever is written into the next one, no frame is longer than its receiver takes. */
+const SECTION_FULL_BYTES = 4 * 1024 * 1024;
 const CHANNELS: readonly LinkChannel[] = ['control', 'bulk'];
 
 export interface LinkLimits {
@@ -79,12 +81,20 @@ export class Link implements PeerLink {
     return (this.sockets.control?.bufferedBytes ?? 0) + (this.sockets.bulk?.bufferedBytes ?? 0);
   }
 
+  get unsentBytes(): number {
+    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes;
+  }
+
   get roundTripMs(): number {
     return this.sockets.control?.roundTripMs ?? 0;
   }
 
   section(kind: SectionKind): SectionWriter {
-    assert(this.sockets.control !== null, 'sections are written to a connected peer');
+    const { control } = this.sockets;
+    assert(control !== null, 'sections are written to a connected peer');
+    const section = this.frame.section(kind);
+    if (section.sizeBytes < SECTION_FULL_BYTES) return section;
+    this.sendFrame(control);
     return this.frame.section(kind);
   }
 
@@ -106,14 +116,18 @@ export class Link implements PeerLink {
   flush(): void {
     const connection = this.sockets.control;
     if (connection === null || this.frame.empty) return;
-    const frame = this.frame.take(connection.nextHead());
-    this.sentBytes += frame.length;
-    connection.send(frame);
+    this.sendFrame(connection);
     if (connection.bufferedBytes > this.host.limits.controlBufferLimitBytes) {
       this.host.report('warn', `${this.name} takes its messages too slowly: the connection starts anew`);
       connection.terminate();
       this.lost('control', connection);
     }
+  }
+
+  private sendFrame(connection: Connection): void {
+    const frame = this.frame.take(connection.nextHead());
+    this.sentBytes += frame.length;
+    connection.send(frame);
   }
 
   /** Takes over a connection that has proven itself; it replaces an older one, which the other side has given up. */

@@ -49,6 +49,8 @@ export interface PeerLink {
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
+  /** Bytes for the control connection that are queued, or in this turn's frame yet. */
+  readonly unsentBytes: number;
   /** Counted since the start, both connections. */
   readonly sentBytes: number;
   readonly receivedBytes: number;

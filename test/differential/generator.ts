@@ -7,6 +7,22 @@ export type Command = readonly (string | number)[];
 
 /** All in one slot, so that commands over several keys are legal in a cluster. */
 const KEYS = ['{t}a', '{t}b', '{t}c', '{t}d', '{t}e', '{t}f', '{t}'];
+/** In many slots, and so on all shards; some share one. */
+export const SPREAD_KEYS = [
+  'a',
+  'b',
+  'c',
+  'd',
+  'e',
+  'key:{x',
+  '{}h',
+  'nul\0key',
+  'high\xff\x80',
+  '',
+  '{t}a',
+  '{t}b',
+  '{u}a',
+];
 const FIELDS = ['f1', 'f2', 'f3', '', '7', '-12', 'field\0\r\n', 'f'.repeat(64), 'f'.repeat(65)];
 const INTEGERS = [
   '0',
@@ -93,6 +109,8 @@ const TEXTS = [
   'ohmytext',
   'mynewtext',
 ];
+/** Larger than what one read of a socket brings, or one slab holds. */
+const LARGE_TEXTS = ['L'.repeat(5000), 'M'.repeat(70_000)];
 const PATTERNS = [
   '*',
   '{t}*',
@@ -121,20 +139,27 @@ const TYPES = ['string', 'hash', 'HASH', 'list', 'nonsense'];
 const UNSPOILT = new Set<string | number>(['select', 'hrandfield']);
 
 export class Generator {
+  hasConnectionCommands = false;
+  private readonly keysToUse: readonly string[];
+  private readonly queue: Command[] = [];
   private state: number;
 
-  constructor(seed: number) {
+  constructor(seed: number, keys: readonly string[] = KEYS) {
     this.state = seed >>> 0;
+    this.keysToUse = keys;
   }
 
   next(): Command {
+    const queued = this.queue.shift();
+    if (queued !== undefined) return queued;
+    if (this.hasConnectionCommands && this.chance(0.08)) return this.pick(CONNECTION_TEMPLATES)(this);
     const command = [...this.template()];
     if (this.chance(0.08) && !UNSPOILT.has(command[0])) this.spoil(command);
     if (this.chance(0.2)) command[0] = this.otherCase(String(command[0]));
     return command;
   }
 
-  private template(): Command {
+  template(): Command {
     return this.pick(this.pick([STRING_TEMPLATES, STRING_TEMPLATES, KEY_TEMPLATES, HASH_TEMPLATES]))(this);
   }
 
@@ -147,7 +172,7 @@ export class Generator {
     if (command.length === 0) command.push('ping');
   }
 
-  key = (): string => this.pick(KEYS);
+  key = (): string => this.pick(this.keysToUse);
   keys = (): string[] => this.some(this.key, 3);
   field = (): string => this.pick(FIELDS);
   fields = (): string[] => this.some(this.field, 3);
@@ -161,6 +186,7 @@ export class Generator {
   type = (): string => this.pick(TYPES);
 
   value = (): string => {
+    if (this.chance(0.005)) return this.pick(LARGE_TEXTS);
     if (this.chance(0.4)) return this.pick(TEXTS);
     if (this.chance(0.5)) return this.integer();
     return this.float();
@@ -172,6 +198,16 @@ export class Generator {
     if (chosen.length > 0 && this.chance(0.05)) chosen.push(chosen[0]);
     if (this.chance(0.5)) chosen.reverse();
     return chosen.flat().map((word) => (this.chance(0.3) ? this.otherCase(String(word)) : word));
+  }
+
+  /** What comes right after this command. */
+  followWith(command: Command): void {
+    this.queue.push(command);
+  }
+
+  /** From 1. */
+  upTo(limit: number): number {
+    return 1 + this.below(limit);
   }
 
   some<T>(make: () => T, max: number): T[] {
@@ -285,6 +321,40 @@ const STRING_TEMPLATES: readonly Template[] = [
       () => ['minmatchlen', g.integer()],
     ),
   ],
+];
+
+/** About the connection itself, and about nothing that the two servers cannot have in common. */
+const CONNECTION_TEMPLATES: readonly Template[] = [
+  (g) => ['ping', ...g.options(0.5, () => [g.value()])],
+  (g) => ['ping', g.value(), g.value()],
+  (g) => ['echo', ...g.options(0.9, () => [g.value()])],
+  (g) => ['hello', ...g.options(0.8, () => [g.pick(['2', '3', '3', '1', '4', 'x'])])],
+  (g) => ['hello', g.pick(['2', '3']), g.pick(['setname', 'auth', 'nonsense']), g.pick(['name', 'a b'])],
+  (g) => ['client', g.pick(['setname', 'nonsense', 'no-evict', 'kill', 'list']), g.pick(['', 'me', 'a b'])],
+  (g) => ['client', g.pick(['getname', 'getredir', 'id', 'info', 'nonsense', 'caching', 'unblock'])],
+  (g) => ['auth', ...g.some(g.value, 4)],
+  (g) => ['command', g.pick(['getkeys', 'getkeysandflags']), ...g.template()],
+  (g) => ['command', 'info', g.pick(['get', 'set', 'nonsense', 'hset', 'client|list'])],
+  (g) => ['command', g.pick(['nonsense', 'count', 'docs']), 'nonsense'],
+  (g) => ['config', g.pick(['get', 'nonsense', 'set']), g.pick(['nonsense', 'databases', 'requirepass'])],
+  (g) => ['config', g.pick(['get', 'set', 'resetstat', 'help'])],
+  (g) => ['slowlog', g.pick(['len', 'nonsense', 'get']), ...g.options(0.5, () => [g.integer()])],
+  (g) => ['wait', '0', ...g.options(0.8, () => [g.pick(['0', '-1', 'x'])])],
+  (g) => ['time', ...g.options(0.3, () => ['x'])],
+  (g) => ['role', ...g.options(0.3, () => ['x'])],
+  (g) => ['memory', g.pick(['nonsense', 'usage', 'doctor'])],
+  (g) => ['cluster', g.pick(['info', 'nonsense', 'slots'])],
+  () => ['readonly'],
+  () => ['readwrite'],
+  () => ['asking'],
+  () => ['reset'],
+  (g) => ['unsubscribe', ...(g.chance(0.5) ? ['x'] : [])],
+  (g) => ['punsubscribe', ...(g.chance(0.5) ? ['x'] : [])],
+  (g) => {
+    // A failed SELECT differs on purpose: until one succeeds, Torc runs nothing.
+    g.followWith(['select', '0']);
+    return ['select', g.pick(['16', '-1', 'x', '', '9223372036854775808'])];
+  },
 ];
 
 const EXPIRE_OPTIONS: readonly (() => Command)[] = [() => ['nx'], () => ['xx'], () => ['gt'], () => ['lt']];

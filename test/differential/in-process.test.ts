@@ -6,6 +6,7 @@ import { CommandRunner } from '../commands/command-runner.ts';
 import { type Side, compare } from './compare.ts';
 import type { Command } from './generator.ts';
 import { RedisServer, redisVersion } from './redis-server.ts';
+import { overSocket } from './over-socket.ts';
 import { RespClient } from './resp-client.ts';
 
 const COMMANDS_PER_SEED = 2000;
@@ -56,7 +57,13 @@ describe.skipIf(version === null)(`beside redis-server ${version}`, () => {
     async (seed, protocol) => {
       const redis = await RespClient.open(server.port);
       if (protocol === 3) await redis.run([['hello', 3]]);
-      expect(await compare(new InProcess(protocol), redis, seed, COMMANDS_PER_SEED)).toBeNull();
+      expect(
+        await compare(new InProcess(protocol), overSocket(redis), {
+          seed,
+          count: COMMANDS_PER_SEED,
+          runsCrossSlot: true,
+        }),
+      ).toBeNull();
       redis.close();
     },
   );

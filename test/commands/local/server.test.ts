@@ -141,6 +141,8 @@ test('SLOWLOG', () => {
   );
   expect(parseReply(send('SLOWLOG', 'GET', '-1'))).toHaveLength(2);
   expect(parseReply(send('SLOWLOG', 'GET'))).toHaveLength(2);
+  expect(parseReply(send('SLOWLOG', 'GET', '9223372036854775807'))).toHaveLength(2);
+  expect(send('SLOWLOG', 'GET', '9223372036854775808')).toMatch(/^-ERR/);
   expect(send('SLOWLOG', 'GET', '-2')).toBe('-ERR count should be greater than or equal to -1\r\n');
   expect(send('SLOWLOG', 'GET', 'x')).toBe('-ERR count should be greater than or equal to -1\r\n');
   expect(send('SLOWLOG', 'GET', '1', '2')).toBe(

@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+
+import { PeerForwarding, type ForwardingCounters } from '../../src/server/forwarding.ts';
+import { Request, RequestState } from '../../src/server/request.ts';
+import type { Route } from '../../src/server/route.ts';
+import { sessionId } from '../../src/shard/batch.ts';
+import { floorsItem } from '../../src/shard/prelude.ts';
+import { Refusal } from '../../src/shard/waiter.ts';
+import { SectionBuffer } from '../../src/transport/section-buffer.ts';
+import { SectionKind, type PeerLink, type SectionWriter } from '../../src/transport/types.ts';
+import { itemOf } from '../shard/encode.ts';
+import { newRig, type Rig } from '../shard/fake-raft.ts';
+
+const NODE = 'b'.repeat(40);
+const SHARD = 1;
+
+/** One end of a link: what is written into its sections is kept. */
+class FakeLink {
+  readonly node = NODE;
+  connected = true;
+  connection = 1;
+  peerStart = 3;
+  private readonly sections = new Map<SectionKind, SectionBuffer>();
+
+  section(kind: SectionKind): SectionWriter {
+    let section = this.sections.get(kind);
+    if (section === undefined) this.sections.set(kind, (section = new SectionBuffer()));
+    return section;
+  }
+
+  take(kind: SectionKind): Buffer {
+    const section = this.sections.get(kind) ?? new SectionBuffer();
+    const bytes = Buffer.alloc(section.sizeBytes);
+    section.moveTo(bytes, 0);
+    return bytes;
+  }
+}
+
+function counters(): ForwardingCounters {
+  return { sent: 0, served: 0, malformed: 0 };
+}
+
+interface Pair {
+  entry: PeerForwarding;
+  entryLink: FakeLink;
+  leader: PeerForwarding;
+  leaderLink: FakeLink;
+  rig: Rig;
+}
+
+function pair(): Pair {
+  const rig = newRig();
+  const [entryLink, leaderLink] = [new FakeLink(), new FakeLink()];
+  const entry = new PeerForwarding(
+    entryLink as unknown as PeerLink,
+    { replica: () => undefined },
+    counters(),
+  );
+  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined) };
+  const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
+  entry.connected();
+  leader.connected();
+  return { entry, entryLink, leader, leaderLink, rig };
+}
+
+interface Outcome {
+  request: Request;
+  replies: string[];
+  refusals: Refusal[];
+}
+
+let sequence = 0;
+
+function requestOf(words: string[], isWrite: boolean, rides = false): Outcome {
+  const request = new Request();
+  const outcome: Outcome = { request, replies: [], refusals: [] };
+  const { bytes, start, end } = itemOf(words, isWrite ? ++sequence : 0, isWrite ? 1 : 0);
+  Object.assign(request, { bytes, start, end, isWrite, rides, state: RequestState.SENT });
+  request.route = {
+    answered: (_: Request, reply: Buffer, from: number, to: number) =>
+      outcome.replies.push(reply.toString('latin1', from, to)),
+    refused: (_: Request, refusal: Refusal) => outcome.refusals.push(refusal),
+  } as unknown as Route;
+  return outcome;
+}
+
+function carry({ entryLink, leader, rig }: Pair): boolean {
+  const bytes = entryLink.take(SectionKind.FORWARD);
+  return leader.onForward(bytes, 0, bytes.length, rig.now);
+}
+
+function carryBack({ entry, leaderLink }: Pair): boolean {
+  const bytes = leaderLink.take(SectionKind.REPLIES);
+  return entry.onReplies(bytes, 0, bytes.length);
+}
+
+function commitAll(rig: Rig): void {
+  rig.replica.seal(rig.now);
+  rig.replica.advance(rig.raft.log.splice(0), [], false, rig.now);
+}
+
+describe('forwarding', () => {
+  it('takes commands to the leader and each reply back to its own request', () => {
+    const all = pair();
+    const outcomes = Array.from({ length: 600 }, (_, i) =>
+      requestOf(['append', 'k', 'x'.repeat(i % 3)], true),
+    );
+    const target = all.entry.target(SHARD);
+    for (const { request } of outcomes) target.send(request, 1);
+    const read = requestOf(['strlen', 'k'], false, true);
+    target.send(read.request, 1);
+    expect(carry(all)).toBe(true);
+    commitAll(all.rig);
+    expect(carryBack(all)).toBe(true);
+    let length = 0;
+    for (const [i, { replies }] of outcomes.entries()) {
+      length += i % 3;
+      expect(replies).toEqual([`:${length}\r\n`]);
+    }
+    expect(read.replies).toEqual([`:${length}\r\n`]);
+  });
+
+  it('a leader that has refused one of a stream refuses all that follow in it, and takes the next stream', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const outcomes = [1, 1, 2].map((stream) => {
+      const outcome = requestOf(['incr', 'n'], true);
+      target.send(outcome.request, stream);
+      return outcome;
+    });
+    const bytes = all.entryLink.take(SectionKind.FORWARD);
+    const third = bytes.length / 3;
+    all.rig.raft.role = 'follower';
+    all.leader.onForward(bytes, 0, third, all.rig.now);
+    all.rig.raft.role = 'leader';
+    all.leader.onForward(bytes, third, bytes.length, all.rig.now);
+    commitAll(all.rig);
+    carryBack(all);
+    expect(outcomes.map(({ refusals }) => refusals)).toEqual([
+      [Refusal.NOT_PROPOSED],
+      [Refusal.NOT_PROPOSED],
+      [],
+    ]);
+    expect(outcomes[2].replies).toEqual([':1\r\n']);
+  });
+
+  it('what was sent over an older connection takes nothing of a newer one', () => {
+    const all = pair();
+    const older = all.entry.target(SHARD);
+    const lost = requestOf(['incr', 'a'], true);
+    older.send(lost.request, 1);
+    all.entryLink.take(SectionKind.FORWARD);
+    all.entryLink.connection = all.leaderLink.connection = 2;
+    all.entry.connected();
+    all.leader.connected();
+    const newer = all.entry.target(SHARD);
+    expect(newer).not.toBe(older);
+    const other = requestOf(['incr', 'b'], true);
+    newer.send(other.request, 2);
+    // The same correlation, in another window.
+    expect(other.request.correlation).toBe(lost.request.correlation);
+    older.abandon((request) => request === lost.request || request === other.request);
+    older.send(requestOf(['incr', 'c'], true).request, 1);
+    carry(all);
+    commitAll(all.rig);
+    carryBack(all);
+    expect(other.replies).toEqual([':1\r\n']);
+    expect(lost.replies).toEqual([]);
+  });
+
+  it('replies of a connection that is gone are not sent, abandoned ones not delivered', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const [kept, abandoned] = [requestOf(['incr', 'n'], true), requestOf(['incr', 'n'], true)];
+    target.send(kept.request, 1);
+    target.send(abandoned.request, 1);
+    target.abandon((request) => request === abandoned.request);
+    carry(all);
+    commitAll(all.rig);
+    carryBack(all);
+    expect([kept.replies, abandoned.replies]).toEqual([[':1\r\n'], []]);
+    const late = requestOf(['incr', 'n'], true);
+    target.send(late.request, 1);
+    carry(all);
+    all.leaderLink.connection = 2;
+    commitAll(all.rig);
+    expect(all.leaderLink.take(SectionKind.REPLIES)).toHaveLength(0);
+  });
+
+  it('never puts into the log what cannot be applied, and tells malformed sections', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const outcomes = [
+      requestOf(['nonsense', 'k'], true),
+      requestOf(['set', 'k'], true),
+      requestOf(['get', 'k'], true),
+      requestOf(['set', 'k', 'v'], false),
+    ];
+    for (const { request } of outcomes) target.send(request, 1);
+    expect(carry(all)).toBe(true);
+    all.rig.replica.seal(all.rig.now);
+    expect(all.rig.raft.log).toHaveLength(0);
+    carryBack(all);
+    for (const { replies } of outcomes) expect(replies).toEqual([expect.stringMatching(/^-ERR /)]);
+
+    target.send(requestOf(['set', 'k', 'v'], true).request, 1);
+    const bytes = all.entryLink.take(SectionKind.FORWARD);
+    for (let cut = 1; cut < bytes.length; cut++)
+      expect(all.leader.onForward(bytes, 0, cut, all.rig.now)).toBe(false);
+    for (let at = 12; at < bytes.length; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] ^= 0xff;
+      all.leader.onForward(damaged, 0, damaged.length, all.rig.now);
+    }
+    commitAll(all.rig);
+    for (const size of [1, 5, 11]) expect(all.entry.onReplies(Buffer.alloc(size), 0, size)).toBe(false);
+    const unknown = Buffer.alloc(12);
+    unknown.writeUInt32LE(99, 4);
+    expect(all.entry.onReplies(unknown, 0, 12)).toBe(false);
+  });
+
+  it('floors of slots that are none do not reach the log', () => {
+    const all = pair();
+    all.entry.sendFloors(SHARD, floorsItem(sessionId(NODE, 3), [5], [2]));
+    expect(carry(all)).toBe(true);
+    all.rig.replica.seal(all.rig.now);
+    expect(all.rig.raft.log).toHaveLength(1);
+    for (const [slot, floor] of [
+      [16384, 2],
+      [5, Number.NaN],
+    ]) {
+      all.entry.sendFloors(SHARD, floorsItem(sessionId(NODE, 3), [slot], [floor]));
+      expect(carry(all)).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,187 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { ReplyWriter } from '../../src/resp/reply-writer.ts';
+import { sessionId } from '../../src/shard/batch.ts';
+import { Admission, ROW_REPLY_MAX_BYTES, Sessions } from '../../src/shard/sessions.ts';
+
+const NODES = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
+const REPLIES = [
+  '+OK\r\n',
+  ':7\r\n',
+  ':-12\r\n',
+  '$-1\r\n',
+  '_\r\n',
+  '$5\r\nhello\r\n',
+  '*-1\r\n',
+  '-ERR no\r\n',
+];
+
+/** What the design says, in maps. */
+class Model {
+  readonly ended = new Map<string, number>();
+  readonly floors = new Map<string, number>();
+  readonly rows = new Map<string, string>();
+
+  isOpen(node: string, start: number): boolean {
+    return start > (this.ended.get(node) ?? 0);
+  }
+
+  open(node: string, start: number): void {
+    if (this.isOpen(node, start)) this.end(node, start - 1);
+  }
+
+  end(node: string, start: number): void {
+    if (start <= (this.ended.get(node) ?? 0)) return;
+    this.ended.set(node, start);
+    for (const held of [this.floors, this.rows]) {
+      for (const key of held.keys()) {
+        const [name, number] = key.split('/');
+        if (name === node && Number(number) <= start) held.delete(key);
+      }
+    }
+  }
+
+  raise(node: string, start: number, slot: number, floor: number): void {
+    const key = `${node}/${start}/${slot}`;
+    if (floor <= (this.floors.get(key) ?? 0)) return;
+    this.floors.set(key, floor);
+    for (const row of this.rows.keys()) {
+      if (row.startsWith(`${key}/`) && Number(row.split('/')[3]) < floor) this.rows.delete(row);
+    }
+  }
+}
+
+const command = fc.record({
+  kind: fc.constantFrom('write', 'write', 'write', 'write', 'floor', 'end', 'reload'),
+  node: fc.constantFrom(...NODES),
+  start: fc.integer({ min: 1, max: 3 }),
+  slot: fc.constantFrom(0, 5, 16383),
+  sequence: fc.integer({ min: 1, max: 12 }),
+  behind: fc.integer({ min: 0, max: 6 }),
+  reply: fc.constantFrom(...REPLIES),
+});
+
+function reloaded(sessions: Sessions): Sessions {
+  const copy = new Sessions();
+  const image = sessions.image();
+  for (let record = image.next(); record !== null; record = image.next()) copy.load(record);
+  return copy;
+}
+
+function bytesOf(sessions: Sessions): Buffer {
+  const records: Buffer[] = [];
+  const image = sessions.image();
+  for (let record = image.next(); record !== null; record = image.next()) records.push(record);
+  return Buffer.concat(records);
+}
+
+describe('sessions', () => {
+  it('admit, repeat and refuse as the plain model does, also after a snapshot', () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+        let sessions = new Sessions();
+        const model = new Model();
+        for (const { kind, node, start, slot, sequence, behind, reply } of commands) {
+          if (kind === 'end') {
+            sessions.end(node, start - 1);
+            model.end(node, start - 1);
+          } else if (kind === 'reload') {
+            const copy = reloaded(sessions);
+            expect(bytesOf(copy).equals(bytesOf(sessions))).toBe(true);
+            expect([copy.rowCount, copy.blobBytes]).toEqual([sessions.rowCount, sessions.blobBytes]);
+            sessions = copy;
+          } else {
+            const index = sessions.open(sessionId(node, start), 0);
+            model.open(node, start);
+            expect(index >= 0).toBe(model.isOpen(node, start));
+            const floor = Math.max(1, sequence - behind);
+            if (kind === 'floor') {
+              sessions.raiseFloor(index, slot, floor);
+              if (index >= 0) model.raise(node, start, slot, floor);
+              continue;
+            }
+            expect(write(sessions, index, slot, sequence, floor, reply)).toBe(
+              index < 0 ? 'not open' : expected(model, node, start, slot, sequence, floor, reply),
+            );
+          }
+          expect(sessions.rowCount).toBe(model.rows.size);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('keep no reply over the limit, and say so', () => {
+    const sessions = new Sessions();
+    const index = sessions.open(sessionId(NODES[0], 1), 0);
+    const big = Buffer.alloc(ROW_REPLY_MAX_BYTES + 1, 'x');
+    sessions.record(index, 3, 1, big, 0, big.length);
+    const kept = reloaded(sessions);
+    for (const copy of [sessions, kept]) {
+      expect(copy.admit(0, 3, 1, 1)).toBe(Admission.REPEAT);
+      expect(copy.repeatReply(new ReplyWriter())).toBe(false);
+    }
+  });
+
+  it('cut the rows of one slot into records of fair size', () => {
+    const sessions = new Sessions();
+    const index = sessions.open(sessionId(NODES[0], 1), 0);
+    const reply = Buffer.alloc(ROW_REPLY_MAX_BYTES, 'x');
+    for (let sequence = 1; sequence <= 300; sequence++)
+      sessions.record(index, 3, sequence, reply, 0, reply.length);
+    const image = sessions.image();
+    for (let record = image.next(); record !== null; record = image.next())
+      expect(record.length).toBeLessThan(1024 * 1024);
+    const copy = reloaded(sessions);
+    expect(copy.rowCount).toBe(300);
+    for (const sequence of [1, 150, 300]) expect(copy.admit(0, 3, sequence, 1)).toBe(Admission.REPEAT);
+    expect(copy.admit(0, 3, 301, 1)).toBe(Admission.RUN);
+  });
+});
+
+function expected(
+  model: Model,
+  node: string,
+  start: number,
+  slot: number,
+  sequence: number,
+  floor: number,
+  reply: string,
+): string {
+  model.raise(node, start, slot, floor);
+  const key = `${node}/${start}/${slot}`;
+  if (sequence < (model.floors.get(key) ?? 0)) return 'below';
+  const row = model.rows.get(`${key}/${sequence}`);
+  if (row !== undefined) return `repeat ${row}`;
+  model.rows.set(`${key}/${sequence}`, reply);
+  return 'run';
+}
+
+function write(
+  sessions: Sessions,
+  index: number,
+  slot: number,
+  sequence: number,
+  floor: number,
+  reply: string,
+): string {
+  switch (sessions.admit(index, slot, sequence, floor)) {
+    case Admission.NOT_OPEN:
+      return 'not open';
+    case Admission.BELOW_FLOOR:
+      return 'below';
+    case Admission.REPEAT: {
+      const writer = new ReplyWriter();
+      expect(sessions.repeatReply(writer)).toBe(true);
+      return `repeat ${writer.buffer.toString('latin1', 0, writer.size)}`;
+    }
+    case Admission.RUN: {
+      const bytes = Buffer.from(reply);
+      sessions.record(index, slot, sequence, bytes, 0, bytes.length);
+      return 'run';
+    }
+    default:
+      throw new Error('no such admission');
+  }
+}

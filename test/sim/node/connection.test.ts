@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+
+import { SimCluster, type SimClient } from './cluster.ts';
+
+/** The field of the connection's line that CLIENT LIST shows to another one. */
+function memoryOf(list: string, address: string): number {
+  const line = list.split('\n').find((row) => row.includes(`name=${address}`)) ?? '';
+  return Number(/tot-mem=(\d+)/.exec(line)?.[1] ?? Number.NaN);
+}
+
+async function named(client: SimClient, name: string): Promise<void> {
+  expect(await client.ask('client', 'setname', name)).toBe('+OK\r\n');
+}
+
+describe('connections of a simulated node', () => {
+  it('run no further than their client takes replies, and go on when it does', async () => {
+    const cluster = new SimCluster(11, 1);
+    await cluster.startAll();
+    const [slow, other] = [cluster.client(0), cluster.client(0)];
+    await named(slow, 'slow');
+    await slow.ask('set', 'k', Buffer.alloc(100_000, 'x'));
+    slow.pause();
+    const before = slow.replies.length;
+    slow.send(...Array.from({ length: 1000 }, () => ['get', 'k']), ['ping']);
+    await cluster.pass(200);
+    const memoryBytes = memoryOf(await other.ask('client', 'list'), 'slow');
+    expect(memoryBytes).toBeLessThan(8 * 1024 * 1024);
+    slow.resume();
+    await cluster.until(() => slow.replies.length >= before + 1001);
+    expect(slow.replies.at(-1)).toBe('+PONG\r\n');
+    expect(slow.isClosed).toBe(false);
+  });
+
+  it('keep replies in order behind an unanswered one within a limit', async () => {
+    const cluster = new SimCluster(12, 3, { 'park-timeout-ms': '60000', 'outcome-timeout-ms': '60000' });
+    await cluster.startAll();
+    const client = cluster.client(0);
+    await named(client, 'deep');
+    for (let i = 0; i < 20; i++) await client.ask('set', `k${i}`, Buffer.alloc(50_000, 'x'));
+    // The shard of node 1 has no leader for a while: what is sent to it waits, and what is behind it with it.
+    cluster.crash(1, 'lost');
+    const commands: string[][] = [];
+    for (let i = 0; i < 2000; i++)
+      commands.push(i % 40 === 0 ? ['incr', `n${i % 7}`] : ['get', `k${i % 20}`]);
+    const before = client.replies.length;
+    client.send(...commands);
+    await cluster.until(() => client.replies.length >= before + commands.length);
+    for (const [i, [name]] of commands.entries())
+      expect(client.replies[before + i].startsWith(name === 'incr' ? ':' : '$50000')).toBe(true);
+    expect(client.isClosed).toBe(false);
+  });
+
+  it('that close with commands under way leave nothing behind', async () => {
+    const cluster = new SimCluster(13, 3);
+    await cluster.startAll();
+    const other = cluster.client(0);
+    for (let i = 0; i < 10; i++) {
+      const client = cluster.client(0);
+      client.send(
+        ...Array.from({ length: 50 }, (_, at) => ['incr', `n${at % 9}`]),
+        ['get', 'n1'],
+        ['mget', 'n1', 'n2', 'n3'],
+        ['scan', '0'],
+      );
+      await cluster.pass(i);
+      client.close();
+      other.send(...Array.from({ length: 50 }, (_, at) => ['incr', `m${at % 9}`]));
+    }
+    await cluster.until(() => other.replies.length >= 500);
+    for (const [at, reply] of other.replies.entries())
+      expect(reply).toBe(
+        `:${Math.floor(at / 50) * ((at % 50) % 9 < 5 ? 6 : 5) + Math.floor((at % 50) / 9) + 1}\r\n`,
+      );
+    expect(
+      (await other.ask('client', 'list')).split('\n').filter((row) => row.startsWith('id=')),
+    ).toHaveLength(1);
+  });
+
+  it('answer what they have read before the node stops', async () => {
+    const cluster = new SimCluster(14, 3);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    await client.ask('set', 'k', 'v');
+    client.send(...Array.from({ length: 200 }, (_, i) => ['incr', `n${i % 20}`]));
+    await cluster.pass(1.2);
+    await cluster.stop(0);
+    await cluster.pass(20);
+    expect(client.isClosed).toBe(true);
+    expect(client.replies.slice(1).every((reply) => reply.startsWith(':'))).toBe(true);
+    const ran = client.replies.length - 1;
+    const other = cluster.client(1);
+    let sum = 0;
+    for (let i = 0; i < 20; i++)
+      sum += Number(/^\$\d+\r\n(\d+)/.exec(await other.ask('get', `n${i}`))?.[1] ?? 0);
+    expect(sum).toBe(ran);
+    await cluster.start(0);
+    await cluster.until(() => cluster.nodes[0].running?.ready === true);
+    expect(await cluster.client(0).ask('get', 'k')).toBe('$1\r\nv\r\n');
+  });
+
+  it('refuse a command that is longer than an entry may be, and live on', async () => {
+    const cluster = new SimCluster(15, 1);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    const part = Buffer.alloc(50 * 1024 * 1024, 'x');
+    expect(await client.ask('hset', 'h', 'a', part, 'b', part)).toMatch(/^-ERR command is too long/);
+    expect(await client.ask('ping')).toBe('+PONG\r\n');
+  });
+
+  it('WAIT answers what is certain: at once where the leader is another node', async () => {
+    const cluster = new SimCluster(16, 3);
+    await cluster.startAll();
+    const clients = cluster.nodes.map((_, i) => cluster.client(i));
+    for (const client of clients) {
+      expect(await client.ask('set', 'k', 'v')).toBe('+OK\r\n');
+      expect(await client.ask('wait', '1', '0')).toMatch(/^:[12]\r\n$/);
+      expect(await client.ask('wait', '2', '1000')).toMatch(/^:[12]\r\n$/);
+    }
+  });
+
+  it('SLOWLOG tells of writes and of what other nodes ran, with the time to the reply', async () => {
+    const cluster = new SimCluster(17, 3, { 'slowlog-log-slower-than': '0' });
+    await cluster.startAll();
+    const client = cluster.client(0);
+    for (let i = 0; i < 6; i++) await client.ask('set', `slow${i}`, 'v');
+    const log = await client.ask('slowlog', 'get');
+    for (let i = 0; i < 6; i++) expect(log).toContain(`slow${i}`);
+  });
+});
+
+describe('a replica that was away', () => {
+  it('is sent a snapshot when the log it lacks is gone, and then serves', async () => {
+    const cluster = new SimCluster(21, 3, { 'snapshot-after-bytes': '4mb', durability: 'buffered' });
+    await cluster.startAll();
+    const client = cluster.client(0);
+    await client.ask('set', 'first', 'v');
+    cluster.crash(2);
+    const value = Buffer.alloc(1024 * 1024, 'x');
+    for (let i = 0; i < 60; i++) expect(await client.ask('set', `{tag}${i % 20}`, value)).toBe('+OK\r\n');
+    await cluster.pass(4000);
+    await cluster.start(2);
+    await cluster.until(() => cluster.nodes[2].running?.ready === true);
+    await cluster.pass(5000);
+    expect(cluster.events.get('snapshot-installed')).toBeGreaterThan(0);
+    cluster.crash(0);
+    const other = cluster.client(2);
+    for (let i = 0; i < 20; i++) expect(await other.ask('strlen', `{tag}${i}`)).toBe(`:${1024 * 1024}\r\n`);
+    expect(await other.ask('get', 'first')).toBe('$1\r\nv\r\n');
+  });
+});
