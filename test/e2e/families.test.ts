@@ -63,7 +63,9 @@ const clients: Record<string, () => Promise<Call>> = {
     return (name, ...words) => told(client.call(name, ...words));
   },
   'ioredis Cluster, redirect ports': async () => {
-    const client = new Cluster(cluster.nodes.map(({ ports }) => ({ host: '127.0.0.1', port: ports.redirect })));
+    const client = new Cluster(
+      cluster.nodes.map(({ ports }) => ({ host: '127.0.0.1', port: ports.redirect })),
+    );
     onTestFinished(() => client.disconnect());
     await client.ping();
     return (name, ...words) => told(client.call(name, ...words));
@@ -163,7 +165,9 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(await call('COMMAND', 'COUNT')).toBeGreaterThan(80);
     expect(await call('TIME')).toHaveLength(2);
     expect(await call('WAIT', '0', '10')).toBeGreaterThanOrEqual(0);
-    expect(await call('CLUSTER', 'KEYSLOT', 'foo')).toBe(name.includes('redirect') ? 12182 : expect.anything());
+    expect(await call('CLUSTER', 'KEYSLOT', 'foo')).toBe(
+      name.includes('redirect') ? 12182 : expect.anything(),
+    );
     expect(String(await call('INFO', 'replication'))).toContain('role:master');
     expect(await call('NONSENSE', 'a')).toMatch(/^ERR unknown command 'NONSENSE'/);
     expect(await call('GET')).toMatch(/^ERR wrong number of arguments for 'get' command/);
@@ -190,7 +194,9 @@ test('SENTINEL names ready nodes only, and says when one stops being ready', asy
   await expect.poll(() => messages.length, { timeout: 5000 }).toBeGreaterThan(0);
   const gone = `127.0.0.1 ${victim.ports.client}`;
   const next = `127.0.0.1 ${second.ports.client}`;
-  await expect.poll(() => messages, { timeout: 5000 }).toContainEqual(['+switch-master', `torc ${gone} ${next}`]);
+  await expect
+    .poll(() => messages, { timeout: 5000 })
+    .toContainEqual(['+switch-master', `torc ${gone} ${next}`]);
   await expect.poll(() => client.call('SENTINEL', 'SENTINELS', 'some')).toHaveLength(1);
   // Nobody else was said to be gone: an election is not one.
   for (const [, message] of messages) expect(message).toContain(gone);
