@@ -16,7 +16,7 @@ import type { LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
-import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
 import { RequestState, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
@@ -26,6 +26,20 @@ const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
 /** What a command takes in the queue beside its bytes. */
 const QUEUED_COMMAND_BYTES = 128;
+
+/**
+ * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
+ * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
+ */
+const UNDER_WAY_BYTES = 4 * 1024 * 1024;
+const UNDER_WAY_LEAST = 16;
+const UNDER_WAY_MOST = 1024;
+/** Taken for the size of a reply before there was one. */
+const FIRST_REPLY_BYTES = 64 * 1024;
+/** How much of the average the next reply is. */
+const REPLY_WEIGHT = 1 / 8;
+
+const DEFERRED_REPLY_BYTES = 64;
 
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
@@ -75,6 +89,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private head: Request | null = null;
   private tail: Request | null = null;
   private queuedBytes = 0;
+  private underWay = 0;
+  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
+  private averageReplyBytes = FIRST_REPLY_BYTES;
   private holds = 0;
   private isPaused = false;
   private isStopping = false;
@@ -128,7 +145,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.holds === 0 && !this.isClosed && !this.closeAfterReply && !this.isFull) {
+    while (!this.mustWait()) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
       if (outcome === 'error') {
@@ -141,9 +158,20 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.throttle();
   }
 
+  /** Whether no further command may be run now. */
+  private mustWait(): boolean {
+    return (
+      this.holds > 0 ||
+      this.underWay >= this.underWayLimit ||
+      this.isFull ||
+      this.closeAfterReply ||
+      this.isClosed
+    );
+  }
+
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.holds > 0 || this.closeAfterReply || this.isFull;
+    const mustPause = this.mustWait();
     if (mustPause) this.reader.hold();
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
@@ -240,6 +268,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
+    this.underWay += 1;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
@@ -305,13 +334,21 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private send(request: Request): void {
+    this.leaves(request);
     if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
     this.queuedBytes -= request.queuedBytes;
-    // A flush sees that there is room again, or that all is answered.
-    if (this.isPaused) this.markDirty();
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
+  }
+
+  private leaves({ replyStart, replyEnd }: Request): void {
+    this.underWay -= 1;
+    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
+    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
+    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
+    // The end of the turn sees whether reading goes on.
+    if (this.isPaused) this.markDirty();
   }
 
   private defer(): Deferred {
@@ -322,12 +359,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       answer: (write) => {
         if (isAnswered) return;
         isAnswered = true;
-        const reply = this.server.scratch;
-        reply.reset();
+        // Not the server's: the command may still be running, and what is written there would count as its reply, too.
+        const reply = new ReplyWriter(DEFERRED_REPLY_BYTES);
         reply.protocol = this.protocol;
         write(reply);
         request.state = RequestState.DONE;
-        request.replyBytes = Buffer.from(reply.buffer.subarray(0, reply.size));
+        request.replyBytes = reply.buffer;
         request.replyStart = 0;
         request.replyEnd = reply.size;
         this.finished(request);
