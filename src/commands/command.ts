@@ -153,8 +153,11 @@ function getKeys({ args, reply, node }: LocalContext): void {
   for (const { name } of keys) reply.bulkLatin1(name);
 }
 
+const VARIABLE_FLAGS = 'variable_flags';
+
 function getKeysAndFlags({ args, reply, node }: LocalContext): void {
-  const keys = keysOf(restOf(args, 2), node.commands);
+  const words = restOf(args, 2);
+  const keys = keysOf(words, node.commands);
   if (typeof keys === 'string') {
     reply.error(keys);
     return;
@@ -163,8 +166,14 @@ function getKeysAndFlags({ args, reply, node }: LocalContext): void {
   for (const { name, range } of keys) {
     reply.arrayHeader(2);
     reply.bulkLatin1(name);
-    writeWords(reply, range.flags);
+    writeWords(reply, range.flags.includes(VARIABLE_FLAGS) ? flagsOfSet(words) : range.flags);
   }
+}
+
+/** SET is the one whose use of its key depends on an option. */
+function flagsOfSet(words: readonly string[]): readonly string[] {
+  const hasGet = words.slice(3).some((word) => word.toLowerCase() === 'get');
+  return hasGet ? ['RW', 'access', 'update'] : ['OW', 'update'];
 }
 
 function keysOf(words: readonly string[], commands: readonly CommandRow[]): FoundKey[] | string {

@@ -22,6 +22,8 @@ export class Election {
   private readonly ballots = new Map<MemberId, Ballot>();
   private timerMs: number;
   private timeoutMs: number;
+  /** Since a leader was heard. */
+  private candidacies = 0;
 
   constructor(state: MemberState, events: ElectionEvents) {
     this.state = state;
@@ -37,11 +39,12 @@ export class Election {
   /** The leader was heard (§5.2). */
   restartTimer(): void {
     this.timerMs = this.state.nowMonotonicMs;
+    this.candidacies = 0;
   }
 
   /** A timeout of its own for each leader, vote and campaign, so that split votes do not repeat themselves (§5.2). */
   redrawTimer(): void {
-    this.restartTimer();
+    this.timerMs = this.state.nowMonotonicMs;
     this.timeoutMs = this.drawTimeoutMs();
   }
 
@@ -84,6 +87,9 @@ export class Election {
       this.timeoutMs = this.drawRetryMs();
     } else {
       this.started++;
+      this.candidacies++;
+      // A split vote must not double the time without a leader. Should that be too soon for slow disks, the next ones wait for longer.
+      if (this.candidacies === 1) this.timeoutMs = this.drawSecondTryMs();
       state.role = 'candidate';
       state.enterTerm(state.term + 1, self);
     }
@@ -136,6 +142,11 @@ export class Election {
   private drawTimeoutMs(): number {
     const { electionSpreadMs, electionTimeoutMs, random } = this.state.config;
     return electionTimeoutMs + random() * electionSpreadMs;
+  }
+
+  private drawSecondTryMs(): number {
+    const { electionSpreadMs, electionTimeoutMs, random } = this.state.config;
+    return electionTimeoutMs / 4 + random() * electionSpreadMs;
   }
 
   private drawRetryMs(): number {

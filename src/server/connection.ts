@@ -16,7 +16,7 @@ import type { LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
-import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
 import { RequestState, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
@@ -38,6 +38,8 @@ const UNDER_WAY_MOST = 1024;
 const FIRST_REPLY_BYTES = 64 * 1024;
 /** How much of the average the next reply is. */
 const REPLY_WEIGHT = 1 / 8;
+
+const DEFERRED_REPLY_BYTES = 64;
 
 /** What keeps a connection blocked: WAIT. */
 export interface BlockedCommand {
@@ -357,12 +359,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       answer: (write) => {
         if (isAnswered) return;
         isAnswered = true;
-        const reply = this.server.scratch;
-        reply.reset();
+        // Not the server's: the command may still be running, and what is written there would count as its reply, too.
+        const reply = new ReplyWriter(DEFERRED_REPLY_BYTES);
         reply.protocol = this.protocol;
         write(reply);
         request.state = RequestState.DONE;
-        request.replyBytes = Buffer.from(reply.buffer.subarray(0, reply.size));
+        request.replyBytes = reply.buffer;
         request.replyStart = 0;
         request.replyEnd = reply.size;
         this.finished(request);

@@ -204,6 +204,22 @@ describe('leadership transfer (#5)', () => {
   });
 });
 
+describe('a split vote', () => {
+  it('is followed by a second try soon, and by longer waits if that fails, too', () => {
+    const rig = follower();
+    const waits: number[] = [];
+    rig.pass(ELECTION_MS);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      expect(rig.core.role).toBe('pre-candidate');
+      rig.step(voteResponse({ from: 3, term: rig.core.term + 1, pre: true }));
+      expect(rig.core.role).toBe('candidate');
+      waits.push(rig.core.nextDeadlineMs() - rig.nowMs);
+      rig.pass(waits[attempt]);
+    }
+    expect(waits).toEqual([ELECTION_MS / 4, ELECTION_MS, ELECTION_MS]);
+  });
+});
+
 describe('whose message it is', () => {
   it('#13: a response with another session is dropped, whatever it says', () => {
     const rig = leader();
