@@ -485,6 +485,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   /** A WAIT is under way; null: no more. */
   setBlocked(command: BlockedCommand | null): void {
+    // As in Redis, nothing more of the connection runs meanwhile: a second WAIT would take the first one's place.
+    if (command !== null && this.waiting === null) this.hold();
+    if (command === null && this.waiting !== null) this.release();
     this.waiting = command;
   }
 

@@ -85,6 +85,7 @@ const INPUTS: readonly string[] = [
   'client reply skip\r\nset k v\r\nget k\r\nclient reply off\r\nset k w\r\nget k\r\nclient reply on\r\nget k\r\n',
   'client reply skip\r\nnonsense\r\nping\r\n',
   'client reply nonsense\r\n',
+  'set k v\r\nclient reply skip\r\nwait 0 0\r\nset k w\r\nclient reply skip\r\nwait 0 0\r\nget k\r\n',
   'client reply skip\r\nclient reply nonsense\r\nping\r\n',
   'client reply skip\r\nwait 0 0\r\nping\r\n',
   'client reply skip\r\nclient reply off\r\nping\r\nclient reply skip\r\nping\r\nclient reply on\r\n',
