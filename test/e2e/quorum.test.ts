@@ -27,6 +27,7 @@ async function timed(run: Promise<unknown>): Promise<{ text: string; tookMs: num
 
 test.each(['client', 'redirect'] as const)('without a quorum, on the %s port', async (kind) => {
   const cluster = await TorcCluster.forTest({ nodes: 3 });
+  await cluster.waitHome();
   const [first, ...others] = cluster.nodes;
   const client = connect(first.ports[kind]);
   const plain = connect(first.ports.client);

@@ -81,6 +81,17 @@ export class TorcCluster {
     }
   }
 
+  /** Each shard is led from its home: leadership does not move by itself any more. */
+  async waitHome(): Promise<void> {
+    const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const reports = await Promise.all(this.nodes.map((node) => node.status()));
+      if (reports.every(({ replicas }) => replicas.every(({ leader, home }) => leader === home))) return;
+      if (performance.now() > deadlineMs) throw new Error('leadership does not come home in time');
+      await pause(POLL_MS);
+    }
+  }
+
   private async isWhole(): Promise<boolean> {
     const reports = await Promise.all(this.nodes.map((node) => node.status().catch(() => null)));
     const leaders = new Map<number, string>();
