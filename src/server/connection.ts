@@ -16,7 +16,7 @@ import type { LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
-import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { ReplyWriter } from '../resp/reply-writer.ts';
 import { RequestState, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
@@ -278,6 +278,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   finished(request: Request): void {
+    this.deliver(request);
+    // Only now: what WAIT answers is written where the reply of this request may lie.
+    this.waiting?.check();
+  }
+
+  private deliver(request: Request): void {
     const { server } = this;
     this.countDone(request);
     server.countAnswered(this, request);
@@ -300,6 +306,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   partFinished(request: Request): void {
     this.countDone(request);
     this.server.router.pool.give(request);
+    this.waiting?.check();
   }
 
   /** A write is about to be sent to the shard. */
@@ -316,7 +323,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private countDone(request: Request): void {
     if (request.way < 0 || !request.isWrite || this.writesTo === null) return;
     this.writesTo[request.way] -= 1;
-    this.waiting?.check();
   }
 
   get hasWrites(): boolean {
@@ -357,8 +363,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       answer: (write) => {
         if (isAnswered) return;
         isAnswered = true;
-        const reply = this.server.scratch;
-        reply.reset();
+        // Not the shared one: its command may still run, and that would be taken for a reply of its own.
+        const reply = new ReplyWriter(64);
         reply.protocol = this.protocol;
         write(reply);
         request.state = RequestState.DONE;
