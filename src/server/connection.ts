@@ -280,6 +280,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   finished(request: Request): void {
+    this.deliver(request);
+    // Only now: what WAIT answers is written where the reply of this request may lie.
+    this.waiting?.check();
+  }
+
+  private deliver(request: Request): void {
     const { server } = this;
     this.countDone(request);
     server.countAnswered(this, request);
@@ -302,6 +308,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   partFinished(request: Request): void {
     this.countDone(request);
     this.server.router.pool.give(request);
+    this.waiting?.check();
   }
 
   /** A write is about to be sent to the shard. */
@@ -318,7 +325,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private countDone(request: Request): void {
     if (request.way < 0 || !request.isWrite || this.writesTo === null) return;
     this.writesTo[request.way] -= 1;
-    this.waiting?.check();
   }
 
   get hasWrites(): boolean {
