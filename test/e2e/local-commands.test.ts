@@ -2,11 +2,20 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { isOffered } from '../../src/commands/refused.ts';
+import { liveSettings } from '../../src/server/live-settings.ts';
+import { loadSettings } from '../../src/settings/load.ts';
 import { FakeNode, type FakeSession } from '../commands/local/fake-node.ts';
 import { fieldsOf, parseReply } from '../commands/local/parse-reply.ts';
 import { startRedis, type Oracle } from './redis-oracle.ts';
 
 const node = new FakeNode();
+// CONFIG answers from the real settings.
+const MEMORY_BYTES = 2 ** 30;
+node.settings = liveSettings(
+  loadSettings({ machine: { memoryBytes: MEMORY_BYTES, hostName: 'box' } }),
+  MEMORY_BYTES,
+  () => {},
+);
 const ask = (session: FakeSession, ...words: string[]): unknown => parseReply(node.send(session, ...words));
 
 /** What 7.2 has and 7.0 has not. */

@@ -7,6 +7,7 @@ import type {
   ReplyMode,
   Setting,
   SettingRefusal,
+  SettingsView,
   SlowLogEntry,
 } from '../../../src/commands/local-context.ts';
 import { takesArguments } from '../../../src/commands/command-index.ts';
@@ -128,7 +129,7 @@ export class FakeNode implements NodeView {
   waits: { replicas: number; timeoutMs: number; done: (held: number | 'unblocked') => void }[] = [];
   readonly all: FakeSession[] = [];
 
-  readonly settings = {
+  settings: SettingsView = {
     list: (): Setting[] => this.settingRows,
     set: (pairs: readonly Setting[]): SettingRefusal | null => {
       for (const { name, value } of pairs) {
