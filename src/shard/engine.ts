@@ -116,7 +116,7 @@ export class Engine {
     this.wake();
   }
 
-  /** Syncs a ceiling `aheadMs` above the time; `done` runs when it holds. Used before the first turn. */
+  /** Syncs a ceiling CEILING_AHEAD_MS above the time; `done` runs when it holds. Used before the first turn. */
   raiseCeiling(timeMs: number, done?: () => void): void {
     const target = timeMs + CEILING_AHEAD_MS;
     if (target <= this.askedCeilingMs && done === undefined) return;
