@@ -1,18 +1,34 @@
 import { parseArgs } from 'node:util';
 
+import { runConversations } from './node/conversations.ts';
+import { runHistories } from './node/histories.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 2000;
+/** Faults, one after the other, that a run of whole nodes goes through beside its histories. */
+const CONVERSATION_ROUNDS = 3;
 
-/** `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails. */
-function main(): void {
+/**
+ * `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails. `--nodes`: of whole nodes and their clients,
+ * instead of the members of one group.
+ */
+async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' } },
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      from: { type: 'string' },
+      nodes: { type: 'boolean' },
+    },
   });
+  const from = Number(values.seed ?? values.from ?? 1);
+  const count = values.seed === undefined ? Number(values.seeds ?? DEFAULT_SEEDS) : 1;
   const failed =
-    values.seed === undefined
-      ? runMany(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS))
-      : runOne(Number(values.seed));
+    values.nodes === true
+      ? await runNodes(from, count)
+      : values.seed === undefined
+        ? runMany(from, count)
+        : runOne(from);
   process.exitCode = failed ? 1 : 0;
 }
 
@@ -42,4 +58,33 @@ function runMany(from: number, count: number): boolean {
   return failures > 0;
 }
 
-main();
+async function runNodes(from: number, count: number): Promise<boolean> {
+  let failures = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    for (const failure of [
+      await failureOf(runHistoriesOnly(seed)),
+      await failureOf(runConversations(seed, CONVERSATION_ROUNDS)),
+    ]) {
+      if (failure === null) continue;
+      failures++;
+      console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --nodes --seed ${seed}`);
+    }
+  }
+  console.log(`${count} seeds of whole nodes from ${from}: ${failures} failures`);
+  return failures > 0;
+}
+
+async function runHistoriesOnly(seed: number): Promise<string | null> {
+  const { failure, faults } = await runHistories(seed);
+  return failure === null ? null : `after ${faults.join(', ')}\n${failure}`;
+}
+
+async function failureOf(run: Promise<string | null>): Promise<string | null> {
+  try {
+    return await run;
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+}
+
+await main();
