@@ -6,7 +6,7 @@
  */
 import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../raft/entry.ts';
 import { ItemType } from './command-item.ts';
-import { NODE_ID_BYTES } from './sessions.ts';
+import { NODE_ID_BYTES } from './sessions-image.ts';
 import { NOBODY, Refusal, type Waiter } from './waiter.ts';
 
 export const SESSION_ITEM_BYTES = 32;

@@ -2,7 +2,7 @@
 import type { EvictionPolicy, KeyspaceLimits, Victim } from '../store/types.ts';
 import { ItemType } from './command-item.ts';
 import { SLOT_COUNT } from '../topology/types.ts';
-import { NODE_ID_BYTES } from './sessions.ts';
+import { NODE_ID_BYTES } from './sessions-image.ts';
 import type { SessionId } from './batch.ts';
 
 const HEADER_BYTES = 8;

@@ -6,7 +6,7 @@ import { createXXHash64, type IHasher } from 'hash-wasm';
 import type { Timers } from '../env/contracts.ts';
 import type { KeyspaceDigest } from '../store/types.ts';
 import { policyItem } from './prelude.ts';
-import type { SessionsImage } from './sessions.ts';
+import type { SessionsImage } from './sessions-image.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** One slice: about a millisecond. */

@@ -6,7 +6,7 @@ import { assert } from '../assert.ts';
 import { TorcError } from '../errors.ts';
 import type { KeyspaceLoad, KeyspaceSnapshot } from '../store/types.ts';
 import { policyItem, readPolicy } from './prelude.ts';
-import type { SessionsImage } from './sessions.ts';
+import type { SessionsImage } from './sessions-image.ts';
 import { Sessions } from './sessions.ts';
 import type { StateMachine } from './state-machine.ts';
 

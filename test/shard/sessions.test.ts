@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { ReplyWriter } from '../../src/resp/reply-writer.ts';
 import { sessionId } from '../../src/shard/batch.ts';
-import { Admission, ROW_REPLY_MAX_BYTES, Sessions } from '../../src/shard/sessions.ts';
+import { ROW_REPLY_MAX_BYTES } from '../../src/shard/session-rows.ts';
+import { Admission, Sessions } from '../../src/shard/sessions.ts';
 
 const NODES = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
 const REPLIES = [
@@ -16,6 +17,9 @@ const REPLIES = [
   '*-1\r\n',
   '-ERR no\r\n',
 ];
+
+/** Writes of one slot under way at once. */
+const DEEP = 100_000;
 
 /** What the design says, in maps. */
 class Model {
@@ -122,6 +126,39 @@ describe('sessions', () => {
       expect(copy.admit(0, 3, 1, 1)).toBe(Admission.REPEAT);
       expect(copy.repeatReply(new ReplyWriter())).toBe(false);
     }
+  });
+
+  it('take as long for a write of a hot slot as for any other, however many are under way', () => {
+    const sessions = new Sessions();
+    const index = sessions.open(sessionId(NODES[0], 1), 0);
+    const reply = Buffer.from(':1\r\n');
+    const startedMs = performance.now();
+    let ran = 0;
+    let repeated = 0;
+    // All under way at once, then answered one by one, with as many more behind them; then all that is left goes again.
+    for (let sequence = 1; sequence <= 2 * DEEP; sequence++) {
+      const floor = Math.max(1, sequence - DEEP);
+      if (sessions.admit(index, 3, sequence, floor) === Admission.RUN) ran += 1;
+      sessions.record(index, 3, sequence, reply, 0, reply.length);
+    }
+    for (let sequence = DEEP; sequence <= 2 * DEEP; sequence++)
+      if (sessions.admit(index, 3, sequence, DEEP) === Admission.REPEAT) repeated += 1;
+    expect([ran, repeated]).toEqual([2 * DEEP, DEEP + 1]);
+    expect(sessions.rowCount).toBe(DEEP + 1);
+    // A chain that is walked takes minutes.
+    expect(performance.now() - startedMs).toBeLessThan(5000);
+  });
+
+  it('take a floor that is far above all sequences seen, and copies that come late and out of order', () => {
+    const sessions = new Sessions();
+    const index = sessions.open(sessionId(NODES[0], 1), 0);
+    for (const sequence of [9, 3, 7]) expect(write(sessions, index, 3, sequence, 3, ':1\r\n')).toBe('run');
+    expect(write(sessions, index, 3, 2, 1, ':1\r\n')).toBe('below');
+    expect(write(sessions, index, 3, 7, 7, ':2\r\n')).toBe('repeat :1\r\n');
+    expect(sessions.rowCount).toBe(2);
+    sessions.raiseFloor(index, 3, 2 ** 52);
+    expect(sessions.rowCount).toBe(0);
+    expect(write(sessions, index, 3, 2 ** 52, 2 ** 52, ':1\r\n')).toBe('run');
   });
 
   it('cut the rows of one slot into records of fair size', () => {
