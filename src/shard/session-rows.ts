@@ -1,6 +1,6 @@
 /**
  * The rows of all sessions of a shard: for each (session, slot, sequence) that ran, its reply. Typed arrays, found by a hash of the three, and
- * linked per (session, slot) by whoever owns the list.
+ * linked per (session, slot) by whoever owns the list. A place is a session's number and a slot.
  */
 import { assert } from '../assert.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
@@ -32,19 +32,18 @@ export class SessionRows {
   count = 0;
   blobBytes = 0;
 
-  private session = new Int32Array(INITIAL_ROWS);
-  private slot = new Uint16Array(INITIAL_ROWS);
+  /** The session and slot of each, as one number. */
+  private place = new Int32Array(INITIAL_ROWS);
   /** The next row with the same hash; for a free row the next free one. */
   private chained = new Int32Array(INITIAL_ROWS);
   /** As many buckets as there are rows at most. */
   private buckets = new Int32Array(INITIAL_ROWS).fill(NO_ROW);
   private free = NO_ROW;
 
-  add(session: number, slot: number, sequence: number): number {
+  add(place: number, sequence: number): number {
     const row = this.take();
-    const bucket = this.bucketOf(session, slot, sequence);
-    this.session[row] = session;
-    this.slot[row] = slot;
+    const bucket = this.bucketOf(place, sequence);
+    this.place[row] = place;
     this.sequence[row] = sequence;
     this.chained[row] = this.buckets[bucket];
     this.buckets[bucket] = row;
@@ -52,12 +51,10 @@ export class SessionRows {
     return row;
   }
 
-  find(session: number, slot: number, sequence: number): number {
-    let row = this.buckets[this.bucketOf(session, slot, sequence)];
-    while (row !== NO_ROW) {
-      if (this.sequence[row] === sequence && this.slot[row] === slot && this.session[row] === session) break;
+  find(place: number, sequence: number): number {
+    let row = this.buckets[this.bucketOf(place, sequence)];
+    while (row !== NO_ROW && (this.sequence[row] !== sequence || this.place[row] !== place))
       row = this.chained[row];
-    }
     return row;
   }
 
@@ -126,14 +123,13 @@ export class SessionRows {
     }
   }
 
-  private bucketOf(session: number, slot: number, sequence: number): number {
+  private bucketOf(place: number, sequence: number): number {
     // Sequences of a slot follow one another: neighbours in the buckets, too. Slots and sessions are scattered.
-    const place = Math.imul(slot, 0x9e3779b1) ^ Math.imul(session, 0x85ebca6b);
-    return (sequence + (place >>> 0)) & (this.buckets.length - 1);
+    return (sequence + (Math.imul(place, 0x9e3779b1) >>> 0)) & (this.buckets.length - 1);
   }
 
   private unchain(row: number): void {
-    const bucket = this.bucketOf(this.session[row], this.slot[row], this.sequence[row]);
+    const bucket = this.bucketOf(this.place[row], this.sequence[row]);
     let at = this.buckets[bucket];
     if (at === row) {
       this.buckets[bucket] = this.chained[row];
@@ -162,12 +158,11 @@ export class SessionRows {
     this.sequence = grown(this.sequence, new Float64Array(capacity));
     this.kind = grown(this.kind, new Uint8Array(capacity));
     this.number = grown(this.number, new Float64Array(capacity));
-    this.session = grown(this.session, new Int32Array(capacity));
-    this.slot = grown(this.slot, new Uint16Array(capacity));
+    this.place = grown(this.place, new Int32Array(capacity));
     this.chained = new Int32Array(capacity);
     this.buckets = new Int32Array(capacity).fill(NO_ROW);
     for (let row = 0; row < this.used; row++) {
-      const bucket = this.bucketOf(this.session[row], this.slot[row], this.sequence[row]);
+      const bucket = this.bucketOf(this.place[row], this.sequence[row]);
       this.chained[row] = this.buckets[bucket];
       this.buckets[bucket] = row;
     }

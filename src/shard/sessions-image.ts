@@ -4,6 +4,11 @@ import { NO_ROW, RowReply, type SessionRows } from './session-rows.ts';
 export const NODE_ID_BYTES = 20;
 export const SLOT_COUNT = 16384;
 
+/** What a session keeps of each slot: its floor, its newest row, how many rows. */
+export const SLOT_FIELDS = 3;
+export const HEAD = 1;
+export const COUNT = 2;
+
 export const ImageRecord = { SESSION: 1, SLOT: 2, ENDED: 3 } as const;
 export const SLOT_AT = 1 + NODE_ID_BYTES + 4;
 export const FLOOR_AT = SLOT_AT + 2;
@@ -14,8 +19,7 @@ const SLOT_RECORD_BYTES = 256 * 1024;
 export interface SessionImage {
   node: string;
   start: number;
-  floors: Float64Array;
-  heads: Int32Array;
+  slots: Float64Array;
 }
 
 /** Records in an order that depends on the content alone: the same state gives the same bytes on every replica. */
@@ -60,7 +64,7 @@ export class SessionsImage {
       if (this.rowsLeft.length > 0) return this.slotRecord(session, this.slotAt - 1, this.rowsLeft);
       while (this.slotAt < SLOT_COUNT) {
         const slot = this.slotAt++;
-        if (session.floors[slot] !== 0 || session.heads[slot] !== NO_ROW)
+        if (session.slots[slot * SLOT_FIELDS] !== 0 || session.slots[slot * SLOT_FIELDS + HEAD] !== NO_ROW)
           return this.slotRecord(session, slot, this.rowsOf(session, slot));
       }
       this.sessionAt += 1;
@@ -71,7 +75,8 @@ export class SessionsImage {
 
   private rowsOf(session: SessionImage, slot: number): number[] {
     const rows: number[] = [];
-    for (let row = session.heads[slot]; row !== NO_ROW; row = this.rowOlder[row]) rows.push(row);
+    for (let row = session.slots[slot * SLOT_FIELDS + HEAD]; row !== NO_ROW; row = this.rowOlder[row])
+      rows.push(row);
     return rows.sort((a, b) => this.rowSequence[a] - this.rowSequence[b]);
   }
 
@@ -87,7 +92,7 @@ export class SessionsImage {
     this.rowsLeft = rows.slice(records.length);
     const place = Buffer.alloc(10);
     place.writeUInt16LE(slot, 0);
-    place.writeDoubleLE(session.floors[slot], 2);
+    place.writeDoubleLE(session.slots[slot * SLOT_FIELDS], 2);
     return Buffer.concat([header(ImageRecord.SLOT, session.node, session.start), place, ...records]);
   }
 

@@ -4,29 +4,34 @@
  * A session is (node, start). Sequences, floor and rows are per (session, slot), so that they can move with the slot: all below the floor is
  * answered; a row says that its sequence ran, and what it replied. However many writes of a slot are under way, each costs the same.
  */
+import { assert } from '../assert.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { NO_ROW, RowReply, SessionRows } from './session-rows.ts';
 import {
+  COUNT,
   FLOOR_AT,
+  HEAD,
   ImageRecord,
   NODE_ID_BYTES,
   ROWS_AT,
   SessionsImage,
   SLOT_AT,
   SLOT_COUNT,
+  SLOT_FIELDS,
 } from './sessions-image.ts';
 
 interface Session {
-  /** Told by no other of this shard, while this process lives. */
-  key: number;
+  /** Told by no other of this shard. With the slot in its low bits: a place. */
+  number: number;
   node: string;
   nodeBytes: Buffer;
   start: number;
-  floors: Float64Array;
-  /** The newest row of each slot, and how many there are. */
-  heads: Int32Array;
-  counts: Int32Array;
+  /** Of each slot floor, newest row and number of rows, side by side. */
+  slots: Float64Array;
 }
+
+/** Numbers and slots fit into 31 bits together. */
+const SESSIONS_MAX = 2 ** 17;
 
 export const Admission = {
   /** New: run it, then `record` its reply. */
@@ -45,7 +50,6 @@ export class Sessions {
   /** The highest ended start of each node, kept for ever. */
   private ended = new Map<string, number>();
   private readonly rows = new SessionRows();
-  private nextKey = 1;
   private found = NO_ROW;
 
   /** How many rows are kept. */
@@ -72,15 +76,19 @@ export class Sessions {
     if (start <= (this.ended.get(node) ?? 0)) return -1;
     this.end(node, start - 1);
     this.sessions.push({
-      key: this.nextKey++,
+      number: this.freeNumber(),
       node,
       nodeBytes: Buffer.from(node, 'hex'),
       start,
-      floors: new Float64Array(SLOT_COUNT),
-      heads: new Int32Array(SLOT_COUNT).fill(NO_ROW),
-      counts: new Int32Array(SLOT_COUNT),
+      slots: emptySlots(),
     });
     return this.sessions.length - 1;
+  }
+
+  private freeNumber(): number {
+    for (let number = 0; number < SESSIONS_MAX; number++)
+      if (!this.sessions.some((session) => session.number === number)) return number;
+    assert(false, 'sessions are fewer than their numbers');
   }
 
   /** Ends all sessions of the node up to `start`, for ever, and drops their rows. */
@@ -100,9 +108,10 @@ export class Sessions {
     if (index < 0) return Admission.NOT_OPEN;
     const session = this.sessions[index];
     this.raise(session, slot, floor);
-    if (sequence < session.floors[slot]) return Admission.BELOW_FLOOR;
-    if (session.counts[slot] === 0) return Admission.RUN;
-    this.found = this.rows.find(session.key, slot, sequence);
+    const at = slot * SLOT_FIELDS;
+    if (sequence < session.slots[at]) return Admission.BELOW_FLOOR;
+    if (session.slots[at + COUNT] === 0) return Admission.RUN;
+    this.found = this.rows.find(placeOf(session, slot), sequence);
     return this.found === NO_ROW ? Admission.RUN : Admission.REPEAT;
   }
 
@@ -125,8 +134,7 @@ export class Sessions {
     const sessions = this.sessions.map((session) => ({
       node: session.node,
       start: session.start,
-      floors: session.floors.slice(),
-      heads: session.heads.slice(),
+      slots: session.slots.slice(),
     }));
     return new SessionsImage(sessions, this.ended, this.rows);
   }
@@ -161,41 +169,47 @@ export class Sessions {
 
   private addRow(session: Session, slot: number, sequence: number): number {
     const { rows } = this;
-    const row = rows.add(session.key, slot, sequence);
-    const head = session.heads[slot];
+    const { slots } = session;
+    const at = slot * SLOT_FIELDS;
+    const row = rows.add(placeOf(session, slot), sequence);
+    const head = slots[at + HEAD];
     rows.newer[row] = NO_ROW;
     rows.older[row] = head;
     if (head !== NO_ROW) rows.newer[head] = row;
-    session.heads[slot] = row;
-    session.counts[slot] += 1;
+    slots[at + HEAD] = row;
+    slots[at + COUNT] += 1;
     return row;
   }
 
-  private removeRow(session: Session, slot: number, row: number): void {
+  private removeRow({ slots }: Session, slot: number, row: number): void {
     const { rows } = this;
+    const at = slot * SLOT_FIELDS;
     const newer = rows.newer[row];
     const older = rows.older[row];
-    if (newer === NO_ROW) session.heads[slot] = older;
+    if (newer === NO_ROW) slots[at + HEAD] = older;
     else rows.older[newer] = older;
     if (older !== NO_ROW) rows.newer[older] = newer;
-    session.counts[slot] -= 1;
+    slots[at + COUNT] -= 1;
     rows.drop(row);
   }
 
   /** Looks at the sequences passed or at the rows, whichever are fewer: no sequence is passed twice. */
   private raise(session: Session, slot: number, floor: number): void {
-    const from = session.floors[slot];
+    const { slots } = session;
+    const at = slot * SLOT_FIELDS;
+    const from = slots[at];
     if (floor <= from) return;
-    session.floors[slot] = floor;
+    slots[at] = floor;
     const { rows } = this;
-    if (floor - from <= session.counts[slot]) {
+    if (floor - from <= slots[at + COUNT]) {
+      const place = placeOf(session, slot);
       for (let sequence = from; sequence < floor; sequence++) {
-        const row = rows.find(session.key, slot, sequence);
+        const row = rows.find(place, sequence);
         if (row !== NO_ROW) this.removeRow(session, slot, row);
       }
       return;
     }
-    for (let row = session.heads[slot]; row !== NO_ROW;) {
+    for (let row = slots[at + HEAD]; row !== NO_ROW;) {
       const older = rows.older[row];
       if (rows.sequence[row] < floor) this.removeRow(session, slot, row);
       row = older;
@@ -204,7 +218,18 @@ export class Sessions {
 
   private dropAll(session: Session): void {
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      while (session.heads[slot] !== NO_ROW) this.removeRow(session, slot, session.heads[slot]);
+      for (let at = slot * SLOT_FIELDS + HEAD; session.slots[at] !== NO_ROW;)
+        this.removeRow(session, slot, session.slots[at]);
     }
   }
+}
+
+function placeOf({ number }: Session, slot: number): number {
+  return number * SLOT_COUNT + slot;
+}
+
+function emptySlots(): Float64Array {
+  const slots = new Float64Array(SLOT_COUNT * SLOT_FIELDS);
+  for (let at = HEAD; at < slots.length; at += SLOT_FIELDS) slots[at] = NO_ROW;
+  return slots;
 }
