@@ -28,6 +28,15 @@ export class Args {
     this.count += 1;
   }
 
+  /** Of its own, with bytes of its own. */
+  copy(): Args {
+    const copy = new Args();
+    const first = this.start[0];
+    copy.bytes = Buffer.from(this.bytes.subarray(first, this.end[this.count - 1]));
+    for (let i = 0; i < this.count; i++) copy.push(this.start[i] - first, this.end[i] - first);
+    return copy;
+  }
+
   lengthBytes(index: number): number {
     return this.end[index] - this.start[index];
   }

@@ -12,12 +12,12 @@ import type {
   ReplyMode,
   SessionBuffers,
 } from '../commands/local-context.ts';
-import type { LocalCommand } from '../commands/types.ts';
+import type { CommandRow, LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import { RequestState, type Request, type RequestOwner } from './request.ts';
+import { ReadScope, RequestState, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
@@ -75,6 +75,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
+  /** Reads not answered yet, by the index of their shard; and those among them that have read in several slots of it. */
+  private readsTo: Int32Array | null = null;
+  private wideReadsTo: Int32Array | null = null;
+  private openReads = 0;
+  /** A write that waits for reads before it. */
+  private postponed: { row: CommandRow; args: Args } | null = null;
+  private awaitsReads = false;
   /** The indexes of the shards that it has written to, for WAIT. */
   readonly waysWritten = new Set<number>();
 
@@ -145,6 +152,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private read(): void {
     if (this.isReading) return;
     this.isReading = true;
+    this.runPostponed();
     while (!this.mustWait()) {
       const outcome = this.reader.next(this.args);
       if (outcome === 'more') break;
@@ -156,6 +164,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     this.isReading = false;
     this.throttle();
+  }
+
+  private runPostponed(): void {
+    if (this.postponed === null || this.mustWait()) return;
+    const { row, args } = this.postponed;
+    this.postponed = null;
+    this.server.runKeyCommand(this, row, args);
   }
 
   /** Whether no further command may be run now. */
@@ -323,8 +338,51 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private countDone(request: Request): void {
-    if (request.way < 0 || !request.isWrite || this.writesTo === null) return;
-    this.writesTo[request.way] -= 1;
+    if (request.way < 0) return;
+    if (request.scope !== ReadScope.NONE) this.countReadDone(request);
+    else if (request.isWrite && this.writesTo !== null) this.writesTo[request.way] -= 1;
+  }
+
+  /** A read is about to be sent to the shard. */
+  countRead(request: Request, scope: ReadScope): void {
+    const { ways } = this.server.router;
+    request.scope = scope;
+    this.openReads += 1;
+    this.readsTo ??= new Int32Array(ways.length);
+    this.readsTo[request.way] += 1;
+    if (scope !== ReadScope.SHARD) return;
+    this.wideReadsTo ??= new Int32Array(ways.length);
+    this.wideReadsTo[request.way] += 1;
+  }
+
+  private countReadDone({ way, scope }: Request): void {
+    this.openReads -= 1;
+    if (this.readsTo !== null) this.readsTo[way] -= 1;
+    if (scope === ReadScope.SHARD && this.wideReadsTo !== null) this.wideReadsTo[way] -= 1;
+    if (!this.awaitsReads) return;
+    this.awaitsReads = false;
+    this.release();
+  }
+
+  /**
+   * Whether a write to the slot (to several of the shard, when `scope` says so) must wait: a read before it is not answered. Were that read
+   * lost with its leader, it would run again, and see a write that was proposed already.
+   */
+  mustFollowReads(way: number, slot: number, scope: ReadScope): boolean {
+    if (this.openReads === 0 || this.readsTo === null || this.readsTo[way] === 0) return false;
+    if (scope === ReadScope.SHARD || (this.wideReadsTo !== null && this.wideReadsTo[way] > 0)) return true;
+    for (let request = this.head; request !== null; request = request.next) {
+      if (request.slot !== slot || request.scope === ReadScope.NONE) continue;
+      if (request.state !== RequestState.DONE && request.way === way) return true;
+    }
+    return false;
+  }
+
+  /** Runs the command once more when another read is answered, and nothing of the connection before it. */
+  postpone(row: CommandRow, args: Args): void {
+    this.postponed = { row, args: args.copy() };
+    this.awaitsReads = true;
+    this.hold();
   }
 
   get hasWrites(): boolean {
@@ -434,7 +492,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     if (this.closeAfterReply && this.head === null) this.stream.end();
     this.throttle();
-    if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
+    if (!this.isPaused && (this.reader.holdsInput || this.postponed !== null)) this.server.resumeLater(this);
   }
 
   onDrain(): void {
@@ -456,6 +514,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     this.head = null;
     this.tail = null;
+    this.postponed = null;
     this.server.closed(this);
   }
 

@@ -14,6 +14,10 @@ export interface RequestOwner {
   release(): void;
 }
 
+/** Which later writes of its connection wait for a read: those to its slot, or, when it has read in several, to its shard. */
+export const ReadScope = { NONE: 0, SLOT: 1, SHARD: 2 } as const;
+export type ReadScope = (typeof ReadScope)[keyof typeof ReadScope];
+
 export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
 
@@ -38,6 +42,8 @@ export class Request implements Waiter {
   isWrite = false;
   /** A read behind earlier writes of its connection to the same shard. */
   rides = false;
+  /** Of a read that its connection has counted as unanswered. */
+  scope: ReadScope = ReadScope.NONE;
   /** A write that was handed to a leader and not refused unproposed: it may have run. */
   mayHaveRun = false;
   /** It keeps its connection from sending more. */
@@ -91,6 +97,7 @@ export class RequestPool {
     request.way = -1;
     request.command = -1;
     request.rides = false;
+    request.scope = ReadScope.NONE;
     request.mayHaveRun = false;
     request.holds = false;
     request.bytes = NO_BYTES;

@@ -15,7 +15,7 @@ import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/comma
 import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
 import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
-import { RequestState, type Request } from './request.ts';
+import { ReadScope, RequestState, type Request } from './request.ts';
 import { CROSS_SLOT, type Router, type ShardWay } from './router.ts';
 import { RandomKeyWalk, ScanWalk, type WalkHost } from './shard-walk.ts';
 import type { SlowLogRing } from './slow-log.ts';
@@ -180,10 +180,16 @@ export class ClientServer implements WalkHost {
       this.reject(connection, command, CROSS_SLOT_TEXT);
       return;
     }
-    this.runOn(connection, command, args, slot);
+    this.runOn(connection, command, args, slot, ReadScope.SLOT);
   }
 
-  private runOn(connection: Connection, command: CompiledCommand, args: Args, slot: number): void {
+  private runOn(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    slot: number,
+    scope: ReadScope,
+  ): void {
     const way = this.router.wayOfSlot(slot);
     if (connection.port === 'redirect' && way.leader !== null && way.leader !== this.deps.self) {
       this.statistics.redirected += 1;
@@ -194,13 +200,20 @@ export class ClientServer implements WalkHost {
       this.readNow(connection, command, args, slot, way);
       return;
     }
+    if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {
+      connection.postpone(command.row, args);
+      return;
+    }
     const request = connection.enqueue();
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
     if (command.isWrite) {
       connection.countWrite(way.index);
       this.statistics.writes += 1;
-    } else this.statistics.reads += 1;
+    } else {
+      connection.countRead(request, scope);
+      this.statistics.reads += 1;
+    }
     const { db, protocol } = connection;
     this.router.submit(request, connection, way, command, args, db, protocol === 3, slot, rides);
   }
@@ -263,10 +276,12 @@ export class ClientServer implements WalkHost {
       order.push(way);
     }
     if (groups.size === 1) {
-      this.runOn(connection, command, args, firstSlot);
+      const scope = order.length === 1 ? ReadScope.SLOT : ReadScope.SHARD;
+      this.runOn(connection, command, args, firstSlot, scope);
       return;
     }
     const parts = [...groups.keys()];
+    if (this.postponed(connection, command, args, parts)) return;
     const gather = this.gather(
       connection,
       command,
@@ -291,10 +306,24 @@ export class ClientServer implements WalkHost {
       this.reject(connection, command, 'CLUSTERDOWN This node leads no shard now');
       return;
     }
+    if (this.postponed(connection, command, args, ways)) return;
     const gather = this.gather(connection, command, merge, ways.length, []);
     for (const [part, way] of ways.entries()) {
       this.ask(connection, gather, part, way, command, args, way.runs[0].from);
     }
+  }
+
+  /** A write over several shards waits for all reads before it in any of them. */
+  private postponed(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    ways: readonly ShardWay[],
+  ): boolean {
+    if (!command.isWrite) return false;
+    if (!ways.some((way) => connection.mustFollowReads(way.index, 0, ReadScope.SHARD))) return false;
+    connection.postpone(command.row, args);
+    return true;
   }
 
   private gather(
@@ -324,6 +353,7 @@ export class ClientServer implements WalkHost {
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
     if (command.isWrite) connection.countWrite(way.index);
+    else connection.countRead(request, ReadScope.SHARD);
     const { db, protocol } = connection;
     this.router.submit(request, gather, way, command, args, db, protocol === 3, slot, rides);
   }

@@ -2,7 +2,7 @@
  * SCAN and RANDOMKEY over all shards: one shard after the other, each asked by a request of its own. The connection's next commands wait
  * meanwhile: a shard that is asked late must not have run them before.
  */
-import { Args } from '../resp/args.ts';
+import type { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { Connection } from './connection.ts';
@@ -36,7 +36,7 @@ abstract class Walk implements RequestOwner {
     this.connection = connection;
     this.place = place;
     this.command = command;
-    this.args = copyArgs(args);
+    this.args = args.copy();
     this.db = connection.db;
     this.resp3 = connection.protocol === 3;
     connection.hold();
@@ -159,14 +159,6 @@ export class RandomKeyWalk extends Walk {
     if (isNull && this.left.length > 0) this.next();
     else this.answer(reply);
   }
-}
-
-function copyArgs(args: Args): Args {
-  const copy = new Args();
-  const first = args.start[0];
-  copy.bytes = Buffer.from(args.bytes.subarray(first, args.end[args.count - 1]));
-  for (let i = 0; i < args.count; i++) copy.push(args.start[i] - first, args.end[i] - first);
-  return copy;
 }
 
 function replaceArg(args: Args, index: number, value: Buffer): void {
