@@ -17,6 +17,7 @@ import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { ComposedNodeView } from './server/node-view.ts';
+import { Holders } from './server/holders.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
@@ -94,6 +95,7 @@ class Node implements RunningNode, MeshHandler {
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
   private news: News | null = null;
+  private holders: Holders | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -252,7 +254,8 @@ class Node implements RunningNode, MeshHandler {
       rates: new Rates(),
       isStopping: () => this.isStopping,
     };
-    const view = this.makeView(this.parts, random);
+    this.holders = this.makeHolders(this.parts, engine);
+    const view = this.makeView(this.parts, this.holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.ports.serve(server);
@@ -427,7 +430,16 @@ class Node implements RunningNode, MeshHandler {
     return mesh;
   }
 
-  private makeView(parts: NodeParts, random: () => number): ComposedNodeView {
+  private makeHolders(parts: NodeParts, engine: Engine): Holders {
+    return new Holders({
+      nowMs: () => engine.now.monotonicMs,
+      replica: (shard) => parts.replicas.find((replica) => replica.shard === shard),
+      link: (node) => parts.mesh.links.get(node),
+      wake: () => engine.wake(),
+    });
+  }
+
+  private makeView(parts: NodeParts, holders: Holders, random: () => number): ComposedNodeView {
     const { env, settings } = this;
     const runId = Array.from({ length: 5 }, () => random().toString(16).padStart(8, '0')).join('');
     return new ComposedNodeView({
@@ -437,6 +449,7 @@ class Node implements RunningNode, MeshHandler {
       version: VERSION,
       clock: env.clock,
       timers: env.timers,
+      holders,
       topology: parts.topology,
       server: parts.server,
       router: parts.router,
@@ -480,8 +493,10 @@ class Node implements RunningNode, MeshHandler {
         if (this.news?.hear(peer, bytes, start, end) === false) this.malformed('HINTS');
         break;
       case SectionKind.ASK:
+        if (this.holders?.onAsk(peer, bytes, start, end) === false) this.malformed('ASK');
+        break;
       case SectionKind.ANSWER:
-        this.malformed(`kind ${kind}`);
+        if (this.holders?.onAnswer(bytes, start, end) === false) this.malformed('ANSWER');
     }
   }
 

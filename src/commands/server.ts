@@ -24,7 +24,7 @@ function role({ reply, session, node }: LocalContext): void {
   reply.arrayHeader(0);
 }
 
-/** An acknowledged write is on a majority already: WAIT asks for more replicas than that needs, or tells how many there are. */
+/** An acknowledged write is on a majority already: WAIT asks for more replicas than that, or tells how many there are. */
 function wait(context: LocalContext): void {
   const { args, reply, session, node } = context;
   const replicas = integerArgument(args, 1);

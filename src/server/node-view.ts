@@ -18,7 +18,8 @@ import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.
 import type { PeerLink } from '../transport/types.ts';
 import { Connection } from './connection.ts';
 import type { Peers } from './peers.ts';
-import { ReplicaWait } from './replica-wait.ts';
+import { HeldShard, type Holders } from './holders.ts';
+import { ReplicaWait, type WriteProgress } from './replica-wait.ts';
 import type { Router, ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
 
@@ -33,6 +34,7 @@ export interface NodeViewDeps {
   clock: Clock;
   timers: Timers;
   topology: Topology;
+  holders: Holders;
   server: ClientServer;
   router: Router;
   peers: Peers;
@@ -187,25 +189,36 @@ export class ComposedNodeView implements NodeView {
   ): void {
     if (!(session instanceof Connection)) throw new TypeError('a session is a connection');
     const ways = [...session.waysWritten].map((index) => this.deps.router.ways[index]);
-    /** By shard: what was applied when all was answered. */
-    const marks = new Map<ShardWay, number>();
-    const held = (): number => {
-      if (ways.length === 0) return Math.min(...this.deps.topology.shards.map(acknowledgers));
-      return Math.min(...ways.map((way) => this.replicasHolding(way, marks)));
-    };
-    const mayRise = (): boolean => ways.length > 0 && ways.every((way) => way.replica?.isLeader === true);
-    new ReplicaWait(session, this.deps.timers, held, mayRise, replicas, done).start(timeoutMs);
+    const progress = ways.length === 0 ? this.nothingWritten() : this.progressOf(ways);
+    new ReplicaWait(session, this.deps.timers, progress, replicas, done).start(timeoutMs);
   }
 
-  /** Followers known to hold what the shard has acknowledged: its leader knows exactly, another node that it is a majority. */
-  private replicasHolding(way: ShardWay, marks: Map<ShardWay, number>): number {
-    const shard = this.deps.topology.shards.find((row) => row.id === way.shard);
-    const certain = shard === undefined ? 0 : acknowledgers(shard);
-    if (way.replica?.isLeader !== true) return certain;
-    const { raft, machine } = way.replica;
-    const mark = marks.get(way) ?? machine.appliedIndex;
-    marks.set(way, mark);
-    return Math.max(certain, raft.progress().filter((peer) => peer.match >= mark).length);
+  /** What was never written is held by every replica that is there. */
+  private nothingWritten(): WriteProgress {
+    const { topology, self, links } = this.deps;
+    const isThere = (node: NodeId): boolean => node === self || links.get(node)?.connected === true;
+    const others = (shard: ShardEntry): number =>
+      Math.max(0, shard.replicas.filter(({ node }) => isThere(node)).length - 1);
+    return { held: () => Math.min(...topology.shards.map(others)), refresh: () => {}, end: () => {} };
+  }
+
+  private progressOf(ways: readonly ShardWay[]): WriteProgress {
+    const { holders, topology } = this.deps;
+    const all = ways.map((way) => {
+      const held = new HeldShard(way.shard);
+      const shard = topology.shards.find((row) => row.id === way.shard);
+      held.followers = shard === undefined ? 0 : acknowledgers(shard);
+      return { way, held };
+    });
+    return {
+      held: () => Math.min(...all.map(({ held }) => held.followers)),
+      refresh: (changed) => {
+        for (const { way, held } of all) holders.refresh(held, way.leader, changed);
+      },
+      end: () => {
+        for (const { held } of all) holders.forget(held);
+      },
+    };
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * WAIT: until so many other replicas hold the connection's writes. An acknowledged write is on a majority of its shard already; that more hold
- * it the shard's leader alone knows, so a node that does not lead answers at once with what is certain, rather than wait for what it cannot learn.
+ * WAIT: until so many other replicas hold the connection's writes, or the time is over. An acknowledged write is on a majority of its shard
+ * already; that more hold it the shard's leader knows, here or on another node.
  */
 import type { Timer, Timers } from '../env/contracts.ts';
 import type { BlockedCommand, Connection } from './connection.ts';
@@ -8,11 +8,19 @@ import type { BlockedCommand, Connection } from './connection.ts';
 /** How often a shard's progress is looked at while more than a majority is waited for. */
 const POLL_INTERVAL_MS = 10;
 
+/** What a WAIT goes by. */
+export interface WriteProgress {
+  /** The least number of other replicas that hold the writes, over their shards, as far as known. */
+  held(): number;
+  /** Looks again; `changed` is called if that takes a while. */
+  refresh(changed: () => void): void;
+  end(): void;
+}
+
 export class ReplicaWait implements BlockedCommand {
   private readonly connection: Connection;
   private readonly timers: Timers;
-  private readonly held: () => number;
-  private readonly mayRise: () => boolean;
+  private readonly progress: WriteProgress;
   private readonly wanted: number;
   private readonly done: (held: number | 'unblocked') => void;
   private poll: Timer | null = null;
@@ -22,15 +30,13 @@ export class ReplicaWait implements BlockedCommand {
   constructor(
     connection: Connection,
     timers: Timers,
-    held: () => number,
-    mayRise: () => boolean,
+    progress: WriteProgress,
     wanted: number,
     done: (held: number | 'unblocked') => void,
   ) {
     this.connection = connection;
     this.timers = timers;
-    this.held = held;
-    this.mayRise = mayRise;
+    this.progress = progress;
     this.wanted = wanted;
     this.done = done;
   }
@@ -44,10 +50,8 @@ export class ReplicaWait implements BlockedCommand {
 
   check(): void {
     if (this.isOver || this.connection.hasWrites) return;
-    if (this.held() >= this.wanted || !this.mayRise()) {
-      this.end('timeout');
-      return;
-    }
+    this.progress.refresh(() => this.finishIfHeld());
+    if (this.finishIfHeld()) return;
     this.poll ??= this.timers.after(POLL_INTERVAL_MS, () => {
       this.poll = null;
       this.check();
@@ -59,7 +63,13 @@ export class ReplicaWait implements BlockedCommand {
     this.isOver = true;
     this.poll?.cancel();
     this.timeout?.cancel();
+    this.progress.end();
     this.connection.setBlocked(null);
-    this.done(reason === 'error' ? 'unblocked' : this.connection.hasWrites ? 0 : this.held());
+    this.done(reason === 'error' ? 'unblocked' : this.connection.hasWrites ? 0 : this.progress.held());
+  }
+
+  private finishIfHeld(): boolean {
+    if (!this.isOver && this.progress.held() >= this.wanted) this.end('timeout');
+    return this.isOver;
   }
 }

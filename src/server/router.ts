@@ -151,6 +151,15 @@ export class Router {
     way.route.dispatch(request);
   }
 
+  /** Keeps the command of a request that is not sent itself. */
+  keep(request: Request, args: Args): void {
+    const { arena } = this;
+    arena.command(args, 0, 0, false, 0, 0);
+    request.bytes = arena.bytes;
+    request.start = arena.start;
+    request.end = arena.end;
+  }
+
   /** A hint of another node; older terms are ignored. */
   hint(shard: ShardId, node: NodeId, term: number): void {
     const way = this.waysByShard.get(shard);

@@ -164,10 +164,10 @@ export class ClientServer implements WalkHost {
         this.runOnShards(connection, command, args, command.row.spread.merge);
         break;
       case 'scan':
-        new ScanWalk(this, connection, this.place(connection, command), command, args).start();
+        new ScanWalk(this, connection, this.place(connection, command, args), command, args).start();
         break;
       case 'random': {
-        const place = this.place(connection, command);
+        const place = this.place(connection, command, args);
         new RandomKeyWalk(this, connection, place, command, args, this.deps.random).start();
         break;
       }
@@ -285,6 +285,7 @@ export class ClientServer implements WalkHost {
     const gather = this.gather(
       connection,
       command,
+      args,
       merge,
       parts.length,
       order.map((way) => parts.indexOf(way)),
@@ -307,7 +308,7 @@ export class ClientServer implements WalkHost {
       return;
     }
     if (this.postponed(connection, command, args, ways)) return;
-    const gather = this.gather(connection, command, merge, ways.length, []);
+    const gather = this.gather(connection, command, args, merge, ways.length, []);
     for (const [part, way] of ways.entries()) {
       this.ask(connection, gather, part, way, command, args, way.runs[0].from);
     }
@@ -329,11 +330,12 @@ export class ClientServer implements WalkHost {
   private gather(
     connection: Connection,
     command: CompiledCommand,
+    args: Args,
     merge: Merge,
     parts: number,
     order: readonly number[],
   ): Gather {
-    const place = this.place(connection, command);
+    const place = this.place(connection, command, args);
     return new Gather(connection, place, merge, command.isWrite, parts, order, (request, reply) => {
       this.finishPlace(connection, request, reply.buffer, 0, reply.size);
     });
@@ -359,8 +361,10 @@ export class ClientServer implements WalkHost {
   }
 
   /** The place in the order of replies of a command whose parts are asked elsewhere. */
-  private place(connection: Connection, command: CompiledCommand): Request {
+  private place(connection: Connection, command: CompiledCommand, args: Args): Request {
     const place = connection.enqueue();
+    // For the slow log: its parts tell only of their own keys.
+    this.router.keep(place, args);
     place.command = command.ordinal;
     place.sinceMs = this.now.monotonicMs;
     return place;

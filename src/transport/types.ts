@@ -13,7 +13,7 @@ export const SectionKind = {
   REPLIES: 4,
   /** Which shards the sender leads, its readiness and the shards' terms. */
   HINTS: 5,
-  /** A question of the control plane and its answer: JSON with a correlation id. */
+  /** A question to a shard's leader, and its answer. */
   ASK: 6,
   ANSWER: 7,
 } as const;

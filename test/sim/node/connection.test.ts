@@ -122,15 +122,37 @@ describe('connections of a simulated node', () => {
     expect(await client.ask('ping')).toBe('+PONG\r\n');
   });
 
-  it('WAIT answers what is certain: at once where the leader is another node', async () => {
+  it('WAIT counts the replicas that hold the writes, whichever nodes lead, and takes its time for it', async () => {
     const cluster = new SimCluster(16, 3);
     await cluster.startAll();
+    await cluster.pass(3000);
     const clients = cluster.nodes.map((_, i) => cluster.client(i));
+    const keys = ['k', 'a', 'b', 'c', 'd', 'e'];
     for (const client of clients) {
-      expect(await client.ask('set', 'k', 'v')).toBe('+OK\r\n');
-      expect(await client.ask('wait', '1', '0')).toMatch(/^:[12]\r\n$/);
-      expect(await client.ask('wait', '2', '1000')).toMatch(/^:[12]\r\n$/);
+      expect(await client.ask('wait', '2', '0')).toBe(':2\r\n');
+      for (const key of keys) {
+        const from = client.replies.length;
+        client.send(['set', key, 'v'], ['wait', '2', '0']);
+        await cluster.until(() => client.replies.length === from + 2);
+        expect(client.replies.slice(-2)).toEqual(['+OK\r\n', ':2\r\n']);
+      }
     }
+    // One replica cannot follow: a majority holds the writes at once, two others only once it is back.
+    cluster.pause(2);
+    await cluster.pass(2000);
+    for (const client of clients.slice(0, 2)) {
+      for (const key of keys) await client.ask('set', key, 'w');
+      expect(await client.ask('wait', '1', '0')).toBe(':1\r\n');
+      const startMs = cluster.scheduler.nowMs;
+      expect(await client.ask('wait', '2', '300')).toBe(':1\r\n');
+      expect(cluster.scheduler.nowMs - startMs).toBeGreaterThanOrEqual(300);
+      client.send(['wait', '2', '0']);
+    }
+    const before = clients.slice(0, 2).map((client) => client.replies.length);
+    await cluster.pass(500);
+    cluster.resume(2);
+    await cluster.until(() => clients.slice(0, 2).every((client, i) => client.replies.length > before[i]));
+    for (const client of clients.slice(0, 2)) expect(client.replies.at(-1)).toBe(':2\r\n');
   });
 
   it('SLOWLOG tells of writes and of what other nodes ran, with the time to the reply', async () => {
@@ -140,6 +162,20 @@ describe('connections of a simulated node', () => {
     for (let i = 0; i < 6; i++) await client.ask('set', `slow${i}`, 'v');
     const log = await client.ask('slowlog', 'get');
     for (let i = 0; i < 6; i++) expect(log).toContain(`slow${i}`);
+    for (const words of [
+      ['mget', 'slow0', 'slow1', 'slow2', 'slow3'],
+      ['del', 'slow0', 'slow1', 'slow2', 'slow3'],
+      ['keys', 'slow*'],
+      ['dbsize'],
+      ['scan', '0', 'match', 'slow*'],
+      ['randomkey'],
+    ]) {
+      await client.ask('slowlog', 'reset');
+      await client.ask(...words);
+      const asked = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
+      expect(await client.ask('slowlog', 'get')).toContain(`*${words.length}\r\n${asked}`);
+      expect(await client.ask('slowlog', 'len')).toMatch(/^:[12]\r\n$/);
+    }
   });
 });
 
