@@ -57,4 +57,32 @@ describe('time in a simulated cluster', () => {
       expect(Number(/\d+/.exec(await client.ask('ttl', `k${i}`))?.[0])).toBeGreaterThan(90);
     }
   });
+
+  it.each([
+    ['on an idle cluster within two milliseconds', false, 2],
+    // While entries wait to be applied, reads see the stamp of the first of them: late by a commit.
+    ['on a busy one within the time of a commit', true, 6],
+  ])('shows an expiry %s, whichever nodes serve', async (_, isBusy, lateMs) => {
+    const cluster = new SimCluster(34, 3);
+    await cluster.startAll();
+    await cluster.pass(3000);
+    const clients = cluster.nodes.map((node, i) => cluster.client(i));
+    const load = cluster.client(0);
+    let isLoading = isBusy;
+    const write = (): void => {
+      if (!isLoading) return;
+      load.send(...Array.from({ length: 10 }, (unused, i) => ['set', `x${i}`, 'y']));
+      cluster.scheduler.after(1, write);
+    };
+    write();
+    for (const client of clients) {
+      for (let i = 0; i < 12; i++) {
+        expect(await client.ask('set', `k${i}`, 'v', 'PX', '50')).toBe('+OK\r\n');
+        expect(await client.ask('get', `k${i}`)).toBe('$1\r\nv\r\n');
+        await cluster.pass(50 + lateMs);
+        expect(await client.ask('get', `k${i}`)).toBe('$-1\r\n');
+      }
+    }
+    isLoading = false;
+  });
 });
