@@ -55,6 +55,10 @@ export interface ShardWay {
   leader: NodeId | null;
   leaderTerm: number;
   retryAtMs: number;
+  /** Over which floors were told last: over another they are told again, since some may be lost. */
+  floorsTarget: Target | null;
+  /** The slot that the next message of floors begins at. */
+  floorsFrom: number;
 }
 
 export const CROSS_SLOT = -1;
@@ -94,6 +98,8 @@ export class Router {
         leader: null,
         leaderTerm: 0,
         retryAtMs: 0,
+        floorsTarget: null,
+        floorsFrom: 0,
       };
     });
     for (const way of this.ways) {
@@ -176,7 +182,12 @@ export class Router {
       if (way.retryAtMs > nowMs && !way.route.hasTarget) continue;
       const target = this.targetOf(way);
       way.route.retarget(target);
-      if (target !== null) way.route.pump();
+      if (target === null) continue;
+      if (target !== way.floorsTarget) {
+        way.floorsTarget = target;
+        this.tellFloorsAgain(way);
+      }
+      way.route.pump();
     }
   }
 
@@ -188,9 +199,10 @@ export class Router {
   /** Tells floors of quiet slots to their leaders, so that rows can go. */
   tellFloors(): void {
     for (const way of this.ways) {
-      if (way.leader === null || !way.route.isIdle) continue;
+      if (way.leader === null || !way.route.hasTarget) continue;
       const isOurs = (slot: number): boolean => this.waysBySlot[slot] === way;
-      const { slots, floors } = this.sequences.quiet(isOurs, FLOORS_PER_MESSAGE);
+      const { slots, floors, next } = this.sequences.quiet(isOurs, FLOORS_PER_MESSAGE, way.floorsFrom);
+      way.floorsFrom = next;
       if (slots.length === 0) continue;
       if (way.leader === this.host.self) way.replica?.submitFloors(this.host.session, slots, floors);
       else {
@@ -218,10 +230,14 @@ export class Router {
     }
     if (leader !== way.leader || term !== way.leaderTerm) {
       way.retryAtMs = 0;
-      this.sequences.tellAgain((slot) => this.waysBySlot[slot] === way);
+      this.tellFloorsAgain(way);
     }
     way.leader = leader;
     way.leaderTerm = term;
+  }
+
+  private tellFloorsAgain(way: ShardWay): void {
+    this.sequences.tellAgain((slot) => this.waysBySlot[slot] === way);
   }
 
   private targetOf(way: ShardWay): Target | null {

@@ -44,15 +44,25 @@ export class Sequences {
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.floors[slot] > 1 && of(slot)) this.told[slot] = 1;
   }
 
-  /** Slots whose floor rose since it was told, among those that `of` accepts; at most `limit`. They count as told. */
-  quiet(of: (slot: number) => boolean, limit: number): { slots: number[]; floors: number[] } {
+  /**
+   * Slots with nothing under way whose floor rose since it was told, among those that `of` accepts, from slot `from` on and round to it; at most
+   * `limit`. They count as told. `next`: where to go on, so that busy slots keep none from its turn.
+   */
+  quiet(
+    of: (slot: number) => boolean,
+    limit: number,
+    from: number,
+  ): { slots: number[]; floors: number[]; next: number } {
     const slots: number[] = [];
     const floors: number[] = [];
-    for (let slot = 0; slot < SLOT_COUNT && slots.length < limit; slot++) {
-      if (this.told[slot] === this.floors[slot] || !of(slot)) continue;
+    let passed = 0;
+    for (; passed < SLOT_COUNT && slots.length < limit; passed++) {
+      const slot = (from + passed) % SLOT_COUNT;
+      const isQuiet = this.told[slot] !== this.floors[slot] && this.next[slot] === this.floors[slot];
+      if (!isQuiet || !of(slot)) continue;
       slots.push(slot);
       floors.push(this.floor(slot));
     }
-    return { slots, floors };
+    return { slots, floors, next: (from + passed) % SLOT_COUNT };
   }
 }

@@ -191,9 +191,12 @@ export class ClientServer implements WalkHost {
     scope: ReadScope,
   ): void {
     const way = this.router.wayOfSlot(slot);
-    if (connection.port === 'redirect' && way.leader !== null && way.leader !== this.deps.self) {
+    const { leader } = way;
+    // A leader that cannot be reached is no place to send a client to: the command waits for the next one.
+    const isRedirected = connection.port === 'redirect' && way.route.hasTarget;
+    if (isRedirected && leader !== null && leader !== this.deps.self) {
       this.statistics.redirected += 1;
-      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(way.leader)}`);
+      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(leader)}`);
       return;
     }
     if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {

@@ -43,9 +43,9 @@ export class EntryWaiters {
     this.readStart.push(start);
   }
 
-  /** Reads can always be asked again; but only where nothing was proposed does their refusal say so of what follows them. */
+  /** Reads can always be asked again; where the entry may run yet, their refusal says nothing of what follows them. */
   refuseAll(refusal: Refusal): void {
-    const ofReads = refusal === Refusal.NOT_PROPOSED ? refusal : Refusal.READ_LOST;
+    const ofReads = refusal === Refusal.LOST ? Refusal.READ_LOST : refusal;
     for (let i = 0; i < this.waiters.length; i++) {
       const isRead = this.readBytes[i] !== null;
       this.waiters[i].refuse(isRead ? ofReads : refusal);

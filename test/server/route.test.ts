@@ -166,6 +166,33 @@ describe('a route', () => {
     expect(world.indeterminate).toBe(1);
   });
 
+  it('a full log is a definite refusal for a read, and breaks no stream', () => {
+    const world = new World();
+    const leader = new Leader();
+    world.route.retarget(leader);
+    const [write, read] = [world.dispatch(1), world.dispatch(2, false)];
+    leader.sent[1].request.refuse(Refusal.LOG_FULL);
+    expect(text(read)).toMatch(/^-CLUSTERDOWN .*not run/);
+    leader.answer();
+    expect(text(write)).toBe('+OK\r\n');
+    expect(world.holds).toBe(0);
+  });
+
+  it('a copy that came too late, or of a session that has ended, says nothing of the others: unknown', () => {
+    const world = new World();
+    const [first, second] = [new Leader(), new Leader()];
+    world.route.retarget(first);
+    const [retried, after] = [world.dispatch(1), world.dispatch(2)];
+    world.route.retarget(second);
+    second.refuse(Refusal.OUTDATED);
+    expect(text(retried)).toMatch(/^-INDETERMINATE /);
+    expect(world.answered).toEqual([1]);
+    expect(world.holds).toBe(1);
+    second.answer();
+    expect(text(after)).toBe('+OK\r\n');
+    expect(world.holds).toBe(0);
+  });
+
   it('an unproposed retry of what may have run before may still have run', () => {
     const world = new World();
     const [first, second] = [new Leader(), new Leader()];

@@ -36,10 +36,28 @@ describe('sequences', () => {
     for (const slot of [3, 9, 11]) sequences.answered(slot, sequences.take(slot));
     sequences.floor(11);
     const all = (): boolean => true;
-    expect(sequences.quiet(all, 1)).toEqual({ slots: [3], floors: [2] });
-    expect(sequences.quiet(all, 10)).toEqual({ slots: [9], floors: [2] });
-    expect(sequences.quiet(all, 10).slots).toEqual([]);
+    expect(sequences.quiet(all, 1, 0)).toEqual({ slots: [3], floors: [2], next: 4 });
+    expect(sequences.quiet(all, 10, 0)).toEqual({ slots: [9], floors: [2], next: 0 });
+    expect(sequences.quiet(all, 10, 0).slots).toEqual([]);
     sequences.tellAgain((slot) => slot !== 9);
-    expect(sequences.quiet(all, 10).slots).toEqual([3, 11]);
+    expect(sequences.quiet(all, 10, 0).slots).toEqual([3, 11]);
+  });
+
+  it('go on with the floors of quiet slots where they left off: those that are written again and again keep none from its turn', () => {
+    const sequences = new Sequences();
+    const write = (slot: number): void => sequences.answered(slot, sequences.take(slot));
+    for (const slot of [1, 2, 3, 16000]) write(slot);
+    const told: number[] = [];
+    for (let round = 0, from = 0; round < 3; round++) {
+      const { slots, next } = sequences.quiet(() => true, 2, from);
+      told.push(...slots);
+      from = next;
+      for (const slot of [1, 2, 3]) write(slot);
+    }
+    expect(told.slice(0, 4)).toEqual([1, 2, 3, 16000]);
+    // Under way: its next write or another round tells it.
+    sequences.take(16000);
+    sequences.tellAgain(() => true);
+    expect(sequences.quiet(() => true, 10, 0).slots).toEqual([1, 2, 3]);
   });
 });

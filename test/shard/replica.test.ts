@@ -165,6 +165,14 @@ describe('refusals', () => {
     }
   });
 
+  it('of a full log reach the reads of the batch as such: what is in flight need not go again for them', () => {
+    const rig = newRig();
+    rig.raft.outcome = 'full';
+    const batched = [write(rig, 'set', 'k', '1'), read(rig, 'rides', 'get', 'k')];
+    expect(rig.replica.seal(rig.now)).toBe(Refusal.LOG_FULL);
+    expect(batched.map(({ refusal }) => refusal)).toEqual([Refusal.LOG_FULL, Refusal.LOG_FULL]);
+  });
+
   it('are not told to those who went another way', () => {
     const rig = newRig();
     const gone = [write(rig, 'set', 'k', '1'), read(rig, 'rides', 'get', 'k')];

@@ -66,12 +66,12 @@ describe('time in a simulated cluster', () => {
     const cluster = new SimCluster(34, 3);
     await cluster.startAll();
     await cluster.pass(3000);
-    const clients = cluster.nodes.map((node, i) => cluster.client(i));
+    const clients = cluster.nodes.map((_node, i) => cluster.client(i));
     const load = cluster.client(0);
     let isLoading = isBusy;
     const write = (): void => {
       if (!isLoading) return;
-      load.send(...Array.from({ length: 10 }, (unused, i) => ['set', `x${i}`, 'y']));
+      load.send(...Array.from({ length: 10 }, (_unused, i) => ['set', `x${i}`, 'y']));
       cluster.scheduler.after(1, write);
     };
     write();
