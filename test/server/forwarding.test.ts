@@ -6,35 +6,12 @@ import type { Route } from '../../src/server/route.ts';
 import { sessionId } from '../../src/shard/batch.ts';
 import { floorsItem } from '../../src/shard/prelude.ts';
 import { Refusal } from '../../src/shard/waiter.ts';
-import { SectionBuffer } from '../../src/transport/section-buffer.ts';
-import { SectionKind, type PeerLink, type SectionWriter } from '../../src/transport/types.ts';
+import { SectionKind, type PeerLink } from '../../src/transport/types.ts';
 import { itemOf } from '../shard/encode.ts';
 import { newRig, type Rig } from '../shard/fake-raft.ts';
+import { FakeLink, NODE } from './fake-link.ts';
 
-const NODE = 'b'.repeat(40);
 const SHARD = 1;
-
-/** One end of a link: what is written into its sections is kept. */
-class FakeLink {
-  readonly node = NODE;
-  connected = true;
-  connection = 1;
-  peerStart = 3;
-  private readonly sections = new Map<SectionKind, SectionBuffer>();
-
-  section(kind: SectionKind): SectionWriter {
-    let section = this.sections.get(kind);
-    if (section === undefined) this.sections.set(kind, (section = new SectionBuffer()));
-    return section;
-  }
-
-  take(kind: SectionKind): Buffer {
-    const section = this.sections.get(kind) ?? new SectionBuffer();
-    const bytes = Buffer.alloc(section.sizeBytes);
-    section.moveTo(bytes, 0);
-    return bytes;
-  }
-}
 
 function counters(): ForwardingCounters {
   return { sent: 0, served: 0, malformed: 0 };
