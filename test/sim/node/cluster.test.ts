@@ -37,7 +37,7 @@ describe('clients of a living node', () => {
   );
 
   it.each([1, 2, 3, 4])(
-    'see a pause when other nodes crash or stand still: no error, no duplicate, all in the order sent (seed %i)',
+    'see a pause when other nodes crash, stand still or are cut off: no error, no duplicate, all in the order sent (seed %i)',
     async (seed) => {
       expect(await runConversations(seed, 2)).toBeNull();
     },

@@ -110,24 +110,49 @@ export async function runQuietConversations(seed: number): Promise<string | null
   return finish(cluster, talkers);
 }
 
-/** The other nodes crash or stand still, one at a time. */
+/** One fault, for a while, of one of the nodes that the clients do not talk to, or of its links. */
+async function strike(
+  cluster: SimCluster,
+  random: SeededRandom,
+  live: (ms: number) => Promise<void>,
+): Promise<void> {
+  const victim = 1 + random.below(2);
+  const other = random.below(2) === 0 ? 0 : 3 - victim;
+  const lastsMs = 200 + random.below(1800);
+  switch (random.below(6)) {
+    case 0:
+    case 1:
+      cluster.crash(victim, random.below(2) === 0 ? 'kill' : 'lost');
+      await live(lastsMs);
+      await cluster.start(victim);
+      return;
+    case 2:
+    case 3:
+      cluster.pause(victim);
+      await live(lastsMs);
+      cluster.resume(victim);
+      return;
+    case 4:
+      cluster.cut(victim, other);
+      await live(lastsMs);
+      cluster.network.heal();
+      return;
+    default:
+      cluster.network.block(`node-${victim}`, `node-${other}`);
+      await live(lastsMs);
+      cluster.network.heal();
+  }
+}
+
+/** Faults of the other nodes, one at a time. */
 export async function runConversations(seed: number, rounds: number): Promise<string | null> {
   const random = new SeededRandom(seed);
   const cluster = new SimCluster(seed, 3, { 'park-timeout-ms': '60000', 'outcome-timeout-ms': '60000' });
   await cluster.startAll();
   const talkers = talkersOf(cluster, 4, 0);
   for (let round = 0; round < rounds; round++) {
-    const victim = 1 + random.below(2);
     await converse(cluster, talkers, random, 200);
-    if (random.below(2) === 0) {
-      cluster.crash(victim, random.below(2) === 0 ? 'kill' : 'lost');
-      await converse(cluster, talkers, random, 1500);
-      await cluster.start(victim);
-    } else {
-      cluster.pause(victim);
-      await converse(cluster, talkers, random, 1500);
-      cluster.resume(victim);
-    }
+    await strike(cluster, random, (ms) => converse(cluster, talkers, random, ms));
     await converse(cluster, talkers, random, 300);
     await cluster.until(() => cluster.nodes.every((node) => node.running?.ready === true));
   }
