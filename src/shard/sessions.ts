@@ -86,9 +86,10 @@ export class Sessions {
   }
 
   private freeNumber(): number {
-    for (let number = 0; number < SESSIONS_MAX; number++)
-      if (!this.sessions.some((session) => session.number === number)) return number;
-    assert(false, 'sessions are fewer than their numbers');
+    let number = 0;
+    while (this.sessions.some((session) => session.number === number)) number += 1;
+    assert(number < SESSIONS_MAX, 'sessions are fewer than their numbers');
+    return number;
   }
 
   /** Ends all sessions of the node up to `start`, for ever, and drops their rows. */
