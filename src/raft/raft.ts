@@ -66,6 +66,8 @@ class Raft implements RaftCore {
         this.becomeFollower(this.state.term, 0);
         this.election.redrawTimer();
       },
+      preVoted: () => this.election.yieldTo(),
+      insists: (request) => this.election.insistsAgainst(request),
     });
     const { log } = this.state;
     if (log.lastIndex >= log.firstIndex) config.timekeeper.observe(entryStampMs(log.at(log.lastIndex)));
@@ -319,15 +321,15 @@ class Raft implements RaftCore {
 
   private becomeFollower(term: number, leader: MemberId): void {
     const { state } = this;
+    const isNewTime = this.leadership !== null || leader !== 0;
     if (this.leadership !== null) {
       state.outbox.readsLost ||= !this.leadership.reads.isEmpty;
       this.leadership = null;
-      this.election.redrawTimer();
     }
     if (term > state.term) state.enterTerm(term, 0);
-    if (leader !== 0) this.election.redrawTimer();
     state.role = 'follower';
     state.leader = leader;
+    if (isNewTime) this.election.redrawTimer();
   }
 
   private becomeLeader(quorumHighestMs: number, quorumLowestWallMs: number): void {

@@ -67,7 +67,7 @@ export interface RaftConfig {
    * The same on all members. Also how long a member that has just started grants no vote.
    */
   electionTimeoutMs: number;
-  /** The election timeout is drawn from [electionTimeoutMs, electionTimeoutMs + electionSpreadMs). */
+  /** The election timeout is drawn from [electionTimeoutMs, electionTimeoutMs + electionSpreadMs), each member from a part of its own. */
   electionSpreadMs: number;
   /** The lease is this part of the quorum's promise: 0.9. */
   leaseRatio: number;

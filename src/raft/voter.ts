@@ -5,6 +5,9 @@ interface VoterEvents {
   /** A candidate of a later term was heard, and no promise forbids to follow it there. */
   sawTerm(term: number): void;
   voted(): void;
+  preVoted(): void;
+  /** This member stands itself, and goes first. */
+  insists(request: VoteRequest): boolean;
 }
 
 /** The side of an election that is asked for its vote (§5.2, §5.4.1), bound by what it promised to a leader (§4.2.3, §6.4.1). */
@@ -30,8 +33,9 @@ export class Voter {
     const isFree = request.transfer || !this.isBound();
     if (isFree && !request.pre && request.term > state.term) this.events.sawTerm(request.term);
     const isGranted =
-      isFree && this.mayVote(request) && state.log.isCoveredBy(request.lastIndex, request.lastTerm);
-    if (isGranted && !request.pre) {
+      isFree && state.log.isCoveredBy(request.lastIndex, request.lastTerm) && this.mayVote(request);
+    if (isGranted && request.pre) this.events.preVoted();
+    else if (isGranted) {
       state.castVote(request.from);
       this.events.voted();
     }
@@ -46,7 +50,7 @@ export class Voter {
 
   private mayVote(request: VoteRequest): boolean {
     const { term, vote } = this.state;
-    if (request.pre) return request.term > term;
+    if (request.pre) return request.term > term && !this.events.insists(request);
     return request.term === term && (vote === 0 || vote === request.from);
   }
 

@@ -1,14 +1,27 @@
 import { parseArgs } from 'node:util';
 
+import { BUSY, CALM, leaderlessTimes, percentile } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 2000;
 
-/** `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails. */
+/**
+ * `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails.
+ * `--failover`, with `--seeds` and `--from`: how long a group of three or five is without a leader.
+ */
 function main(): void {
   const { values } = parseArgs({
-    options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' } },
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      from: { type: 'string' },
+      failover: { type: 'boolean' },
+    },
   });
+  if (values.failover === true) {
+    measureFailover(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS));
+    return;
+  }
   const failed =
     values.seed === undefined
       ? runMany(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS))
@@ -40,6 +53,22 @@ function runMany(from: number, count: number): boolean {
   console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
   console.log(`${count} seeds from ${from}: ${failures} failed, ${events} events`);
   return failures > 0;
+}
+
+function measureFailover(from: number, count: number): void {
+  for (const members of [3, 5]) {
+    for (const [name, conditions] of Object.entries({ calm: CALM, busy: BUSY })) {
+      for (const fault of ['crash', 'pause'] as const) {
+        const times = leaderlessTimes(count, from, conditions, fault, members);
+        const [p50, p90, p99, p999, max] = [0.5, 0.9, 0.99, 0.999, 1].map((part) =>
+          percentile(times, part).toFixed(0),
+        );
+        console.log(
+          `${members} members, ${name}, ${fault}: p50 ${p50} p90 ${p90} p99 ${p99} p999 ${p999} max ${max} ms`,
+        );
+      }
+    }
+  }
 }
 
 main();

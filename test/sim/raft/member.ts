@@ -40,6 +40,8 @@ export class SimMember {
   machine = new CounterMachine();
   isUp = false;
   isPaused = false;
+  /** How often it has been paused. */
+  pauses = 0;
   private readonly world: World;
   private readonly rate: number;
   private readonly wallRate: number;
@@ -82,6 +84,11 @@ export class SimMember {
 
   get term(): number {
     return this.isUp ? this.core.term : 0;
+  }
+
+  /** Leads, and has committed an entry of its own term. */
+  get isServing(): boolean {
+    return this.isUp && !this.isPaused && this.core.readable;
   }
 
   get commitIndex(): number {
@@ -162,6 +169,7 @@ export class SimMember {
 
   pause(): void {
     this.isPaused = true;
+    this.pauses++;
     this.trace('is paused');
   }
 
