@@ -36,6 +36,9 @@ export class MemberState {
     this.storage = new Persistence(this.log.lastIndex, this.commitIndex);
     this.nowMonotonicMs = now.monotonicMs;
     this.nowWallMs = now.wallMs;
+    // A snapshot may have reached the disk before the write that its entries and their term were in. No vote of that term left this
+    // member then: votes wait for that write.
+    if (snapshot.term > this.term) this.enterTerm(snapshot.term, 0);
     assert(this.commitIndex <= this.log.lastIndex, 'the restored commit index lies within the log');
     assert(this.log.lastTerm <= this.term, 'no restored entry is of a later term than the hard state');
   }

@@ -368,7 +368,7 @@ export class SimMember {
     const membership: Membership = this.core.membership;
     const meta = { index: this.machine.index, term: this.machine.term, membership };
     const data = this.machine.save();
-    this.later(this.world.diskDelay() * 2, () => {
+    this.later(this.world.random.between(0, 2) * this.world.diskDelay(), () => {
       this.isSnapshotting = false;
       if ((this.disk.snapshot?.meta.index ?? 0) >= meta.index) return;
       this.disk.snapshot = { meta, data };
