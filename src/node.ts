@@ -151,6 +151,7 @@ class Node implements RunningNode, MeshHandler {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
         segmentBytes: settings.walSegmentBytes,
+        promiseMs: settings.electionTimeoutMs,
         observe: (batchBytes, syncMs) => {
           this.batchSize.record(batchBytes);
           this.syncDuration.record(syncMs);

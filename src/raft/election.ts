@@ -49,7 +49,8 @@ export class Election {
   }
 
   get deadlineMs(): number {
-    return isVoter(this.state.membership, this.state.self) ? this.timerMs + this.timeoutMs : Infinity;
+    const { holdUntilMs, membership, self } = this.state;
+    return isVoter(membership, self) ? Math.max(this.timerMs + this.timeoutMs, holdUntilMs) : Infinity;
   }
 
   /** The leader was heard (§5.2), or is this member. */

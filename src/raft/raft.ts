@@ -34,7 +34,7 @@ import type {
 } from './types.ts';
 import { Voter } from './voter.ts';
 
-/** Starts a member from what its disk holds. `now` is its start: it grants no vote for an election timeout from here. */
+/** Starts a member from what its disk holds. `now` is its start: it grants no vote for `startHoldMs` from here. */
 export function createRaft(config: RaftConfig, restored: RaftRestored, now: Instant): RaftCore {
   return new Raft(config, restored, now);
 }

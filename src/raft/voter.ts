@@ -15,13 +15,10 @@ export class Voter {
   private readonly state: MemberState;
   private readonly events: VoterEvents;
   private heardLeaderMs = -Infinity;
-  /** A member that has just started may have forgotten a promise: it keeps the longest that it can have made. */
-  private readonly holdUntilMs: number;
 
   constructor(state: MemberState, events: VoterEvents) {
     this.state = state;
     this.events = events;
-    this.holdUntilMs = state.nowMonotonicMs + state.config.electionTimeoutMs;
   }
 
   heardLeader(): void {
@@ -43,8 +40,8 @@ export class Voter {
   }
 
   private isBound(): boolean {
-    const { config, nowMonotonicMs, role } = this.state;
-    if (role === 'leader' || nowMonotonicMs < this.holdUntilMs) return true;
+    const { config, holdUntilMs, nowMonotonicMs, role } = this.state;
+    if (role === 'leader' || nowMonotonicMs < holdUntilMs) return true;
     return nowMonotonicMs - this.heardLeaderMs < config.electionTimeoutMs;
   }
 

@@ -72,6 +72,22 @@ describe('promises to a leader', () => {
   });
 });
 
+describe('a start after the election timeout was made shorter (histories, 7)', () => {
+  const HOLD_MS = 5 * ELECTION_MS;
+
+  it('is bound by the longer promise that it may have given before: no vote, not for itself either', () => {
+    const rig = new Rig({ self: 1, voters: [1, 2, 3], startMs: 0, startHoldMs: HOLD_MS });
+    rig.pass(HOLD_MS / 2);
+    rig.step(heartbeat({ from: 2 }));
+    rig.takeSent();
+    rig.pass(HOLD_MS / 2 - 1);
+    rig.step(vote({ from: 3, term: 2, pre: true }));
+    expect([grants(rig), rig.core.role]).toEqual([[false], 'follower']);
+    rig.pass(1);
+    expect(rig.core.role).toBe('pre-candidate');
+  });
+});
+
 describe('PreVote (§9.6)', () => {
   it('raises no term by asking', () => {
     const rig = follower([1]);

@@ -195,6 +195,7 @@ export class Rig {
         heartbeatIntervalMs: HEARTBEAT_MS,
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
+        startHoldMs: ELECTION_MS,
         leaseRatio: 0.9,
         maxEntriesPerMessage: 64,
         maxBytesPerMessage: 4096,

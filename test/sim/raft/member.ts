@@ -133,6 +133,7 @@ export class SimMember {
         heartbeatIntervalMs: HEARTBEAT_MS,
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
+        startHoldMs: ELECTION_MS,
         leaseRatio: LEASE_RATIO,
         maxEntriesPerMessage: world.options.entriesPerMessage,
         maxBytesPerMessage: 200,
