@@ -217,7 +217,7 @@ class Node implements RunningNode, MeshHandler {
     const slabs = createSlabPool();
     const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
     await new Promise<void>((resolve) => {
-      engine.raiseCeiling(Math.max(env.clock.wallMs(), opened.recovery.timeCeilingMs), resolve);
+      engine.coverTime(env.clock.wallMs(), resolve);
     });
 
     const router = this.makeRouter(topology, self, start, replicas, engine);
