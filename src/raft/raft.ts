@@ -174,7 +174,9 @@ class Raft implements RaftCore {
 
   persisted(mark: PersistMark, now: Instant): void {
     this.state.setNow(now);
-    this.state.storage.persisted(mark, this.state.outbox.send);
+    const { log, outbox, storage } = this.state;
+    storage.persisted(mark, outbox.send);
+    assert(storage.stableIndex <= log.lastIndex, 'what is durable is in the log');
     this.election.onPersisted();
     this.leadership?.onPersisted();
   }
@@ -232,10 +234,10 @@ class Raft implements RaftCore {
   }
 
   compact(index: number): void {
-    const { appliedIndex, log, storage } = this.state;
+    const { appliedIndex, log } = this.state;
+    // Whatever is applied was handed to the disk, at the latest with the same Ready: it may be forgotten before it is durable there.
     assert(index <= appliedIndex, 'only applied entries are compacted');
-    // What is on its way to the disk must stay: the write under way names it.
-    log.compact(Math.min(index, storage.stableIndex));
+    log.compact(index);
   }
 
   offerSnapshot(

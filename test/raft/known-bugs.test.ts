@@ -386,6 +386,27 @@ describe('what is durable', () => {
     ]);
   });
 
+  it('what a majority committed may be compacted before the own disk has it, and is neither lost nor counted', () => {
+    const rig = leader();
+    rig.isDiskFast = false;
+    rig.propose('x');
+    rig.propose('y');
+    for (let i = 0; i < 4; i++) {
+      rig.pass(HEARTBEAT_MS);
+      const sent = rig.takeSent();
+      agree(rig, 2, sent);
+      agree(rig, 3, sent);
+    }
+    expect([rig.core.commitIndex, rig.disk.recover().entries.length]).toEqual([3, 1]);
+    rig.core.compact(3);
+    expect([rig.core.firstIndex, rig.core.lastIndex]).toEqual([4, 3]);
+    rig.propose('z');
+    for (let i = 0; i < 3; i++) rig.persist();
+    expect(rig.disk.recover().entries.map(({ index }) => index)).toEqual([1, 2, 3, 4]);
+    rig.restart();
+    expect([rig.core.lastIndex, rig.core.firstIndex]).toEqual([4, 1]);
+  });
+
   it('#12: nor does the leader count itself by it', () => {
     const rig = new Rig({ self: 1, voters: [1, 2, 3] }, restoredWith([1], 1));
     rig.isDiskFast = false;

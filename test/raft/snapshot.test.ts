@@ -106,6 +106,19 @@ describe('§7 a follower that receives a snapshot', () => {
     expect(commits).toEqual([3, 3, 3, 4]);
   });
 
+  it('an answer about a log that the snapshot replaced makes nothing durable beyond it, before anything follows it', () => {
+    const rig = receiver();
+    rig.isDiskFast = false;
+    rig.step(append({ term: 1, entries: entriesOf([1, 1, 1, 1, 1]) }));
+    for (const offset of [0, 4, 8]) rig.step(chunk(offset));
+    for (let i = 0; i < 3; i++) rig.persist();
+    expect([rig.core.lastIndex, rig.core.commitIndex]).toEqual([3, 3]);
+    rig.step(append({ term: 2, prevIndex: 3, prevTerm: 2, entries: entriesOf([2, 2], 4), commit: 5 }));
+    rig.restart();
+    // The write of 4 and 5 was lost: no hint on the disk says that they are committed.
+    expect([rig.core.lastIndex, rig.core.commitIndex]).toEqual([3, 3]);
+  });
+
   it('while it is being installed nothing is appended or applied; heartbeats are answered', () => {
     const rig = receiver([1, 1]);
     rig.isInstallFast = false;
