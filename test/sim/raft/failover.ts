@@ -65,6 +65,22 @@ export function percentile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
 
+/** A line for each size of group, machine and fault. */
+export function reportFailover(from: number, count: number): void {
+  for (const members of [3, 5]) {
+    for (const [name, conditions] of Object.entries({ calm: CALM, busy: BUSY })) {
+      for (const fault of ['crash', 'pause'] as const) {
+        const times = leaderlessTimes(count, from, conditions, fault, members);
+        const figures = [0.5, 0.9, 0.99, 0.999, 1].map((part) => percentile(times, part).toFixed(0));
+        const [p50, p90, p99, p999, max] = figures;
+        console.log(
+          `${members} members, ${name}, ${fault}: p50 ${p50} p90 ${p90} p99 ${p99} p999 ${p999} max ${max} ms`,
+        );
+      }
+    }
+  }
+}
+
 function runUntil(world: World, isDone: () => boolean): void {
   const untilMs = world.schedule.nowMs + LONGEST_MS;
   while (!isDone()) {
