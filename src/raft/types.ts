@@ -279,6 +279,8 @@ export interface ProgressStatus {
   next: number;
   inFlightMessages: number;
   inFlightBytes: number;
+  /** The last index that the snapshot covers which is being sent to it; 0 when there is none. */
+  snapshotIndex: number;
   lastHeardMs: number;
 }
 
