@@ -6,18 +6,13 @@ import type { Timers } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { GroupId, Instant, Ready, SnapshotMeta, SnapshotRead, SnapshotWrite } from '../raft/types.ts';
 import type { SnapshotFileReader, SnapshotFiles, SnapshotFileWriter, Wal } from '../wal/types.ts';
+import { forgettableIndex } from './log-retention.ts';
 import type { Replica } from './replica.ts';
 import { StateLoad, StateSnapshot } from './state-snapshot.ts';
 
 /** One slice: about a millisecond. */
 const SLICE_BYTES = 64 * 1024;
 const LOAD_BYTES = 256 * 1024;
-/** What a replica keeps of its log in memory for members that are a little behind. */
-const LOG_KEPT_BYTES = 32 * 1024 * 1024;
-const LOG_KEPT_ENTRIES = 1000;
-/** And for those that are far behind but on their way: without it, a steady stream of writes would outrun every snapshot that they are sent. */
-const LOG_KEPT_FOR_PEERS_BYTES = 256 * 1024 * 1024;
-const PEER_LOST_MS = 5000;
 
 export interface SnapshotterSettings {
   /** A snapshot is made once a group has logged so much since the last one, and no less than its data takes. */
@@ -153,25 +148,9 @@ export class Snapshotter {
     return this.wal.stats.bytesOnDisk > allowed;
   }
 
-  private compactMemory(group: Group): void {
-    const { raft, machine } = group.replica;
-    if (raft.logBytes <= LOG_KEPT_BYTES) return;
-    const entries = raft.lastIndex - raft.firstIndex + 1;
-    const excess = Math.ceil(entries * (1 - LOG_KEPT_BYTES / 2 / raft.logBytes));
-    const needed = raft.logBytes <= LOG_KEPT_FOR_PEERS_BYTES ? this.neededByPeers(group) : Infinity;
-    const upTo = Math.min(machine.appliedIndex, raft.firstIndex + excess, raft.lastIndex - 1, needed);
-    if (upTo >= raft.firstIndex && entries > LOG_KEPT_ENTRIES / 100) raft.compact(upTo);
-  }
-
-  /** The last index that every peer which is alive has, or will have by the snapshot that it is being sent. */
-  private neededByPeers({ replica }: Group): number {
-    let needed = Infinity;
-    for (const peer of replica.raft.progress()) {
-      if (this.host.now.monotonicMs - peer.lastHeardMs > PEER_LOST_MS) continue;
-      if (peer.state !== 'snapshot') needed = Math.min(needed, peer.match);
-      else if (peer.snapshotIndex > 0) needed = Math.min(needed, peer.snapshotIndex);
-    }
-    return needed;
+  private compactMemory({ replica }: Group): void {
+    const index = forgettableIndex(replica.raft, replica.machine.appliedIndex, this.host.now.monotonicMs);
+    if (index > 0) replica.raft.compact(index);
   }
 
   private queue(group: Group, run: () => Promise<void>): void {

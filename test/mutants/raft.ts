@@ -234,7 +234,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'this.sendAfter(Math.max(this.hardStateSequence, this.entriesSequence), message, send);',
     put: 'this.sendAfter(this.hardStateSequence, message, send);',
     seeds: 2000,
-    tests: PAPER,
   },
   {
     rule: '#13: answers to another session count for nothing',
@@ -271,7 +270,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/follower.ts',
     find: 'this.state.commitTo(Math.min(request.commit, lastNew));',
     put: 'this.state.commitTo(Math.min(request.commit, log.lastIndex));',
-    seeds: 2000,
     tests: PAPER,
   },
   {
