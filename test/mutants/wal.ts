@@ -75,4 +75,18 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     put: 'if (header.sequence',
     tests: DAMAGE,
   },
+  {
+    rule: 'nobody knows how far the first batch of the last file came: it says nothing again that older ones are not needed for',
+    file: 'src/wal/recovery.ts',
+    find: '      restatedEnd: Infinity,',
+    put: '      restatedEnd: 0,',
+    tests: DAMAGE,
+  },
+  {
+    rule: 'an old file is needed until what a later one says again is synced',
+    file: 'src/wal/segment-files.ts',
+    find: 'segment !== oldest && segment.restatedEnd <= this.#mark',
+    put: 'segment !== oldest',
+    tests: DAMAGE,
+  },
 ];

@@ -265,4 +265,28 @@ describe('counted though not durable (history 8)', () => {
     expect(recovery.groups.get(8)?.hardState).toEqual({ term: 5, vote: 1, commit: 0 });
     expect(recovery.groups.get(GROUP)?.entries).toHaveLength(40);
   });
+
+  it('an old file is not recycled when of the new one only the header has reached the disk', async () => {
+    const world = new SimulatedWorld(12);
+    const opened = await world.open();
+    opened.wal.stageHardState(8, { term: 5, vote: 1, commit: 0 });
+    await writeOneByOne(world, opened, entriesOf(1, 1, 40));
+    const meta = { index: 40, term: 1, membership: MEMBERSHIP };
+    const writer = await world.settle(opened.snapshots.create(GROUP, meta));
+    await world.settle(writer.commit());
+    await world.scheduler.runUntil(() => false);
+    const spare = world.machineDisk.content(logPath(2))!.slice();
+    world.machineDisk.syncMs = 1000;
+    opened.wal.stageEntries(GROUP, entriesOf(1, 41, 70));
+    opened.wal.flush(() => expect.unreachable('the machine stops before the sync is done'));
+    spare.set(world.machineDisk.content(logPath(2))!.subarray(0, 48));
+    world.machineDisk.syncMs = 0.1;
+    world.stop('lost');
+    world.machineDisk.replaceContent(logPath(2), spare);
+    await world.open();
+    await world.scheduler.runUntil(() => false);
+    world.stop('lost');
+    const { recovery } = await world.open();
+    expect(recovery.groups.get(8)?.hardState).toEqual({ term: 5, vote: 1, commit: 0 });
+  });
 });
