@@ -153,6 +153,7 @@ class Node implements RunningNode, MeshHandler {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
         segmentBytes: settings.walSegmentBytes,
+        promiseMs: settings.electionTimeoutMs,
         observe: (batchBytes, syncMs) => {
           this.batchSize.record(batchBytes);
           this.syncDuration.record(syncMs);
@@ -218,7 +219,7 @@ class Node implements RunningNode, MeshHandler {
     const slabs = createSlabPool();
     const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
     await new Promise<void>((resolve) => {
-      engine.raiseCeiling(Math.max(env.clock.wallMs(), opened.recovery.timeCeilingMs), resolve);
+      engine.coverTime(env.clock.wallMs(), resolve);
     });
 
     const router = this.makeRouter(topology, self, start, replicas, engine);

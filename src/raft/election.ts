@@ -13,7 +13,20 @@ interface ElectionEvents {
   lost(): void;
 }
 
-/** The side of an election that campaigns: PreVote (§9.6 of the thesis), then the vote itself (§5.2). */
+/** For so long, in heartbeats, whoever has granted a pre-vote waits for the vote to be asked. */
+const YIELD_HEARTBEATS = 1.5;
+/** Refused pre-votes that are asked again soon: the promises that bind the others end a moment after the own timeout. */
+const SOON_RETRIES = 16;
+/** Those who stand draw their times from the first part of their turn; the rest keeps them apart from the next one's. */
+const DRAWN_PART_OF_TURN = 0.5;
+
+/**
+ * The side of an election that campaigns: PreVote (§9.6 of the thesis), then the vote itself (§5.2).
+ *
+ * Votes that are split cost another timeout. So the voters take turns: each has a part of the spread for itself, drawn at random only
+ * within that; who grants a pre-vote waits with its own; of two with equal logs that ask at once, the one whose turn is earlier goes on.
+ * All of it is about time alone, and each courtesy is shown once: whoever it was shown to may be unable to win.
+ */
 export class Election {
   /** Elections that raised the term. */
   started = 0;
@@ -24,6 +37,9 @@ export class Election {
   private timeoutMs: number;
   /** Since a leader was heard. */
   private candidacies = 0;
+  private hasYielded = false;
+  /** Since then, or since the last candidacy. */
+  private preCandidacies = 0;
 
   constructor(state: MemberState, events: ElectionEvents) {
     this.state = state;
@@ -33,19 +49,41 @@ export class Election {
   }
 
   get deadlineMs(): number {
-    return isVoter(this.state.membership, this.state.self) ? this.timerMs + this.timeoutMs : Infinity;
+    const { holdUntilMs, membership, self } = this.state;
+    return isVoter(membership, self) ? Math.max(this.timerMs + this.timeoutMs, holdUntilMs) : Infinity;
   }
 
-  /** The leader was heard (§5.2). */
+  /** The leader was heard (§5.2), or is this member. */
   restartTimer(): void {
     this.timerMs = this.state.nowMonotonicMs;
     this.candidacies = 0;
+    this.preCandidacies = 0;
+    this.hasYielded = false;
   }
 
   /** A timeout of its own for each leader, vote and campaign, so that split votes do not repeat themselves (§5.2). */
   redrawTimer(): void {
     this.timerMs = this.state.nowMonotonicMs;
     this.timeoutMs = this.drawTimeoutMs();
+  }
+
+  /** A pre-vote was granted: its sender will ask for the vote in a moment. */
+  yieldTo(): void {
+    if (this.hasYielded) return;
+    this.hasYielded = true;
+    const { nowMonotonicMs, config, role } = this.state;
+    if (role === 'pre-candidate') this.events.lost();
+    const yieldMs = YIELD_HEARTBEATS * config.heartbeatIntervalMs;
+    this.timeoutMs = Math.max(this.timeoutMs, nowMonotonicMs + yieldMs - this.timerMs);
+  }
+
+  /** Whether to refuse a pre-vote, since this member asks for it too, for the first time, has as good a log, and its turn is earlier. */
+  insistsAgainst({ from, lastIndex, lastTerm }: VoteRequest): boolean {
+    const { log, role, self } = this.state;
+    if (role !== 'pre-candidate' || this.preCandidacies !== 1) return false;
+    if (log.lastIndex !== lastIndex || log.lastTerm !== lastTerm) return false;
+    const turns = this.turns();
+    return turns.indexOf(self) < turns.indexOf(from);
   }
 
   tick(): void {
@@ -65,6 +103,7 @@ export class Election {
     if (response.pre !== isPre || (!isPre && role !== 'candidate')) return;
     const termAsked = isPre ? term + 1 : term;
     if (response.granted ? response.term !== termAsked : response.term > term) return;
+    if (!response.granted && !isPre) this.tryAgainSoon();
     this.count(response.from, response);
   }
 
@@ -83,13 +122,12 @@ export class Election {
     this.redrawTimer();
     if (pre) {
       state.role = 'pre-candidate';
-      // A refused pre-vote disturbs nobody: ask again soon, the others' promises may end a moment after the own timeout.
+      this.preCandidacies++;
       this.timeoutMs = this.drawRetryMs();
     } else {
       this.started++;
       this.candidacies++;
-      // A split vote must not double the time without a leader. Should that be too soon for slow disks, the next ones wait for longer.
-      if (this.candidacies === 1) this.timeoutMs = this.drawSecondTryMs();
+      this.preCandidacies = 0;
       state.role = 'candidate';
       state.enterTerm(state.term + 1, self);
     }
@@ -121,6 +159,7 @@ export class Election {
       highestMs = Math.max(highestMs, ballot.timeSeenMs);
       lowestWallMs = Math.min(lowestWallMs, ballot.wallMs);
     }
+    this.restartTimer();
     this.events.won(highestMs, lowestWallMs);
   }
 
@@ -139,18 +178,42 @@ export class Election {
     };
   }
 
-  private drawTimeoutMs(): number {
-    const { electionSpreadMs, electionTimeoutMs, random } = this.state.config;
-    return electionTimeoutMs + random() * electionSpreadMs;
+  /** Somebody has voted for another: most likely the votes were split, and nobody wins. Once: the other may need time to win. */
+  private tryAgainSoon(): void {
+    if (this.candidacies !== 1) return;
+    const { config, nowMonotonicMs } = this.state;
+    this.timerMs = nowMonotonicMs;
+    this.timeoutMs = config.heartbeatIntervalMs + this.drawTurnMs();
   }
 
-  private drawSecondTryMs(): number {
-    const { electionSpreadMs, electionTimeoutMs, random } = this.state.config;
-    return electionTimeoutMs / 4 + random() * electionSpreadMs;
+  private drawTimeoutMs(): number {
+    return this.state.config.electionTimeoutMs + this.drawTurnMs();
   }
 
   private drawRetryMs(): number {
     const { electionSpreadMs, heartbeatIntervalMs, random } = this.state.config;
-    return heartbeatIntervalMs + random() * electionSpreadMs;
+    if (this.preCandidacies > SOON_RETRIES) return heartbeatIntervalMs + random() * electionSpreadMs;
+    return ((1 + random()) / 2) * heartbeatIntervalMs;
+  }
+
+  /** A time within this member's turn. */
+  private drawTurnMs(): number {
+    const { electionSpreadMs, random } = this.state.config;
+    const turns = this.turns();
+    const turnMs = electionSpreadMs / Math.max(turns.length, 1);
+    return (turns.indexOf(this.state.self) + random() * DRAWN_PART_OF_TURN) * turnMs;
+  }
+
+  /** Who may stand, in the order of their turns: the preferred leader, then the others, another first in each term. */
+  private turns(): MemberId[] {
+    const { config, leader, membership, self, term } = this.state;
+    const others = [self, ...otherVoters(membership, self)]
+      .filter((member) => member !== leader || member === self)
+      .sort((a, b) => a - b);
+    const first = term % others.length;
+    const rotated = [...others.slice(first), ...others.slice(0, first)];
+    return rotated.sort(
+      (a, b) => Number(b === config.preferredLeader) - Number(a === config.preferredLeader),
+    );
   }
 }

@@ -86,6 +86,7 @@ export class Progress {
       next: this.next,
       inFlightMessages: this.inflight.messages,
       inFlightBytes: this.inflight.bytes,
+      snapshotIndex: this.transfer?.snapshot.index ?? 0,
       lastHeardMs: this.heardMs,
     };
   }

@@ -34,7 +34,7 @@ import type {
 } from './types.ts';
 import { Voter } from './voter.ts';
 
-/** Starts a member from what its disk holds. `now` is its start: it grants no vote for an election timeout from here. */
+/** Starts a member from what its disk holds. `now` is its start: it grants no vote for `startHoldMs` from here. */
 export function createRaft(config: RaftConfig, restored: RaftRestored, now: Instant): RaftCore {
   return new Raft(config, restored, now);
 }
@@ -66,6 +66,8 @@ class Raft implements RaftCore {
         this.becomeFollower(this.state.term, 0);
         this.election.redrawTimer();
       },
+      preVoted: () => this.election.yieldTo(),
+      insists: (request) => this.election.insistsAgainst(request),
     });
     const { log } = this.state;
     if (log.lastIndex >= log.firstIndex) config.timekeeper.observe(entryStampMs(log.at(log.lastIndex)));
@@ -172,7 +174,9 @@ class Raft implements RaftCore {
 
   persisted(mark: PersistMark, now: Instant): void {
     this.state.setNow(now);
-    this.state.storage.persisted(mark, this.state.outbox.send);
+    const { log, outbox, storage } = this.state;
+    storage.persisted(mark, outbox.send);
+    assert(storage.stableIndex <= log.lastIndex, 'what is durable is in the log');
     this.election.onPersisted();
     this.leadership?.onPersisted();
   }
@@ -230,10 +234,10 @@ class Raft implements RaftCore {
   }
 
   compact(index: number): void {
-    const { appliedIndex, log, storage } = this.state;
+    const { appliedIndex, log } = this.state;
+    // Whatever is applied was handed to the disk, at the latest with the same Ready: it may be forgotten before it is durable there.
     assert(index <= appliedIndex, 'only applied entries are compacted');
-    // What is on its way to the disk must stay: the write under way names it.
-    log.compact(Math.min(index, storage.stableIndex));
+    log.compact(index);
   }
 
   offerSnapshot(
@@ -319,15 +323,15 @@ class Raft implements RaftCore {
 
   private becomeFollower(term: number, leader: MemberId): void {
     const { state } = this;
+    const isNewTime = this.leadership !== null || leader !== 0;
     if (this.leadership !== null) {
       state.outbox.readsLost ||= !this.leadership.reads.isEmpty;
       this.leadership = null;
-      this.election.redrawTimer();
     }
     if (term > state.term) state.enterTerm(term, 0);
-    if (leader !== 0) this.election.redrawTimer();
     state.role = 'follower';
     state.leader = leader;
+    if (isNewTime) this.election.redrawTimer();
   }
 
   private becomeLeader(quorumHighestMs: number, quorumLowestWallMs: number): void {

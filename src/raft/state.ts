@@ -22,6 +22,8 @@ export class MemberState {
   /** The reading of the clocks that came with the newest input. */
   nowMonotonicMs: number;
   nowWallMs: number;
+  /** A member that has just started may have forgotten a promise: it keeps the longest that it can have made, against itself too. */
+  readonly holdUntilMs: number;
 
   constructor(config: RaftConfig, restored: RaftRestored, now: Instant) {
     const { hardState, snapshot } = restored;
@@ -36,6 +38,10 @@ export class MemberState {
     this.storage = new Persistence(this.log.lastIndex, this.commitIndex);
     this.nowMonotonicMs = now.monotonicMs;
     this.nowWallMs = now.wallMs;
+    this.holdUntilMs = now.monotonicMs + config.startHoldMs;
+    // A snapshot may have reached the disk before the write that its entries and their term were in. No vote of that term left this
+    // member then: votes wait for that write.
+    if (snapshot.term > this.term) this.enterTerm(snapshot.term, 0);
     assert(this.commitIndex <= this.log.lastIndex, 'the restored commit index lies within the log');
     assert(this.log.lastTerm <= this.term, 'no restored entry is of a later term than the hard state');
   }

@@ -64,10 +64,12 @@ export interface RaftConfig {
   heartbeatIntervalMs: number;
   /**
    * The promise: how long after hearing a leader a member votes for no other (§4.2.3, §6.4.1), and the least election timeout.
-   * The same on all members. Also how long a member that has just started grants no vote.
+   * The same on all members.
    */
   electionTimeoutMs: number;
-  /** The election timeout is drawn from [electionTimeoutMs, electionTimeoutMs + electionSpreadMs). */
+  /** How long a member that has just started grants no vote, its own included: the longest promise that it can have forgotten. */
+  startHoldMs: number;
+  /** The election timeout is drawn from [electionTimeoutMs, electionTimeoutMs + electionSpreadMs), each member from a part of its own. */
   electionSpreadMs: number;
   /** The lease is this part of the quorum's promise: 0.9. */
   leaseRatio: number;
@@ -277,6 +279,8 @@ export interface ProgressStatus {
   next: number;
   inFlightMessages: number;
   inFlightBytes: number;
+  /** The last index that the snapshot covers which is being sent to it; 0 when there is none. */
+  snapshotIndex: number;
   lastHeardMs: number;
 }
 

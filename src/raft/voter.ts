@@ -5,6 +5,9 @@ interface VoterEvents {
   /** A candidate of a later term was heard, and no promise forbids to follow it there. */
   sawTerm(term: number): void;
   voted(): void;
+  preVoted(): void;
+  /** This member stands itself, and goes first. */
+  insists(request: VoteRequest): boolean;
 }
 
 /** The side of an election that is asked for its vote (§5.2, §5.4.1), bound by what it promised to a leader (§4.2.3, §6.4.1). */
@@ -12,13 +15,10 @@ export class Voter {
   private readonly state: MemberState;
   private readonly events: VoterEvents;
   private heardLeaderMs = -Infinity;
-  /** A member that has just started may have forgotten a promise: it keeps the longest that it can have made. */
-  private readonly holdUntilMs: number;
 
   constructor(state: MemberState, events: VoterEvents) {
     this.state = state;
     this.events = events;
-    this.holdUntilMs = state.nowMonotonicMs + state.config.electionTimeoutMs;
   }
 
   heardLeader(): void {
@@ -30,8 +30,9 @@ export class Voter {
     const isFree = request.transfer || !this.isBound();
     if (isFree && !request.pre && request.term > state.term) this.events.sawTerm(request.term);
     const isGranted =
-      isFree && this.mayVote(request) && state.log.isCoveredBy(request.lastIndex, request.lastTerm);
-    if (isGranted && !request.pre) {
+      isFree && state.log.isCoveredBy(request.lastIndex, request.lastTerm) && this.mayVote(request);
+    if (isGranted && request.pre) this.events.preVoted();
+    else if (isGranted) {
       state.castVote(request.from);
       this.events.voted();
     }
@@ -39,14 +40,14 @@ export class Voter {
   }
 
   private isBound(): boolean {
-    const { config, nowMonotonicMs, role } = this.state;
-    if (role === 'leader' || nowMonotonicMs < this.holdUntilMs) return true;
+    const { config, holdUntilMs, nowMonotonicMs, role } = this.state;
+    if (role === 'leader' || nowMonotonicMs < holdUntilMs) return true;
     return nowMonotonicMs - this.heardLeaderMs < config.electionTimeoutMs;
   }
 
   private mayVote(request: VoteRequest): boolean {
     const { term, vote } = this.state;
-    if (request.pre) return request.term > term;
+    if (request.pre) return request.term > term && !this.events.insists(request);
     return request.term === term && (vote === 0 || vote === request.from);
   }
 

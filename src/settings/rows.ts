@@ -278,7 +278,8 @@ const ROWS = {
     default: '200',
     scope: 'cluster',
     changed: 'start',
-    meaning: 'Random part added to election-timeout-ms, so that members do not stand at once.',
+    meaning:
+      'Added to election-timeout-ms in turns, each member in a random moment of its own part, so that members do not stand at once.',
   },
 
   maxmemoryBytes: {

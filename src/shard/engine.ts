@@ -13,6 +13,8 @@ const CEILING_RAISE_MS = 1000;
 const LEADERLESS_AHEAD_MS = 10_000;
 const MAINTAIN_INTERVAL_MS = 100;
 const TIMER_MIN_MS = 1;
+/** Messages that wait for the ceiling; more are lost, as on any network. */
+const HELD_MESSAGES = 256;
 
 interface Written {
   replica: Replica;
@@ -55,6 +57,9 @@ export class Engine {
   private maintainAtMs = 0;
   private syncedCeilingMs: number;
   private askedCeilingMs: number;
+  /** Messages whose time is above the synced ceiling: to be sent, and to be taken in. */
+  private unsent: Message[] = [];
+  private unheard: { replica: Replica; message: Message }[] = [];
 
   constructor(clock: Clock, timers: Timers, wal: Wal, ceilingMs: number, hooks: EngineHooks) {
     this.clock = clock;
@@ -104,7 +109,8 @@ export class Engine {
 
   step(replica: Replica, message: Message): void {
     if ('timeMs' in message && message.timeMs > this.syncedCeilingMs) {
-      // Acknowledging this time is not allowed yet: as if the message were lost. The ceiling is raised well before, so this is rare.
+      // This time must not be acknowledged yet: the message comes later, as if the network were slow. Rare: the ceiling is raised well before.
+      if (this.unheard.length < HELD_MESSAGES) this.unheard.push({ replica, message });
       this.raiseCeiling(message.timeMs);
     } else {
       try {
@@ -116,24 +122,44 @@ export class Engine {
     this.wake();
   }
 
-  /** Syncs a ceiling CEILING_AHEAD_MS above the time; `done` runs when it holds. Used before the first turn. */
-  raiseCeiling(timeMs: number, done?: () => void): void {
-    const target = timeMs + CEILING_AHEAD_MS;
-    if (target <= this.askedCeilingMs && done === undefined) return;
-    this.askedCeilingMs = Math.max(target, this.askedCeilingMs);
-    const ceilingMs = this.askedCeilingMs;
+  /** Runs `done` once the ceiling is above the time for a while. Used before the first turn. */
+  coverTime(timeMs: number, done: () => void): void {
+    if (timeMs + CEILING_RAISE_MS <= this.syncedCeilingMs) done();
+    else this.raiseCeiling(timeMs, done);
+  }
+
+  /** Syncs a ceiling CEILING_AHEAD_MS above the time, unless it is asked for already. */
+  private raiseCeiling(timeMs: number, done?: () => void): void {
+    const ceilingMs = timeMs + CEILING_AHEAD_MS;
+    if (ceilingMs <= this.askedCeilingMs) return;
+    this.askedCeilingMs = ceilingMs;
     this.wal.stageTimeCeiling(ceilingMs, () => {
-      this.syncedCeilingMs = Math.max(this.syncedCeilingMs, ceilingMs);
+      this.syncedCeilingMs = ceilingMs;
+      this.releaseHeld();
       done?.();
     });
     this.staged = true;
     this.wake();
   }
 
-  /** A time above the synced ceiling must not be told either; the message is lost, and the next round comes soon. */
+  /** A time above the synced ceiling must not be told either. */
   private send(message: Message): void {
-    if ('timeMs' in message && message.timeMs > this.syncedCeilingMs) this.raiseCeiling(message.timeMs);
-    else this.hooks.send(message);
+    if ('timeMs' in message && message.timeMs > this.syncedCeilingMs) {
+      if (this.unsent.length < HELD_MESSAGES) this.unsent.push(message);
+      this.raiseCeiling(message.timeMs);
+    } else this.hooks.send(message);
+  }
+
+  /** The ceiling is higher now: what is above it still is held again. */
+  private releaseHeld(): void {
+    if (this.stopped || (this.unsent.length === 0 && this.unheard.length === 0)) return;
+    const { unsent, unheard } = this;
+    this.unsent = [];
+    this.unheard = [];
+    if (!this.inTurn) this.readClock();
+    for (const message of unsent) this.send(message);
+    for (const { replica, message } of unheard) this.step(replica, message);
+    this.wake();
   }
 
   private guarded(): void {
@@ -178,8 +204,9 @@ export class Engine {
     for (const replica of this.replicas) {
       replica.maintain(now);
       // A new leader starts at the wall clock when there was none for a while: the ceiling goes along, but not with a clock that jumped.
-      const seenMs = replica.time.highestMs();
-      const timeMs = Math.max(seenMs, Math.min(now.wallMs, seenMs + LEADERLESS_AHEAD_MS));
+      const { time } = replica;
+      const wallMs = Math.min(now.wallMs, time.highestMs() + LEADERLESS_AHEAD_MS);
+      const timeMs = Math.max(time.highestLivedMs, wallMs);
       if (timeMs + CEILING_RAISE_MS > this.askedCeilingMs) this.raiseCeiling(timeMs);
     }
     this.hooks.maintain();

@@ -18,7 +18,9 @@ export class LogTime implements Timekeeper {
   private leading = false;
   private timeMs = 0;
   private lastMonotonicMs = 0;
+  /** The highest that it counts as seen, and the highest that it has really seen since its start. */
   private seenMs: number;
+  private livedMs = 0;
   /** Log time minus wall clock, when this member last led: far from 0 after a jump of the wall clock. */
   offsetMs = 0;
 
@@ -39,7 +41,7 @@ export class LogTime implements Timekeeper {
     // At the ceiling time stands still until a higher one is synced: it is raised well before.
     this.timeMs = Math.max(this.timeMs, Math.min(unslewedMs + slewMs, this.config.ceilingMs()));
     this.offsetMs = this.timeMs - now.wallMs;
-    if (this.timeMs > this.seenMs) this.seenMs = this.timeMs;
+    this.observe(this.timeMs);
     return this.timeMs;
   }
 
@@ -49,7 +51,16 @@ export class LogTime implements Timekeeper {
   }
 
   observe(timeMs: number): void {
+    if (timeMs > this.livedMs) this.livedMs = timeMs;
     if (timeMs > this.seenMs) this.seenMs = timeMs;
+  }
+
+  /**
+   * The highest time that was served or acknowledged since the start: the ceiling is kept above this. Above `highestMs` it would rise by each
+   * restart, whose time starts at the ceiling of the one before.
+   */
+  get highestLivedMs(): number {
+    return this.livedMs;
   }
 
   highestMs(): number {

@@ -96,6 +96,8 @@ function raftConfig(deps: ReplicaDeps, shard: ShardEntry, self: NodeId, time: Lo
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
     electionTimeoutMs: settings.electionTimeoutMs,
     electionSpreadMs: settings.electionSpreadMs,
+    // The setting may have been a longer one before: promises given then bind.
+    startHoldMs: Math.max(settings.electionTimeoutMs, deps.recovery.promiseMs),
     leaseRatio: LEASE_RATIO,
     maxEntriesPerMessage: settings.raftMaxEntriesPerMessage,
     maxBytesPerMessage: settings.raftMaxBytesPerMessage,

@@ -6,15 +6,13 @@ import type { Timers } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { GroupId, Instant, Ready, SnapshotMeta, SnapshotRead, SnapshotWrite } from '../raft/types.ts';
 import type { SnapshotFileReader, SnapshotFiles, SnapshotFileWriter, Wal } from '../wal/types.ts';
+import { forgettableIndex } from './log-retention.ts';
 import type { Replica } from './replica.ts';
 import { StateLoad, StateSnapshot } from './state-snapshot.ts';
 
 /** One slice: about a millisecond. */
 const SLICE_BYTES = 64 * 1024;
 const LOAD_BYTES = 256 * 1024;
-/** What a replica keeps of its log in memory for members that are a little behind. */
-const LOG_KEPT_BYTES = 32 * 1024 * 1024;
-const LOG_KEPT_ENTRIES = 1000;
 
 export interface SnapshotterSettings {
   /** A snapshot is made once a group has logged so much since the last one, and no less than its data takes. */
@@ -150,13 +148,9 @@ export class Snapshotter {
     return this.wal.stats.bytesOnDisk > allowed;
   }
 
-  private compactMemory(group: Group): void {
-    const { raft, machine } = group.replica;
-    if (raft.logBytes <= LOG_KEPT_BYTES) return;
-    const entries = raft.lastIndex - raft.firstIndex + 1;
-    const excess = Math.ceil(entries * (1 - LOG_KEPT_BYTES / 2 / raft.logBytes));
-    const upTo = Math.min(machine.appliedIndex, raft.firstIndex + excess, raft.lastIndex - 1);
-    if (upTo >= raft.firstIndex && entries > LOG_KEPT_ENTRIES / 100) raft.compact(upTo);
+  private compactMemory({ replica }: Group): void {
+    const index = forgettableIndex(replica.raft, replica.machine.appliedIndex, this.host.now.monotonicMs);
+    if (index > 0) replica.raft.compact(index);
   }
 
   private queue(group: Group, run: () => Promise<void>): void {

@@ -30,6 +30,8 @@ export interface WalSettings {
   /** In `buffered`, how long after a write its sync begins. Default: 20. */
   bufferedSyncDelayMs?: number;
   observe?: WalObserver;
+  /** For how long the members of this start promise to vote for no other: the next start has to know. Default: 0. */
+  promiseMs?: number;
   /** A write or sync failed: the node has to stop, since it cannot know what reached the disk. Called once. */
   onFailure: (error: Error) => void;
 }
@@ -85,7 +87,7 @@ class WalOpening {
     const content = await readLog(disk, this.#logDirectory, metas, before);
     await this.#makeDurable(content);
     const start = await this.#beginStart(before, content);
-    const recovery = recoveryOf(content, start);
+    const recovery = recoveryOf(content, start, before?.promiseMs ?? 0);
     const wal = await this.#openLog(content, start, recovery, failureMark);
     return { wal, snapshots, recovery };
   }
@@ -124,6 +126,7 @@ class WalOpening {
       mark: content.end,
       timeMs: before?.cleanStop === true ? timeMs : Math.max(timeMs, content.ceilingMs),
       cleanStop: false,
+      promiseMs: Math.max(this.#settings.promiseMs ?? 0, before?.promiseMs ?? 0),
     };
     await writeStartFile(this.#components.disk, this.#startPath, start);
     return start;
@@ -137,6 +140,7 @@ class WalOpening {
   ): Promise<Wal> {
     const { disk, clock, timers } = this.#components;
     const { durability, bufferedSyncDelayMs, segmentBytes, observe, onFailure } = this.#settings;
+    const openedMs = clock.monotonicMs();
     const files = new SegmentFiles(
       disk,
       this.#logDirectory,
@@ -160,8 +164,10 @@ class WalOpening {
         },
         onClosed: async (stop) => {
           await failureMark.close();
-          if (stop !== null)
-            await writeStartFile(disk, this.#startPath, { ...start, ...stop, cleanStop: true });
+          if (stop !== null) {
+            const promiseMs = this.#promiseAfter(start.promiseMs, clock.monotonicMs() - openedMs);
+            await writeStartFile(disk, this.#startPath, { ...start, ...stop, promiseMs, cleanStop: true });
+          }
           await this.#unlock();
         },
       },
@@ -172,15 +178,20 @@ class WalOpening {
     files.keepUp();
     return log;
   }
+
+  /** What earlier starts promised has run out when this one has lasted for as long. */
+  #promiseAfter(promiseMs: number, lastedMs: number): number {
+    return lastedMs >= promiseMs ? (this.#settings.promiseMs ?? 0) : promiseMs;
+  }
 }
 
-function recoveryOf(content: LogContent, start: StartFile): WalRecovery {
+function recoveryOf(content: LogContent, start: StartFile, promiseMs: number): WalRecovery {
   const groups = new Map<GroupId, RecoveredGroup>();
   for (const [group, log] of content.groups) {
     const { hardState, snapshot } = log;
     groups.set(group, { group, hardState, snapshot, entries: log.entries() });
   }
-  return { groups, start: start.start, timeCeilingMs: start.timeMs, tornBytes: content.tornBytes };
+  return { groups, start: start.start, timeCeilingMs: start.timeMs, promiseMs, tornBytes: content.tornBytes };
 }
 
 function hardStatesOf(content: LogContent): Map<GroupId, HardState> {

@@ -18,6 +18,8 @@ export interface StartFile {
   timeMs: number;
   /** Everything up to `mark` was synced, nothing was written after, and `timeMs` is exact. */
   cleanStop: boolean;
+  /** The longest for which members of this start, or of those before it, may have promised to vote for no other. */
+  promiseMs: number;
 }
 
 /** Null when there is none: the directory was never started. */
@@ -33,7 +35,7 @@ export async function readStartFile(disk: Disk, path: string): Promise<StartFile
   const body = text.slice(lineEnd + 1);
   if (checksumOf(format, body) !== match[2])
     throw new DamagedError(path, lineEnd + 1, 'its checksum is wrong');
-  return JSON.parse(body) as StartFile;
+  return { promiseMs: 0, ...(JSON.parse(body) as Omit<StartFile, 'promiseMs'>) };
 }
 
 export function writeStartFile(disk: Disk, path: string, content: StartFile): Promise<void> {

@@ -20,6 +20,8 @@ export interface WalRecovery {
   start: number;
   /** The log time below which everything may have been served: the synced ceiling, or the exact time of a clean stop. */
   timeCeilingMs: number;
+  /** The longest for which members of earlier starts may have promised to vote for no other; 0 when there was none. */
+  promiseMs: number;
   /** Bytes that a torn tail lost; 0 mostly. */
   tornBytes: number;
 }

@@ -72,6 +72,22 @@ describe('promises to a leader', () => {
   });
 });
 
+describe('a start after the election timeout was made shorter (histories, 7)', () => {
+  const HOLD_MS = 5 * ELECTION_MS;
+
+  it('is bound by the longer promise that it may have given before: no vote, not for itself either', () => {
+    const rig = new Rig({ self: 1, voters: [1, 2, 3], startMs: 0, startHoldMs: HOLD_MS });
+    rig.pass(HOLD_MS / 2);
+    rig.step(heartbeat({ from: 2 }));
+    rig.takeSent();
+    rig.pass(HOLD_MS / 2 - 1);
+    rig.step(vote({ from: 3, term: 2, pre: true }));
+    expect([grants(rig), rig.core.role]).toEqual([[false], 'follower']);
+    rig.pass(1);
+    expect(rig.core.role).toBe('pre-candidate');
+  });
+});
+
 describe('PreVote (§9.6)', () => {
   it('raises no term by asking', () => {
     const rig = follower([1]);
@@ -204,8 +220,65 @@ describe('leadership transfer (#5)', () => {
   });
 });
 
-describe('a split vote', () => {
-  it('is followed by a second try soon, and by longer waits if that fails, too', () => {
+describe('turns: members stand one after the other', () => {
+  const SPREAD_MS = 200;
+  const TURN_MS = SPREAD_MS / 2;
+  const pre = (fields: object) => vote({ from: 3, term: 1, pre: true, ...fields });
+
+  function preCandidate(self: number): Rig {
+    const rig = new Rig({ self, voters: [1, 2, 3], electionSpreadMs: 0 });
+    rig.pass(ELECTION_MS);
+    expect(rig.core.role).toBe('pre-candidate');
+    rig.takeSent();
+    return rig;
+  }
+
+  it('the silent leader has none, the preferred member the first; who is first of the others changes with the term', () => {
+    const waitsOf = (term: number, leader: number, preferredLeader: number) =>
+      [1, 2, 3]
+        .filter((self) => self !== leader)
+        .map((self) => {
+          const rig = new Rig({ self, voters: [1, 2, 3], electionSpreadMs: SPREAD_MS, preferredLeader });
+          rig.step(heartbeat({ from: leader, to: self, term }));
+          return rig.core.nextDeadlineMs() - ELECTION_MS;
+        });
+    expect(waitsOf(4, 1, 0)).toEqual([0, TURN_MS]);
+    expect(waitsOf(5, 1, 0)).toEqual([TURN_MS, 0]);
+    expect(waitsOf(4, 1, 3)).toEqual([TURN_MS, 0]);
+    expect(waitsOf(5, 3, 3)).toEqual([TURN_MS, 0]);
+  });
+
+  it('who grants a pre-vote waits for the vote to be asked, once: its sender may be unable to win', () => {
+    const rig = follower();
+    rig.pass(ELECTION_MS - 1);
+    rig.nowMs += 1;
+    rig.step(pre({}));
+    expect(rig.core.nextDeadlineMs()).toBe(rig.nowMs + 1.5 * HEARTBEAT_MS);
+    rig.nowMs += HEARTBEAT_MS;
+    rig.step(pre({}));
+    expect(rig.core.nextDeadlineMs()).toBe(rig.nowMs + 0.5 * HEARTBEAT_MS);
+    expect(grants(rig)).toEqual([true, true]);
+  });
+
+  it('of those that ask at once the first goes on, in its first try, and the others give way', () => {
+    const first = preCandidate(1);
+    first.step(pre({ from: 2 }));
+    first.step(pre({ from: 3 }));
+    first.pass(HEARTBEAT_MS / 2);
+    first.step(pre({ from: 3 }));
+    expect(grants(first)).toEqual([false, false, true]);
+    const second = preCandidate(2);
+    second.step(pre({ from: 1, to: 2 }));
+    expect([grants(second), second.core.role]).toEqual([[true], 'follower']);
+  });
+
+  it('but never to who has the longer log', () => {
+    const rig = preCandidate(1);
+    rig.step(pre({ lastIndex: 1, lastTerm: 0 }));
+    expect(grants(rig)).toEqual([true]);
+  });
+
+  it('a candidate that is refused a vote tries again soon, in its turn, and waits for longer if that fails, too', () => {
     const rig = follower();
     const waits: number[] = [];
     rig.pass(ELECTION_MS);
@@ -213,10 +286,31 @@ describe('a split vote', () => {
       expect(rig.core.role).toBe('pre-candidate');
       rig.step(voteResponse({ from: 3, term: rig.core.term + 1, pre: true }));
       expect(rig.core.role).toBe('candidate');
+      rig.step(voteResponse({ from: 3, term: rig.core.term, granted: false }));
       waits.push(rig.core.nextDeadlineMs() - rig.nowMs);
       rig.pass(waits[attempt]);
     }
-    expect(waits).toEqual([ELECTION_MS / 4, ELECTION_MS, ELECTION_MS]);
+    expect(waits).toEqual([HEARTBEAT_MS, ELECTION_MS, ELECTION_MS]);
+  });
+
+  it('a candidate that nobody answers yet waits a whole election timeout: disks may be slow', () => {
+    const rig = follower();
+    rig.pass(ELECTION_MS);
+    rig.step(voteResponse({ from: 3, term: 1, pre: true }));
+    expect(rig.core.nextDeadlineMs() - rig.nowMs).toBe(ELECTION_MS);
+  });
+
+  it('a refused pre-vote is asked again soon, many times, then less often', () => {
+    const rig = new Rig({ self: 1, voters: [1, 2, 3], electionSpreadMs: SPREAD_MS, random: () => 0.5 });
+    const waits: number[] = [];
+    rig.pass(rig.core.nextDeadlineMs());
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const waitMs = rig.core.nextDeadlineMs() - rig.nowMs;
+      waits.push(waitMs);
+      rig.pass(waitMs);
+    }
+    expect(new Set(waits.slice(0, 16).map(Math.round))).toEqual(new Set([0.75 * HEARTBEAT_MS]));
+    expect(Math.round(waits[19])).toBe(HEARTBEAT_MS + SPREAD_MS / 2);
   });
 });
 
@@ -290,6 +384,27 @@ describe('what is durable', () => {
     expect(ofKind(rig.takeSent(), 'append-response').map(({ term, index }) => [term, index])).toEqual([
       [3, 2],
     ]);
+  });
+
+  it('what a majority committed may be compacted before the own disk has it, and is neither lost nor counted', () => {
+    const rig = leader();
+    rig.isDiskFast = false;
+    rig.propose('x');
+    rig.propose('y');
+    for (let i = 0; i < 4; i++) {
+      rig.pass(HEARTBEAT_MS);
+      const sent = rig.takeSent();
+      agree(rig, 2, sent);
+      agree(rig, 3, sent);
+    }
+    expect([rig.core.commitIndex, rig.disk.recover().entries.length]).toEqual([3, 1]);
+    rig.core.compact(3);
+    expect([rig.core.firstIndex, rig.core.lastIndex]).toEqual([4, 3]);
+    rig.propose('z');
+    for (let i = 0; i < 3; i++) rig.persist();
+    expect(rig.disk.recover().entries.map(({ index }) => index)).toEqual([1, 2, 3, 4]);
+    rig.restart();
+    expect([rig.core.lastIndex, rig.core.firstIndex]).toEqual([4, 1]);
   });
 
   it('#12: nor does the leader count itself by it', () => {

@@ -228,10 +228,13 @@ describe('§5.2 Leader election', () => {
     expect([rig.core.role, rig.core.term]).toEqual(['candidate', 2]);
   });
 
-  it('election timeouts are chosen randomly from a fixed interval', () => {
+  it('election timeouts are chosen randomly from a fixed interval, each member in a part of its own', () => {
     for (const draw of [0, 0.25, 0.999]) {
-      const rig = new Rig({ self: 1, voters: THREE, random: () => draw });
-      expect(rig.core.nextDeadlineMs()).toBeCloseTo(400 + draw * 200);
+      const waits = THREE.map((self) => {
+        const rig = new Rig({ self, voters: THREE, electionSpreadMs: 300, random: () => draw });
+        return rig.core.nextDeadlineMs();
+      });
+      expect(waits).toEqual([0, 100, 200].map((turnMs) => ELECTION_MS + turnMs + draw * 50));
     }
   });
 });

@@ -18,8 +18,8 @@ import { SimDisk } from '../sim/raft/disk.ts';
 
 export const ELECTION_MS = 400;
 export const HEARTBEAT_MS = 60;
-/** With `random` at 0 the election timeout is ELECTION_MS exactly. */
-const SPREAD_MS = 200;
+/** Without a spread the election timeout is ELECTION_MS exactly, whoever's turn it is. */
+const SPREAD_MS = 0;
 const SNAPSHOT_ID = 1000;
 
 export interface RigOptions extends Partial<RaftConfig> {
@@ -195,6 +195,7 @@ export class Rig {
         heartbeatIntervalMs: HEARTBEAT_MS,
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
+        startHoldMs: ELECTION_MS,
         leaseRatio: 0.9,
         maxEntriesPerMessage: 64,
         maxBytesPerMessage: 4096,

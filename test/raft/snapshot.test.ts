@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { SnapshotChunk, SnapshotMeta, SnapshotWanted } from '../../src/raft/types.ts';
-import { accepted, append, heard, heartbeat, ofKind, voteResponse } from './messages.ts';
+import { accepted, append, heard, heartbeat, ofKind, vote, voteResponse } from './messages.ts';
 import { ELECTION_MS, HEARTBEAT_MS, Rig, entriesOf, restoredWith } from './rig.ts';
 
 /** §7: member 1 receives, or sends, a snapshot of twelve bytes in chunks of four. */
@@ -106,6 +106,19 @@ describe('§7 a follower that receives a snapshot', () => {
     expect(commits).toEqual([3, 3, 3, 4]);
   });
 
+  it('an answer about a log that the snapshot replaced makes nothing durable beyond it, before anything follows it', () => {
+    const rig = receiver();
+    rig.isDiskFast = false;
+    rig.step(append({ term: 1, entries: entriesOf([1, 1, 1, 1, 1]) }));
+    for (const offset of [0, 4, 8]) rig.step(chunk(offset));
+    for (let i = 0; i < 3; i++) rig.persist();
+    expect([rig.core.lastIndex, rig.core.commitIndex]).toEqual([3, 3]);
+    rig.step(append({ term: 2, prevIndex: 3, prevTerm: 2, entries: entriesOf([2, 2], 4), commit: 5 }));
+    rig.restart();
+    // The write of 4 and 5 was lost: no hint on the disk says that they are committed.
+    expect([rig.core.lastIndex, rig.core.commitIndex]).toEqual([3, 3]);
+  });
+
   it('while it is being installed nothing is appended or applied; heartbeats are answered', () => {
     const rig = receiver([1, 1]);
     rig.isInstallFast = false;
@@ -130,6 +143,22 @@ describe('§7 a follower that receives a snapshot', () => {
     expect(rig.core.role).toBe('candidate');
     for (const offset of [0, 4, 8]) rig.step(chunk(offset));
     expect([rig.core.role, rig.core.leader, rig.core.commitIndex]).toEqual(['follower', 2, 3]);
+  });
+
+  it('a snapshot that reached the disk before the term that its entries came in restores that term', () => {
+    const rig = receiver([1]);
+    rig.isDiskFast = false;
+    rig.step(append({ term: 5, prevIndex: 1, prevTerm: 1, entries: entriesOf([5], 2), commit: 2 }));
+    rig.snapshot();
+    rig.restart();
+    expect([rig.core.term, rig.core.commitIndex, rig.core.lastIndex]).toEqual([5, 2, 2]);
+    // It is on disk before anything is answered in it, and the vote of it was never given.
+    rig.nowMs += ELECTION_MS;
+    rig.step(vote({ from: 3, term: 5, lastIndex: 2, lastTerm: 5 }));
+    expect(ofKind(rig.takeSent(), 'vote-response')).toEqual([]);
+    rig.persist();
+    rig.persist();
+    expect(ofKind(rig.takeSent(), 'vote-response')).toMatchObject([{ granted: true, term: 5 }]);
   });
 
   it('after a restart the log goes on above it, whatever the disk still holds at its index', () => {

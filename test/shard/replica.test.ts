@@ -123,6 +123,22 @@ describe('time of reads', () => {
     expect(read(rig, 'alone', 'get', 'm').text).toBe('$-1\r\n');
   });
 
+  it('by ReadIndex is that of the round that confirmed them, however late they are answered', () => {
+    const rig = newRig();
+    giveLease(rig);
+    write(rig, 'set', 'k', 'v', 'PXAT', '5000');
+    rig.replica.seal(rig.now);
+    commit(rig, 1);
+    rig.raft.leaseUntilMonotonicMs = 0;
+    const early = read(rig, 'alone', 'get', 'k');
+    rig.now.monotonicMs += 10_000;
+    rig.replica.advance([], [rig.raft.confirmed(2, 5000)], false, rig.now);
+    expect(early.text).toBe('$1\r\nv\r\n');
+    const late = read(rig, 'alone', 'get', 'k');
+    rig.replica.advance([], [rig.raft.confirmed(2, 5001)], false, rig.now);
+    expect(late.text).toBe('$-1\r\n');
+  });
+
   it('above the synced ceiling: neither reads nor writes are taken', () => {
     const rig = newRig();
     giveLease(rig);

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
 import { runHistories } from './node/histories.ts';
+import { reportFailover } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 2000;
@@ -9,8 +10,9 @@ const DEFAULT_SEEDS = 2000;
 const CONVERSATION_ROUNDS = 3;
 
 /**
- * `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails. `--nodes`: of whole nodes and their clients,
- * instead of the members of one group.
+ * `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails (`--first`: none after that). `--nodes`: of whole nodes
+ * and their clients, instead of the members of one group.
+ * `--failover`, with `--seeds` and `--from`: how long a group of three or five is without a leader.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -19,15 +21,21 @@ async function main(): Promise<void> {
       seeds: { type: 'string' },
       from: { type: 'string' },
       nodes: { type: 'boolean' },
+      failover: { type: 'boolean' },
+      first: { type: 'boolean' },
     },
   });
   const from = Number(values.seed ?? values.from ?? 1);
   const count = values.seed === undefined ? Number(values.seeds ?? DEFAULT_SEEDS) : 1;
+  if (values.failover === true) {
+    reportFailover(from, count);
+    return;
+  }
   const failed =
     values.nodes === true
       ? await runNodes(from, count)
       : values.seed === undefined
-        ? runMany(from, count)
+        ? runMany(from, count, values.first === true)
         : runOne(from);
   process.exitCode = failed ? 1 : 0;
 }
@@ -39,7 +47,7 @@ function runOne(seed: number): boolean {
   return failure !== null;
 }
 
-function runMany(from: number, count: number): boolean {
+function runMany(from: number, count: number, isFirstEnough: boolean): boolean {
   const totals = new Map<string, number>();
   let failures = 0;
   let events = 0;
@@ -52,6 +60,7 @@ function runMany(from: number, count: number): boolean {
     if (result.failure === null) continue;
     failures++;
     console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
+    if (isFirstEnough) break;
   }
   console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
   console.log(`${count} seeds from ${from}: ${failures} failed, ${events} events`);

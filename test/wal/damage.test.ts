@@ -7,6 +7,8 @@ import { entriesOf, entryOf, flush, SimulatedWorld } from './world.ts';
 
 const GROUP = 7;
 const RECORD_BYTES = 48 + 80;
+/** A segment's header, and the hard state and ceiling that it says again. */
+const BEGINNING_BYTES = 48 + 48 + 24 + 48 + 8;
 /** Of a record. */
 const MAGIC = 0x4c574f54;
 const MEMBERSHIP = { voters: [1], votersOld: [], learners: [] };
@@ -71,10 +73,16 @@ describe('a flipped bit', () => {
     expect(outcomes.same).toBeGreaterThan(5);
   });
 
-  /** Strides that meet every field of every kind of header, and payloads, over all of a file. */
+  /** Every byte of what each file of the log begins with (header, hard state, ceiling), and strides that meet all kinds of fields. */
   function placesToFlip(path: string, sizeBytes: number): number[] {
-    const stride = path.startsWith('/data/log/') ? 419 : path.endsWith('.snapshot') ? 193 : 11;
-    return Array.from({ length: Math.ceil(sizeBytes / stride) }, (_, i) => i * stride);
+    const isLog = path.startsWith('/data/log/');
+    const stride = isLog ? 419 : path.endsWith('.snapshot') ? 193 : 11;
+    const dense = isLog ? Math.min(BEGINNING_BYTES, sizeBytes) : 0;
+    const sparse = Math.ceil((sizeBytes - dense) / stride);
+    return [
+      ...Array.from({ length: dense }, (_, i) => i),
+      ...Array.from({ length: sparse }, (_, i) => dense + i * stride),
+    ];
   }
 
   async function outcomeOf(world: SimulatedWorld, path: string): Promise<'refused' | 'cut' | 'same'> {
@@ -143,6 +151,18 @@ describe('records of an earlier life (history 20)', () => {
     opened = await world.open();
     expect(placesIn(opened)).toEqual([`1/${last}`]);
     expect(opened.recovery.tornBytes).toBe(0);
+  });
+
+  it('are not believed under the header of another: a torn write may leave an old payload there', async () => {
+    const world = new SimulatedWorld(11);
+    const opened = await world.open();
+    await writeOneByOne(world, opened, entriesOf(1, 1, 6));
+    await world.kill();
+    const bytes = Buffer.from(world.machineDisk.content(logPath(1))!);
+    // Whole and sound, of the same size and place, but not the one that the header was written for.
+    entryOf(1, 6, 40, 99).bytes.copy(bytes, 48 + 5 * RECORD_BYTES + 48);
+    world.machineDisk.replaceContent(logPath(1), bytes);
+    expect(entriesIn(await world.open())).toEqual(entriesOf(1, 1, 5));
   });
 
   it('are not believed behind a tail that was cut, though they lie where they say', async () => {
@@ -244,5 +264,29 @@ describe('counted though not durable (history 8)', () => {
     const { recovery } = await world.open();
     expect(recovery.groups.get(8)?.hardState).toEqual({ term: 5, vote: 1, commit: 0 });
     expect(recovery.groups.get(GROUP)?.entries).toHaveLength(40);
+  });
+
+  it('an old file is not recycled when of the new one only the header has reached the disk', async () => {
+    const world = new SimulatedWorld(12);
+    const opened = await world.open();
+    opened.wal.stageHardState(8, { term: 5, vote: 1, commit: 0 });
+    await writeOneByOne(world, opened, entriesOf(1, 1, 40));
+    const meta = { index: 40, term: 1, membership: MEMBERSHIP };
+    const writer = await world.settle(opened.snapshots.create(GROUP, meta));
+    await world.settle(writer.commit());
+    await world.scheduler.runUntil(() => false);
+    const spare = world.machineDisk.content(logPath(2))!.slice();
+    world.machineDisk.syncMs = 1000;
+    opened.wal.stageEntries(GROUP, entriesOf(1, 41, 70));
+    opened.wal.flush(() => expect.unreachable('the machine stops before the sync is done'));
+    spare.set(world.machineDisk.content(logPath(2))!.subarray(0, 48));
+    world.machineDisk.syncMs = 0.1;
+    world.stop('lost');
+    world.machineDisk.replaceContent(logPath(2), spare);
+    await world.open();
+    await world.scheduler.runUntil(() => false);
+    world.stop('lost');
+    const { recovery } = await world.open();
+    expect(recovery.groups.get(8)?.hardState).toEqual({ term: 5, vote: 1, commit: 0 });
   });
 });

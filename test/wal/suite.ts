@@ -50,7 +50,13 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
 
     it('begins empty, with start 1', async () => {
       const { recovery, wal } = await world.open();
-      expect(recovery).toEqual({ groups: new Map(), start: 1, timeCeilingMs: 0, tornBytes: 0 });
+      expect(recovery).toEqual({
+        groups: new Map(),
+        start: 1,
+        timeCeilingMs: 0,
+        promiseMs: 0,
+        tornBytes: 0,
+      });
       expect(wal.durability).toBe('fsync');
       let durable = false;
       wal.flush(() => {
@@ -89,6 +95,21 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
       expect(opened.recovery).toMatchObject({ start: 3, timeCeilingMs: 900 });
       opened = await killed();
       expect(opened.recovery.start).toBe(4);
+    });
+
+    it('remembers the longest promise that earlier starts may have given, until one in good order has lasted for as long', async () => {
+      await world.open({ promiseMs: 60_000 });
+      let opened = await killed({ promiseMs: 1 });
+      expect(opened.recovery.promiseMs).toBe(60_000);
+      opened = await killed({ promiseMs: 2 });
+      expect(opened.recovery.promiseMs).toBe(60_000);
+      await world.settle(opened.wal.close(0));
+      opened = await world.open({ promiseMs: 2 });
+      expect(opened.recovery.promiseMs).toBe(60_000);
+      world.aheadMs += 60_000;
+      await world.settle(opened.wal.close(0));
+      opened = await world.open({ promiseMs: 2 });
+      expect(opened.recovery.promiseMs).toBe(2);
     });
 
     it('calls back in the order of the calls, once durable', async () => {

@@ -30,6 +30,8 @@ export interface World {
   bootId: string;
   /** Errors handed to onFailure. */
   readonly failures: Error[];
+  /** What the WAL's clock is ahead of the world's. */
+  aheadMs: number;
   disk(): Disk;
   open(settings?: Partial<WalSettings>): Promise<OpenedWal>;
   /** The process dies as by kill -9. */
@@ -45,6 +47,7 @@ export type MakeWorld = () => Promise<World>;
 abstract class BaseWorld {
   bootId = 'boot-1';
   readonly failures: Error[] = [];
+  aheadMs = 0;
   abstract readonly directory: string;
 
   protected opening(
@@ -53,8 +56,10 @@ abstract class BaseWorld {
     random: Random,
     settings: Partial<WalSettings>,
   ): Promise<OpenedWal> {
+    const clock = this.clock();
+    const ahead = { monotonicMs: () => clock.monotonicMs() + this.aheadMs };
     return openWal(
-      { disk, timers, random, clock: this.clock(), machine: { bootId: this.bootId } },
+      { disk, timers, random, clock: ahead, machine: { bootId: this.bootId } },
       {
         directory: this.directory,
         durability: 'fsync',

@@ -188,7 +188,8 @@ describe('a replica that was away', () => {
     cluster.crash(2);
     const value = Buffer.alloc(1024 * 1024, 'x');
     for (let i = 0; i < 60; i++) expect(await client.ask('set', `{tag}${i % 20}`, value)).toBe('+OK\r\n');
-    await cluster.pass(4000);
+    // Longer than the log is kept for a peer that has fallen silent.
+    await cluster.pass(8000);
     await cluster.start(2);
     await cluster.until(() => cluster.nodes[2].running?.ready === true);
     await cluster.pass(5000);

@@ -40,6 +40,8 @@ export class SimMember {
   machine = new CounterMachine();
   isUp = false;
   isPaused = false;
+  /** How often it has been paused. */
+  pauses = 0;
   private readonly world: World;
   private readonly rate: number;
   private readonly wallRate: number;
@@ -84,6 +86,11 @@ export class SimMember {
     return this.isUp ? this.core.term : 0;
   }
 
+  /** Leads, and has committed an entry of its own term. */
+  get isServing(): boolean {
+    return this.isUp && !this.isPaused && this.core.readable;
+  }
+
   get commitIndex(): number {
     return this.isUp ? this.core.commitIndex : 0;
   }
@@ -126,6 +133,7 @@ export class SimMember {
         heartbeatIntervalMs: HEARTBEAT_MS,
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
+        startHoldMs: ELECTION_MS,
         leaseRatio: LEASE_RATIO,
         maxEntriesPerMessage: world.options.entriesPerMessage,
         maxBytesPerMessage: 200,
@@ -162,6 +170,7 @@ export class SimMember {
 
   pause(): void {
     this.isPaused = true;
+    this.pauses++;
     this.trace('is paused');
   }
 
@@ -360,7 +369,7 @@ export class SimMember {
     const membership: Membership = this.core.membership;
     const meta = { index: this.machine.index, term: this.machine.term, membership };
     const data = this.machine.save();
-    this.later(this.world.diskDelay() * 2, () => {
+    this.later(this.world.random.between(0, 2) * this.world.diskDelay(), () => {
       this.isSnapshotting = false;
       if ((this.disk.snapshot?.meta.index ?? 0) >= meta.index) return;
       this.disk.snapshot = { meta, data };

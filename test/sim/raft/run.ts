@@ -58,7 +58,7 @@ function hasProgress({ acknowledgedIndex, members }: World, target: number): boo
   return acknowledgedIndex >= target && members.every(({ machine }) => machine.index >= target);
 }
 
-function startClients(world: World): void {
+export function startClients(world: World): void {
   const { options, random, schedule } = world;
   const next = (): void => {
     schedule.after(random.between(0, 2 * options.clientEveryMs), () => {

@@ -1,0 +1,13 @@
+/** A rule taken away from the sources on purpose, and what has to notice it. */
+export interface Mutant {
+  /** The rule that is broken, and where it comes from: correctness.md 1.2 as #n, histories.md as history n. */
+  rule: string;
+  file: string;
+  /** Stands in the file exactly once. */
+  find: string;
+  put: string;
+  /** The simulation of members finds it within so many seeds from 1 on. */
+  seeds?: number;
+  /** Test files of which one fails. */
+  tests?: readonly string[];
+}

@@ -1,0 +1,5 @@
+import type { Mutant } from './mutant.ts';
+import { RAFT_MUTANTS } from './raft.ts';
+import { WAL_MUTANTS } from './wal.ts';
+
+export const MUTANTS: readonly Mutant[] = [...RAFT_MUTANTS, ...WAL_MUTANTS];

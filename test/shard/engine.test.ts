@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+
+import { SimulatedClock, SimulatedTimers } from '../../src/env/sim/clock.ts';
+import { Scheduler } from '../../src/env/sim/scheduler.ts';
+import { createRaft } from '../../src/raft/raft.ts';
+import type { Message } from '../../src/raft/types.ts';
+import { Engine } from '../../src/shard/engine.ts';
+import { LogTime } from '../../src/shard/log-time.ts';
+import { Replica } from '../../src/shard/replica.ts';
+import type { Wal } from '../../src/wal/types.ts';
+import { heartbeat, ofKind, voteResponse } from '../raft/messages.ts';
+import { lookup, newMachine } from './fake-raft.ts';
+
+const ELECTION_MS = 400;
+const CEILING_MS = 5000;
+
+/** One follower of three, whose log is durable at once and whose ceilings are synced when the test says. */
+function newRig() {
+  const scheduler = new Scheduler();
+  const sent: Message[] = [];
+  const ceilings: { timeMs: number; synced: () => void }[] = [];
+  const wal = {
+    stageEntries: () => undefined,
+    stageHardState: () => undefined,
+    stageTimeCeiling: (timeMs: number, synced: () => void) => ceilings.push({ timeMs, synced }),
+    flush: (durable: () => void) => durable(),
+  } as unknown as Wal;
+  const clock = new SimulatedClock(scheduler, { rate: 1, wallMs: 0 });
+  const engine = new Engine(clock, new SimulatedTimers(scheduler), wal, CEILING_MS, {
+    send: (message) => sent.push(message),
+    beforeSeal: () => undefined,
+    snapshots: () => undefined,
+    flush: () => undefined,
+    maintain: () => undefined,
+    fatal: (error) => {
+      throw error;
+    },
+  });
+  const time = new LogTime({ leaseMs: 0.9 * ELECTION_MS, ceilingMs: () => engine.ceilingMs }, 0);
+  const membership = { voters: [1, 2, 3], votersOld: [], learners: [] };
+  const raft = createRaft(
+    {
+      group: 1,
+      self: 1,
+      membership,
+      preferredLeader: 0,
+      heartbeatIntervalMs: 60,
+      electionTimeoutMs: ELECTION_MS,
+      electionSpreadMs: 0,
+      startHoldMs: ELECTION_MS,
+      leaseRatio: 0.9,
+      maxEntriesPerMessage: 16,
+      maxBytesPerMessage: 4096,
+      maxMessagesInFlight: 4,
+      maxBytesInFlight: 8192,
+      maxUncommittedBytes: 4096,
+      maxSnapshotChunkBytes: 64,
+      random: () => 0,
+      timekeeper: time,
+    },
+    { hardState: { term: 0, vote: 0, commit: 0 }, snapshot: { index: 0, term: 0, membership }, entries: [] },
+    engine.readClock(),
+  );
+  const replica = new Replica(1, raft, newMachine(), time, lookup, () => 0);
+  engine.add(replica);
+  engine.wake();
+  const run = (ms: number): void => scheduler.advance(ms);
+  return { engine, raft, replica, time, sent, ceilings, run };
+}
+
+describe('a time above the synced ceiling', () => {
+  it('is not acknowledged before a higher one is synced, and then at once', () => {
+    const { engine, raft, replica, time, sent, ceilings, run } = newRig();
+    engine.readClock();
+    engine.step(replica, heartbeat({ from: 2, timeMs: CEILING_MS + 1 }));
+    run(1);
+    expect([sent, raft.leader, time.highestMs()]).toEqual([[], 0, 0]);
+    ceilings[0].synced();
+    run(1);
+    expect(ceilings[0].timeMs).toBeGreaterThan(CEILING_MS + 1);
+    expect(ofKind(sent, 'heartbeat-response').length).toBe(1);
+    expect([raft.leader, time.highestMs()]).toEqual([2, CEILING_MS + 1]);
+  });
+
+  it('is not told before either: what a new leader sends first goes out as soon as it may', () => {
+    const { engine, raft, replica, sent, ceilings, run } = newRig();
+    run(ELECTION_MS);
+    engine.readClock();
+    engine.step(replica, voteResponse({ from: 2, term: 1, pre: true }));
+    run(1);
+    engine.readClock();
+    engine.step(replica, voteResponse({ from: 2, term: 1, timeSeenMs: CEILING_MS }));
+    run(1);
+    expect(raft.role).toBe('leader');
+    expect(ofKind(sent, 'append')).toEqual([]);
+    ceilings[0].synced();
+    run(1);
+    expect(ofKind(sent, 'append').map(({ to }) => to)).toEqual([2, 3]);
+  });
+});
