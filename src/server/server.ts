@@ -48,6 +48,7 @@ export class WriterPool {
 
 export interface ServerSettings {
   readonly maxclients: number;
+  readonly requirepass: string;
   readonly outputBufferLimitBytes: number;
   readonly slowlogSlowerThanUs: number;
   readonly idleTimeoutSeconds: number;
@@ -61,7 +62,6 @@ export interface ServerDeps {
   log: Log;
   random: () => number;
   readerLimits: ReaderLimits;
-  passwordRequired: boolean;
   /** Read at each use: some change while the node runs. */
   settings: ServerSettings;
   slowLog: SlowLogRing;
@@ -74,7 +74,6 @@ export class ClientServer implements WalkHost {
   readonly table: CommandTable;
   readonly router: Router;
   readonly readerLimits: ReaderLimits;
-  readonly passwordRequired: boolean;
   readonly writers = new WriterPool();
   readonly scratch = new ReplyWriter();
   readonly statistics: Statistics;
@@ -98,13 +97,16 @@ export class ClientServer implements WalkHost {
     this.table = deps.table;
     this.router = deps.router;
     this.readerLimits = deps.readerLimits;
-    this.passwordRequired = deps.passwordRequired;
     this.numbers = compileCommands(deps.table.rows);
     this.statistics = new Statistics(deps.table.rows);
   }
 
   get now(): Instant {
     return this.deps.engine.now;
+  }
+
+  get passwordRequired(): boolean {
+    return this.deps.settings.requirepass !== '';
   }
 
   get outputLimitBytes(): number {
