@@ -1,15 +1,17 @@
 /** CONFIG: the settings by their Redis names. */
 import { keyword, restOf, utf8Argument } from './local-arguments.ts';
 import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
-import { wrongArity } from './error-texts.ts';
+import { SYNTAX } from './error-texts.ts';
 import { ADMIN_CATEGORIES, ADMIN_FLAGS, container, helpCommand, localCommand } from './local-row.ts';
 import { matchesPattern } from './text-pattern.ts';
 import type { LocalCommand } from './types.ts';
 
 const HAS_WILDCARD = /[*?[]/;
 
-function get({ args, reply, node }: LocalContext): void {
+function get({ args, reply, session, node }: LocalContext): void {
   const known = knownSettings(node);
+  // On the redirect port the node is one of a Redis Cluster, as INFO says there.
+  if (session.port === 'redirect') known.set('cluster-enabled', 'yes');
   const chosen = new Map<string, string>();
   for (const pattern of restOf(args, 2)) {
     const lower = pattern.toLowerCase();
@@ -35,7 +37,7 @@ function knownSettings(node: NodeView): Map<string, string> {
 
 function set({ args, reply, node }: LocalContext): void {
   if (args.count % 2 !== 0) {
-    reply.error(wrongArity('config|set'));
+    reply.error(SYNTAX);
     return;
   }
   const pairs: Setting[] = [];

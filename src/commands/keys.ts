@@ -1,7 +1,7 @@
 /** The rows of the commands on keys of any type, and those on many keys at once. */
 import { NO_REF, ValueType } from '../store/types.ts';
 import { SYNTAX } from './error-texts.ts';
-import { copy, rename, renamenx } from './key-copy.ts';
+import { copy, copyRefusalInCluster, rename, renamenx } from './key-copy.ts';
 import {
   expire,
   expireat,
@@ -57,7 +57,10 @@ export const KEYS: readonly CommandRow[] = [
   keyCommand('persist', 2, FAST_WRITE, KEYSPACE, ONE_KEY, persist),
   keyCommand('rename', 3, WRITE, KEYSPACE, TWO_KEYS, rename),
   keyCommand('renamenx', 3, FAST_WRITE, KEYSPACE, TWO_KEYS, renamenx),
-  keyCommand('copy', -3, GROWING, KEYSPACE, TWO_KEYS, copy),
+  {
+    ...keyCommand('copy', -3, GROWING, KEYSPACE, TWO_KEYS, copy),
+    clusterRefusal: copyRefusalInCluster,
+  },
   keyCommand('randomkey', 1, READ, KEYSPACE, NO_KEYS, randomkey, { by: 'random' }),
   keyCommand('keys', 2, READ, DANGEROUS, NO_KEYS, keys, { by: 'shards', merge: 'concat' }),
   keyCommand('scan', -2, READ, KEYSPACE, NO_KEYS, scan, { by: 'scan' }),

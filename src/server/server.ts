@@ -187,11 +187,7 @@ export class ClientServer implements WalkHost {
 
   private runOn(connection: Connection, command: CompiledCommand, args: Args, slot: number): void {
     const way = this.router.wayOfSlot(slot);
-    if (connection.port === 'redirect' && way.leader !== null && way.leader !== this.deps.self) {
-      this.statistics.redirected += 1;
-      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(way.leader)}`);
-      return;
-    }
+    if (connection.port === 'redirect' && this.refusesInCluster(connection, command, args, slot, way)) return;
     if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {
       this.readNow(connection, command, args, slot, way);
       return;
@@ -205,6 +201,24 @@ export class ClientServer implements WalkHost {
     } else this.statistics.reads += 1;
     const { db, protocol } = connection;
     this.router.submit(request, connection, way, command, args, db, protocol === 3, slot, rides);
+  }
+
+  /** What a node of Redis Cluster answers instead of running the command. */
+  private refusesInCluster(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    slot: number,
+    way: ShardWay,
+  ): boolean {
+    if (way.leader !== null && way.leader !== this.deps.self) {
+      this.statistics.redirected += 1;
+      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(way.leader)}`);
+      return true;
+    }
+    const refusal = command.row.clusterRefusal?.(args) ?? null;
+    if (refusal !== null) this.reject(connection, command, refusal);
+    return refusal !== null;
   }
 
   private readNow(
