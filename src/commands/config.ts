@@ -1,4 +1,5 @@
 /** CONFIG: the settings by their Redis names. */
+import { documented } from './documented.ts';
 import { keyword, restOf, utf8Argument } from './local-arguments.ts';
 import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
 import { SYNTAX } from './error-texts.ts';
@@ -87,11 +88,21 @@ const HELP = [
   '    Refused: there is no file to write.',
 ];
 
-export const configCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+config 2.0.0 Looks at settings and changes them.
+config|get 2.0.0 Returns settings by patterns.
+config|help 5.0.0 Lists the subcommands.
+config|resetstat 2.0.0 Starts the counters of INFO anew.
+config|rewrite 2.8.0 Writes the settings to a file; not offered.
+config|set 2.0.0 Changes settings of the node.`,
+};
+
+export const configCommands: readonly LocalCommand[] = documented(DOCS, [
   container('config'),
   localCommand('config|get', -3, ADMIN_FLAGS, ADMIN_CATEGORIES, get),
   helpCommand('config', HELP),
   localCommand('config|resetstat', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, resetStat),
   localCommand('config|rewrite', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, rewrite),
   localCommand('config|set', -4, ADMIN_FLAGS, ADMIN_CATEGORIES, set),
-];
+]);
