@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import type { Settings } from '../settings/rows.ts';
 
 /** For the log, snapshots, ports, other nodes, those who scrape, and Node.js itself. */
-const KEPT_FILES = 128;
+const KEPT_FILES = 256;
 
 /** The clients that a process which may open so many files can serve. */
 export function clientsFor(openFilesMost: number): number {

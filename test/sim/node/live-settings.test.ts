@@ -9,7 +9,7 @@ const NO_AUTH = '-NOAUTH Authentication required.\r\n';
 describe('maxclients', () => {
   it('leaves the node the files that it needs itself', async () => {
     const cluster = new SimCluster(33, 1);
-    cluster.openFilesMost = 140;
+    cluster.openFilesMost = 268;
     await cluster.startAll();
     expect(cluster.events.get('maxclients-lowered')).toBe(1);
     const clients = Array.from({ length: 12 }, () => cluster.client(0));
