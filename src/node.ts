@@ -16,6 +16,7 @@ import { ClientPorts } from './server/client-ports.ts';
 import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
+import { fitMaxclients } from './server/open-files.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { News } from './server/news.ts';
@@ -128,6 +129,7 @@ class Node implements RunningNode, MeshHandler {
   async start(): Promise<void> {
     const { env, settings } = this;
     const host = settings.bind;
+    fitMaxclients(settings, env.machine.openFilesMost, this.log);
     try {
       // The ports first: one that is taken is told before anything on disk changes.
       await this.ports.listen(env.network, {
@@ -365,10 +367,13 @@ class Node implements RunningNode, MeshHandler {
       random: () => env.random.uint32(),
       readerLimits: {
         ...DEFAULT_READER_LIMITS,
-        bulkMaxBytes: settings.protoMaxBulkLenBytes,
-        commandMaxBytes: settings.queryBufferLimitBytes,
+        get bulkMaxBytes() {
+          return settings.protoMaxBulkLenBytes;
+        },
+        get commandMaxBytes() {
+          return settings.queryBufferLimitBytes;
+        },
       },
-      passwordRequired: settings.requirepass !== '',
       settings,
       slowLog,
       self,
@@ -459,11 +464,10 @@ class Node implements RunningNode, MeshHandler {
       replicas: parts.replicas,
       slowLog: parts.slowLog,
       pubsub: parts.pubsub,
-      settings: liveSettings(settings, env.machine.memoryBytes, (keys) => {
+      settings: liveSettings(settings, env.machine, (keys) => {
         this.log.info('settings-changed', { settings: keys });
       }),
-      password: settings.requirepass,
-      samePassword: (a, b) => this.surroundings.sameSecret(a, b),
+      isPassword: (given) => this.surroundings.sameSecret(given, settings.requirepass),
       isReady: () => isReady(parts),
       figures: (port) => readFigures(parts, port),
       resetStatistics: () => parts.server.statistics.reset(),

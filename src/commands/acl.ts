@@ -1,4 +1,5 @@
 /** ACL, as far as tools read it: there is one user, `default`, who may do all; with `requirepass` it takes the password to be it. */
+import { documented } from './documented.ts';
 import { restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
 import { SYNTAX } from './error-texts.ts';
@@ -102,7 +103,18 @@ const HELP = [
   '    Return the name of the user of this connection.',
 ];
 
-export const aclCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+acl 6.0.0 Looks at users and categories.
+acl|cat 6.0.0 Returns the categories of commands, or the commands of one.
+acl|getuser 6.0.0 Returns what a user may do.
+acl|help 6.0.0 Lists the subcommands.
+acl|list 6.0.0 Returns the users as lines of a configuration.
+acl|users 6.0.0 Returns the names of the users.
+acl|whoami 6.0.0 Returns the user of the connection.`,
+};
+
+export const aclCommands: readonly LocalCommand[] = documented(DOCS, [
   container('acl'),
   localCommand('acl|cat', -2, OPEN_FLAGS, ['slow'], cat),
   localCommand('acl|getuser', 3, ADMIN_FLAGS, ADMIN_CATEGORIES, getUser),
@@ -110,4 +122,4 @@ export const aclCommands: readonly LocalCommand[] = [
   localCommand('acl|list', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, list),
   localCommand('acl|users', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, users),
   localCommand('acl|whoami', 2, OPEN_FLAGS, ['slow'], ({ reply, session }) => reply.bulkText(session.user)),
-];
+]);

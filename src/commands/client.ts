@@ -2,6 +2,7 @@
 import { clientInfo, clientList } from './client-list.ts';
 import { clientKill } from './client-kill.ts';
 import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
+import { documented } from './documented.ts';
 import { integerArgument, keyword } from './local-arguments.ts';
 import type { ClientSession, LocalContext } from './local-context.ts';
 import { NOT_AN_INTEGER, SYNTAX } from './error-texts.ts';
@@ -155,7 +156,30 @@ const HELP = [
 const OPEN = ['slow', 'connection'];
 const ADMIN = ['admin', 'slow', 'dangerous', 'connection'];
 
-export const clientCommands: readonly LocalCommand[] = [
+const DOCS = {
+  connection: `
+client 2.4.0 Looks at connections and changes them.
+client|caching 6.0.0 Tells which keys of the next command to track; tracking is not offered yet.
+client|getname 2.6.9 Returns the name of the connection.
+client|getredir 6.0.0 Returns which connection gets the invalidations.
+client|help 5.0.0 Lists the subcommands.
+client|id 5.0.0 Returns the number of the connection.
+client|info 6.2.0 Returns what is known of the connection.
+client|kill 2.4.0 Closes connections.
+client|list 2.4.0 Returns what is known of all connections of the node.
+client|no-evict 7.0.0 Keeps the connection when memory for clients runs out.
+client|no-touch 7.2.0 Leaves the access times of keys alone.
+client|pause 2.9.50 Holds the commands of all clients; not offered.
+client|reply 3.2.0 Switches replies on or off.
+client|setinfo 7.2.0 Tells the client library and its version.
+client|setname 2.6.9 Names the connection.
+client|tracking 6.0.0 Switches client-side caching; not offered yet.
+client|trackinginfo 6.2.0 Returns how the connection tracks keys.
+client|unblock 5.0.0 Ends the WAIT of another connection.
+client|unpause 6.2.0 Lets held commands go on.`,
+};
+
+export const clientCommands: readonly LocalCommand[] = documented(DOCS, [
   container('client'),
   localCommand('client|caching', 3, OPEN_FLAGS, OPEN, ({ reply }) => reply.error(NOT_TRACKING)),
   localCommand('client|getname', 2, OPEN_FLAGS, OPEN, getName),
@@ -175,4 +199,4 @@ export const clientCommands: readonly LocalCommand[] = [
   localCommand('client|trackinginfo', 2, OPEN_FLAGS, OPEN, trackingInfo),
   localCommand('client|unblock', -3, ADMIN_FLAGS, ADMIN, unblock),
   localCommand('client|unpause', 2, ADMIN_FLAGS, ADMIN, ({ reply }) => reply.ok()),
-];
+]);

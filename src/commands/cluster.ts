@@ -1,6 +1,7 @@
 /** CLUSTER, READONLY, READWRITE and ASKING: on the redirect port; the client port is no cluster, and says where one is. */
 import { SLOT_COUNT } from '../topology/types.ts';
 import { infoText, nodesText, ownersOf, type Owner } from './cluster-text.ts';
+import { documented } from './documented.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
 import { NOT_AN_INTEGER } from './error-texts.ts';
@@ -194,7 +195,29 @@ function admin(name: string, arity: number, run: Run): LocalCommand {
 const myId: Run = ({ reply, node }) => reply.bulkText(node.nodeId);
 const help = helpCommand('cluster', HELP);
 
-export const clusterCommands: readonly LocalCommand[] = [
+const DOCS = {
+  cluster: `
+asking 3.0.0 Lets the next command in while its slot moves here.
+cluster 3.0.0 Tells which node leads which slots.
+cluster|count-failure-reports 3.0.0 Returns 0: nodes do not report each other.
+cluster|countkeysinslot 3.0.0 Counts the keys of a slot that the node leads.
+cluster|getkeysinslot 3.0.0 Returns keys of a slot that the node leads.
+cluster|help 5.0.0 Lists the subcommands.
+cluster|info 3.0.0 Returns the state of the cluster.
+cluster|keyslot 3.0.0 Returns the slot of a key.
+cluster|links 7.0.0 Returns the links to the other nodes.
+cluster|myid 3.0.0 Returns the id of the node.
+cluster|myshardid 7.2.0 Returns the id that groups a node with its replicas: its own.
+cluster|nodes 3.0.0 Returns the nodes with their slots, a line each.
+cluster|replicas 5.0.0 Returns no replicas: leaders alone serve.
+cluster|shards 7.0.0 Returns the nodes with their slots.
+cluster|slaves 3.0.0 Returns no replicas; REPLICAS by its old name.
+cluster|slots 3.0.0 Returns which node leads which slots.
+readonly 3.0.0 Allows reads from replicas; leaders alone serve.
+readwrite 3.0.0 Takes READONLY back.`,
+};
+
+export const clusterCommands: readonly LocalCommand[] = documented(DOCS, [
   container('cluster'),
   admin(
     'count-failure-reports',
@@ -225,4 +248,4 @@ export const clusterCommands: readonly LocalCommand[] = [
   localCommand('readonly', 1, FAST, ['fast', 'connection'], readMode(true)),
   localCommand('readwrite', 1, FAST, ['fast', 'connection'], readMode(false)),
   localCommand('asking', 1, ['fast'], ['fast', 'connection'], asking),
-];
+]);

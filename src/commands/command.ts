@@ -1,6 +1,6 @@
 /** COMMAND: the table, told to clients in Redis's shapes. */
-import { docOf } from './command-docs.ts';
 import { indexOf, rowOfCommand, takesArguments, type CommandIndex } from './command-index.ts';
+import { docOf, documented } from './documented.ts';
 import { keyRangesOf, tipsOf, type KeyRange } from './key-access.ts';
 import { keyword, restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
@@ -209,7 +209,19 @@ const HELP = [
 
 const CATEGORIES = ['slow', 'connection'];
 
-export const commandCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+command 2.8.13 Returns arity, flags and keys of all commands.
+command|count 2.8.13 Returns how many commands there are.
+command|docs 7.0.0 Returns a sentence about each command.
+command|getkeys 2.8.13 Returns the keys of a whole command.
+command|getkeysandflags 7.0.0 Returns the keys of a whole command and what is done with them.
+command|help 5.0.0 Lists the subcommands.
+command|info 2.8.13 Returns arity, flags and keys of commands.
+command|list 7.0.0 Returns the names of commands.`,
+};
+
+export const commandCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('command', -1, HELP_FLAGS, CATEGORIES, command),
   localCommand('command|count', 2, HELP_FLAGS, CATEGORIES, ({ reply, node }) =>
     reply.integer(indexOf(node.commands).top.length),
@@ -220,4 +232,4 @@ export const commandCommands: readonly LocalCommand[] = [
   helpCommand('command', HELP, CATEGORIES),
   localCommand('command|info', -2, HELP_FLAGS, CATEGORIES, info),
   localCommand('command|list', -2, HELP_FLAGS, CATEGORIES, list),
-];
+]);

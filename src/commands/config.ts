@@ -1,15 +1,18 @@
 /** CONFIG: the settings by their Redis names. */
+import { documented } from './documented.ts';
 import { keyword, restOf, utf8Argument } from './local-arguments.ts';
 import type { LocalContext, NodeView, Setting, SettingRefusal } from './local-context.ts';
-import { wrongArity } from './error-texts.ts';
+import { SYNTAX } from './error-texts.ts';
 import { ADMIN_CATEGORIES, ADMIN_FLAGS, container, helpCommand, localCommand } from './local-row.ts';
 import { matchesPattern } from './text-pattern.ts';
 import type { LocalCommand } from './types.ts';
 
 const HAS_WILDCARD = /[*?[]/;
 
-function get({ args, reply, node }: LocalContext): void {
+function get({ args, reply, session, node }: LocalContext): void {
   const known = knownSettings(node);
+  // On the redirect port the node is one of a Redis Cluster, as INFO says there.
+  if (session.port === 'redirect') known.set('cluster-enabled', 'yes');
   const chosen = new Map<string, string>();
   for (const pattern of restOf(args, 2)) {
     const lower = pattern.toLowerCase();
@@ -35,7 +38,7 @@ function knownSettings(node: NodeView): Map<string, string> {
 
 function set({ args, reply, node }: LocalContext): void {
   if (args.count % 2 !== 0) {
-    reply.error(wrongArity('config|set'));
+    reply.error(SYNTAX);
     return;
   }
   const pairs: Setting[] = [];
@@ -85,11 +88,21 @@ const HELP = [
   '    Refused: there is no file to write.',
 ];
 
-export const configCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+config 2.0.0 Looks at settings and changes them.
+config|get 2.0.0 Returns settings by patterns.
+config|help 5.0.0 Lists the subcommands.
+config|resetstat 2.0.0 Starts the counters of INFO anew.
+config|rewrite 2.8.0 Writes the settings to a file; not offered.
+config|set 2.0.0 Changes settings of the node.`,
+};
+
+export const configCommands: readonly LocalCommand[] = documented(DOCS, [
   container('config'),
   localCommand('config|get', -3, ADMIN_FLAGS, ADMIN_CATEGORIES, get),
   helpCommand('config', HELP),
   localCommand('config|resetstat', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, resetStat),
   localCommand('config|rewrite', 2, ADMIN_FLAGS, ADMIN_CATEGORIES, rewrite),
   localCommand('config|set', -4, ADMIN_FLAGS, ADMIN_CATEGORIES, set),
-];
+]);

@@ -1,6 +1,7 @@
 /** Connections: who it is, which protocol and database it speaks. */
 import { DATABASE_COUNT } from '../store/types.ts';
 import { isPrintableWord, NAME_REFUSED } from './client-name.ts';
+import { documented } from './documented.ts';
 import { subscriptionCount } from './gate.ts';
 import { integerArgument, keyword, utf8Argument } from './local-arguments.ts';
 import type { ClientSession, LocalContext, NodeView } from './local-context.ts';
@@ -166,7 +167,18 @@ const ENTRY_FLAGS: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fa
 const FAST: readonly CommandFlag[] = ['loading', 'stale', 'fast'];
 const CONNECTION = ['fast', 'connection'];
 
-export const connectionCommands: readonly LocalCommand[] = [
+const DOCS = {
+  connection: `
+auth 1.0.0 Authenticates the connection.
+echo 1.0.0 Returns its argument.
+hello 6.0.0 Chooses the protocol, authenticates and names the connection in one.
+ping 1.0.0 Answers.
+quit 1.0.0 Closes the connection.
+reset 6.2.0 Makes the connection as new.
+select 1.0.0 Chooses the database.`,
+};
+
+export const connectionCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('hello', -1, ENTRY_FLAGS, CONNECTION, hello),
   localCommand('auth', -2, ENTRY_FLAGS, CONNECTION, auth),
   localCommand('ping', -1, ['fast'], CONNECTION, ping),
@@ -174,4 +186,4 @@ export const connectionCommands: readonly LocalCommand[] = [
   localCommand('quit', -1, ENTRY_FLAGS, CONNECTION, quit),
   localCommand('reset', 1, ENTRY_FLAGS, CONNECTION, reset),
   localCommand('select', 2, FAST, CONNECTION, select),
-];
+]);

@@ -1,6 +1,7 @@
 /** The hash commands' rows, and those that walk through a whole hash. */
 import { Encoding, NO_REF, ValueType } from '../store/types.ts';
 import type { FieldVisitor } from '../store/types.ts';
+import { documented } from './documented.ts';
 import { hincrby, hincrbyfloat } from './hash-counters.ts';
 import { hdel, hexists, hget, hlen, hmget, hmset, hset, hsetnx, hstrlen } from './hash-fields.ts';
 import { hrandfield } from './hash-random.ts';
@@ -16,7 +17,27 @@ const FAST_WRITE: readonly CommandFlag[] = ['write', 'fast'];
 const FAST_GROWING: readonly CommandFlag[] = ['write', 'denyoom', 'fast'];
 const HASH = ['hash'] as const;
 
-export const HASHES: readonly KeyCommand[] = [
+const DOCS = {
+  hash: `
+hdel 2.0.0 Deletes fields of a hash.
+hexists 2.0.0 Tells whether a hash has a field.
+hget 2.0.0 Returns a field of a hash.
+hgetall 2.0.0 Returns all fields of a hash with their values.
+hincrby 2.0.0 Adds an amount to a field of a hash.
+hincrbyfloat 2.6.0 Adds a fraction to a field of a hash.
+hkeys 2.0.0 Returns the names of the fields of a hash.
+hlen 2.0.0 Returns how many fields a hash has.
+hmget 2.0.0 Returns several fields of a hash.
+hmset 2.0.0 Sets several fields of a hash; HSET by its old name.
+hrandfield 6.2.0 Returns fields of a hash picked at random.
+hscan 2.8.0 Goes through the fields of a hash bit by bit.
+hset 2.0.0 Sets fields of a hash.
+hsetnx 2.0.0 Sets a field of a hash when it is absent.
+hstrlen 3.2.0 Returns the length of a field of a hash.
+hvals 2.0.0 Returns the values of the fields of a hash.`,
+};
+
+export const HASHES: readonly KeyCommand[] = documented(DOCS, [
   keyCommand('hset', -4, FAST_GROWING, HASH, ONE_KEY, hset),
   keyCommand('hmset', -4, FAST_GROWING, HASH, ONE_KEY, hmset),
   keyCommand('hsetnx', 4, FAST_GROWING, HASH, ONE_KEY, hsetnx),
@@ -33,7 +54,7 @@ export const HASHES: readonly KeyCommand[] = [
   keyCommand('hincrbyfloat', 4, FAST_GROWING, HASH, ONE_KEY, hincrbyfloat),
   keyCommand('hscan', -3, READ, HASH, ONE_KEY, hscan),
   keyCommand('hrandfield', -2, READ, HASH, ONE_KEY, hrandfield),
-];
+]);
 
 function hgetall(context: KeyContext): void {
   const { keyspace, reply } = context;

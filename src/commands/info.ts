@@ -1,4 +1,5 @@
 /** INFO: the sections and fields that clients and tools read, by Redis's names. What Torc has no part of is left out or says so. */
+import { documented } from './documented.ts';
 import { INFO_SECTIONS, type InfoSection } from './info-sections.ts';
 import { restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
@@ -24,6 +25,11 @@ function wantedSections(names: readonly string[]): InfoSection[] {
   );
 }
 
-export const infoCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+info 1.0.0 Returns what the node counts and measures.`,
+};
+
+export const infoCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('info', -1, HELP_FLAGS, ['slow', 'dangerous'], info),
-];
+]);

@@ -1,4 +1,5 @@
 /** RENAME, RENAMENX and COPY: commands over two keys of one slot. */
+import type { Args } from '../resp/args.ts';
 import { parseInteger } from '../resp/number.ts';
 import { DATABASE_COUNT, NO_REF } from '../store/types.ts';
 import type { Ref } from '../store/types.ts';
@@ -7,6 +8,7 @@ import { findKey, readKey, slotOf, writeKey } from './lookup.ts';
 import type { KeyContext } from './types.ts';
 import { isWord, sameArgument } from './words.ts';
 
+const OTHER_DATABASE_IN_CLUSTER = 'ERR Copying to another database is not allowed in cluster mode';
 const DATABASE_OUT_OF_RANGE = 'ERR DB index is out of range';
 const INT_OUT_OF_RANGE = 'ERR value is out of range, value must between -2147483648 and 2147483647';
 const INT_MAX = 2147483647;
@@ -60,6 +62,17 @@ export function copy(context: KeyContext): void {
   const ref = findKey(context, SOURCE);
   keyspace.copy(ref, options.db, slotOf(context, TARGET), args.bytes, args.start[TARGET], args.end[TARGET]);
   reply.integer(1);
+}
+
+/** A cluster has one database. What is wrong with the arguments otherwise, the command itself says. */
+export function copyRefusalInCluster(args: Args): string | null {
+  for (let i = 3; i + 1 < args.count; i++) {
+    if (!isWord(args, i, 'db')) continue;
+    const db = parseInteger(args.bytes, args.start[i + 1], args.end[i + 1]);
+    if (db > 0 && db < DATABASE_COUNT) return OTHER_DATABASE_IN_CLUSTER;
+    i += 1;
+  }
+  return null;
 }
 
 interface CopyOptions {

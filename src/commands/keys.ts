@@ -1,7 +1,9 @@
 /** The rows of the commands on keys of any type, and those on many keys at once. */
 import { NO_REF, ValueType } from '../store/types.ts';
+import { documented } from './documented.ts';
+import { container } from './local-row.ts';
 import { SYNTAX } from './error-texts.ts';
-import { copy, rename, renamenx } from './key-copy.ts';
+import { copy, copyRefusalInCluster, rename, renamenx } from './key-copy.ts';
 import {
   expire,
   expireat,
@@ -40,7 +42,42 @@ const DANGEROUS = ['keyspace', 'dangerous'] as const;
 const COUNTED: Spread = { by: 'keys', merge: 'sum' };
 const FLUSHED: Spread = { by: 'shards', merge: 'ok' };
 
-export const KEYS: readonly CommandRow[] = [
+const DOCS = {
+  generic: `
+copy 6.2.0 Copies a value to another key.
+del 1.0.0 Deletes keys.
+exists 1.0.0 Counts those of the keys that are there.
+expire 1.0.0 Sets when a key expires, in seconds from now.
+expireat 1.2.0 Sets when a key expires, as a Unix time in seconds.
+expiretime 7.0.0 Returns when a key expires, as a Unix time in seconds.
+keys 1.0.0 Returns the keys that match a pattern.
+object 2.2.3 Looks into how a value is kept.
+object|encoding 2.2.3 Returns how a value is encoded.
+object|freq 4.0.0 Returns how often a key was accessed, on a logarithmic scale.
+object|help 6.2.0 Lists the subcommands.
+object|idletime 2.2.3 Returns the seconds since a key was last accessed.
+object|refcount 2.2.3 Returns how many references there are to a value.
+persist 2.2.0 Lets a key expire no more.
+pexpire 2.6.0 Sets when a key expires, in milliseconds from now.
+pexpireat 2.6.0 Sets when a key expires, as a Unix time in milliseconds.
+pexpiretime 7.0.0 Returns when a key expires, as a Unix time in milliseconds.
+pttl 2.6.0 Returns the milliseconds that a key still has.
+randomkey 1.0.0 Returns a key picked at random.
+rename 1.0.0 Renames a key, replacing what has the new name.
+renamenx 1.0.0 Renames a key when the new name is free.
+scan 2.8.0 Goes through the keys bit by bit.
+touch 3.2.1 Counts those of the keys that are there, and marks them as accessed.
+ttl 1.0.0 Returns the seconds that a key still has.
+type 1.0.0 Returns the type of a value.
+unlink 4.0.0 Deletes keys, and frees their memory later.`,
+  server: `
+dbsize 1.0.0 Returns how many keys the database has.
+flushall 1.0.0 Deletes all keys of all databases.
+flushdb 1.0.0 Deletes all keys of the database.
+memory|usage 4.0.0 Returns the bytes that a key accounts for.`,
+};
+
+export const KEYS: readonly CommandRow[] = documented<CommandRow>(DOCS, [
   keyCommand('del', -2, WRITE, KEYSPACE, ALL_KEYS, del, COUNTED),
   keyCommand('unlink', -2, FAST_WRITE, KEYSPACE, ALL_KEYS, del, COUNTED),
   keyCommand('exists', -2, FAST_READ, KEYSPACE, ALL_KEYS, exists, COUNTED),
@@ -57,20 +94,24 @@ export const KEYS: readonly CommandRow[] = [
   keyCommand('persist', 2, FAST_WRITE, KEYSPACE, ONE_KEY, persist),
   keyCommand('rename', 3, WRITE, KEYSPACE, TWO_KEYS, rename),
   keyCommand('renamenx', 3, FAST_WRITE, KEYSPACE, TWO_KEYS, renamenx),
-  keyCommand('copy', -3, GROWING, KEYSPACE, TWO_KEYS, copy),
+  {
+    ...keyCommand('copy', -3, GROWING, KEYSPACE, TWO_KEYS, copy),
+    clusterRefusal: copyRefusalInCluster,
+  },
   keyCommand('randomkey', 1, READ, KEYSPACE, NO_KEYS, randomkey, { by: 'random' }),
   keyCommand('keys', 2, READ, DANGEROUS, NO_KEYS, keys, { by: 'shards', merge: 'concat' }),
   keyCommand('scan', -2, READ, KEYSPACE, NO_KEYS, scan, { by: 'scan' }),
   keyCommand('dbsize', 1, FAST_READ, KEYSPACE, NO_KEYS, dbsize, { by: 'shards', merge: 'sum' }),
   keyCommand('flushdb', -1, WRITE, DANGEROUS, NO_KEYS, flushdb, FLUSHED),
   keyCommand('flushall', -1, WRITE, DANGEROUS, NO_KEYS, flushall, FLUSHED),
+  container('object'),
   keyCommand('object|encoding', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectEncoding),
   keyCommand('object|freq', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectFreq),
   keyCommand('object|idletime', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectIdletime),
   keyCommand('object|refcount', 3, READ, KEYSPACE, SECOND_ARGUMENT, objectRefcount),
   localCommand('object|help', 2, HELP, KEYSPACE, objectHelp),
   keyCommand('memory|usage', -3, READ, [], SECOND_ARGUMENT, memoryUsage),
-];
+]);
 
 function del(context: KeyContext): void {
   const { args, keyspace, reply } = context;

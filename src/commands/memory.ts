@@ -1,4 +1,5 @@
 /** MEMORY, but for USAGE, which is a command on a key. */
+import { documented } from './documented.ts';
 import { bytesForPeople, quotient } from './info-numbers.ts';
 import type { LocalContext } from './local-context.ts';
 import { container, helpCommand, localCommand } from './local-row.ts';
@@ -74,7 +75,17 @@ const HELP = [
   '    Return the bytes that a key accounts for.',
 ];
 
-export const memoryCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+memory 4.0.0 Looks at memory.
+memory|doctor 4.0.0 Returns what may be wrong with memory.
+memory|help 4.0.0 Lists the subcommands.
+memory|malloc-stats 4.0.0 Returns what is known of the slabs.
+memory|purge 4.0.0 Gives memory back; free slabs are used again.
+memory|stats 4.0.0 Returns where memory goes.`,
+};
+
+export const memoryCommands: readonly LocalCommand[] = documented(DOCS, [
   container('memory'),
   localCommand('memory|doctor', 2, [], ['slow'], doctor),
   helpCommand('memory', HELP),
@@ -84,4 +95,4 @@ export const memoryCommands: readonly LocalCommand[] = [
   }),
   localCommand('memory|purge', 2, [], ['slow'], ({ reply }) => reply.ok()),
   localCommand('memory|stats', 2, [], ['slow'], stats),
-];
+]);

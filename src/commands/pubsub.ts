@@ -3,6 +3,7 @@
  * and is refused until then (refused.ts).
  */
 import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { documented } from './documented.ts';
 import { subscriptionCount } from './gate.ts';
 import { restOf } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
@@ -88,7 +89,20 @@ const FLAGS: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale']
 const QUERY_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale'];
 const CATEGORIES = ['pubsub', 'slow'];
 
-export const pubsubCommands: readonly LocalCommand[] = [
+const DOCS = {
+  pubsub: `
+psubscribe 2.0.0 Listens to the channels that match patterns.
+pubsub 2.8.0 Looks at channels and their subscribers.
+pubsub|channels 2.8.0 Returns the channels with subscribers.
+pubsub|help 6.2.0 Lists the subcommands.
+pubsub|numpat 2.8.0 Returns how many patterns are subscribed to.
+pubsub|numsub 2.8.0 Returns how many subscribers channels have.
+punsubscribe 2.0.0 Stops listening to patterns.
+subscribe 2.0.0 Listens to channels.
+unsubscribe 2.0.0 Stops listening to channels.`,
+};
+
+export const pubsubCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('subscribe', -2, FLAGS, CATEGORIES, subscribe),
   localCommand('unsubscribe', -1, FLAGS, CATEGORIES, unsubscribe),
   localCommand('psubscribe', -2, FLAGS, CATEGORIES, psubscribe),
@@ -100,4 +114,4 @@ export const pubsubCommands: readonly LocalCommand[] = [
     reply.integer(node.pubsub.patternCount),
   ),
   localCommand('pubsub|numsub', -2, QUERY_FLAGS, CATEGORIES, numSub),
-];
+]);

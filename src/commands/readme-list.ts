@@ -1,4 +1,5 @@
 /** The commands as the README lists them, made from the table. */
+import { docOf } from './documented.ts';
 import { isOffered } from './refused.ts';
 import { COMMANDS } from './table.ts';
 import type { CommandRow } from './types.ts';
@@ -6,30 +7,37 @@ import type { CommandRow } from './types.ts';
 const START = '<!-- commands: written by `npm run docs:commands` -->';
 const END = '<!-- end of commands -->';
 
-/** Families by a category that their rows have, in this order; what is in none is for the connection and the server. */
-const FAMILIES: readonly (readonly [string, string])[] = [
-  ['string', 'Strings'],
-  ['keyspace', 'Keys'],
-  ['hash', 'Hashes'],
-  ['pubsub', 'Pub/sub (channels of Sentinel)'],
-];
+/** What the README calls the groups of Redis's commands, in this order; the rest is for the connection and the server. */
+const TITLES: Readonly<Record<string, string>> = {
+  string: 'Strings',
+  generic: 'Keys',
+  hash: 'Hashes',
+  list: 'Lists',
+  set: 'Sets',
+  'sorted-set': 'Sorted sets',
+  stream: 'Streams',
+  bitmap: 'Bitmaps',
+  hyperloglog: 'HyperLogLogs',
+  geo: 'Geospatial indexes',
+  transactions: 'Transactions',
+  scripting: 'Scripts',
+  pubsub: 'Pub/sub (channels of Sentinel)',
+};
 const OTHER = 'Connection and server';
 
 /** The README with the list between its markers made anew. */
-export function withCommandList(readme: string): string {
+export function withCommandList(readme: string, rows: readonly CommandRow[] = COMMANDS.rows): string {
   const start = readme.indexOf(START);
   const end = readme.indexOf(END);
   if (start < 0 || end < start) throw new Error('the README has no markers for the list of commands');
-  return `${readme.slice(0, start + START.length)}\n\n${list()}\n\n${readme.slice(end)}`;
+  return `${readme.slice(0, start + START.length)}\n\n${list(rows)}\n\n${readme.slice(end)}`;
 }
 
-function list(): string {
-  const families = new Map<string, string[]>(
-    [...FAMILIES.map(([, title]) => title), OTHER].map((title) => [title, []]),
-  );
-  for (const row of COMMANDS.rows) {
-    if (isLeftOut(row)) continue;
-    families.get(familyOf(row))?.push(row.name.replace('|', ' ').toUpperCase());
+function list(rows: readonly CommandRow[]): string {
+  const families = new Map<string, string[]>([...Object.values(TITLES), OTHER].map((title) => [title, []]));
+  for (const row of rows) {
+    if (isLeftOut(row, rows)) continue;
+    families.get(titleOf(row))?.push(row.name.replace('|', ' ').toUpperCase());
   }
   return [...families]
     .filter(([, names]) => names.length > 0)
@@ -44,10 +52,12 @@ function list(): string {
 }
 
 /** Rows that only say why Torc does not offer a command, and containers, whose subcommands are listed. */
-function isLeftOut(row: CommandRow): boolean {
-  return !isOffered(row) || COMMANDS.rows.some((other) => other.name.startsWith(`${row.name}|`));
+function isLeftOut(row: CommandRow, rows: readonly CommandRow[]): boolean {
+  return !isOffered(row) || rows.some((other) => other.name.startsWith(`${row.name}|`));
 }
 
-function familyOf(row: CommandRow): string {
-  return FAMILIES.find(([category]) => row.categories.includes(category))?.[1] ?? OTHER;
+function titleOf(row: CommandRow): string {
+  const { group } = docOf(row);
+  // DBSIZE and its like: of the server to Redis, but about keys.
+  return TITLES[group === 'server' && row.kind === 'key' ? 'generic' : group] ?? OTHER;
 }

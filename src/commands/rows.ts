@@ -5,7 +5,29 @@ import type { CommandFlag, KeyCommand, KeyContext, LocalCommand, Spread } from '
 const BY_SLOT: Spread = { by: 'slot' };
 
 /** ACL categories in the order in which COMMAND INFO tells them. */
-const CATEGORIES = ['keyspace', 'read', 'write', 'hash', 'string', 'fast', 'slow', 'dangerous'] as const;
+const CATEGORIES = [
+  'keyspace',
+  'read',
+  'write',
+  'set',
+  'sortedset',
+  'list',
+  'hash',
+  'string',
+  'bitmap',
+  'hyperloglog',
+  'geo',
+  'stream',
+  'pubsub',
+  'admin',
+  'fast',
+  'slow',
+  'blocking',
+  'dangerous',
+  'connection',
+  'transaction',
+  'scripting',
+] as const;
 type Category = (typeof CATEGORIES)[number];
 
 /** Where the keys are, as in COMMAND: first, last (negative: from the end), step. */

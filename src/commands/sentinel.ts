@@ -3,6 +3,7 @@
  * a ready node names itself, any other names a ready one.
  */
 import type { ClusterNode, ClusterView } from './cluster-view.ts';
+import { documented } from './documented.ts';
 import type { LocalContext, NodeView } from './local-context.ts';
 import { ADMIN_CATEGORIES, container, helpCommand, localCommand } from './local-row.ts';
 import type { PubSubRegistry } from './pubsub-registry.ts';
@@ -205,7 +206,21 @@ function row(name: string, arity: number, run: (context: LocalContext) => void):
   return localCommand(`sentinel|${name}`, arity, ADMIN, ADMIN_CATEGORIES, run);
 }
 
-export const sentinelCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+sentinel 2.8.4 Tells clients which node to connect to.
+sentinel|ckquorum 2.8.4 Tells whether enough nodes are ready.
+sentinel|get-master-addr-by-name 2.8.4 Returns the address of a ready node.
+sentinel|help 6.2.0 Lists the subcommands.
+sentinel|master 2.8.4 Describes a ready node as a master.
+sentinel|masters 2.8.4 Describes a ready node as the only master.
+sentinel|myid 6.2.0 Returns the id of the node.
+sentinel|replicas 5.0.0 Returns no replicas.
+sentinel|sentinels 2.8.4 Describes the other ready nodes as sentinels.
+sentinel|slaves 2.8.0 Returns no replicas; REPLICAS by its old name.`,
+};
+
+export const sentinelCommands: readonly LocalCommand[] = documented(DOCS, [
   container('sentinel', ADMIN, ADMIN_CATEGORIES),
   row('ckquorum', 3, checkQuorum),
   row('get-master-addr-by-name', 3, getMasterAddress),
@@ -216,4 +231,4 @@ export const sentinelCommands: readonly LocalCommand[] = [
   row('replicas', 3, replicas),
   row('sentinels', 3, sentinels),
   row('slaves', 3, replicas),
-];
+]);

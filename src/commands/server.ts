@@ -1,4 +1,5 @@
 /** What a client asks of the node itself: its role, the time, how far its writes have come. */
+import { documented } from './documented.ts';
 import { REDIS_VERSION } from './redis-version.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext } from './local-context.ts';
@@ -55,7 +56,20 @@ function lolwut({ reply, node }: LocalContext): void {
 
 const FAST: readonly CommandFlag[] = ['loading', 'stale', 'fast'];
 
-export const serverCommands: readonly LocalCommand[] = [
+const DOCS = {
+  generic: `
+wait 3.0.0 Waits until so many replicas hold the last write of this connection.`,
+  server: `
+lastsave 1.0.0 Returns when the last snapshot was finished.
+lolwut 5.0.0 Draws.
+module 4.0.0 Looks at modules, of which there are none.
+module|help 5.0.0 Lists the subcommands.
+module|list 4.0.0 Returns the loaded modules.
+role 2.8.12 Returns the role of the node, to a client always a master.
+time 2.6.0 Returns the wall clock of the node.`,
+};
+
+export const serverCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('time', 1, FAST, ['fast'], time),
   localCommand('role', 1, [...OPEN_FLAGS, 'fast'], ['admin', 'fast', 'dangerous'], role),
   localCommand('wait', 3, ['noscript', 'blocking'], ['slow', 'blocking', 'connection'], wait),
@@ -66,4 +80,4 @@ export const serverCommands: readonly LocalCommand[] = [
     reply.arrayHeader(0),
   ),
   helpCommand('module', ['LIST', '    Return no modules: none can be loaded.']),
-];
+]);

@@ -1,4 +1,5 @@
 /** SLOWLOG: the commands that took long on this node. */
+import { documented } from './documented.ts';
 import { integerArgument } from './local-arguments.ts';
 import type { LocalContext, SlowLogEntry } from './local-context.ts';
 import { ADMIN_CATEGORIES, container, helpCommand, localCommand } from './local-row.ts';
@@ -52,7 +53,16 @@ const HELP = [
 
 const FLAGS: readonly CommandFlag[] = ['admin', 'loading', 'stale'];
 
-export const slowlogCommands: readonly LocalCommand[] = [
+const DOCS = {
+  server: `
+slowlog 2.2.12 Looks at commands that took long.
+slowlog|get 2.2.12 Returns the newest slow commands.
+slowlog|help 6.2.0 Lists the subcommands.
+slowlog|len 2.2.12 Returns how many slow commands are kept.
+slowlog|reset 2.2.12 Forgets the slow commands.`,
+};
+
+export const slowlogCommands: readonly LocalCommand[] = documented(DOCS, [
   container('slowlog'),
   localCommand('slowlog|get', -2, FLAGS, ADMIN_CATEGORIES, get),
   helpCommand('slowlog', HELP),
@@ -60,4 +70,4 @@ export const slowlogCommands: readonly LocalCommand[] = [
     reply.integer(node.slowLog.length),
   ),
   localCommand('slowlog|reset', 2, FLAGS, ADMIN_CATEGORIES, reset),
-];
+]);

@@ -1,5 +1,6 @@
 /** The string commands' rows, and GET and MGET. */
 import { NO_REF, ValueType } from '../store/types.ts';
+import { documented } from './documented.ts';
 import { hasType, readKey } from './lookup.ts';
 import { ALL_KEYS, KEY_PAIRS, ONE_KEY, TWO_KEYS, keyCommand } from './rows.ts';
 import { decr, decrby, incr, incrby, incrbyfloat } from './string-counters.ts';
@@ -15,7 +16,33 @@ const GROWING: readonly CommandFlag[] = ['write', 'denyoom'];
 const FAST_GROWING: readonly CommandFlag[] = ['write', 'denyoom', 'fast'];
 const STRING = ['string'] as const;
 
-export const STRINGS: readonly KeyCommand[] = [
+const DOCS = {
+  string: `
+append 2.0.0 Appends to a string, which is made when absent.
+decr 1.0.0 Takes one from a number.
+decrby 1.0.0 Takes an amount from a number.
+get 1.0.0 Returns a string.
+getdel 6.2.0 Returns a string and deletes its key.
+getex 6.2.0 Returns a string and changes when it expires.
+getrange 2.4.0 Returns a part of a string.
+getset 1.0.0 Sets a string and returns what it was.
+incr 1.0.0 Adds one to a number.
+incrby 1.0.0 Adds an amount to a number.
+incrbyfloat 2.6.0 Adds a fraction to a number.
+lcs 7.0.0 Finds the longest common subsequence of two strings.
+mget 1.0.0 Returns several strings.
+mset 1.0.1 Sets several strings.
+msetnx 1.0.1 Sets several strings when none of their keys is there.
+psetex 2.6.0 Sets a string that expires, in milliseconds.
+set 1.0.0 Sets a string, with conditions and expiry.
+setex 2.0.0 Sets a string that expires, in seconds.
+setnx 1.0.0 Sets a string when its key is absent.
+setrange 2.2.0 Overwrites a part of a string.
+strlen 2.2.0 Returns the length of a string.
+substr 1.0.0 Returns a part of a string; GETRANGE by its old name.`,
+};
+
+export const STRINGS: readonly KeyCommand[] = documented(DOCS, [
   keyCommand('get', 2, FAST_READ, STRING, ONE_KEY, get),
   keyCommand('set', -3, GROWING, STRING, ONE_KEY, set),
   keyCommand('setnx', 3, FAST_GROWING, STRING, ONE_KEY, setnx),
@@ -38,7 +65,7 @@ export const STRINGS: readonly KeyCommand[] = [
   keyCommand('decrby', 3, FAST_GROWING, STRING, ONE_KEY, decrby),
   keyCommand('incrbyfloat', 3, FAST_GROWING, STRING, ONE_KEY, incrbyfloat),
   keyCommand('lcs', -3, READ, STRING, TWO_KEYS, lcs),
-];
+]);
 
 function get(context: KeyContext): void {
   const ref = readKey(context, 1);

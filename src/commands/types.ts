@@ -63,6 +63,13 @@ export type Spread =
   /** A shard picked at random by its number of keys; another one when it has none. */
   | { by: 'random' };
 
+/** What COMMAND DOCS tells. */
+export interface CommandDoc {
+  summary: string;
+  since: string;
+  group: string;
+}
+
 interface RowBase {
   /** Lower case; a subcommand is `container|subcommand`. */
   name: string;
@@ -75,12 +82,16 @@ interface RowBase {
   firstKey: number;
   lastKey: number;
   keyStep: number;
+  /** From the lines of its family (documented.ts); what Torc refuses has none. */
+  doc?: CommandDoc;
 }
 
 /** A command on keys: runs at the shard's leader (reads) or on all its replicas (writes). */
 export interface KeyCommand extends RowBase {
   kind: 'key';
   spread: Spread;
+  /** What Redis Cluster refuses of it, and so the redirect port does: the error, or null. */
+  clusterRefusal?(args: Args): string | null;
   run(context: KeyContext): void;
 }
 

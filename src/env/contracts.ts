@@ -180,6 +180,8 @@ export interface Machine {
   /** Memory of the container or machine, in bytes. */
   readonly memoryBytes: number;
   readonly hostName: string;
+  /** How many files and sockets this process may have open; Infinity when the system does not tell. */
+  readonly openFilesMost: number;
   /** Memory of this process, in bytes: all that is resident, and the heap of the language. */
   residentBytes(): number;
   heap(): { usedBytes: number; totalBytes: number };

@@ -5,6 +5,8 @@ import type { HttpRequest, HttpResponse, ListenAddress, Listener } from './contr
 import { listenOn } from './listen.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
+/** Each is an open file of the node, and those who scrape and ask are few. More are closed at once. */
+const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -19,6 +21,7 @@ export function listenHttp(address: ListenAddress, handle: HandleHttp): Promise<
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
     void serve(request, response, handle);
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;

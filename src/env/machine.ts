@@ -6,6 +6,7 @@ import type { Machine } from './contracts.ts';
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 /** cgroup v2, then v1. */
 const MEMORY_LIMIT_FILES = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'];
+const LIMITS_FILE = '/proc/self/limits';
 const BOOT_TIME_GRAIN_S = 10;
 
 export class SystemMachine implements Machine {
@@ -13,6 +14,7 @@ export class SystemMachine implements Machine {
   readonly bootId = readBootId();
   readonly memoryBytes = readMemoryBytes();
   readonly hostName = hostname();
+  readonly openFilesMost = readOpenFilesMost();
 
   residentBytes(): number {
     return process.memoryUsage.rss();
@@ -44,6 +46,12 @@ function readMemoryBytes(): number {
     if (limitBytes > 0 && limitBytes < memoryBytes) memoryBytes = limitBytes;
   }
   return memoryBytes;
+}
+
+/** Node.js has raised the soft limit to the hard one when it started. */
+function readOpenFilesMost(): number {
+  const [, soft] = /^Max open files\s+(\d+)/m.exec(readText(LIMITS_FILE) ?? '') ?? [];
+  return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
 function readText(file: string): string | null {

@@ -79,7 +79,8 @@ export class News {
 
   /** Tells those who listen when a node stops being ready. */
   watchReadiness(): void {
-    const { view, pubsub, log } = this.deps;
+    const { view, peers, pubsub, log } = this.deps;
+    if (!peers.look()) return;
     for (const node of view.cluster().nodes) {
       if (this.wasReady.get(node.id) === true && !node.ready) {
         log.warn('node-not-ready', {

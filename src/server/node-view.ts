@@ -43,8 +43,7 @@ export interface NodeViewDeps {
   slowLog: SlowLog;
   pubsub: PubSub;
   settings: SettingsView;
-  password: string;
-  samePassword(a: string, b: string): boolean;
+  isPassword(given: string): boolean;
   isReady(): boolean;
   figures(port: PortKind): NodeFigures;
   resetStatistics(): void;
@@ -95,11 +94,11 @@ export class ComposedNodeView implements NodeView {
   }
 
   get passwordRequired(): boolean {
-    return this.deps.password !== '';
+    return this.deps.server.passwordRequired;
   }
 
   checkPassword(user: string, password: string): boolean {
-    return user === 'default' && this.deps.samePassword(password, this.deps.password);
+    return user === 'default' && this.deps.isPassword(password);
   }
 
   slotOf(bytes: Buffer, start: number, end: number): number {

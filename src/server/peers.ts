@@ -8,6 +8,8 @@ import { SectionKind, type PeerLink } from '../transport/types.ts';
 
 /** A node that has not been heard for so long counts as dead to clients. */
 const FAILED_AFTER_MS = 3000;
+/** A node that has not looked at the others for so long stood still itself: it looks once a second. */
+const STOOD_STILL_MS = 2000;
 
 export interface PeerNews {
   name: string;
@@ -26,11 +28,31 @@ interface Known extends PeerNews {
 export class Peers {
   private readonly known = new Map<NodeId, Known>();
   private readonly clock: Clock;
-  private readonly startedMs: number;
+  private startedMs: number;
+  private lookedMs: number;
+  private wentOnMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.clock = clock;
     this.startedMs = clock.monotonicMs();
+    this.lookedMs = this.startedMs;
+  }
+
+  /**
+   * Called at least once a second. The time in which this node stood still (a suspended machine, SIGSTOP) is no silence of the others. False
+   * for a while after it: the others may have given up their connections to this node, and have to come back first.
+   */
+  look(): boolean {
+    const nowMs = this.clock.monotonicMs();
+    const missedMs = nowMs - this.lookedMs;
+    this.lookedMs = nowMs;
+    if (missedMs >= STOOD_STILL_MS) {
+      this.wentOnMs = nowMs;
+      this.startedMs += missedMs;
+      for (const known of this.known.values())
+        known.heardMonotonicMs = Math.min(nowMs, known.heardMonotonicMs + missedMs);
+    }
+    return nowMs - this.wentOnMs >= FAILED_AFTER_MS;
   }
 
   /** Takes in a HINTS section; null when it is malformed. */

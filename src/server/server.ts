@@ -48,6 +48,7 @@ export class WriterPool {
 
 export interface ServerSettings {
   readonly maxclients: number;
+  readonly requirepass: string;
   readonly outputBufferLimitBytes: number;
   readonly slowlogSlowerThanUs: number;
   readonly idleTimeoutSeconds: number;
@@ -61,7 +62,6 @@ export interface ServerDeps {
   log: Log;
   random: () => number;
   readerLimits: ReaderLimits;
-  passwordRequired: boolean;
   /** Read at each use: some change while the node runs. */
   settings: ServerSettings;
   slowLog: SlowLogRing;
@@ -74,7 +74,6 @@ export class ClientServer implements WalkHost {
   readonly table: CommandTable;
   readonly router: Router;
   readonly readerLimits: ReaderLimits;
-  readonly passwordRequired: boolean;
   readonly writers = new WriterPool();
   readonly scratch = new ReplyWriter();
   readonly statistics: Statistics;
@@ -98,13 +97,16 @@ export class ClientServer implements WalkHost {
     this.table = deps.table;
     this.router = deps.router;
     this.readerLimits = deps.readerLimits;
-    this.passwordRequired = deps.passwordRequired;
     this.numbers = compileCommands(deps.table.rows);
     this.statistics = new Statistics(deps.table.rows);
   }
 
   get now(): Instant {
     return this.deps.engine.now;
+  }
+
+  get passwordRequired(): boolean {
+    return this.deps.settings.requirepass !== '';
   }
 
   get outputLimitBytes(): number {
@@ -191,14 +193,7 @@ export class ClientServer implements WalkHost {
     scope: ReadScope,
   ): void {
     const way = this.router.wayOfSlot(slot);
-    const { leader } = way;
-    // A leader that cannot be reached is no place to send a client to: the command waits for the next one.
-    const isRedirected = connection.port === 'redirect' && way.route.hasTarget;
-    if (isRedirected && leader !== null && leader !== this.deps.self) {
-      this.statistics.redirected += 1;
-      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(leader)}`);
-      return;
-    }
+    if (connection.port === 'redirect' && this.refusesInCluster(connection, command, args, slot, way)) return;
     if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {
       this.readNow(connection, command, args, slot, way);
       return;
@@ -219,6 +214,26 @@ export class ClientServer implements WalkHost {
     }
     const { db, protocol } = connection;
     this.router.submit(request, connection, way, command, args, db, protocol === 3, slot, rides);
+  }
+
+  /** What a node of Redis Cluster answers instead of running the command. */
+  private refusesInCluster(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    slot: number,
+    way: ShardWay,
+  ): boolean {
+    const { leader } = way;
+    // A leader that cannot be reached is no place to send a client to: the command waits for the next one.
+    if (way.route.hasTarget && leader !== null && leader !== this.deps.self) {
+      this.statistics.redirected += 1;
+      this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(leader)}`);
+      return true;
+    }
+    const refusal = command.row.clusterRefusal?.(args) ?? null;
+    if (refusal !== null) this.reject(connection, command, refusal);
+    return refusal !== null;
   }
 
   private readNow(

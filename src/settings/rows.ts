@@ -369,7 +369,8 @@ const ROWS = {
     default: '10000',
     scope: 'node',
     changed: 'live',
-    meaning: 'Connections of clients; one more gets an error and is closed.',
+    meaning:
+      'Connections of clients; one more gets an error and is closed. Lowered at start if the process may open too few files.',
   },
   idleTimeoutSeconds: {
     group: 'Clients',

@@ -14,7 +14,7 @@ interface Normalisation {
   /** Lower case; a subcommand with its container: `object idletime`. */
   command: string;
   reason: string;
-  agree(ours: Reply, theirs: Reply): boolean;
+  agree(ours: Reply, theirs: Reply, words: readonly (string | number)[]): boolean;
 }
 
 /** How far the clocks of two servers may be apart when they run the same command. */
@@ -41,8 +41,9 @@ const NORMALISATIONS: readonly Normalisation[] = [
   },
   {
     command: 'hscan',
-    reason: `${UNORDERED}; cursors too, where the hash is large`,
-    agree: (ours, theirs) =>
+    reason: `${UNORDERED}; cursors too, where the hash is large; a cursor that no server gave means another place to each`,
+    agree: (ours, theirs, words) =>
+      String(words[2]) !== '0' ||
       [ours, theirs].some((reply) => reply.children[0].text !== '0') ||
       sorted(ours.children[1]) === sorted(theirs.children[1]),
   },
@@ -57,7 +58,7 @@ const NORMALISATIONS: readonly Normalisation[] = [
     command: 'memory usage',
     reason:
       'each store has its own layout; Redis also counts a key that has expired and was not looked up since',
-    agree: () => true,
+    agree: (ours, theirs) => theirs.type === ':' && (ours.type === ':' || ours.text === null),
   },
   { command: 'object idletime', reason: 'time', agree: by(shape) },
   {
@@ -120,7 +121,7 @@ export function agree(words: readonly (string | number)[], ours: string, theirs:
   const row = BY_COMMAND.get(names[0]) ?? BY_COMMAND.get(names.join(' '));
   const a = parseReply(Buffer.from(ours, 'latin1'), 0);
   const b = parseReply(Buffer.from(theirs, 'latin1'), 0);
-  return row !== undefined && a !== null && b !== null && row.agree(a, b);
+  return row !== undefined && a !== null && b !== null && row.agree(a, b, words);
 }
 
 /** Two replies agree when they have the same canonical text. */

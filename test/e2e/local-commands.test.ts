@@ -13,7 +13,7 @@ const node = new FakeNode();
 const MEMORY_BYTES = 2 ** 30;
 node.settings = liveSettings(
   loadSettings({ machine: { memoryBytes: MEMORY_BYTES, hostName: 'box' } }),
-  MEMORY_BYTES,
+  { memoryBytes: MEMORY_BYTES, openFilesMost: Infinity },
   () => {},
 );
 const ask = (session: FakeSession, ...words: string[]): unknown => parseReply(node.send(session, ...words));

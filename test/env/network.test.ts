@@ -316,6 +316,26 @@ function fetchHttp(listener: Listener, path: string, method = 'GET', body = ''):
 }
 
 describe('http', () => {
+  it('closes connections beyond a few: each takes one of the open files that the node needs', async () => {
+    const listener = await systemNetwork.listenHttp(ANY_PORT, () =>
+      Promise.resolve({ status: 200, contentType: 'text/plain', body: 'here' }),
+    );
+    cleanups.push(() => listener.close());
+    let closed = 0;
+    const sockets = Array.from({ length: 70 }, () => connect(listener.address.port, LOOPBACK));
+    for (const socket of sockets) {
+      socket.on('error', () => {}).on('close', () => closed++);
+      cleanups.push(() => socket.destroy());
+    }
+    await until(() => closed === 6);
+    sockets.find((socket) => !socket.destroyed)?.destroy();
+    await until(() => closed === 7);
+    const late = connect(listener.address.port, LOOPBACK);
+    cleanups.push(() => late.destroy());
+    late.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(String((await once(late, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('hands over method, path, query and body, and answers with what comes back', async () => {
     const listener = await systemNetwork.listenHttp(ANY_PORT, (request) => {
       if (request.path === '/broken') return Promise.reject(new Error('it broke'));

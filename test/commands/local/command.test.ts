@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
-import { docOf } from '../../../src/commands/command-docs.ts';
+import { docOf } from '../../../src/commands/documented.ts';
 import { localCommands } from '../../../src/commands/local-table.ts';
 import { isOffered } from '../../../src/commands/refused.ts';
 import { FakeNode, type FakeSession } from './fake-node.ts';

@@ -52,7 +52,7 @@ test.each([
     "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - duplicate parameter",
   ],
   [['maxmemory'], "ERR wrong number of arguments for 'config|set' command"],
-  [['maxmemory', '1', 'timeout'], "ERR wrong number of arguments for 'config|set' command"],
+  [['maxmemory', '1', 'timeout'], 'ERR syntax error'],
 ])('SET %j', (words, answer) => {
   expect(config('SET', ...words)).toBe(`-${answer}\r\n`);
   expect(node.settingRows[0].value).toBe('0');

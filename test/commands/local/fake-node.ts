@@ -298,7 +298,10 @@ function keyRow(
 
 /** A few commands on keys, as the families on keys have them. */
 const KEY_ROWS: readonly CommandRow[] = [
-  keyRow('get', 2, ['readonly', 'fast'], ['read', 'string', 'fast'], [1, 1, 1]),
+  {
+    ...keyRow('get', 2, ['readonly', 'fast'], ['read', 'string', 'fast'], [1, 1, 1]),
+    doc: { summary: 'Returns a string.', since: '1.0.0', group: 'string' },
+  },
   keyRow('set', -3, ['write', 'denyoom'], ['write', 'string', 'slow'], [1, 1, 1]),
   keyRow('mset', -3, ['write', 'denyoom'], ['write', 'string', 'slow'], [1, -1, 2]),
   keyRow('rename', 3, ['write'], ['keyspace', 'write', 'slow'], [1, 2, 1]),

@@ -38,6 +38,8 @@ export class SimCluster {
   readonly nodes: SimNode[] = [];
   /** How often each event was logged: what a run must have been through. */
   readonly events = new Map<string, number>();
+  /** Of each node that is started from now on. */
+  openFilesMost = Number.POSITIVE_INFINITY;
   private readonly random: SeededRandom;
   private readonly flags: Record<string, string>;
   private readonly log: Log;
@@ -77,6 +79,7 @@ export class SimCluster {
         bootId: 'boot',
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
+        openFilesMost: this.openFilesMost,
         residentBytes: () => 0,
         heap: () => ({ usedBytes: 0, totalBytes: 0 }),
         cpuTime: () => ({ userUs: 0, systemUs: 0 }),

@@ -1,0 +1,246 @@
+import { describe, expect, it } from 'vitest';
+
+import { COMMANDS } from '../../src/commands/table.ts';
+import { compileCommands } from '../../src/server/compiled-command.ts';
+import type { Connection } from '../../src/server/connection.ts';
+import { Request, type RequestOwner } from '../../src/server/request.ts';
+import type { Router, ShardWay } from '../../src/server/router.ts';
+import { RandomKeyWalk, ScanWalk, type WalkHost } from '../../src/server/shard-walk.ts';
+import type { Args } from '../../src/resp/args.ts';
+import type { SlotRun } from '../../src/topology/types.ts';
+import { argsOf } from '../shard/encode.ts';
+
+const SLOT_STRIDE = 2 ** 32;
+const RUNS: readonly SlotRun[] = [
+  { from: 0, to: 99, shard: 1 },
+  { from: 100, to: 8191, shard: 2 },
+  { from: 8192, to: 16383, shard: 1 },
+];
+const NIL = '$-1\r\n';
+
+const { key: compiled } = compileCommands(COMMANDS.rows);
+
+interface Asked {
+  shard: number;
+  slot: number;
+  words: string[];
+  rides: boolean;
+}
+
+/** A connection's walk over two shards, which answer what the test says. */
+class World {
+  readonly asked: Asked[] = [];
+  holds = 0;
+  parts = 0;
+  reply: string | null = null;
+  protocol: 2 | 3 = 2;
+  covered = new Set([1, 2]);
+  readonly written = new Set<number>();
+  readonly ways: readonly ShardWay[];
+  private pending: { owner: RequestOwner; request: Request } | null = null;
+  private readonly host: WalkHost;
+
+  constructor() {
+    this.ways = [1, 2].map((shard, index) => {
+      const runs = RUNS.filter((run) => run.shard === shard);
+      const slotCount = runs.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+      return { index, shard, runs, slotCount } as unknown as ShardWay;
+    });
+    const wayOfSlot = (slot: number): ShardWay => {
+      const run = RUNS.find(({ from, to }) => slot >= from && slot <= to);
+      if (run === undefined) throw new RangeError(`slot ${slot}`);
+      return this.ways[run.shard - 1];
+    };
+    const submit = (
+      request: Request,
+      owner: RequestOwner,
+      way: ShardWay,
+      _command: unknown,
+      args: Args,
+      _db: number,
+      _resp3: boolean,
+      slot: number,
+      rides: boolean,
+    ): void => {
+      expect(this.pending).toBeNull();
+      const words = Array.from({ length: args.count }, (_, i) => args.text(i));
+      this.asked.push({ shard: way.shard, slot, words, rides });
+      this.pending = { owner, request };
+    };
+    this.host = {
+      router: {
+        ways: this.ways,
+        wayOfSlot,
+        submit,
+        pool: { take: () => new Request() },
+      } as unknown as Router,
+      covers: (_, way) => this.covered.has(way.shard),
+      finishPlace: (_, __, bytes, start, end) => {
+        expect(this.reply).toBeNull();
+        this.reply = bytes.toString('latin1', start, end);
+      },
+    };
+  }
+
+  get last(): Asked {
+    return this.asked[this.asked.length - 1];
+  }
+
+  scan(...words: string[]): void {
+    new ScanWalk(...this.parts5('scan', ...words)).start();
+  }
+
+  randomKey(...picks: number[]): void {
+    const random = (): number => picks.shift() ?? 0;
+    new RandomKeyWalk(...this.parts5('randomkey'), random).start();
+  }
+
+  /** The shard that was asked last answers. */
+  answer(text: string): void {
+    const { pending } = this;
+    if (pending === null) throw new Error('nobody was asked');
+    this.pending = null;
+    pending.request.replyBytes = Buffer.from(`..${text}..`, 'latin1');
+    pending.request.replyStart = 2;
+    pending.request.replyEnd = 2 + text.length;
+    pending.owner.finished(pending.request);
+  }
+
+  private parts5(...words: string[]): ConstructorParameters<typeof ScanWalk> {
+    const args = argsOf(...words);
+    const row = COMMANDS.find(args);
+    const command = row === null ? undefined : compiled.get(row);
+    if (command === undefined) throw new Error(words[0]);
+    const connection = {
+      db: 3,
+      protocol: this.protocol,
+      hold: () => (this.holds += 1),
+      release: () => (this.holds -= 1),
+      partFinished: () => (this.parts += 1),
+      hasWritesTo: (way: number) => this.written.has(way),
+    } as unknown as Connection;
+    return [this.host, connection, new Request(), command, args];
+  }
+}
+
+function page(cursor: number, ...keys: string[]): string {
+  const text = String(cursor);
+  return `*2\r\n$${text.length}\r\n${text}\r\n*${keys.length}\r\n${keys.map((key) => `$${key.length}\r\n${key}\r\n`).join('')}`;
+}
+
+describe('SCAN over all shards', () => {
+  it('answers with the first page that has keys, and its cursor', () => {
+    const world = new World();
+    world.scan('0', 'count', '5');
+    expect(world.last).toEqual({ shard: 1, slot: 0, words: ['scan', '0', 'count', '5'], rides: false });
+    expect(world.holds).toBe(1);
+    world.answer(page(77, 'a', 'b'));
+    expect(world.reply).toBe(page(77, 'a', 'b'));
+    expect(world.holds).toBe(0);
+    expect(world.parts).toBe(1);
+  });
+
+  it('goes on to the shard that the cursor lies in, and over empty pages', () => {
+    const world = new World();
+    const [second, third] = [100 * SLOT_STRIDE + 5, 8192 * SLOT_STRIDE];
+    world.scan(String(second), 'match', 'x*');
+    expect(world.last).toMatchObject({ shard: 2, slot: 100, words: ['scan', String(second), 'match', 'x*'] });
+    world.answer(page(third));
+    expect(world.reply).toBeNull();
+    expect(world.last).toMatchObject({ shard: 1, slot: 8192, words: ['scan', String(third), 'match', 'x*'] });
+    world.answer(page(0));
+    expect(world.reply).toBe(page(0));
+  });
+
+  it('answers with an empty page after so many of them, so that no call takes for ever', () => {
+    const world = new World();
+    world.scan('0');
+    let asked = 0;
+    for (let cursor = 1; world.reply === null; cursor++, asked++) world.answer(page(cursor));
+    expect(asked).toBe(64);
+    expect(world.reply).toBe(page(64));
+  });
+
+  it('passes over what the port does not cover', () => {
+    const world = new World();
+    world.covered = new Set([2]);
+    world.scan('0');
+    expect(world.last).toMatchObject({ shard: 2, slot: 100, words: ['scan', String(100 * SLOT_STRIDE)] });
+    world.answer(page(8192 * SLOT_STRIDE));
+    // Nothing of what is left is covered.
+    expect(world.reply).toBe(page(0));
+    expect(world.holds).toBe(0);
+  });
+
+  it('leaves it to a shard to refuse what is no cursor, and errors are the reply', () => {
+    for (const cursor of ['x', '', '-1', String(SLOT_STRIDE * 16384), '99999999999999999']) {
+      const world = new World();
+      world.scan(cursor);
+      expect(world.last).toMatchObject({ shard: 1, slot: 0, words: ['scan', cursor] });
+      world.answer('-ERR invalid cursor\r\n');
+      expect(world.reply).toBe('-ERR invalid cursor\r\n');
+      expect(world.holds).toBe(0);
+    }
+  });
+
+  it('rides behind writes of its connection where there are some', () => {
+    const world = new World();
+    world.written.add(1);
+    world.scan('0');
+    expect(world.last.rides).toBe(false);
+    world.answer(page(100 * SLOT_STRIDE));
+    expect(world.last).toMatchObject({ shard: 2, rides: true });
+  });
+});
+
+describe('RANDOMKEY over all shards', () => {
+  it('asks a shard by its share of the slots', () => {
+    const shards = [0, 8291, 8292, 16383, 16384].map((pick) => {
+      const world = new World();
+      world.randomKey(pick);
+      return world.last.shard;
+    });
+    expect(shards).toEqual([1, 1, 2, 2, 1]);
+  });
+
+  it('asks the next one while they are empty, and then says so in the words of the protocol', () => {
+    for (const [protocol, nil] of [
+      [2, NIL],
+      [3, '_\r\n'],
+    ] as const) {
+      const world = new World();
+      world.protocol = protocol;
+      world.randomKey(16383, 0);
+      world.answer(nil);
+      world.answer(nil);
+      expect(world.asked.map(({ shard }) => shard)).toEqual([2, 1]);
+      expect(world.reply).toBe(nil);
+      expect(world.holds).toBe(0);
+    }
+  });
+
+  it('answers with the key of the first that has one, or with an error', () => {
+    const world = new World();
+    world.randomKey(16383, 0);
+    world.answer(NIL);
+    world.answer('$1\r\nk\r\n');
+    expect(world.reply).toBe('$1\r\nk\r\n');
+    const failing = new World();
+    failing.randomKey(0);
+    failing.answer('-CLUSTERDOWN\r\n');
+    expect(failing.reply).toBe('-CLUSTERDOWN\r\n');
+    expect(failing.asked).toHaveLength(1);
+  });
+
+  it('asks only shards that the port covers: with none there is no key', () => {
+    const world = new World();
+    world.covered = new Set([2]);
+    world.randomKey(0);
+    expect(world.last.shard).toBe(2);
+    const none = new World();
+    none.covered = new Set();
+    none.randomKey(0);
+    expect(none.reply).toBe(NIL);
+    expect(none.asked).toEqual([]);
+  });
+});
