@@ -11,6 +11,7 @@ import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { watchNode, type Watch } from './observe/watch.ts';
 import { DEFAULT_READER_LIMITS } from './resp/reader.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compileCommands } from './server/compiled-command.ts';
@@ -94,6 +95,7 @@ class Node implements RunningNode, MeshHandler {
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
   private news: News | null = null;
+  private watch: Watch | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -124,7 +126,7 @@ class Node implements RunningNode, MeshHandler {
   // --- start
 
   async start(): Promise<void> {
-    const { env, settings } = this;
+    const { env, settings, log } = this;
     const host = settings.bind;
     try {
       // The ports first: one that is taken is told before anything on disk changes.
@@ -157,6 +159,8 @@ class Node implements RunningNode, MeshHandler {
         },
         onFailure: (error) => this.fatal(error),
       });
+      const { start, tornBytes } = this.opened.recovery;
+      log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
         directory: settings.dataDirectory,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
@@ -177,7 +181,8 @@ class Node implements RunningNode, MeshHandler {
         replicationFactor: settings.replicationFactor,
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
-        report: (level, line) => this.log[level]('peers', { what: line }),
+        log,
+        onRefused: (error) => void this.refuse(error),
       });
       this.membership.founded
         .then((topology) => this.serve(topology))
@@ -255,6 +260,7 @@ class Node implements RunningNode, MeshHandler {
     const view = this.makeView(this.parts, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
+    this.watch = watchNode(this.parts, this.log);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
@@ -494,12 +500,10 @@ class Node implements RunningNode, MeshHandler {
   onConnected(peer: PeerLink): void {
     this.forwardings.get(peer.node)?.connected();
     this.news?.soon();
-    this.log.info('peer-connected', { peer: peer.node });
     this.engine?.wake();
   }
 
-  onDisconnected(peer: PeerLink): void {
-    this.log.warn('peer-disconnected', { peer: peer.node });
+  onDisconnected(): void {
     this.engine?.readClock();
     this.engine?.wake();
   }
@@ -512,6 +516,7 @@ class Node implements RunningNode, MeshHandler {
     parts.router.follow();
     parts.server.resumeHeld();
     if (this.engine !== null) this.news?.tell(this.engine.now);
+    this.watch?.lookAtLeaders();
   }
 
   private flush(): void {
@@ -524,6 +529,7 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
+    this.watch?.look();
     for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -666,7 +672,11 @@ class Node implements RunningNode, MeshHandler {
 
   /** A node that its cluster will not have, or that cannot serve, leaves its directory as after a stop in good order. */
   private async refuse(cause: unknown): Promise<void> {
-    if (cause instanceof StartupError && this.parts === null && !this.isStopping) await this.letGo();
+    if (cause instanceof StartupError && !this.isStopping) {
+      this.isStopping = true;
+      await this.parts?.snapshotter.stop();
+      await this.letGo();
+    }
     this.fatal(cause);
   }
 
@@ -676,7 +686,6 @@ class Node implements RunningNode, MeshHandler {
     this.fatalError = error;
     this.engine?.stop();
     this.parts?.server.closeAll();
-    if (!(error instanceof StartupError)) this.log.error('fatal', { error });
     this.fatalHandler?.(error);
   }
 }
