@@ -22,6 +22,8 @@ export const LOG_EVENTS = {
   'leader-changed':
     'As this node sees it: shard, leader, address, term, and for how long it knew of none before: leaderlessMs.',
   'leader-missing': 'A shard has had no leader for as long as commands wait for one: shard, term.',
+  'clock-differs':
+    'The wall clock here is more than five seconds off the time of a shard led here, which does not jump with it: shard, offsetMs.',
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
   'snapshot-sent':
     'A follower that was too far behind for the log was brought up: shard, member, index, sizeBytes.',

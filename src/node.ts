@@ -34,6 +34,7 @@ import { Snapshotter } from './shard/snapshotter.ts';
 import { digestState } from './shard/state-digest.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
+import { ClusterFile } from './topology/cluster-file.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import { MalformedSectionError } from './transport/malformed.ts';
@@ -152,6 +153,7 @@ class Node implements RunningNode, MeshHandler {
       this.opened = await openWal(env, {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
+        mustExist: await ClusterFile.exists(env.disk, settings.dataDirectory),
         segmentBytes: settings.walSegmentBytes,
         observe: (batchBytes, syncMs) => {
           this.batchSize.record(batchBytes);

@@ -6,6 +6,8 @@ import type { NodeParts } from './parts.ts';
 import { notReadyReason } from './status.ts';
 
 const REFUSED_CLIENTS_INTERVAL_MS = 60_000;
+/** After elections and restarts log time may be a little ahead; further off, a clock has jumped. */
+const CLOCK_DIFFERS_MS = 5000;
 
 export interface WatchedParts {
   replicas: readonly Replica[];
@@ -29,6 +31,7 @@ interface Seen {
   /** Since when no leader is known; null while one is. */
   leaderlessSinceMs: number | null;
   isMissingTold: boolean;
+  isClockTold: boolean;
 }
 
 export function watchNode(parts: NodeParts, log: Log): Watch {
@@ -62,6 +65,7 @@ export class Watch {
       elections: 0,
       leaderlessSinceMs,
       isMissingTold: false,
+      isClockTold: false,
     }));
   }
 
@@ -78,7 +82,10 @@ export class Watch {
   /** Called now and then. */
   look(): void {
     const nowMs = this.parts.nowMs();
-    for (const seen of this.seen) this.lookForMissing(seen, nowMs);
+    for (const seen of this.seen) {
+      this.lookForMissing(seen, nowMs);
+      this.lookAtClock(seen);
+    }
     this.lookAtReadiness();
     this.lookAtRefused(nowMs);
   }
@@ -111,6 +118,15 @@ export class Watch {
     seen.isMissingTold = true;
     const { shard, raft } = seen.replica;
     this.parts.log.warn('leader-missing', { shard, term: raft.term });
+  }
+
+  /** A wall clock that jumped is not obeyed, hence told. */
+  private lookAtClock(seen: Seen): void {
+    const { shard, isLeader, time } = seen.replica;
+    const differs = isLeader && Math.abs(time.offsetMs) > CLOCK_DIFFERS_MS;
+    if (differs && !seen.isClockTold)
+      this.parts.log.warn('clock-differs', { shard, offsetMs: Math.round(time.offsetMs) });
+    seen.isClockTold = differs;
   }
 
   /** Before it is ready for the first time it tells nothing, and when it stops there are other lines. */

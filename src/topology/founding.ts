@@ -281,7 +281,7 @@ export class Founding {
       if (this.isAmongItsOwn || theirs === null || there.length * 2 <= others.length) continue;
       this.refuse(
         `the data directory is of cluster ${ours}, but ${there.join(' and ')} belong to cluster ${theirs}: ` +
-          'give this node the data directory that belongs to its place there; this one was left as it is',
+          'give this node the data directory of its place there; this one is unharmed',
       );
       return;
     }
