@@ -12,7 +12,6 @@ import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
-import { DEFAULT_READER_LIMITS } from './resp/reader.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
@@ -24,7 +23,7 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, runEndOf, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import type { Settings } from './settings/rows.ts';
+import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
@@ -367,12 +366,6 @@ class Node implements RunningNode, MeshHandler {
       clock: env.clock,
       log: this.log,
       random: () => env.random.uint32(),
-      readerLimits: {
-        ...DEFAULT_READER_LIMITS,
-        bulkMaxBytes: settings.protoMaxBulkLenBytes,
-        commandMaxBytes: settings.queryBufferLimitBytes,
-      },
-      passwordRequired: settings.requirepass !== '',
       settings,
       slowLog,
       self,
@@ -454,9 +447,10 @@ class Node implements RunningNode, MeshHandler {
       slowLog: parts.slowLog,
       pubsub: parts.pubsub,
       settings: liveSettings(settings, env.machine.memoryBytes, (keys) => {
-        this.log.info('settings-changed', { settings: keys });
+        parts.server.settingsChanged();
+        this.log.info('settings-changed', { settings: keys.map((key) => rowOf(key).name) });
       }),
-      password: settings.requirepass,
+      password: () => settings.requirepass,
       samePassword: (a, b) => this.surroundings.sameSecret(a, b),
       isReady: () => isReady(parts),
       figures: (port) => readFigures(parts, port),

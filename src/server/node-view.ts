@@ -41,7 +41,8 @@ export interface NodeViewDeps {
   slowLog: SlowLog;
   pubsub: PubSub;
   settings: SettingsView;
-  password: string;
+  /** What clients must give now; empty for none. */
+  password(): string;
   samePassword(a: string, b: string): boolean;
   isReady(): boolean;
   figures(port: PortKind): NodeFigures;
@@ -93,11 +94,11 @@ export class ComposedNodeView implements NodeView {
   }
 
   get passwordRequired(): boolean {
-    return this.deps.password !== '';
+    return this.deps.password() !== '';
   }
 
   checkPassword(user: string, password: string): boolean {
-    return user === 'default' && this.deps.samePassword(password, this.deps.password);
+    return user === 'default' && this.deps.samePassword(password, this.deps.password());
   }
 
   slotOf(bytes: Buffer, start: number, end: number): number {
