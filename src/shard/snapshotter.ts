@@ -108,6 +108,7 @@ export class Snapshotter {
     const group = this.groups.get(replica.raft.group);
     if (group === undefined) return;
     for (const entry of ready.entries) group.loggedBytes += entry.bytes.length;
+    if (group.offered.size > 0) this.lookAtOffered(group);
     for (const wanted of ready.snapshotsWanted)
       this.queue(group, () => this.offer(group, wanted.to, wanted.minIndex));
     for (const read of ready.snapshotReads) this.queue(group, () => this.serve(group, read));
@@ -128,7 +129,6 @@ export class Snapshotter {
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
       if (isDue && group.making === null && group.incoming === null) void this.make(group);
       if (isObsolete(group)) this.queue(group, () => this.forget(group));
-      this.lookAtOffered(group);
     }
     const { segmentsFreed, bytesOnDisk } = this.wal.stats;
     if (segmentsFreed === this.segmentsFreed) return;
@@ -139,7 +139,6 @@ export class Snapshotter {
 
   /** Tells of the members that have it now; what a leadership that was lost had offered, the next leader offers anew. */
   private lookAtOffered({ replica, offered }: Group): void {
-    if (offered.size === 0) return;
     const progress = replica.raft.progress();
     for (const [member, { reader }] of offered) {
       const peer = progress.find((row) => row.member === member);

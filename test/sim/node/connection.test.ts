@@ -180,6 +180,8 @@ describe('a replica that was away', () => {
     await cluster.until(() => cluster.nodes[2].running?.ready === true);
     await cluster.pass(5000);
     expect(cluster.events.get('snapshot-installed')).toBeGreaterThan(0);
+    expect(cluster.events.get('snapshot-sent')).toBeGreaterThan(0);
+    expect(cluster.events.get('snapshot-made')).toBeGreaterThan(0);
     cluster.crash(0);
     const other = cluster.client(2);
     for (let i = 0; i < 20; i++) expect(await other.ask('strlen', `{tag}${i}`)).toBe(`:${1024 * 1024}\r\n`);
