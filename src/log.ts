@@ -1,25 +1,62 @@
 /**
- * What a person would ask about, one line per event. The event is a stable name in kebab case (`leader-elected`), which alerts can look
- * for; all that varies is in the fields. Secrets are never fields.
+ * Every event that a node logs, one line each, and what its fields say. The name is stable, in kebab case, for alerts to look for; all that
+ * varies is in the fields. The README's table comes from here. Secrets are never fields.
  */
+export const LOG_EVENTS = {
+  starting: 'The process has begun: version, processId, data.',
+  settings: 'All settings in force, without the secrets (debug).',
+  recovered:
+    'The log was read: start counts the starts of this data; tornBytes were written and never synced, and are cut.',
+  'founding-waits': 'The cluster is not founded yet: why says for whom this node waits.',
+  'founding-disagrees': 'A node has seeds or data that do not fit those of this one: reason.',
+  'cluster-founded': 'The cluster was founded now: cluster, nodes.',
+  serving: 'This node takes part in its cluster: nodeId, cluster, shards, start.',
+  ready: 'This node should be given traffic.',
+  'not-ready': 'This node should be given none: reason.',
+  'settings-changed': 'By CONFIG SET: settings names them, secrets are not shown.',
+  stopping: 'A stop in good order has begun: signal.',
+  stopped: 'It has ended.',
+  failed: 'The node cannot go on: error. The process ends.',
+
+  'election-started': 'This node stands for leader: shard, term.',
+  'leader-changed':
+    'As this node sees it: shard, leader, address, term, and for how long it knew of none before: leaderlessMs.',
+  'leader-missing': 'A shard has had no leader for as long as commands wait for one: shard, term.',
+  'clock-differs':
+    'The wall clock here is more than five seconds off the time of a shard led here, which does not jump with it: shard, offsetMs.',
+  'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
+  'snapshot-sent':
+    'A follower that was too far behind for the log was brought up: shard, member, index, sizeBytes.',
+  'snapshot-installed': 'This replica was: shard, index, sizeBytes.',
+  'log-compacted': 'Files of the log that snapshots had made needless were let go: segments, diskBytes left.',
+
+  'peer-connected': 'peer, address.',
+  'peer-disconnected': 'peer, address, and the reason where this node cut the connection.',
+  'peer-unreachable':
+    'Dialing a node fails again and again: peer, address, reason. Told once until it is reached.',
+  'peer-refused':
+    'This node refused another, or was refused (by says by whom): address, reason. Told again after ten minutes.',
+  'peer-not-ready': 'Another node should be given no traffic now: peer, address, connected.',
+  'peer-ready': 'It should be given traffic again: peer, address.',
+
+  'maxclients-lowered':
+    'The system lets this process open fewer files than maxclients takes: from, to, openFilesMost.',
+  'clients-refused': 'More connections than maxclients: count of those refused, told once a minute.',
+  'client-too-slow': 'A client did not read its replies and was cut: client, bufferedBytes.',
+  'web-request-refused': 'A browser or another HTTP client spoke to a client port and was cut: client.',
+} as const;
+
+export type LogEvent = keyof typeof LOG_EVENTS;
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
-  debug(event: string, fields?: LogFields): void;
-  info(event: string, fields?: LogFields): void;
-  warn(event: string, fields?: LogFields): void;
-  error(event: string, fields?: LogFields): void;
-  /** Logs with these fields in every line. */
-  child(fields: LogFields): Log;
+  debug(event: LogEvent, fields?: LogFields): void;
+  info(event: LogEvent, fields?: LogFields): void;
+  warn(event: LogEvent, fields?: LogFields): void;
+  error(event: LogEvent, fields?: LogFields): void;
 }
 
 const nothing = (): void => {};
 
 /** Says nothing: for simulations and tests. */
-export const silentLog: Log = {
-  debug: nothing,
-  info: nothing,
-  warn: nothing,
-  error: nothing,
-  child: () => silentLog,
-};
+export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

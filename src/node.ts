@@ -11,7 +11,7 @@ import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
-import { DEFAULT_READER_LIMITS } from './resp/reader.ts';
+import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compileCommands } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
@@ -25,7 +25,7 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, runEndOf, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import type { Settings } from './settings/rows.ts';
+import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
@@ -35,6 +35,7 @@ import { Snapshotter } from './shard/snapshotter.ts';
 import { digestState } from './shard/state-digest.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
+import { ClusterFile } from './topology/cluster-file.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import { MalformedSectionError } from './transport/malformed.ts';
@@ -97,6 +98,7 @@ class Node implements RunningNode, MeshHandler {
   private wire: RaftWire | null = null;
   private news: News | null = null;
   private holders: Holders | null = null;
+  private watch: Watch | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -127,7 +129,7 @@ class Node implements RunningNode, MeshHandler {
   // --- start
 
   async start(): Promise<void> {
-    const { env, settings } = this;
+    const { env, settings, log } = this;
     const host = settings.bind;
     fitMaxclients(settings, env.machine.openFilesMost, this.log);
     try {
@@ -154,6 +156,7 @@ class Node implements RunningNode, MeshHandler {
       this.opened = await openWal(env, {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
+        mustExist: await ClusterFile.exists(env.disk, settings.dataDirectory),
         segmentBytes: settings.walSegmentBytes,
         promiseMs: settings.electionTimeoutMs,
         observe: (batchBytes, syncMs) => {
@@ -162,6 +165,8 @@ class Node implements RunningNode, MeshHandler {
         },
         onFailure: (error) => this.fatal(error),
       });
+      const { start, tornBytes } = this.opened.recovery;
+      log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
         directory: settings.dataDirectory,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
@@ -182,7 +187,8 @@ class Node implements RunningNode, MeshHandler {
         replicationFactor: settings.replicationFactor,
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
-        report: (level, line) => this.log[level]('peers', { what: line }),
+        log,
+        onRefused: (error) => void this.refuse(error),
       });
       this.membership.founded
         .then((topology) => this.serve(topology))
@@ -261,6 +267,7 @@ class Node implements RunningNode, MeshHandler {
     const view = this.makeView(this.parts, this.holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
+    this.watch = watchNode(this.parts, this.log);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
@@ -365,15 +372,6 @@ class Node implements RunningNode, MeshHandler {
       clock: env.clock,
       log: this.log,
       random: () => env.random.uint32(),
-      readerLimits: {
-        ...DEFAULT_READER_LIMITS,
-        get bulkMaxBytes() {
-          return settings.protoMaxBulkLenBytes;
-        },
-        get commandMaxBytes() {
-          return settings.queryBufferLimitBytes;
-        },
-      },
       settings,
       slowLog,
       self,
@@ -465,7 +463,8 @@ class Node implements RunningNode, MeshHandler {
       slowLog: parts.slowLog,
       pubsub: parts.pubsub,
       settings: liveSettings(settings, env.machine, (keys) => {
-        this.log.info('settings-changed', { settings: keys });
+        parts.server.settingsChanged();
+        this.log.info('settings-changed', { settings: keys.map((key) => rowOf(key).name) });
       }),
       isPassword: (given) => this.surroundings.sameSecret(given, settings.requirepass),
       isReady: () => isReady(parts),
@@ -514,12 +513,10 @@ class Node implements RunningNode, MeshHandler {
   onConnected(peer: PeerLink): void {
     this.forwardings.get(peer.node)?.connected();
     this.news?.soon();
-    this.log.info('peer-connected', { peer: peer.node });
     this.engine?.wake();
   }
 
-  onDisconnected(peer: PeerLink): void {
-    this.log.warn('peer-disconnected', { peer: peer.node });
+  onDisconnected(): void {
     this.engine?.readClock();
     this.engine?.wake();
   }
@@ -532,6 +529,7 @@ class Node implements RunningNode, MeshHandler {
     parts.router.follow();
     parts.server.resumeHeld();
     if (this.engine !== null) this.news?.tell(this.engine.now);
+    this.watch?.lookAtLeaders();
   }
 
   private flush(): void {
@@ -544,6 +542,7 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
+    this.watch?.look();
     for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -686,7 +685,11 @@ class Node implements RunningNode, MeshHandler {
 
   /** A node that its cluster will not have, or that cannot serve, leaves its directory as after a stop in good order. */
   private async refuse(cause: unknown): Promise<void> {
-    if (cause instanceof StartupError && this.parts === null && !this.isStopping) await this.letGo();
+    if (cause instanceof StartupError && !this.isStopping) {
+      this.isStopping = true;
+      await this.parts?.snapshotter.stop();
+      await this.letGo();
+    }
     this.fatal(cause);
   }
 
@@ -696,7 +699,6 @@ class Node implements RunningNode, MeshHandler {
     this.fatalError = error;
     this.engine?.stop();
     this.parts?.server.closeAll();
-    if (!(error instanceof StartupError)) this.log.error('fatal', { error });
     this.fatalHandler?.(error);
   }
 }

@@ -31,7 +31,7 @@ export function devBanner(nodes: readonly Settings[], directory: string, style: 
     `${bold('redis-cli')}      ${redisCli(first, first.announceClientPort)}`,
     `${bold('cluster')}        ${redisCli(first, first.announceRedirectPort)} -c`,
     `${bold('metrics')}        ${admin('/metrics')}`,
-    `${bold('status')}         ${admin('/api/status')}, or: torc status --address ${urlHost(first.announceHost)}:${first.announceAdminPort}`,
+    `${bold('status')}         ${admin('/api/status')}, or: npx torc status --address ${urlHost(first.announceHost)}:${first.announceAdminPort}`,
     bold('ioredis'),
     ...ioredisLines(nodes).map((line) => (line === '' ? '' : `  ${line}`)),
     '',

@@ -117,7 +117,6 @@ class Printer {
     const next = restart ? `restarted in ${RESTART_DELAY_MS / 1000} s` : 'left so (--no-restart)';
     return {
       onLine: (name, line) => this.#print(name, line),
-      onReady: (name) => this.#print(name, 'ready'),
       onDeath: (name, how) => this.#print(name, `died (${how}); the others go on; ${next}`),
       onRefusal: (name, message) => this.#print(name, `does not start and is left so: ${message}`),
     };

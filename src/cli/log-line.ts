@@ -14,6 +14,8 @@ const COLOURS: Readonly<Record<string, Colour>> = {
   warn: 'yellow',
   error: 'red',
 };
+/** Ids of nodes and clusters: their beginning is enough to tell them apart on a screen. */
+const LONG_ID = /^([0-9a-f]{8})[0-9a-f]{32}$/;
 /** Shown by their place, or known already: the line stands under the node's name. */
 const UNNAMED = new Set(['level', 'time', 'event', 'node']);
 
@@ -32,6 +34,7 @@ export function prettyLine(json: string, coloured: boolean): string {
 }
 
 function fieldText(value: unknown): string {
+  if (typeof value === 'string' && LONG_ID.test(value)) return value.replace(LONG_ID, '$1');
   if (typeof value === 'string') return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
   if (isLoggedError(value)) return JSON.stringify(value.message);
   return JSON.stringify(value);

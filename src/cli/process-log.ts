@@ -7,7 +7,7 @@ import {
   type DestinationStream,
   type Logger,
 } from 'pino';
-import type { Log, LogFields } from '../log.ts';
+import type { Log, LogEvent, LogFields } from '../log.ts';
 import { rowOf, SETTING_KEYS, type Settings } from '../settings/rows.ts';
 import { colourful } from './colour.ts';
 import { prettyLine } from './log-line.ts';
@@ -58,7 +58,7 @@ export function createLog(settings: Pick<Settings, 'id' | 'logLevel'>, output: D
 function wrap(logger: Logger, wanted: (level: Level) => boolean): Log {
   const write =
     (level: Level) =>
-    (event: string, fields: LogFields = {}): void => {
+    (event: LogEvent, fields: LogFields = {}): void => {
       if (wanted(level)) logger[level](fields, event);
     };
   return {
@@ -66,7 +66,6 @@ function wrap(logger: Logger, wanted: (level: Level) => boolean): Log {
     info: write('info'),
     warn: write('warn'),
     error: write('error'),
-    child: (fields) => wrap(logger.child(fields), wanted),
   };
 }
 

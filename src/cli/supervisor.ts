@@ -20,7 +20,6 @@ export interface SupervisorOptions {
 
 export interface SupervisorListener {
   onLine(name: string, line: string): void;
-  onReady(name: string): void;
   /** It ended without having been told to. */
   onDeath(name: string, how: string): void;
   /** It was ready before, died, and now refuses to start: it is left so. */
@@ -110,7 +109,6 @@ export class Supervisor {
       return;
     }
     child.wasReady = true;
-    this.#listener.onReady(child.plan.name);
     if (this.#children.every(({ wasReady }) => wasReady)) this.#allReady?.();
   }
 

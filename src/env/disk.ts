@@ -10,7 +10,7 @@ import {
   write as writeCallback,
   writeSync,
 } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -25,6 +25,17 @@ const truncateDescriptor = promisify(ftruncate);
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
+
+/** A directory that is there already is as good. */
+async function makeOne(path: string): Promise<'made' | 'no parent'> {
+  try {
+    await mkdir(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    if (isAbsent(error)) return 'no parent';
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+  }
+  return 'made';
+}
 
 export class SystemDisk implements Disk {
   async open(path: string, options: { create: boolean }): Promise<DiskFile> {
@@ -64,13 +75,12 @@ export class SystemDisk implements Disk {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const made = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
-    if (made === undefined) return;
-    const top = dirname(resolve(made));
-    for (let parent = dirname(resolve(path)); parent !== top; parent = dirname(parent)) {
-      await this.syncDirectory(parent);
+    if ((await makeOne(path)) === 'no parent') {
+      await this.makeDirectory(dirname(resolve(path)));
+      // Not by mkdir's own recursion: where nothing can be made (/proc) it tries for ever.
+      await mkdir(path, { mode: DIRECTORY_MODE });
     }
-    await this.syncDirectory(top);
+    await this.syncDirectory(dirname(resolve(path)));
   }
 
   async rename(from: string, to: string): Promise<void> {

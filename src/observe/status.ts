@@ -38,11 +38,19 @@ export function isReady(parts: NodeParts): boolean {
   return readyChecks(parts).every((check) => check.ok);
 }
 
+/** Empty when it is ready. */
+export function notReadyReason(parts: NodeParts): string {
+  return readyChecks(parts)
+    .filter((check) => !check.ok)
+    .map((check) => check.reason)
+    .join('; ');
+}
+
 export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
   const { env, settings, self, topology, peers, mesh, replicas, slabs } = parts;
   const own = entryOf(topology, self);
-  const failing = readyChecks(parts).filter((check) => !check.ok);
-  const state = parts.isStopping() ? 'stopping' : failing.length === 0 ? 'ready' : 'degraded';
+  const reason = notReadyReason(parts);
+  const state = parts.isStopping() ? 'stopping' : reason === '' ? 'ready' : 'degraded';
   return {
     schema: STATUS_SCHEMA,
     build,
@@ -51,7 +59,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       name: settings.id,
       id: self,
       state,
-      reason: failing.map((check) => check.reason).join('; '),
+      reason,
       start: parts.start,
       uptimeMs: env.clock.monotonicMs() - parts.startedMonotonicMs,
       host: own.host,

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { Instant } from '../raft/types.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { EvictionPolicy } from '../store/types.ts';
+import type { ClusterNode } from '../commands/cluster-view.ts';
 import type { NodeId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import type { ComposedNodeView } from './node-view.ts';
@@ -52,15 +53,13 @@ export class News {
 
   /** Called each turn: leadership that came or went is told at once. */
   tell(now: Instant): void {
-    const { replicas, log } = this.deps;
+    const { replicas } = this.deps;
     // Cheap, since it is asked each turn: terms of what is led, which only grow while it is led.
     let ledTerms = 0;
     for (const replica of replicas) if (replica.isReadable) ledTerms += replica.raft.term * replica.shard;
     if (ledTerms !== this.ledTerms) {
       this.ledTerms = ledTerms;
       this.nextMs = 0;
-      const led = replicas.filter((replica) => replica.isReadable).map((replica) => replica.shard);
-      log.info('leads', { shards: led.length === 0 ? 'none' : led.join(', ') });
     }
     if (now.monotonicMs < this.nextMs) return;
     this.nextMs = now.monotonicMs + NEWS_INTERVAL_MS;
@@ -79,19 +78,22 @@ export class News {
 
   /** Tells those who listen when a node stops being ready. */
   watchReadiness(): void {
-    const { view, peers, pubsub, log } = this.deps;
+    const { view, peers, pubsub, self } = this.deps;
     if (!peers.look()) return;
     for (const node of view.cluster().nodes) {
-      if (this.wasReady.get(node.id) === true && !node.ready) {
-        log.warn('node-not-ready', {
-          peer: node.id,
-          address: `${node.host}:${node.clientPort}`,
-          connected: node.connected,
-        });
-        announceNotReady(pubsub, view, node);
-      }
+      const wasReady = this.wasReady.get(node.id);
       this.wasReady.set(node.id, node.ready);
+      if (wasReady === undefined || wasReady === node.ready) continue;
+      // Of itself it says more, and elsewhere (observe/watch.ts).
+      if (node.id !== self) this.logReadiness(node);
+      if (!node.ready) announceNotReady(pubsub, view, node);
     }
+  }
+
+  private logReadiness({ id, host, clientPort, ready, connected }: ClusterNode): void {
+    const fields = { peer: id, address: `${host}:${clientPort}` };
+    if (ready) this.deps.log.info('peer-ready', fields);
+    else this.deps.log.warn('peer-not-ready', { ...fields, connected });
   }
 
   /** A shard's budget is the smallest that its replicas' nodes give it; its leader writes it into the log. */

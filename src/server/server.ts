@@ -8,7 +8,7 @@ import type { ByteStream, Clock } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { Instant } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
-import type { ReaderLimits } from '../resp/reader.ts';
+import { DEFAULT_READER_LIMITS, type ReaderLimits } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Engine } from '../shard/engine.ts';
 import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
@@ -52,6 +52,8 @@ export interface ServerSettings {
   readonly outputBufferLimitBytes: number;
   readonly slowlogSlowerThanUs: number;
   readonly idleTimeoutSeconds: number;
+  readonly protoMaxBulkLenBytes: number;
+  readonly queryBufferLimitBytes: number;
 }
 
 export interface ServerDeps {
@@ -61,7 +63,6 @@ export interface ServerDeps {
   clock: Clock;
   log: Log;
   random: () => number;
-  readerLimits: ReaderLimits;
   /** Read at each use: some change while the node runs. */
   settings: ServerSettings;
   slowLog: SlowLogRing;
@@ -96,7 +97,8 @@ export class ClientServer implements WalkHost {
     this.deps = deps;
     this.table = deps.table;
     this.router = deps.router;
-    this.readerLimits = deps.readerLimits;
+    this.readerLimits = { ...DEFAULT_READER_LIMITS };
+    this.settingsChanged();
     this.numbers = compileCommands(deps.table.rows);
     this.statistics = new Statistics(deps.table.rows);
   }
@@ -105,8 +107,16 @@ export class ClientServer implements WalkHost {
     return this.deps.engine.now;
   }
 
+  /** For connections from now on; those that are open stay as they are. */
   get passwordRequired(): boolean {
     return this.deps.settings.requirepass !== '';
+  }
+
+  /** All connections read by the same limits. */
+  settingsChanged(): void {
+    const { protoMaxBulkLenBytes, queryBufferLimitBytes } = this.deps.settings;
+    this.readerLimits.bulkMaxBytes = protoMaxBulkLenBytes;
+    this.readerLimits.commandMaxBytes = queryBufferLimitBytes;
   }
 
   get outputLimitBytes(): number {

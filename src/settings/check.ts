@@ -1,9 +1,17 @@
 /** Rules over several settings. Each answers with a sentence for the person who gave them. */
+import { isWildcard } from './derived.ts';
 import type { Settings } from './rows.ts';
 
 type Rule = (settings: Settings) => string | null;
 
-const RULES: readonly Rule[] = [portsExist, portsDiffer, heartbeatsFit, argumentsFit, exposureIsGuarded];
+const RULES: readonly Rule[] = [
+  portsExist,
+  portsDiffer,
+  announcedHostIsOne,
+  heartbeatsFit,
+  argumentsFit,
+  exposureIsGuarded,
+];
 
 /** The first rule broken, as a sentence; null when all hold. */
 export function checkTogether(settings: Settings): string | null {
@@ -45,6 +53,12 @@ function portsDiffer(settings: Settings): string | null {
     seen.set(port, name);
   }
   return null;
+}
+
+/** What can be listened on cannot always be connected to. */
+function announcedHostIsOne({ announceHost }: Settings): string | null {
+  if (!isWildcard(announceHost)) return null;
+  return `announce-host: '${announceHost}' is not allowed: it must be a host that others can connect to.`;
 }
 
 /** A follower must miss several heartbeats before it stands for election. */

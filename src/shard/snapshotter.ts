@@ -44,6 +44,8 @@ class Group {
   making: Promise<void> | null = null;
   incoming: Incoming | null = null;
   serving: Serving | null = null;
+  /** Members that a snapshot was offered to, until they have what it holds. */
+  readonly offered = new Map<number, Serving>();
   /** What is being done to files of this group: one thing after the other. */
   work: Promise<void> = Promise.resolve();
 
@@ -62,6 +64,7 @@ export class Snapshotter {
   private readonly log: Log;
   private readonly newId: () => number;
   private isStopped = false;
+  private segmentsFreed = 0;
   /** When the last one was finished, by the wall clock; 0 before. */
   lastFinishedWallMs = 0;
 
@@ -103,6 +106,7 @@ export class Snapshotter {
     const group = this.groups.get(replica.raft.group);
     if (group === undefined) return;
     for (const entry of ready.entries) group.loggedBytes += entry.bytes.length;
+    if (group.offered.size > 0) this.lookAtOffered(group);
     for (const wanted of ready.snapshotsWanted)
       this.queue(group, () => this.offer(group, wanted.to, wanted.minIndex));
     for (const read of ready.snapshotReads) this.queue(group, () => this.serve(group, read));
@@ -123,6 +127,25 @@ export class Snapshotter {
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
       if (isDue && group.making === null && group.incoming === null) void this.make(group);
       if (isObsolete(group)) this.queue(group, () => this.forget(group));
+    }
+    const { segmentsFreed, bytesOnDisk } = this.wal.stats;
+    if (segmentsFreed === this.segmentsFreed) return;
+    const segments = segmentsFreed - this.segmentsFreed;
+    this.log.info('log-compacted', { segments, diskBytes: bytesOnDisk });
+    this.segmentsFreed = segmentsFreed;
+  }
+
+  /** Tells of the members that have it now; what a leadership that was lost had offered, the next leader offers anew. */
+  private lookAtOffered({ replica, offered }: Group): void {
+    const progress = replica.raft.progress();
+    for (const [member, { reader }] of offered) {
+      const peer = progress.find((row) => row.member === member);
+      if (peer !== undefined && peer.match < reader.meta.index) continue;
+      offered.delete(member);
+      if (peer === undefined) continue;
+      const { index } = reader.meta;
+      const sizeBytes = reader.totalBytes;
+      this.log.info('snapshot-sent', { shard: replica.shard, member, index, sizeBytes });
     }
   }
 
@@ -201,7 +224,6 @@ export class Snapshotter {
       }
     }
     await writer.commit();
-    this.wal.release(raft.group, meta.index);
     const now = this.host.readClock();
     this.lastFinishedWallMs = now.wallMs;
     this.log.info('snapshot-made', {
@@ -210,6 +232,7 @@ export class Snapshotter {
       sizeBytes: writer.sizeBytes,
       durationMs: Math.round(now.monotonicMs - startedMs),
     });
+    this.wal.release(raft.group, meta.index);
   }
 
   /** Lets a turn of the event loop pass. */
@@ -239,6 +262,7 @@ export class Snapshotter {
       group.serving = { id: this.newId(), reader };
     }
     const { id, reader: served } = group.serving;
+    group.offered.set(to, group.serving);
     raft.offerSnapshot(to, served.meta, id, served.totalBytes, this.host.readClock());
   }
 

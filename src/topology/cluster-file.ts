@@ -38,6 +38,11 @@ export class ClusterFile {
     return file;
   }
 
+  /** Whether a node has begun in this directory before. */
+  static async exists(disk: Pick<ClusterFileDisk, 'readFile'>, directory: string): Promise<boolean> {
+    return (await disk.readFile(`${directory}/${FILE_NAME}`)) !== null;
+  }
+
   get state(): FoundingState {
     return this.current;
   }
@@ -65,6 +70,7 @@ export function drawId(random: Random): string {
 function unreadable(path: string): StartupError {
   return new StartupError(
     'TORC_CLUSTER_FILE',
-    `${path} cannot be read by this version: bring back a whole one, or rebuild this node's replica with an empty data directory`,
+    `${path} cannot be read by this version: bring back a whole one; without it this node's replica must be rebuilt. ` +
+      'The other nodes serve on',
   );
 }

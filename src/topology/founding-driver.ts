@@ -1,9 +1,9 @@
 import type { Env, MessageSocketHandler, Timer } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Channel, RemotePeer } from '../transport/handshake.ts';
 import { CLOSE_MALFORMED, CLOSE_NORMAL } from '../transport/peer-port.ts';
 import type { PeerPort, PeerSession } from '../transport/peer-port.ts';
-import type { Report } from '../transport/types.ts';
 import { drawId } from './cluster-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { decodeFoundingMessage, encodeFoundingMessage } from './founding-codec.ts';
@@ -19,6 +19,8 @@ import type { Announcement } from './types.ts';
 
 /** How often an unfounded node says again where it stands, and dials who is not there. */
 const TICK_MS = 250;
+/** How often a node that was founded before looks for one of its own. */
+const LOOK_MS = 1_000;
 /** A connection that should bring answers and brings none for so long is cut, and dialed anew. */
 const SILENCE_LIMIT_MS = 5_000;
 /** "Waiting for …" is said again after this long. */
@@ -31,7 +33,11 @@ export interface FounderOptions {
   file: ClusterFile;
   seeds: readonly SeedAddress[];
   announced: Announcement;
-  report: Report;
+  log: Log;
+  /** For whom or what it waits, in words. */
+  onWaiting: (why: string) => void;
+  /** Called instead of a rejection once `founded` has resolved. */
+  onRefused: (error: StartupError) => void;
 }
 
 interface Session {
@@ -43,7 +49,8 @@ type FounderEnv = Pick<Env, 'clock' | 'timers' | 'random'>;
 
 /**
  * Runs the founding over the peer port: dials the seeds, saves what is to be synced, and answers late-comers for as long as the port
- * is open. `founded` resolves with the cluster, and rejects with a StartupError when this node can never be part of it.
+ * is open. `founded` resolves with the cluster, and rejects with a StartupError when this node can never be part of it. A node that was
+ * founded before is part of its cluster at once, and then makes sure that it is among its own.
  */
 export class Founder {
   readonly founded: Promise<ClusterRecord>;
@@ -58,6 +65,7 @@ export class Founder {
   private ticking: Timer | null = null;
   private lastWaiting = '';
   private lastWaitingMs = 0;
+  private finished = false;
   private closed = false;
 
   constructor(env: FounderEnv, options: FounderOptions) {
@@ -77,11 +85,12 @@ export class Founder {
       return;
     }
     port.route(FOUNDING, {
-      admit: (remote) => (this.closed ? `node ${remote.node} is not awaited any more` : null),
+      admit: (remote) =>
+        this.closed ? { reason: `node ${remote.node} is not awaited any more`, early: true } : null,
       opened: (session) => this.opened(session),
     });
     this.run();
-    if (this.machine.state.phase !== 'founded') this.tick();
+    if (!this.machine.settled) this.tick();
   }
 
   /** Stops dialing and answering; the port is closed by whoever opened it. */
@@ -93,8 +102,11 @@ export class Founder {
     }
   }
 
+  /** Others ask on the connections that they dialed; its own are of no more use once what is to be told went out. */
   private stopDialing(): void {
     this.ticking?.cancel();
+    this.ticking = null;
+    if (!this.closed) this.env.timers.endOfTurn(() => this.closeDialed());
     for (const dialing of this.dialing.values()) dialing.cancel();
     this.dialing.clear();
   }
@@ -105,9 +117,9 @@ export class Founder {
     this.machine.tick();
     this.run();
     this.reportWaiting();
-    if (!this.closed && this.machine.state.phase !== 'founded') {
-      this.ticking = this.env.timers.after(TICK_MS, () => this.tick());
-    }
+    if (this.closed || this.machine.settled) return;
+    const delayMs = this.machine.state.phase === 'founded' ? LOOK_MS : TICK_MS;
+    this.ticking = this.env.timers.after(delayMs, () => this.tick());
   }
 
   private dial(seed: SeedAddress): void {
@@ -153,6 +165,7 @@ export class Founder {
     held.lastHeardMs = this.env.clock.monotonicMs();
     this.machine.receive({ announced: remote.announced }, message);
     this.run();
+    if (this.machine.settled && this.ticking !== null) this.stopDialing();
   }
 
   private run(): void {
@@ -163,7 +176,7 @@ export class Founder {
     switch (effect.kind) {
       case 'write':
         this.options.file.save(effect.state).then(
-          () => this.written(),
+          () => this.written(effect.state),
           (error: Error) => this.stop(error),
         );
         return;
@@ -174,14 +187,18 @@ export class Founder {
         this.finish(effect.cluster);
         return;
       case 'refused':
-        this.stop(new StartupError('TORC_FOUNDING_REFUSED', effect.reason));
+        this.refuse(new StartupError('TORC_FOUNDING_REFUSED', effect.reason));
         return;
       case 'disagree':
         this.sayOnce(effect.reason);
     }
   }
 
-  private written(): void {
+  private written(state: FoundingState): void {
+    if (state.phase === 'founded') {
+      const nodes = state.cluster.nodes.map(seedAddress);
+      this.options.log.info('cluster-founded', { cluster: state.cluster.id, nodes });
+    }
     if (this.closed) return;
     this.machine.written();
     this.run();
@@ -193,10 +210,9 @@ export class Founder {
     newest?.session.socket.send(encodeFoundingMessage(message));
   }
 
-  /** Others ask on the connections that they dialed; its own are of no more use once what is founded went out. */
   private finish(cluster: ClusterRecord): void {
+    this.finished = true;
     this.stopDialing();
-    this.env.timers.endOfTurn(() => this.closeDialed());
     this.resolve({ ...cluster, nodes: cluster.nodes.map((entry) => this.withOwnAnnouncement(entry)) });
   }
 
@@ -222,6 +238,12 @@ export class Founder {
     }
   }
 
+  private refuse(error: StartupError): void {
+    const wasFounded = this.finished;
+    this.stop(error);
+    if (wasFounded) this.options.onRefused(error);
+  }
+
   private stop(error: Error): void {
     this.close();
     this.reject(error);
@@ -234,13 +256,14 @@ export class Founder {
       return;
     this.lastWaiting = waiting;
     this.lastWaitingMs = nowMs;
-    this.options.report('info', waiting);
+    this.options.onWaiting(waiting);
+    this.options.log.info('founding-waits', { why: waiting });
   }
 
   private sayOnce(line: string): void {
     if (this.said.has(line)) return;
     this.said.add(line);
-    this.options.report('warn', line);
+    this.options.log.warn('founding-disagrees', { reason: line });
   }
 }
 

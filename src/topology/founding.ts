@@ -61,6 +61,8 @@ export class Founding {
   private readonly heard = new Map<SeedAddress, Heard>();
   private current: FoundingState;
   private writing: FoundingState | null = null;
+  /** One of its own cluster was met since this start, or none is to be expected: the data directory is the right one. */
+  private isAmongItsOwn: boolean;
   private effects: FoundingEffect[] = [];
 
   constructor(config: FoundingConfig, restored: FoundingState) {
@@ -68,7 +70,13 @@ export class Founding {
     this.seeds = [...new Set(config.seeds)].sort();
     this.self = seedAddress(config.announced);
     this.current = restored;
+    this.isAmongItsOwn = restored.phase !== 'founded' || this.seeds.length < 2;
     if (restored.phase === 'founded') this.effects.push({ kind: 'founded', cluster: restored.cluster });
+  }
+
+  /** Nothing is left to be asked of the others. */
+  get settled(): boolean {
+    return this.current.phase === 'founded' && this.isAmongItsOwn;
   }
 
   /** What is on disk. */
@@ -105,6 +113,7 @@ export class Founding {
     this.remember(from, { announced: sender.announced, state: message.state }, message.seeds);
     if (this.current.phase === 'founded') {
       if (message.state.phase !== 'founded') this.tell(from);
+      this.judgeOwnPlace(this.current.cluster.id);
       return;
     }
     this.advance();
@@ -117,6 +126,7 @@ export class Founding {
     const absent = others.filter((seed) => !this.heard.has(seed));
     if (absent.length > 0) return `waiting for ${absent.join(', ')} to found the cluster`;
     if (this.self !== this.seeds[0]) return `waiting for ${this.seeds[0]} to found the cluster`;
+    if (others.length === 0) return 'waiting for the disk to found the cluster';
     const behind = others.filter((seed) => this.heard.get(seed)?.state.phase === 'unfounded');
     return this.current.phase === 'prepared' && behind.length > 0
       ? `waiting for ${behind.join(', ')} to prepare the founding`
@@ -252,6 +262,29 @@ export class Founding {
     const reason = `the data directory is of cluster ${ours}, but ${from} belongs to cluster ${theirs}`;
     if (this.current.phase === 'prepared' && phase === 'founded') this.refuse(reason);
     else this.disagree(reason);
+  }
+
+  /**
+   * Founded before this start, and met none of its own since: when most of the others are founded in another cluster, it is this node's
+   * data directory that does not belong here. (With fewer nobody can tell whose is wrong, and it waits for its own.)
+   */
+  private judgeOwnPlace(ours: ClusterId): void {
+    if (this.isAmongItsOwn) return;
+    const others = this.seeds.filter((seed) => seed !== this.self);
+    const foundedIn = (seed: SeedAddress): ClusterId | null => {
+      const state = this.heard.get(seed)?.state;
+      return state?.phase === 'founded' ? state.cluster.id : null;
+    };
+    this.isAmongItsOwn = others.some((seed) => foundedIn(seed) === ours);
+    for (const theirs of new Set(others.map(foundedIn))) {
+      const there = others.filter((seed) => foundedIn(seed) === theirs);
+      if (this.isAmongItsOwn || theirs === null || there.length * 2 <= others.length) continue;
+      this.refuse(
+        `the data directory is of cluster ${ours}, but ${there.join(' and ')} belong to cluster ${theirs}: ` +
+          'give this node the data directory of its place there; this one is unharmed',
+      );
+      return;
+    }
   }
 
   private refuse(reason: string): void {

@@ -12,9 +12,11 @@ import {
   type TokenHash,
 } from '../../ring/index.ts';
 import type { Address, Env, ListenAddress } from '../env/contracts.ts';
+import type { StartupError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { startMesh } from '../transport/mesh.ts';
 import { PeerPort } from '../transport/peer-port.ts';
-import type { Mesh, MeshHandler, Report } from '../transport/types.ts';
+import type { Mesh, MeshHandler } from '../transport/types.ts';
 import { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
 import { Founder } from './founding-driver.ts';
@@ -33,7 +35,9 @@ export interface MembershipOptions {
   replicationFactor: number;
   vnodes: number;
   bulkBufferLimitBytes: number;
-  report: Report;
+  log: Log;
+  /** Called when it turns out, after `founded`, that this data directory belongs to another cluster. */
+  onRefused: (error: StartupError) => void;
 }
 
 export interface Membership {
@@ -60,7 +64,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       settings: options.settings,
       secret: options.secret,
     }),
-    report: options.report,
+    log: options.log,
   });
   let waiting = '';
   const founder = new Founder(env, {
@@ -68,10 +72,11 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     file,
     seeds: options.seeds.map(({ host, port: peerPort }) => `${host}:${peerPort}`),
     announced: options.announced,
-    report: (level, line) => {
-      waiting = line;
-      options.report(level, line);
+    log: options.log,
+    onWaiting: (why) => {
+      waiting = why;
     },
+    onRefused: options.onRefused,
   });
   return {
     self: file.node,
@@ -86,7 +91,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
           address: { host: node.host, port: node.peerPort },
         })),
         handler,
-        report: options.report,
+        log: options.log,
         epoch: () => ({ generation: topology.generation, epoch: topology.epoch }),
         limits: { bulkBufferLimitBytes: options.bulkBufferLimitBytes },
       }),

@@ -54,11 +54,17 @@ export interface RemotePeer {
 export type HandshakeStep =
   | { kind: 'send'; bytes: Buffer }
   | { kind: 'done'; bytes: Buffer | null; remote: RemotePeer; channel: Channel }
-  | { kind: 'refuse'; reason: string }
-  | { kind: 'refused'; reason: string };
+  | ({ kind: 'refuse' } & Refusal)
+  | ({ kind: 'refused' } & Refusal);
+
+/** `early`: it only came too early or too late, as happens whenever nodes start or stop. */
+export interface Refusal {
+  reason: string;
+  early?: boolean | undefined;
+}
 
 /** Says why the proven other side is not wanted; null when it is. */
-export type Admit = (remote: RemotePeer, channel: Channel) => string | null;
+export type Admit = (remote: RemotePeer, channel: Channel) => Refusal | null;
 
 const hexId = z.string().regex(/^[0-9a-f]{40}$/);
 const nonce = z.string().regex(/^[0-9a-f]{64}$/);
@@ -109,15 +115,19 @@ const aboutSchema = z.object({
   announced: announcementSchema,
 });
 
-const refusalSchema = z.object({ type: z.literal('refusal'), reason: z.string().max(2_000) });
+const refusalSchema = z.object({
+  type: z.literal('refusal'),
+  reason: z.string().max(2_000),
+  early: z.boolean().optional(),
+});
 
 type Hello = z.infer<typeof helloSchema>;
 type Challenge = z.infer<typeof challengeSchema>;
 
 const WRONG_SECRET = 'it does not know the shared secret (the peer secret must be the same on all nodes)';
 
-export function refusalBytes(reason: string): Buffer {
-  return Buffer.from(JSON.stringify({ type: 'refusal', reason: reason.slice(0, 2_000) }));
+export function refusalBytes({ reason, early }: Refusal): Buffer {
+  return Buffer.from(JSON.stringify({ type: 'refusal', reason: reason.slice(0, 2_000), early }));
 }
 
 /** The dialer's side. `expected` is the node that should answer; null when that is not known yet. */
@@ -153,7 +163,7 @@ export class DialHandshake {
 
   onMessage(bytes: Buffer): HandshakeStep {
     const refused = refusalIn(bytes);
-    if (refused !== null) return { kind: 'refused', reason: refused };
+    if (refused !== null) return { kind: 'refused', ...refused };
     return this.challenge === null ? this.onChallenge(bytes) : this.onProof(bytes, this.challenge);
   }
 
@@ -169,7 +179,7 @@ export class DialHandshake {
       return refuse(`node ${this.expected} was expected here, but node ${value.node} answers`);
     }
     const stranger = clusterProblem(this.channel, this.self, value);
-    if (stranger !== null) return refuse(stranger);
+    if (stranger !== null) return { kind: 'refuse', ...stranger };
     this.challenge = { bytes, value };
     return { kind: 'send', bytes: proofMessage(this.self, 'dialer', this.hello, bytes) };
   }
@@ -187,7 +197,7 @@ export class DialHandshake {
     );
     if (proven.kind !== 'proven') return proven;
     const unwanted = this.admit(proven.remote, this.channel);
-    if (unwanted !== null) return refuse(unwanted);
+    if (unwanted !== null) return { kind: 'refuse', ...unwanted };
     return { kind: 'done', bytes: null, remote: proven.remote, channel: this.channel };
   }
 }
@@ -207,7 +217,7 @@ export class AcceptHandshake {
 
   onMessage(bytes: Buffer): HandshakeStep {
     const refused = refusalIn(bytes);
-    if (refused !== null) return { kind: 'refused', reason: refused };
+    if (refused !== null) return { kind: 'refused', ...refused };
     return this.met === null ? this.onHello(bytes) : this.onProof(bytes, this.met);
   }
 
@@ -226,7 +236,7 @@ export class AcceptHandshake {
     }
     if (hello.node === self.node) return refuse(`it has this node's own id ${self.node}`);
     const stranger = clusterProblem(hello.channel, self, hello);
-    if (stranger !== null) return refuse(stranger);
+    if (stranger !== null) return { kind: 'refuse', ...stranger };
     const challenge: Challenge = {
       type: 'challenge',
       version,
@@ -245,7 +255,7 @@ export class AcceptHandshake {
     const proven = checkProof(this.self, 'dialer', helloBytes, challenge, bytes, hello, version);
     if (proven.kind !== 'proven') return proven;
     const unwanted = this.admit(proven.remote, hello.channel);
-    if (unwanted !== null) return refuse(unwanted);
+    if (unwanted !== null) return { kind: 'refuse', ...unwanted };
     const answer = proofMessage(this.self, 'acceptor', helloBytes, challenge);
     return { kind: 'done', bytes: answer, remote: proven.remote, channel: hello.channel };
   }
@@ -293,12 +303,13 @@ function macOf(secret: string, role: Role, hello: Buffer, challenge: Buffer, abo
 }
 
 /** While founding, nodes talk although they have no cluster yet, and the founding itself judges. */
-function clusterProblem(channel: Channel, us: ClusterMember, them: ClusterMember): string | null {
+function clusterProblem(channel: Channel, us: ClusterMember, them: ClusterMember): Refusal | null {
   if (channel === 'founding') return null;
-  if (us.clusterId === null) return `node ${us.node} has not been founded yet`;
-  if (them.clusterId === null) return `node ${them.node} has not been founded yet`;
+  if (us.clusterId === null) return { reason: `node ${us.node} has not been founded yet`, early: true };
+  if (them.clusterId === null) return { reason: `node ${them.node} has not been founded yet`, early: true };
   if (us.clusterId === them.clusterId) return null;
-  return `node ${us.node} belongs to cluster ${us.clusterId}, node ${them.node} to cluster ${them.clusterId}`;
+  const reason = `node ${us.node} belongs to cluster ${us.clusterId}, node ${them.node} to cluster ${them.clusterId}`;
+  return { reason };
 }
 
 /** Names the first setting that differs, with both values. The same words are read on both sides, so both are named. */
@@ -316,8 +327,9 @@ function settingsProblem(
   return `the setting ${differing} must be the same on all nodes: ${shown(ours, us)}, ${shown(theirs, them)}`;
 }
 
-function refusalIn(bytes: Buffer): string | null {
-  return parse(refusalSchema, bytes)?.reason ?? null;
+function refusalIn(bytes: Buffer): Refusal | null {
+  const refusal = parse(refusalSchema, bytes);
+  return refusal === null ? null : { reason: refusal.reason, early: refusal.early };
 }
 
 function parse<T>(schema: z.ZodType<T>, bytes: Buffer): T | null {

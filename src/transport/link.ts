@@ -1,17 +1,20 @@
 import { assert } from '../assert.ts';
 import type { Address, Timer } from '../env/contracts.ts';
+import type { Log } from '../log.ts';
 import type { Announcement, NodeId } from '../topology/types.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
 import { eachSection, FrameBuilder, frameOf } from './frame.ts';
 import type { PeerSession } from './peer-port.ts';
 import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
-import type { MeshHandler, PeerLink, Report, SectionKind, SectionWriter } from './types.ts';
+import type { MeshHandler, PeerLink, SectionKind, SectionWriter } from './types.ts';
 
 /** The two connections of a pair. */
 export type LinkChannel = 'control' | 'bulk';
 /** A section of this size goes before the turn ends: whatever is written into the next one, no frame is longer than its receiver takes. */
 const SECTION_FULL_BYTES = 4 * 1024 * 1024;
+/** Fewer failures in a row are those of nodes that start one after the other. */
+const UNREACHABLE_AFTER_FAILURES = 5;
 const CHANNELS: readonly LinkChannel[] = ['control', 'bulk'];
 
 export interface LinkLimits {
@@ -31,13 +34,18 @@ export interface LinkLimits {
 export interface LinkHost {
   readonly handler: MeshHandler;
   readonly limits: LinkLimits;
-  readonly report: Report;
+  readonly log: Log;
   nowMs(): number;
   /** A uniform number in [0, 1). */
   random(): number;
   after(delayMs: number, run: () => void): Timer;
   epoch(): { generation: number; epoch: number };
-  dial(link: Link, channel: LinkChannel, address: Address, failed: () => void): Timer;
+  dial(
+    link: Link,
+    channel: LinkChannel,
+    address: Address,
+    failed: (unreachable: Error | null) => void,
+  ): Timer;
   echoOwed(connection: Connection): void;
 }
 
@@ -118,9 +126,8 @@ export class Link implements PeerLink {
     if (connection === null || this.frame.empty) return;
     this.sendFrame(connection);
     if (connection.bufferedBytes > this.host.limits.controlBufferLimitBytes) {
-      this.host.report('warn', `${this.name} takes its messages too slowly: the connection starts anew`);
       connection.terminate();
-      this.lost('control', connection);
+      this.lost('control', connection, 'it takes its messages too slowly');
     }
   }
 
@@ -138,7 +145,7 @@ export class Link implements PeerLink {
     );
     const older = this.sockets[channel];
     if (older !== null) {
-      this.lost(channel, older);
+      this.lost(channel, older, 'a newer connection takes its place');
       older.close(CLOSE_REPLACED, 'a newer connection takes its place');
     }
     this.stopDialing(channel);
@@ -160,9 +167,8 @@ export class Link implements PeerLink {
       if (connection === null) continue;
       if (stoodStill) connection.forgiveSilence();
       if (nowMs - connection.lastHeardMs > this.host.limits.silenceLimitMs) {
-        this.host.report('warn', `${this.name} has been silent too long: its ${channel} connection is cut`);
         connection.terminate();
-        this.lost(channel, connection);
+        this.lost(channel, connection, 'it has been silent too long');
         continue;
       }
       connection.askEcho();
@@ -181,13 +187,13 @@ export class Link implements PeerLink {
     }
   }
 
-  private get name(): string {
-    return `node ${this.node} (${this.address.host}:${this.address.port})`;
+  private get who(): { peer: NodeId; address: string } {
+    return { peer: this.node, address: `${this.address.host}:${this.address.port}` };
   }
 
   private connect(): void {
     this.connection += 1;
-    this.host.report('info', `connected to ${this.name}`);
+    this.host.log.info('peer-connected', this.who);
     this.host.handler.onConnected(this);
   }
 
@@ -208,22 +214,21 @@ export class Link implements PeerLink {
       },
       echoOwed: () => host.echoOwed(self()),
       malformed: (problem) => {
-        host.report(
-          'warn',
-          `${this.name} sent what this node cannot read (${problem}): the connection is closed`,
-        );
-        this.lost(channel, self());
+        this.lost(channel, self(), `it sent what this node cannot read: ${problem}`);
       },
       closed: () => this.lost(channel, self()),
     };
   }
 
-  private lost(channel: LinkChannel, connection: Connection): void {
+  /** `reason`: why this node cut it. */
+  private lost(channel: LinkChannel, connection: Connection, reason?: string): void {
     if (this.sockets[channel] !== connection) return;
     this.sockets[channel] = null;
+    const fields = { ...this.who, ...(reason === undefined ? {} : { reason }) };
+    if (this.closed || channel === 'bulk') this.host.log.debug('peer-disconnected', { ...fields, channel });
+    else this.host.log.warn('peer-disconnected', fields);
     if (channel === 'control') {
       this.frame.clear();
-      if (!this.closed) this.host.report('info', `connection to ${this.name} lost`);
       this.host.handler.onDisconnected(this);
     }
     this.planDial(channel);
@@ -234,9 +239,11 @@ export class Link implements PeerLink {
     if (this.closed || redial.timer !== null || redial.dialing !== null) return;
     redial.timer = this.host.after(this.dialDelayMs(redial), () => {
       redial.timer = null;
-      redial.dialing = this.host.dial(this, channel, this.address, () => {
+      redial.dialing = this.host.dial(this, channel, this.address, (unreachable) => {
         redial.dialing = null;
         redial.failures += 1;
+        if (unreachable !== null && channel === 'control' && redial.failures === UNREACHABLE_AFTER_FAILURES)
+          this.host.log.warn('peer-unreachable', { ...this.who, reason: unreachable.message });
         if (this.sockets[channel] === null) this.planDial(channel);
       });
     });

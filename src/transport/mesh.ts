@@ -1,11 +1,12 @@
 import type { Address, Timer } from '../env/contracts.ts';
+import type { Log } from '../log.ts';
 import type { NodeId } from '../topology/types.ts';
 import type { Connection } from './connection.ts';
-import type { RemotePeer } from './handshake.ts';
+import type { Refusal, RemotePeer } from './handshake.ts';
 import { Link } from './link.ts';
 import type { LinkChannel, LinkHost, LinkLimits } from './link.ts';
 import type { PeerPort, PeerPortEnv } from './peer-port.ts';
-import type { Mesh, MeshHandler, PeerLink, Report } from './types.ts';
+import type { Mesh, MeshHandler, PeerLink } from './types.ts';
 
 export interface MeshLimits extends LinkLimits {
   /** How often each connection is asked for an echo. */
@@ -34,7 +35,7 @@ interface MeshPeer {
 export interface MeshOptions {
   peers: readonly MeshPeer[];
   handler: MeshHandler;
-  report: Report;
+  log: Log;
   /** The topology's epoch, sent with each frame. */
   epoch: () => { generation: number; epoch: number };
   limits?: Partial<MeshLimits>;
@@ -95,9 +96,10 @@ class NodeMesh implements Mesh {
     }
   }
 
-  private admit(remote: RemotePeer): string | null {
-    if (this.closed) return `node ${this.port.local.node} is stopping`;
-    return this.byNode.has(remote.node) ? null : `node ${remote.node} is not a member of this cluster`;
+  private admit(remote: RemotePeer): Refusal | null {
+    if (this.closed) return { reason: `node ${this.port.local.node} is stopping`, early: true };
+    if (this.byNode.has(remote.node)) return null;
+    return { reason: `node ${remote.node} is not a member of this cluster` };
   }
 
   private hostOf(options: MeshOptions): LinkHost {
@@ -105,7 +107,7 @@ class NodeMesh implements Mesh {
     return {
       handler: options.handler,
       limits,
-      report: options.report,
+      log: options.log,
       epoch: options.epoch,
       nowMs: () => env.clock.monotonicMs(),
       random: () => env.random.uint32() / UINT32_RANGE,

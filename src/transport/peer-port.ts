@@ -9,6 +9,7 @@ import type {
   MessageSocketHandler,
   Timer,
 } from '../env/contracts.ts';
+import type { Log } from '../log.ts';
 import type { NodeId } from '../topology/types.ts';
 import {
   AcceptHandshake,
@@ -17,8 +18,7 @@ import {
   NONCE_BYTES,
   refusalBytes,
 } from './handshake.ts';
-import type { Admit, Channel, HandshakeStep, LocalPeer, RemotePeer } from './handshake.ts';
-import type { Report } from './types.ts';
+import type { Admit, Channel, HandshakeStep, LocalPeer, Refusal, RemotePeer } from './handshake.ts';
 
 const PEER_PATH = '/peer';
 /** From the open socket to the last proof. */
@@ -28,7 +28,7 @@ const MAX_PENDING_HANDSHAKES = 64;
 /** Once its sender is known: the largest log entry, and room for its frame. */
 const MAX_FRAME_BYTES = 160 * 1024 * 1024;
 /** The same complaint about the same address is reported once in this time. */
-const REPEAT_REPORT_MS = 60_000;
+const REPEAT_REPORT_MS = 600_000;
 /** Complaints remembered so as not to repeat them. */
 const MAX_REMEMBERED_REPORTS = 1_000;
 
@@ -57,7 +57,7 @@ export interface PeerPortOptions {
   listen: ListenAddress;
   /** Asked at each handshake: the cluster id comes with the founding. */
   local: () => LocalPeer;
-  report: Report;
+  log: Log;
   handshakeTimeoutMs?: number;
 }
 
@@ -107,21 +107,26 @@ export class PeerPort {
   }
 
   /**
-   * Dials, and hands the session to the channel's route; `failed` is called when that does not come to pass.
-   * The returned timer gives up.
+   * Dials, and hands the session to the channel's route; `failed` is called when that does not come to pass, with the error when nobody
+   * answered. The returned timer gives up.
    */
-  dial(address: Address, channel: Channel, expected: NodeId | null, failed: () => void): Timer {
+  dial(
+    address: Address,
+    channel: Channel,
+    expected: NodeId | null,
+    failed: (unreachable: Error | null) => void,
+  ): Timer {
     const where = `${address.host}:${address.port}`;
     let meeting: Meeting | null = null;
-    const fail = (reason: string): void => {
-      this.report('warn', where, reason);
-      failed();
+    const onMet = (problem: Problem): void => {
+      this.report(where, problem);
+      failed(null);
     };
     const dialing = this.env.network.connectMessages(
       address,
       PEER_PATH,
-      (socket) => (meeting = this.startDial(socket, where, channel, expected, fail)),
-      (error) => fail(`node ${where} cannot be reached: ${error.message}`),
+      (socket) => (meeting = this.startDial(socket, channel, expected, onMet)),
+      failed,
     );
     return {
       cancel() {
@@ -142,7 +147,10 @@ export class PeerPort {
   private accept(socket: MessageSocket): MessageSocketHandler {
     if (this.closed || this.halfOpen >= MAX_PENDING_HANDSHAKES) {
       if (!this.closed)
-        this.report('warn', socket.remoteAddress, 'too many connections in handshake: one was cut');
+        this.report(socket.remoteAddress, {
+          by: 'us',
+          reason: 'too many connections in handshake: one was cut',
+        });
       socket.terminate();
       return { onMessage() {}, onClose() {} };
     }
@@ -151,20 +159,19 @@ export class PeerPort {
       this.admit(remote, channel),
     );
     const who = socket.remoteAddress;
-    return this.meet(socket, handshake, false, (reason) => this.report('warn', who, reason), who);
+    return this.meet(socket, handshake, false, (problem) => this.report(who, problem));
   }
 
   private startDial(
     socket: MessageSocket,
-    where: string,
     channel: Channel,
     expected: NodeId | null,
-    fail: (reason: string) => void,
+    failed: (problem: Problem) => void,
   ): Meeting {
     const nonce = this.env.random.bytes(NONCE_BYTES);
     const admit: Admit = (remote, channel) => this.admit(remote, channel);
     const handshake = new DialHandshake(this.local, channel, expected, nonce, admit);
-    const meeting = this.meet(socket, handshake, true, fail, where);
+    const meeting = this.meet(socket, handshake, true, failed);
     socket.send(handshake.first());
     return meeting;
   }
@@ -173,12 +180,11 @@ export class PeerPort {
     socket: MessageSocket,
     handshake: DialHandshake | AcceptHandshake,
     dialed: boolean,
-    failed: (reason: string) => void,
-    where: string,
+    failed: (problem: Problem) => void,
   ): Meeting {
     socket.limitMessageBytes(MAX_HANDSHAKE_BYTES);
     const timeoutMs = this.options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
-    const meeting: Meeting = new Meeting(socket, where, {
+    const meeting: Meeting = new Meeting(socket, {
       step: (bytes) => handshake.onMessage(bytes),
       failed,
       opened: (remote, channel) => this.opened({ socket, remote, channel, dialed }),
@@ -196,10 +202,10 @@ export class PeerPort {
     return meeting;
   }
 
-  private admit(remote: RemotePeer, channel: Channel): string | null {
+  private admit(remote: RemotePeer, channel: Channel): Refusal | null {
     const route = this.routes.get(channel);
     return route === undefined
-      ? `node ${this.local.node} is not ready for ${channel} connections`
+      ? { reason: `node ${this.local.node} is not ready for ${channel} connections`, early: true }
       : route.admit(remote, channel);
   }
 
@@ -209,19 +215,27 @@ export class PeerPort {
   }
 
   /** Nodes that wait for each other complain of the same thing with each try. */
-  private report(level: 'info' | 'warn', who: string, reason: string): void {
+  private report(address: string, { by, reason, early }: Problem): void {
     if (this.closed) return;
-    const key = `${who} ${reason}`;
-    if (this.reported.has(key)) return;
-    this.reported.set(key, true);
-    this.options.report(level, reason);
+    const fields = { by, address, reason };
+    const key = `${by} ${address} ${reason}`;
+    if (early === true) this.options.log.debug('peer-refused', fields);
+    else if (!this.reported.has(key)) {
+      this.reported.set(key, true);
+      this.options.log.warn('peer-refused', fields);
+    }
   }
+}
+
+/** Why a handshake came to nothing, and on whose side. */
+interface Problem extends Refusal {
+  by: 'us' | 'them';
 }
 
 interface MeetingEvents {
   step(bytes: Buffer): HandshakeStep;
   opened(remote: RemotePeer, channel: Channel): MessageSocketHandler;
-  failed(reason: string): void;
+  failed(problem: Problem): void;
   /** The handshake has ended, either way. */
   over(): void;
   closed(): void;
@@ -230,14 +244,12 @@ interface MeetingEvents {
 /** A socket in handshake; afterwards it passes on to its session's handler. */
 class Meeting implements MessageSocketHandler {
   private readonly socket: MessageSocket;
-  private readonly where: string;
   private readonly events: MeetingEvents;
   private session: MessageSocketHandler | null = null;
   private ended = false;
 
-  constructor(socket: MessageSocket, where: string, events: MeetingEvents) {
+  constructor(socket: MessageSocket, events: MeetingEvents) {
     this.socket = socket;
-    this.where = where;
     this.events = events;
   }
 
@@ -250,14 +262,14 @@ class Meeting implements MessageSocketHandler {
     this.events.closed();
     if (this.session !== null) this.session.onClose(code, reason);
     else
-      this.fail(`the connection closed during the handshake (${code}${reason === '' ? '' : ` ${reason}`})`);
+      this.cutOff(`the connection closed during the handshake (${code}${reason === '' ? '' : ` ${reason}`})`);
   }
 
   /** Ends the handshake without success; without effect once it has ended. */
   fail(reason: string): void {
     if (!this.end()) return;
     this.socket.terminate();
-    this.events.failed(`handshake with ${this.where} failed: ${reason}`);
+    this.events.failed({ by: 'us', reason });
   }
 
   giveUp(): void {
@@ -276,15 +288,19 @@ class Meeting implements MessageSocketHandler {
         return;
       case 'refuse':
         this.end();
-        this.socket.send(refusalBytes(step.reason));
+        this.socket.send(refusalBytes(step));
         this.socket.close(CLOSE_REFUSED, step.reason);
-        this.events.failed(`refused ${this.where}: ${step.reason}`);
+        this.events.failed({ by: 'us', reason: step.reason, early: step.early });
         return;
       case 'refused':
         this.end();
         this.socket.close(CLOSE_REFUSED, 'refused');
-        this.events.failed(`${this.where} refused this node: ${step.reason}`);
+        this.events.failed({ by: 'them', reason: step.reason, early: step.early });
     }
+  }
+
+  private cutOff(reason: string): void {
+    if (this.end()) this.events.failed({ by: 'them', reason, early: true });
   }
 
   private end(): boolean {

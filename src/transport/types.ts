@@ -19,9 +19,6 @@ export const SectionKind = {
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 
-/** One line for the log, about an event that a person would ask about. */
-export type Report = (level: 'info' | 'warn', line: string) => void;
-
 /** Gathers bytes for one peer until the end of the turn. Little-endian. */
 export interface SectionWriter {
   u8(value: number): void;

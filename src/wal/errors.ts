@@ -20,6 +20,16 @@ export class UncleanStopError extends StartupError {
   }
 }
 
+/** What was voted for and acknowledged here is not known any more: its node must not be taken for its old self. */
+export class LogLostError extends StartupError {
+  constructor(directory: string) {
+    super(
+      'TORC_LOG_LOST',
+      `${directory} has no log, but this node has written one there: bring it back; without it ${WHAT_TO_DO}`,
+    );
+  }
+}
+
 export class NewerFormatError extends StartupError {
   constructor(path: string, format: number, known: number) {
     super(

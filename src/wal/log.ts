@@ -78,6 +78,7 @@ export class SegmentedLog implements Wal {
   get stats(): WalStats {
     return {
       segments: this.#files.segments.length,
+      segmentsFreed: this.#files.freed,
       bytesOnDisk: this.#files.sizeBytes,
       bytesWritten: this.#bytesWritten,
       batches: this.#batches,

@@ -1,6 +1,12 @@
 import type { Clock, Disk, DiskFile, Machine, Random, Timers } from '../env/contracts.ts';
 import type { GroupId, HardState } from '../raft/types.ts';
-import { diskErrorOf, DirectoryInUseError, startupErrorOf, UncleanStopError } from './errors.ts';
+import {
+  diskErrorOf,
+  DirectoryInUseError,
+  LogLostError,
+  startupErrorOf,
+  UncleanStopError,
+} from './errors.ts';
 import { FailureMark } from './failure-mark.ts';
 import { SegmentedLog } from './log.ts';
 import { readLog, type LogContent } from './recovery.ts';
@@ -32,6 +38,8 @@ export interface WalSettings {
   observe?: WalObserver;
   /** For how long the members of this start promise to vote for no other: the next start has to know. Default: 0. */
   promiseMs?: number;
+  /** This node has had a log here before: without one it has forgotten what it voted for and acknowledged. Default: false. */
+  mustExist?: boolean;
   /** A write or sync failed: the node has to stop, since it cannot know what reached the disk. Called once. */
   onFailure: (error: Error) => void;
 }
@@ -80,6 +88,7 @@ class WalOpening {
     const { disk, random } = this.#components;
     const before = await readStartFile(disk, this.#startPath);
     if (before !== null) this.#refuseUncleanStop(before);
+    else if (this.#settings.mustExist === true) throw new LogLostError(this.#settings.directory);
     const failureMark = await FailureMark.open(disk, this.#settings.directory);
     const snapshots = new SnapshotDirectory(disk, random, `${this.#settings.directory}/snapshots`);
     const metas = await snapshots.recover();

@@ -19,6 +19,8 @@ export class SegmentFiles {
   readonly #directory: string;
   readonly #segmentBytes: number;
   /** The highest index of each group that its snapshot covers. */
+  /** Segments let go since the start. */
+  freed = 0;
   readonly #released = new Map<GroupId, number>();
   #nextSequence: number;
   /** Below this position all is synced. */
@@ -137,6 +139,7 @@ export class SegmentFiles {
   async #recycleOldest(): Promise<void> {
     const oldest = this.segments[0];
     this.segments.shift();
+    this.freed += 1;
     if (this.#spares.length >= SPARES_KEPT || oldest.sizeBytes < this.#segmentBytes) {
       await oldest.file.close();
       await this.#disk.remove(oldest.file.path);

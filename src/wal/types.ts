@@ -28,6 +28,8 @@ export interface WalRecovery {
 
 export interface WalStats {
   segments: number;
+  /** Let go since the start: snapshots cover what they held. */
+  segmentsFreed: number;
   bytesOnDisk: number;
   bytesWritten: number;
   batches: number;

@@ -39,13 +39,13 @@ it('prints where its nodes are, starts a dead one again, shows their status, and
   expect(torc.out).toContain(`redis-cli -p ${port} --askpass`);
   expect(torc.out).toContain(`http://127.0.0.1:${port + 2000}/metrics`);
   expect(torc.out).toContain(`{ host: '127.0.0.1', port: ${port + 2} },`);
-  expect(torc.out).toMatch(/node-1 \| \S+ INFO {2}fake-ready memory=314572800 requirepass=\(secret\)/);
+  expect(torc.out).toMatch(/node-1 \| \S+ INFO {2}ready memory=314572800 requirepass=\(secret\)/);
 
   const [first, ...others] = nodeProcessIds(torc);
   const killedAtMs = performance.now();
   process.kill(first, 'SIGKILL');
   await torc.printed(/node-\d \| died \(killed by SIGKILL\); the others go on; restarted in 2 s/);
-  await torc.printed(/died[^]*node-\d \| ready/);
+  await torc.printed(/died[^]*node-\d \| \S+ INFO {2}ready/);
   expect(performance.now() - killedAtMs).toBeGreaterThan(2000);
   expect(others.map(isAlive)).toEqual([true, true]);
   expect(nodeProcessIds(torc)).toHaveLength(4);

@@ -15,27 +15,29 @@ function logged(level: 'debug' | 'info' | 'warn' | 'error' = 'info'): {
 }
 
 describe('the log', () => {
-  it('writes one JSON object an event, with the node and the fields of its parents', () => {
+  it('writes one JSON object an event, with the node', () => {
     const { lines, log } = logged();
-    log.child({ shard: 3 }).info('leader-elected', { term: 7 });
+    log.info('election-started', { shard: 3, term: 7 });
     expect(JSON.parse(lines[0])).toEqual({
       level: 'info',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
       node: 'node-1',
       shard: 3,
       term: 7,
-      event: 'leader-elected',
+      event: 'election-started',
     });
   });
 
   it('goes by the level, also when it changes', () => {
     const { lines, settings, log } = logged('warn');
-    const child = log.child({});
-    child.info('hidden');
-    child.error('shown');
+    log.info('starting');
+    log.error('failed');
     settings.logLevel = 'debug';
-    child.debug('shown');
-    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['shown', 'shown']);
+    log.debug('settings');
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
+      'failed',
+      'settings',
+    ]);
   });
 
   it('masks secrets', () => {
@@ -60,8 +62,12 @@ describe('the log', () => {
 
   it('quotes where words would run together, and colours for terminals', () => {
     const { lines, log } = logged();
-    log.warn('peer-lost', { peer: 'node-2', reason: 'no answer', tries: 3 });
-    expect(prettyLine(lines[0], false)).toMatch(/ WARN {2}peer-lost peer=node-2 reason="no answer" tries=3$/);
+    log.warn('peer-disconnected', { peer: 'node-2', reason: 'no answer', tries: 3 });
+    expect(prettyLine(lines[0], false)).toMatch(
+      / WARN {2}peer-disconnected peer=node-2 reason="no answer" tries=3$/,
+    );
+    log.info('serving', { nodeId: 'a1b2c3d4'.repeat(5) });
+    expect(prettyLine(lines[1], false)).toMatch(/serving nodeId=a1b2c3d4$/);
     expect(prettyLine(lines[0], true)).toContain('\u001B[33mWARN \u001B[39m');
   });
 });

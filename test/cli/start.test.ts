@@ -37,7 +37,7 @@ async function start(
 describe('torc start', () => {
   it('stops in good order at a signal', async () => {
     const torc = await start();
-    await torc.printed(/fake-ready/);
+    await torc.printed(/"ready"/);
     torc.signal('SIGTERM');
     expect(await torc.exited).toEqual({ code: 0, signal: null });
     expect(readFileSync(join(directory, 'stops.txt'), 'utf8')).toBe('one\n');
@@ -45,12 +45,12 @@ describe('torc start', () => {
       .trim()
       .split('\n')
       .map((line) => (JSON.parse(line) as { event: string; node: string }).event);
-    expect(events).toEqual(['starting', 'fake-ready', 'stopping', 'stopped']);
+    expect(events).toEqual(['starting', 'ready', 'stopping', 'stopped']);
   });
 
   it('ends at once at the second signal', async () => {
     const torc = await start([], { FAKE_SLOW_STOP: 'one' });
-    await torc.printed(/fake-ready/);
+    await torc.printed(/"ready"/);
     torc.signal('SIGTERM');
     await torc.printed(/stopping/);
     torc.signal('SIGTERM');
@@ -59,7 +59,7 @@ describe('torc start', () => {
 
   it('gives up a stop that takes too long', async () => {
     const torc = await start(['--stop-timeout-ms', '0'], { FAKE_SLOW_STOP: 'one' });
-    await torc.printed(/fake-ready/);
+    await torc.printed(/"ready"/);
     torc.signal('SIGTERM');
     expect(await torc.exited).toEqual({ code: 2, signal: null });
     expect(torc.out).toContain('the stop took longer than 2000 ms');
@@ -67,7 +67,7 @@ describe('torc start', () => {
 
   it('ends with code 2 and the cause when the node cannot go on', async () => {
     const torc = await start();
-    await torc.printed(/fake-ready/);
+    await torc.printed(/"ready"/);
     torc.signal('SIGUSR2');
     expect(await torc.exited).toEqual({ code: 2, signal: null });
     expect(torc.out).toMatch(/"level":"error".*"message":"the disk is full".*"event":"failed"/);
@@ -100,7 +100,7 @@ describe('torc start', () => {
     const config = join(directory, 'torc.conf');
     writeFileSync(config, 'maxmemory 5mb\nlog-format pretty\n');
     const torc = await start([], { TORC_CONFIG: config });
-    await torc.printed(/INFO {2}fake-ready memory=5242880/);
+    await torc.printed(/INFO {2}ready memory=5242880/);
   });
 });
 

@@ -85,6 +85,23 @@ describe('randomness and machine', () => {
   });
 });
 
+describe('a directory', () => {
+  it('is refused where nothing can be made, and under a file', async () => {
+    const disk = new SystemDisk();
+    await expect(disk.makeDirectory('/proc/torc/deeper')).rejects.toMatchObject({ code: 'ENOENT' });
+    const directory = await mkdtemp(join(tmpdir(), 'torc-directory-'));
+    await writeFile(join(directory, 'file'), '');
+    await expect(disk.makeDirectory(join(directory, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(disk.makeDirectory(join(directory, 'file/under'))).rejects.toMatchObject({
+      code: 'ENOTDIR',
+    });
+    await disk.makeDirectory(join(directory, 'a/b/c'));
+    await disk.makeDirectory(join(directory, 'a/b/c'));
+    expect(await readdir(join(directory, 'a/b'))).toEqual(['c']);
+    await rm(directory, { recursive: true });
+  });
+});
+
 describe('the lock of a directory', () => {
   const disk = new SystemDisk();
   let directory = '';

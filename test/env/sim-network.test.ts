@@ -6,7 +6,8 @@ import { startMesh } from '../../src/transport/mesh.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
 import { SectionKind } from '../../src/transport/types.ts';
 import type { Mesh } from '../../src/transport/types.ts';
-import { localPeer, nodeId } from '../transport/support.ts';
+import { localPeer, nodeId, recordingLog } from '../transport/support.ts';
+import { silentLog } from '../../src/log.ts';
 
 /** Time that passes only when the test says so. */
 class TestTime implements Clock, Timers {
@@ -72,7 +73,7 @@ async function world(count: number, seed: number, options = DELAYS): Promise<Wor
     const port = await PeerPort.open(env, {
       listen: { host, port: 16379 },
       local: () => local,
-      report: () => {},
+      log: silentLog,
     });
     const say = (line: string): void => void log.push(`${time.monotonicMs().toFixed(3)} ${host} ${line}`);
     const handler = {
@@ -82,7 +83,7 @@ async function world(count: number, seed: number, options = DELAYS): Promise<Wor
       onDisconnected: (peer: { node: string }): void => say(`down ${parseInt(peer.node, 16)}`),
     };
     const epoch = (): { generation: number; epoch: number } => ({ generation: 1, epoch: 1 });
-    meshes.push(startMesh(env, port, { peers, handler, report: (_level, line) => say(line), epoch }));
+    meshes.push(startMesh(env, port, { peers, handler, log: recordingLog(log), epoch }));
   }
   return { time, net, meshes, log };
 }

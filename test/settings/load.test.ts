@@ -198,6 +198,11 @@ describe('rules over several settings', () => {
     );
   });
 
+  it('wants a host to announce that others can connect to', () => {
+    for (const host of ['0.0.0.0', '::'])
+      expect(refusal({ flags: { 'announce-host': host } })).toContain('a host that others can connect to');
+  });
+
   it('wants heartbeats that fit into the election timeout', () => {
     expect(refusal({ flags: { 'heartbeat-interval-ms': '200' } })).toContain('at most 133, a third of');
   });

@@ -9,7 +9,7 @@ import { Founder } from '../../src/topology/founding-driver.ts';
 import type { ClusterRecord } from '../../src/topology/founding.ts';
 import type { Announcement } from '../../src/topology/types.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
-import { localPeer, realEnv, until } from '../transport/support.ts';
+import { localPeer, realEnv, recordingLog, until } from '../transport/support.ts';
 
 /** What of a disk outlives its process. */
 class MemoryDisk {
@@ -27,6 +27,8 @@ interface Node {
   port: PeerPort;
   founder: Founder;
   reports: string[];
+  /** Refusals after it was founded. */
+  refusals: StartupError[];
   stop(): Promise<void>;
 }
 
@@ -46,19 +48,28 @@ async function freePorts(count: number): Promise<number[]> {
 async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret = 's'): Promise<Node> {
   const announced: Announcement = { ...localPeer(1).announced, peerPort };
   const reports: string[] = [];
-  const report = (level: string, line: string): void => void reports.push(`${level}: ${line}`);
+  const refusals: StartupError[] = [];
+  const log = recordingLog(reports);
   const file = await ClusterFile.open(disk, realEnv.random, '/data');
   const port = await PeerPort.open(realEnv, {
     listen: { host: '127.0.0.1', port: peerPort },
     local: () => ({ node: file.node, start: 1, clusterId: file.clusterId, announced, settings: {}, secret }),
-    report,
+    log,
   });
-  const founder = new Founder(realEnv, { port, file, seeds, announced, report });
+  const founder = new Founder(realEnv, {
+    port,
+    file,
+    seeds,
+    announced,
+    log,
+    onWaiting: () => {},
+    onRefused: (error) => refusals.push(error),
+  });
   const stop = async (): Promise<void> => {
     founder.close();
     await port.close();
   };
-  const node = { file, port, founder, reports, stop };
+  const node = { file, port, founder, reports, refusals, stop };
   running.push(node);
   return node;
 }
@@ -73,7 +84,9 @@ describe('founding over real connections', () => {
     const first = await start(disks[0], seeds, ports[0]);
     const second = await start(disks[1], seeds, ports[1]);
     await until(() =>
-      first.reports.some((line) => line === `info: waiting for ${seeds[2]} to found the cluster`),
+      first.reports.some(
+        (line) => line === `info: founding-waits waiting for ${seeds[2]} to found the cluster`,
+      ),
     );
     expect(first.file.state.phase).toBe('unfounded');
     const third = await start(disks[2], seeds, ports[2]);
@@ -145,6 +158,32 @@ describe('founding over real connections', () => {
     await stranger.stop();
     const again = await start(disk, seedsOf([ports[0]]), ports[0]);
     await expect(again.founder.founded).resolves.toMatchObject({ nodes: [{ id: alone.file.node }] });
+  });
+
+  it('stops, founded before, when most of the other seeds are of another cluster, and only then', async () => {
+    const ports = await freePorts(3);
+    const seeds = seedsOf(ports);
+    const clusters = [0, 1].map(() => ports.map(() => new MemoryDisk()));
+    for (const disks of clusters) {
+      const nodes = await Promise.all(disks.map((disk, i) => start(disk, seeds, ports[i])));
+      await Promise.all(nodes.map(({ founder }) => founder.founded));
+      await Promise.all(nodes.map((node) => node.stop()));
+    }
+    const [ours, theirs] = clusters;
+    const kept = new Map(theirs[1].files);
+    const wrong = await start(theirs[1], seeds, ports[1]);
+    const right = await start(ours[0], seeds, ports[0]);
+    const [{ id }] = await Promise.all([wrong.founder.founded, right.founder.founded]);
+    await until(() => right.reports.some((line) => line.includes(`${seeds[1]} belongs to cluster ${id}`)));
+    // One against one: nobody can tell whose directory is wrong.
+    expect([wrong.refusals, right.refusals]).toEqual([[], []]);
+    const third = await start(ours[2], seeds, ports[2]);
+    await until(() => wrong.refusals.length > 0);
+    expect(wrong.refusals[0].message).toContain(
+      `is of cluster ${id}, but ${[seeds[0], seeds[2]].sort().join(' and ')} belong to cluster ${right.file.clusterId}`,
+    );
+    expect([right.refusals, third.refusals]).toEqual([[], []]);
+    expect(theirs[1].files).toEqual(kept);
   });
 
   it('does not count a stranger that does not know the secret', async () => {

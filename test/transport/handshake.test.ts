@@ -134,7 +134,7 @@ describe('the handshake', () => {
   });
 
   it('refuses whom either side does not know, itself, and another than expected', () => {
-    const stranger: Admit = ({ node }) => `node ${node} is not a member of this cluster`;
+    const stranger: Admit = ({ node }) => ({ reason: `node ${node} is not a member of this cluster` });
     expect(reasonOf(meet(localPeer(1), localPeer(2), { acceptorAdmits: stranger }).acceptor)).toContain(
       'not a member',
     );

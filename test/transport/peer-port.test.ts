@@ -7,7 +7,16 @@ import { startMesh } from '../../src/transport/mesh.ts';
 import type { PeerPort } from '../../src/transport/peer-port.ts';
 import { SectionKind } from '../../src/transport/types.ts';
 import type { LocalPeer } from '../../src/transport/handshake.ts';
-import { joinMesh, localPeer, nodeId, openMeshes, openPort, realEnv, until } from './support.ts';
+import {
+  joinMesh,
+  localPeer,
+  nodeId,
+  openMeshes,
+  openPort,
+  realEnv,
+  until,
+  recordingLog,
+} from './support.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -65,7 +74,9 @@ describe('a stranger', () => {
     await until(() => junk.closed !== null, 'the refusal');
     expect(junk.closed?.code).toBe(4001);
     expect(junk.heard[0]).toContain('"type":"refusal"');
-    expect(reports[0]).toContain('refused 127.0.0.1');
+    expect(reports[0]).toBe(
+      'warn: peer-refused us 127.0.0.1 its hello is not one that this version understands',
+    );
   });
 
   it('cannot hold more than so many handshakes open at once', async () => {
@@ -143,7 +154,7 @@ describe('what cannot be read', () => {
         onConnected() {},
         onDisconnected() {},
       },
-      report: (level, line) => reports[1].push(`${level}: ${line}`),
+      log: recordingLog(reports[1]),
       epoch: () => ({ generation: 1, epoch: 1 }),
     });
     cleanups.push(

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import type { Log, LogEvent, LogFields } from '../../src/log.ts';
 import type { PeerPortEnv } from '../../src/transport/peer-port.ts';
 import { systemNetwork } from '../../src/env/network.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
@@ -31,6 +32,16 @@ export const realEnv: PeerPortEnv = {
   },
   network: systemNetwork,
 };
+
+/** Notes each line as text: level, event, and what its fields say. */
+export function recordingLog(lines: string[]): Log {
+  const note =
+    (level: string) =>
+    (event: LogEvent, fields: LogFields = {}): void => {
+      lines.push(`${level}: ${event} ${Object.values(fields).join(' ')}`);
+    };
+  return { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+}
 
 export async function until(condition: () => boolean, what = 'it'): Promise<void> {
   const deadline = Date.now() + 8_000;
@@ -86,7 +97,7 @@ export async function openPort(
   const port = await PeerPort.open(env, {
     listen: { host: '127.0.0.1', port: 0, purpose: 'peer port' },
     local: () => holder.local,
-    report: (level, line) => reports.push(`${level}: ${line}`),
+    log: recordingLog(reports),
     handshakeTimeoutMs: 500,
   });
   holder.local = { ...local, announced: { ...local.announced, peerPort: port.address.port } };
@@ -122,7 +133,7 @@ export function joinMesh(
       onConnected: (peer) => events.push(`connected ${parseInt(peer.node, 16)}`),
       onDisconnected: (peer) => events.push(`disconnected ${parseInt(peer.node, 16)}`),
     },
-    report: (level, line) => reports.push(`${level}: ${line}`),
+    log: recordingLog(reports),
     epoch: () => ({ generation: 1, epoch: 1 }),
     limits,
   });

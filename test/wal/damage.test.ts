@@ -50,6 +50,18 @@ async function makeLog(world: SimulatedWorld): Promise<void> {
   await world.kill();
 }
 
+describe('a log that is gone', () => {
+  it.each([['/data/start'], ['/data/']])('is refused where there was one: all of %s', async (gone) => {
+    const world = new SimulatedWorld(5);
+    await makeLog(world);
+    for (const path of world.machineDisk.paths())
+      if (path.startsWith(gone)) world.machineDisk.removeContent(path);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(world.open({ mustExist: true })).rejects.toMatchObject({ code: 'TORC_LOG_LOST' });
+    }
+  });
+});
+
 describe('a flipped bit', () => {
   it('anywhere is refused with file and offset, or cuts no more than the last batch, or changes nothing', async () => {
     const world = new SimulatedWorld(3);

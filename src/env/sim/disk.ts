@@ -116,6 +116,12 @@ export class SimulatedDisk {
     this.#durableNames.set(path, inode);
   }
 
+  /** Loses a file on purpose, durably. */
+  removeContent(path: string): void {
+    this.#names.delete(path);
+    this.#durableNames.delete(path);
+  }
+
   /** What a reader sees, or null. */
   content(path: string): Uint8Array | null {
     return this.inode(path)?.bytes ?? null;

@@ -31,6 +31,29 @@ describe('connections of a simulated node', () => {
     expect(slow.isClosed).toBe(false);
   });
 
+  it('go by a password and by limits that were changed while they were open, or before they were', async () => {
+    const cluster = new SimCluster(13, 1);
+    await cluster.startAll();
+    const open = cluster.client(0);
+    const large = Buffer.alloc(2 * 1024 * 1024, 'x');
+    expect(await open.ask('config', 'set', 'requirepass', 'first', 'proto-max-bulk-len', '1mb')).toBe(
+      '+OK\r\n',
+    );
+    expect(await open.ask('get', 'k')).toBe('$-1\r\n');
+    const later = cluster.client(0);
+    expect(await later.ask('get', 'k')).toMatch(/^-NOAUTH/);
+    expect(await later.ask('auth', 'wrong')).toMatch(/^-WRONGPASS/);
+    expect(await later.ask('auth', 'first')).toBe('+OK\r\n');
+    expect(await open.ask('config', 'set', 'requirepass', 'second')).toBe('+OK\r\n');
+    expect(await later.ask('auth', 'first')).toMatch(/^-WRONGPASS/);
+    expect(await later.ask('auth', 'second')).toBe('+OK\r\n');
+    expect(await open.ask('config', 'set', 'requirepass', '')).toBe('+OK\r\n');
+    expect(await cluster.client(0).ask('get', 'k')).toBe('$-1\r\n');
+    open.send(['set', 'k', large]);
+    await cluster.until(() => open.isClosed);
+    expect(open.replies.at(-1)).toMatch(/^-ERR Protocol error: invalid bulk length/);
+  });
+
   it('keep replies in order behind an unanswered one within a limit', async () => {
     const cluster = new SimCluster(12, 3, { 'park-timeout-ms': '60000', 'outcome-timeout-ms': '60000' });
     await cluster.startAll();
@@ -194,6 +217,8 @@ describe('a replica that was away', () => {
     await cluster.until(() => cluster.nodes[2].running?.ready === true);
     await cluster.pass(5000);
     expect(cluster.events.get('snapshot-installed')).toBeGreaterThan(0);
+    expect(cluster.events.get('snapshot-sent')).toBeGreaterThan(0);
+    expect(cluster.events.get('snapshot-made')).toBeGreaterThan(0);
     cluster.crash(0);
     const other = cluster.client(2);
     for (let i = 0; i < 20; i++) expect(await other.ask('strlen', `{tag}${i}`)).toBe(`:${1024 * 1024}\r\n`);

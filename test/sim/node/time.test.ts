@@ -72,6 +72,7 @@ describe('time in a simulated cluster', () => {
     for (let i = 0; i < 10; i++) await client.ask('set', `k${i}`, 'v', 'EX', '100');
     for (const node of cluster.nodes) node.clock.jumpWall(3_600_000);
     await cluster.pass(5000);
+    expect(cluster.events.get('clock-differs')).toBe(3);
     for (let i = 0; i < 10; i++) {
       expect(await client.ask('get', `k${i}`)).toBe('$1\r\nv\r\n');
       expect(Number(/\d+/.exec(await client.ask('ttl', `k${i}`))?.[0])).toBeGreaterThan(90);
