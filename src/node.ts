@@ -43,7 +43,7 @@ import { openWal, type OpenedWal } from './wal/open.ts';
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
-const RECLAIM_ITEMS = 20_000;
+const RECLAIM_ITEMS = 2000;
 const STOP_POLL_MS = 10;
 
 export interface RunningNode {
@@ -417,6 +417,13 @@ class Node implements RunningNode, MeshHandler {
     for (const replica of replicas) this.wire.add(replica);
     const host = {
       replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+      wake: () => engine.wake(),
+      after: (delayMs: number, run: () => void) => {
+        this.env.timers.after(delayMs, () => {
+          run();
+          engine.wake();
+        });
+      },
     };
     for (const link of mesh.links.values()) {
       this.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
@@ -510,10 +517,14 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
+    for (const replica of parts.replicas) {
+      if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
+    }
     if (this.engine !== null) this.news?.tell(this.engine.now);
   }
 
   private flush(): void {
+    for (const forwarding of this.forwardings.values()) forwarding.pump();
     this.parts?.mesh.flush();
     this.parts?.server.flush();
   }
@@ -523,7 +534,6 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
-    for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();

@@ -13,6 +13,9 @@ const CEILING_RAISE_MS = 1000;
 const LEADERLESS_AHEAD_MS = 10_000;
 const MAINTAIN_INTERVAL_MS = 100;
 const TIMER_MIN_MS = 1;
+/** What long reads of one shard may take of a turn. */
+const LONG_READ_TURN_MS = 2;
+const LONG_READ_STEPS = 16;
 
 interface Written {
   replica: Replica;
@@ -169,8 +172,23 @@ export class Engine {
     this.hooks.beforeSeal();
     for (const replica of this.replicas) replica.seal(now);
     this.drain(now);
+    this.readOn();
     this.hooks.flush();
     this.setTimer(now.monotonicMs);
+  }
+
+  /** Goes on with long reads for a while; another turn follows when there is more to do. */
+  private readOn(): void {
+    for (const replica of this.replicas) {
+      let hasMore = !replica.machine.longReads.isIdle;
+      if (!hasMore) continue;
+      const fromMs = this.clock.monotonicMs();
+      for (let steps = 0; hasMore && steps < LONG_READ_STEPS; steps++) {
+        hasMore = replica.stepLongReads();
+        if (this.clock.monotonicMs() - fromMs >= LONG_READ_TURN_MS) break;
+      }
+      if (hasMore) this.wake();
+    }
   }
 
   private maintain(now: Instant): void {

@@ -29,10 +29,10 @@ export class StateSnapshot {
   private isDone = false;
 
   /** Of the state as it is now. One at a time for each state machine. */
-  constructor(machine: StateMachine) {
+  constructor(machine: StateMachine, pendingMaxBytes = Infinity) {
     this.head = headOf(machine);
     this.sessions = machine.sessions.image();
-    this.keys = machine.keyspace.beginSnapshot();
+    this.keys = machine.keyspace.beginSnapshot(pendingMaxBytes);
   }
 
   /** The next slice of about `maxBytes`; null at the end. */
@@ -52,6 +52,16 @@ export class StateSnapshot {
     if (this.isDone) return null;
     this.isDone = true;
     return frame(RecordType.END, Buffer.alloc(0));
+  }
+
+  /** Of before-images, waiting to be taken by `next`. */
+  get pendingBytes(): number {
+    return this.keys.pendingBytes;
+  }
+
+  /** There were more before-images than allowed: it has abandoned itself. */
+  get overflowed(): boolean {
+    return this.keys.overflowed;
   }
 
   abandon(): void {

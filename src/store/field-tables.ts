@@ -18,6 +18,11 @@ const VERSION_DOUBLE = 1;
 export class FieldTables {
   readonly dictionary: Dictionary;
   observer: ChangeObserver | null = null;
+  /** Views that read fields as they were: none is freed or changed in place meanwhile. */
+  private views = 0;
+  /** Out of use while there are views, and the bytes that they take. */
+  private leftover: Handle[] = [];
+  leftoverBytes = 0;
   private readonly slabs: SlabPool;
   private readonly hashSeed: number;
 
@@ -151,7 +156,33 @@ export class FieldTables {
   /** Frees a field that is out of its table. */
   release(field: Handle): void {
     if (this.observer !== null && this.observer.keeps(field)) return;
-    this.slabs.free(field);
+    if (this.views === 0) {
+      this.slabs.free(field);
+      return;
+    }
+    this.leftover.push(field);
+    this.leftoverBytes += this.slabs.capacity(field);
+  }
+
+  get isViewed(): boolean {
+    return this.views > 0;
+  }
+
+  /** All fields of the table, as they are now and stay until `endView`. */
+  beginView(table: Handle): Uint32Array {
+    this.views += 1;
+    const found = this.dictionary.collect(table, 0, this.count(table));
+    return this.dictionary.collected.slice(0, found);
+  }
+
+  /** Returns the fields that went out of use meanwhile, when no view is left: they are to be released. */
+  endView(): Handle[] {
+    this.views -= 1;
+    if (this.views > 0) return [];
+    const { leftover } = this;
+    this.leftover = [];
+    this.leftoverBytes = 0;
+    return leftover;
   }
 
   private hashOf(bytes: Uint8Array, start: number, end: number): number {
@@ -164,6 +195,7 @@ export class FieldTables {
 
   private canRewrite(field: Handle, sizeBytes: number): boolean {
     if (this.slabs.capacity(field) !== roundedSize(sizeBytes)) return false;
+    if (this.views > 0) return false;
     return this.observer === null || !this.observer.reads(field);
   }
 

@@ -48,15 +48,17 @@ interface Pair {
   rig: Rig;
 }
 
+const turns = { wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
+
 function pair(): Pair {
   const rig = newRig();
   const [entryLink, leaderLink] = [new FakeLink(), new FakeLink()];
   const entry = new PeerForwarding(
     entryLink as unknown as PeerLink,
-    { replica: () => undefined },
+    { replica: () => undefined, ...turns },
     counters(),
   );
-  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined) };
+  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), ...turns };
   const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
   entry.connected();
   leader.connected();
