@@ -177,9 +177,10 @@ export class Engine {
     this.setTimer(now.monotonicMs);
   }
 
-  /** Goes on with long reads for a while; another turn follows when there is more to do. */
+  /** Goes on with long reads for a while; another turn follows when there is more to do, of expiry, too. */
   private readOn(): void {
     for (const replica of this.replicas) {
+      if (replica.expiresOn) this.wake();
       let hasMore = !replica.machine.longReads.isIdle;
       if (!hasMore) continue;
       const fromMs = this.clock.monotonicMs();

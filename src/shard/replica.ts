@@ -36,9 +36,8 @@ const ENTRY_TARGET_BYTES = 1024 * 1024;
 const ENTRY_FULL_BYTES = 112 * 1024 * 1024;
 /** What a small write adds beside its bytes: header, index, alignment. */
 const GROWTH_PER_COMMAND_BYTES = 64;
-/** Keys with an expiry that one round of the active cycle looks at, and how many more rounds follow while a quarter of them had expired. */
+/** Keys with an expiry that one round of the active cycle looks at. While a quarter of them had expired, another follows once they are gone. */
 const EXPIRE_EXAMINE = 400;
-const EXPIRE_ROUNDS = 16;
 /** What is above the budget beside what an entry itself needs, after a limit was lowered, is evicted bit by bit: so much an entry. */
 const EVICTION_ARREARS_BYTES = 512 * 1024;
 /** One eviction makes room for this much more than asked, so that not every write evicts. */
@@ -106,6 +105,8 @@ export class Replica {
   private readonly args = new Args();
   private readonly reply = new ReplyWriter();
   private readonly victims: Victim[] = [];
+  /** Another round of expiry follows when this index is applied. */
+  private expireOnAt = Infinity;
 
   constructor(
     shard: ShardId,
@@ -275,6 +276,7 @@ export class Replica {
 
   /** Makes the batch an entry and proposes it; says why when it could not. */
   seal(now: Instant): Refusal | null {
+    if (this.expiresOn) this.expire(now);
     if (this.batch.isEmpty) return null;
     if (!this.isLeader) {
       this.refuseBatch(Refusal.NOT_PROPOSED);
@@ -355,16 +357,20 @@ export class Replica {
   }
 
   private expire(now: Instant): void {
+    this.expireOnAt = Infinity;
     if (!this.hasVolatileKeys()) return;
     const { victims } = this;
     const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
-    for (let round = 0; round < EXPIRE_ROUNDS; round++) {
-      victims.length = 0;
-      this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
-      this.addRemovals('expired');
-      if (victims.length * 4 < EXPIRE_EXAMINE) break;
-    }
     victims.length = 0;
+    this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
+    this.addRemovals('expired');
+    if (victims.length * 4 >= EXPIRE_EXAMINE) this.expireOnAt = this.raft.lastIndex + 1;
+    victims.length = 0;
+  }
+
+  /** Many keys have expired, and the last round's are gone. */
+  get expiresOn(): boolean {
+    return this.machine.appliedIndex >= this.expireOnAt;
   }
 
   private hasVolatileKeys(): boolean {
@@ -463,6 +469,7 @@ export class Replica {
   private loseLeadership(): void {
     this.counters.leadershipsLost += 1;
     this.ledTerm = 0;
+    this.expireOnAt = Infinity;
     this.proposedPolicy = null;
     if (!this.isLeader) this.time.follow();
     const flights = this.inFlight;

@@ -106,13 +106,15 @@ export class FieldTables {
   /** A table with the same fields, as written in `version`. */
   copy(table: Handle, version: number): Handle {
     const copied = this.create();
-    const found = this.dictionary.collect(table, 0, this.count(table));
-    for (let index = 0; index < found; index += 1) {
-      const field = this.dictionary.collected[index];
+    for (const field of this.dictionary.all(table)) {
       const bytes = this.bytes(field);
+      const start = this.fieldStart(field);
       const valueStart = this.valueStart(field);
       const end = this.valueEnd(field);
-      this.set(copied, bytes, this.fieldStart(field), valueStart, bytes, valueStart, end, version);
+      // As `set` does, but each is new.
+      const made = this.createField(bytes, start, valueStart, FIELD_HEADER_BYTES + end - start);
+      this.writeValue(made, bytes, valueStart, end, version);
+      this.enter(copied, this.hashOf(bytes, start, valueStart), NO_BLOCK, made);
     }
     return copied;
   }
@@ -171,8 +173,7 @@ export class FieldTables {
   /** All fields of the table, as they are now and stay until `endView`. */
   beginView(table: Handle): Uint32Array {
     this.views += 1;
-    const found = this.dictionary.collect(table, 0, this.count(table));
-    return this.dictionary.collected.slice(0, found);
+    return this.dictionary.all(table);
   }
 
   /** Returns the fields that went out of use meanwhile, when no view is left: they are to be released. */
