@@ -143,6 +143,8 @@ export interface ForwardingHost {
   wake(): void;
   after(delayMs: number, run: () => void): void;
   replica(shard: ShardId): Replica | undefined;
+  /** Something was written for the peer: it goes at the end of this turn. */
+  wake(): void;
 }
 
 export interface ForwardingCounters {
@@ -206,6 +208,7 @@ export class PeerForwarding {
     section.u8(Kind.FLOORS);
     section.u8(0);
     section.bytes(item, 0, item.length);
+    this.host.wake();
   }
 
   /** False when the section is malformed. */
@@ -306,6 +309,7 @@ export class PeerForwarding {
     section.u32(end - start);
     section.bytes(bytes, start, end);
     this.repliedBytes += end - start;
+    this.host.wake();
   }
 
   get isFlooded(): boolean {
@@ -333,6 +337,7 @@ export class PeerForwarding {
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
     this.counters.sent += 1;
+    this.host.wake();
   }
 
   private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {
