@@ -143,8 +143,6 @@ export interface ForwardingHost {
   wake(): void;
   after(delayMs: number, run: () => void): void;
   replica(shard: ShardId): Replica | undefined;
-  /** Something was written for the peer: it goes at the end of this turn. */
-  wake(): void;
 }
 
 export interface ForwardingCounters {

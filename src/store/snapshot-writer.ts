@@ -84,14 +84,14 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     return this.out.length + this.keptBytes;
   }
 
-  next(maxBytes: number): Buffer | null {
+  next(maxBytes: number, room?: Buffer): Buffer | null {
     assert(!this.overflowed, 'a snapshot that has overflowed is abandoned');
     let examined = 0;
     while (!this.ended && this.out.length + examined * BYTES_PER_EXAMINED < maxBytes) {
       examined += this.advance();
     }
     if (this.ended && this.out.length === 0) return null;
-    return this.takeFrame(maxBytes);
+    return this.takeFrame(maxBytes, room);
   }
 
   abandon(): void {
@@ -322,9 +322,10 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     else this.keys.releaseTable(walk.block);
   }
 
-  private takeFrame(maxBytes: number): Buffer {
+  private takeFrame(maxBytes: number, room?: Buffer): Buffer {
     const length = Math.min(this.out.length, maxBytes);
-    const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
+    const sizeBytes = FRAME_HEADER_BYTES + length;
+    const frame = room === undefined ? Buffer.allocUnsafe(sizeBytes) : room.subarray(0, sizeBytes);
     this.out.take(length, frame, FRAME_HEADER_BYTES);
     frame.writeUInt32LE(length, 0);
     frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 4);

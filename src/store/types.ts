@@ -210,8 +210,8 @@ export interface HashView {
 }
 
 export interface KeyspaceSnapshot {
-  /** The next slice of about `maxBytes`; null at the end. */
-  next(maxBytes: number): Buffer | null;
+  /** The next slice of about `maxBytes`, in `room` when there is one, of at least FRAME_HEADER_BYTES more; null at the end. */
+  next(maxBytes: number, room?: Buffer): Buffer | null;
   /** Bytes of before-images waiting to be taken by `next`, and of old values kept until it comes to them. */
   readonly pendingBytes: number;
   /** More before-images than allowed: it is abandoned, and `next` must not be called any more. */
