@@ -6,7 +6,7 @@ import type { LogFields } from '../../src/log.ts';
 import { silentLog } from '../../src/log.ts';
 import { sessionId } from '../../src/shard/batch.ts';
 import { Snapshotter } from '../../src/shard/snapshotter.ts';
-import type { SnapshotFiles, Wal } from '../../src/wal/types.ts';
+import type { SnapshotFiles, SnapshotFileWriter, Wal } from '../../src/wal/types.ts';
 import { itemOf } from './encode.ts';
 import { Answer, newRig, type Rig } from './fake-raft.ts';
 
@@ -29,24 +29,22 @@ class FakeFiles {
   abandoned = 0;
 
   files(): SnapshotFiles {
-    const create = () => {
-      const files = this;
-      return Promise.resolve({
+    const create = (): Promise<SnapshotFileWriter> =>
+      Promise.resolve({
         sizeBytes: 0,
-        append: (bytes: Uint8Array) => {
-          files.bytes += bytes.length;
-          return Promise.resolve();
+        append: async (bytes: Uint8Array) => {
+          this.bytes += bytes.length;
+          await Promise.resolve();
         },
-        commit: () => {
-          files.committed += 1;
-          return Promise.resolve();
+        commit: async () => {
+          this.committed += 1;
+          await Promise.resolve();
         },
-        abandon: () => {
-          files.abandoned += 1;
-          return Promise.resolve();
+        abandon: async () => {
+          this.abandoned += 1;
+          await Promise.resolve();
         },
       });
-    };
     return { create, open: () => Promise.resolve(null) };
   }
 }
