@@ -46,7 +46,13 @@ function makeEntry(): ReturnType<typeof sealEntry> {
     const slot = slotOf(bytes, 3, 19);
     const sequence = next[slot]++;
     arena.command(args, 0, slot, false, sequence, sequence);
-    batch.addCommand({ reply() {}, refuse() {} }, session, arena.bytes, arena.start, arena.end);
+    batch.addCommand(
+      { reply() {}, replyLong() {}, refuse() {} },
+      session,
+      arena.bytes,
+      arena.start,
+      arena.end,
+    );
   }
   const { entry } = batch.seal(1, 1, Date.now());
   index += 1;

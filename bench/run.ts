@@ -1,4 +1,5 @@
 /** `npm run bench`: Torc and every peer found on this machine, side by side on the same work, in alternating runs. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -194,3 +195,9 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 await main();
+const { torc: withTorc, only } = program.opts<Options>();
+if (withTorc && only === '') {
+  // A process of its own: its servers start fresh, and nothing else runs.
+  const script = join(import.meta.dirname, 'five-million.ts');
+  spawnSync(process.execPath, [...process.execArgv, script], { stdio: 'inherit' });
+}

@@ -25,6 +25,8 @@ export const LOG_EVENTS = {
   'clock-differs':
     'The wall clock here is more than five seconds off the time of a shard led here, which does not jump with it: shard, offsetMs.',
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
+  'snapshot-given-up':
+    'More was written meanwhile than may wait for it: shard, index, reason, limitBytes, retryAfterMs.',
   'snapshot-sent':
     'A follower that was too far behind for the log was brought up: shard, member, index, sizeBytes.',
   'snapshot-installed': 'This replica was: shard, index, sizeBytes.',

@@ -46,7 +46,7 @@ import { openWal, type OpenedWal } from './wal/open.ts';
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
-const RECLAIM_ITEMS = 20_000;
+const RECLAIM_ITEMS = 2000;
 const STOP_POLL_MS = 10;
 
 export interface RunningNode {
@@ -425,6 +425,12 @@ class Node implements RunningNode, MeshHandler {
     const host = {
       replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
       wake: () => engine.wake(),
+      after: (delayMs: number, run: () => void) => {
+        this.env.timers.after(delayMs, () => {
+          run();
+          engine.wake();
+        });
+      },
     };
     for (const link of mesh.links.values()) {
       this.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
@@ -528,11 +534,15 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
+    for (const replica of parts.replicas) {
+      if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
+    }
     if (this.engine !== null) this.news?.tell(this.engine.now);
     this.watch?.lookAtLeaders();
   }
 
   private flush(): void {
+    for (const forwarding of this.forwardings.values()) forwarding.pump();
     this.parts?.mesh.flush();
     this.parts?.server.flush();
   }
@@ -543,7 +553,6 @@ class Node implements RunningNode, MeshHandler {
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
     this.watch?.look();
-    for (const replica of parts.replicas) replica.machine.keyspace.reclaim(RECLAIM_ITEMS);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();

@@ -205,6 +205,11 @@ const WAL: readonly MetricRow[] = [
   },
   nodeGauge('wal_segments', 'Files of the log.', (reading) => reading.wal.segments),
   nodeGauge('wal_disk_bytes', 'Bytes that the log takes on disk.', (reading) => reading.wal.bytesOnDisk),
+  nodeCounter(
+    'snapshots_given_up',
+    'Snapshots that too much was written for while they were made; they are made anew.',
+    (reading) => reading.wal.snapshotsGivenUp,
+  ),
   nodeCounter('wal_written_bytes', 'Bytes written to the log.', (reading) => reading.wal.bytesWritten),
 ];
 

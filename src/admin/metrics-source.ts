@@ -81,6 +81,7 @@ interface WalReading {
   segments: number;
   bytesOnDisk: number;
   bytesWritten: number;
+  snapshotsGivenUp: number;
 }
 
 export interface PeerReading {

@@ -10,6 +10,8 @@ async function loadLauncher(): Promise<LaunchNode> {
   const { startNode } = await import('../node.ts');
   const { systemEnv } = await import('../env/system.ts');
   const { measureLoopDelay } = await import('../env/loop-delay.ts');
+  const { paceCollector } = await import('../env/collector.ts');
+  paceCollector();
   return (settings, log) =>
     startNode(systemEnv(), settings, log, {
       loopDelay: measureLoopDelay(),

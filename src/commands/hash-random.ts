@@ -4,6 +4,7 @@ import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { NO_REF, ValueType } from '../store/types.ts';
 import type { FieldVisitor, Ref } from '../store/types.ts';
 import { NOT_AN_INTEGER, OUT_OF_RANGE, SYNTAX } from './error-texts.ts';
+import { DistinctFieldsRead, isLongHash, RepeatedFieldsRead } from './long-read.ts';
 import { hasType, readKey } from './lookup.ts';
 import type { KeyContext } from './types.ts';
 import { isWord } from './words.ts';
@@ -14,6 +15,8 @@ const LONG_MAX_HALF = 4611686018427387903n;
 
 /** Picks with repetition that one command may ask for; Redis has no limit, and dies of it. */
 const PICKS_MAX = 1024 * 1024;
+/** So many are picked at once, from however large a hash. */
+const QUICK_PICKS = 1024;
 /** Above so many fields for each one asked for, picking at random beats walking through all. */
 const SPARSE_RATIO = 3;
 
@@ -32,8 +35,32 @@ export function hrandfield(context: KeyContext): void {
   }
   if (!hasType(context, ref, ValueType.HASH)) return;
   const withValues = args.count === 4;
+  if (beginLong(context, ref, count, withValues)) return;
   if (count < 0) pickRepeatedly(context, ref, -count, withValues);
   else pickDistinct(context, ref, count, withValues);
+}
+
+/** True: it goes on in the turns that follow. */
+function beginLong(context: KeyContext, ref: Ref, count: number, withValues: boolean): boolean {
+  if (Math.abs(count) <= QUICK_PICKS || count < -PICKS_MAX || !isLongHash(context, ref)) return false;
+  const view = context.keyspace.viewHash(ref);
+  const random = randomFrom(context.random());
+  context.long =
+    count < 0
+      ? new RepeatedFieldsRead(view, -count, withValues, random)
+      : new DistinctFieldsRead(view, Math.min(count, view.length), withValues, random);
+  return true;
+}
+
+/** xorshift32: the context's numbers are another command's by then. */
+function randomFrom(seed: number): () => number {
+  let x = seed === 0 ? 1 : seed;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return x >>> 0;
+  };
 }
 
 function pickOne(context: KeyContext): void {

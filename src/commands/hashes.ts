@@ -6,9 +6,10 @@ import { hincrby, hincrbyfloat } from './hash-counters.ts';
 import { hdel, hexists, hget, hlen, hmget, hmset, hset, hsetnx, hstrlen } from './hash-fields.ts';
 import { hrandfield } from './hash-random.ts';
 import { replyScan } from './key-scan.ts';
+import { AllFieldsRead, isLongHash } from './long-read.ts';
 import { hasType, readKey } from './lookup.ts';
 import { ONE_KEY, keyCommand } from './rows.ts';
-import { matchesArgument, parseCursor, parseScanOptions } from './scan-options.ts';
+import { matchesArgument, parseCursor, parseScanOptions, scanPage } from './scan-options.ts';
 import type { CommandFlag, KeyCommand, KeyContext } from './types.ts';
 
 const READ: readonly CommandFlag[] = ['readonly'];
@@ -60,6 +61,10 @@ function hgetall(context: KeyContext): void {
   const { keyspace, reply } = context;
   const ref = readKey(context, 1);
   if (ref !== NO_REF && !hasType(context, ref, ValueType.HASH)) return;
+  if (ref !== NO_REF && isLongHash(context, ref)) {
+    context.long = new AllFieldsRead(keyspace.viewHash(ref), 'both');
+    return;
+  }
   reply.mapHeader(ref === NO_REF ? 0 : keyspace.hashLength(ref));
   if (ref === NO_REF) return;
   keyspace.hashEach(ref, (field, fieldStart, fieldEnd, value, valueStart, valueEnd) => {
@@ -70,19 +75,25 @@ function hgetall(context: KeyContext): void {
 
 function hkeys(context: KeyContext): void {
   const { reply } = context;
-  replyEach(context, (field, start, end) => reply.bulk(field, start, end));
+  replyEach(context, 'fields', (field, start, end) => reply.bulk(field, start, end));
 }
 
 function hvals(context: KeyContext): void {
   const { reply } = context;
-  replyEach(context, (_field, _fieldStart, _fieldEnd, value, start, end) => reply.bulk(value, start, end));
+  replyEach(context, 'values', (_field, _fieldStart, _fieldEnd, value, start, end) =>
+    reply.bulk(value, start, end),
+  );
 }
 
 /** An array of what `visit` replies for each field. */
-function replyEach(context: KeyContext, visit: FieldVisitor): void {
+function replyEach(context: KeyContext, what: 'fields' | 'values', visit: FieldVisitor): void {
   const { keyspace, reply } = context;
   const ref = readKey(context, 1);
   if (ref !== NO_REF && !hasType(context, ref, ValueType.HASH)) return;
+  if (ref !== NO_REF && isLongHash(context, ref)) {
+    context.long = new AllFieldsRead(keyspace.viewHash(ref), what);
+    return;
+  }
   reply.arrayHeader(ref === NO_REF ? 0 : keyspace.hashLength(ref));
   if (ref !== NO_REF) keyspace.hashEach(ref, visit);
 }
@@ -110,6 +121,12 @@ function hscan(context: KeyContext): void {
   };
   let next = 0;
   if (keyspace.encodingOf(ref) === Encoding.LISTPACK) keyspace.hashEach(ref, visit);
-  else next = keyspace.hashScan(ref, cursor, options.count, visit);
+  else
+    next = scanPage(
+      options.count,
+      cursor,
+      () => reply.size - begin,
+      (from, items) => keyspace.hashScan(ref, from, items, visit),
+    );
   replyScan(context, begin, next, count);
 }

@@ -1,6 +1,7 @@
 /** KEYS, SCAN and RANDOMKEY. */
-import { NO_REF, ValueType } from '../store/types.ts';
-import { matchesArgument, parseCursor, parseScanOptions } from './scan-options.ts';
+import { type KeyVisitor, NO_REF, ValueType } from '../store/types.ts';
+import { isLongDatabase, KeysRead } from './long-read.ts';
+import { matchesArgument, parseCursor, parseScanOptions, scanPage } from './scan-options.ts';
 import type { ScanOptions } from './scan-options.ts';
 import type { KeyContext } from './types.ts';
 import { isWord } from './words.ts';
@@ -22,6 +23,10 @@ export const TYPE_NAMES: Record<ValueType, string> = {
 };
 
 export function keys(context: KeyContext): void {
+  if (isLongDatabase(context)) {
+    context.long = new KeysRead(context);
+    return;
+  }
   const { args, db, keyspace, reply } = context;
   const all = args.lengthBytes(1) === 1 && args.bytes[args.start[1]] === STAR;
   const begin = reply.size;
@@ -50,12 +55,14 @@ export function scan(context: KeyContext): void {
   let count = 0;
   let next = -1;
   if (cursor < (scanTo + 1) * SLOT_STRIDE) {
-    next = keyspace.scan(db, cursor, scanTo, options.count, (bytes, start, end, ref) => {
+    const visit: KeyVisitor = (bytes, start, end, ref) => {
       if (!matchesArgument(context.args, options.patternArgument, bytes, start, end)) return;
       if (!hasScannedType(context, options, keyspace.typeOf(ref))) return;
       reply.bulk(bytes, start, end);
       count += 1;
-    });
+    };
+    const scanSome = (from: number, items: number): number => keyspace.scan(db, from, scanTo, items, visit);
+    next = scanPage(options.count, cursor, () => reply.size - begin, scanSome);
   }
   if (next < 0) next = scanTo >= LAST_SLOT ? 0 : (scanTo + 1) * SLOT_STRIDE;
   replyScan(context, begin, next, count);

@@ -33,6 +33,13 @@ export function parseCursor({ args, reply }: KeyContext, argument: number): numb
   return Number(match[1] === '-' ? BigInt.asUintN(64, -value) : value);
 }
 
+/** One call of SCAN or HSCAN examines no more, whatever COUNT says: it is a hint, as in Redis. */
+const SCAN_MOST_ITEMS = 2048;
+/** And a page ends once it holds so much. */
+const SCAN_PAGE_BYTES = 256 * 1024;
+/** Examined at a time, before the page is looked at. */
+const SCAN_STEP_ITEMS = 64;
+
 /** The options from argument `from` on; null when they are refused, and answered. */
 export function parseScanOptions(
   { args, reply }: KeyContext,
@@ -76,4 +83,24 @@ export function matchesArgument(
 ): boolean {
   if (argument === 0) return true;
   return matchesGlob(args.bytes, args.start[argument], args.end[argument], text, start, end);
+}
+
+/**
+ * Scans on from `cursor` until about `count` items are examined, fewer when the page grows large. `scanSome` examines so many from a cursor
+ * and returns the next one, not above 0 at the end.
+ */
+export function scanPage(
+  count: number,
+  cursor: number,
+  pageBytes: () => number,
+  scanSome: (cursor: number, items: number) => number,
+): number {
+  let left = Math.min(count, SCAN_MOST_ITEMS);
+  let at = cursor;
+  for (;;) {
+    const items = Math.min(left, SCAN_STEP_ITEMS);
+    at = scanSome(at, items);
+    left -= items;
+    if (at <= 0 || left === 0 || pageBytes() >= SCAN_PAGE_BYTES) return at;
+  }
 }

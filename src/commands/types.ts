@@ -3,6 +3,7 @@ import type { Args } from '../resp/args.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Keyspace } from '../store/types.ts';
 import type { LocalContext } from './local-context.ts';
+import type { LongRead } from './long-read.ts';
 
 /** COMMAND's flags, by Redis's names. `write` and `readonly` also decide the path: through the log, or a linearizable read. */
 export type CommandFlag =
@@ -26,7 +27,7 @@ export type CommandFlag =
 
 /**
  * What a command on keys sees. One instance per shard's replica is used again and again. `timeMs` is the entry's time for writes, the read's
- * time for reads; `keyspace.at` has been called. A run writes exactly one reply, and changes nothing before it has checked its arguments.
+ * time for reads; `keyspace.at` has been called. A run writes exactly one reply (but see `long`), and changes nothing before it has checked its arguments.
  */
 export interface KeyContext {
   args: Args;
@@ -46,6 +47,9 @@ export interface KeyContext {
   /** Look-ups of reads that found their key, and that did not; counted up by the commands, read and reset by who owns the context. */
   hits: number;
   misses: number;
+  /** A read that may be answered in a later turn. When it is too long for this one it puts the rest into `long`, and writes nothing. */
+  mayBeLong: boolean;
+  long: LongRead | null;
   /** maxmemory-policy as the log says. */
   lfu: boolean;
 }

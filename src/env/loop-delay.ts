@@ -14,8 +14,11 @@ export interface LoopDelay {
   stop(): void;
 }
 
-/** The system's timer that samples the loop. */
-const RESOLUTION_MS = 10;
+/**
+ * The system's timer that samples the loop. What holds the loop between two ticks is seen as late as the next one comes: a hold of H shows as
+ * a delay between H less this and H, so a coarse timer would hide most of a hold of its own length.
+ */
+const RESOLUTION_MS = 1;
 const NS_PER_MS = 1e6;
 
 export function measureLoopDelay(): LoopDelay {

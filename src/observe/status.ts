@@ -125,6 +125,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
       segments: parts.wal.stats.segments,
       bytesOnDisk: parts.wal.stats.bytesOnDisk,
       bytesWritten: parts.wal.stats.bytesWritten,
+      snapshotsGivenUp: parts.snapshotter.givenUp,
     },
     peers: peerReadings(parts),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },

@@ -393,22 +393,35 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     request.replyBytes = Buffer.from(bytes.subarray(start, end));
     request.replyStart = 0;
     request.replyEnd = end - start;
-    request.queuedBytes += end - start;
-    this.queuedBytes += end - start;
+    const sizeBytes = end - start + request.tailBytes;
+    request.queuedBytes += sizeBytes;
+    this.queuedBytes += sizeBytes;
   }
 
   private send(request: Request): void {
     this.leaves(request);
-    if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    if (!request.silent) {
+      this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+      if (request.tailBytes > 0) this.writeTail(request.tail);
+    }
     this.queuedBytes -= request.queuedBytes;
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
   }
 
-  private leaves({ replyStart, replyEnd }: Request): void {
+  /** The pieces go to the socket as they are: copied together they would hold the loop. */
+  private writeTail(tail: readonly Buffer[]): void {
+    this.writeOut();
+    for (const piece of tail) {
+      this.server.statistics.outputBytes += piece.length;
+      this.stream.write(piece);
+    }
+  }
+
+  private leaves({ replyStart, replyEnd, tailBytes }: Request): void {
     this.underWay -= 1;
-    this.averageReplyBytes += (replyEnd - replyStart - this.averageReplyBytes) * REPLY_WEIGHT;
+    this.averageReplyBytes += (replyEnd - replyStart + tailBytes - this.averageReplyBytes) * REPLY_WEIGHT;
     const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
     this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
     // The end of the turn sees whether reading goes on.
@@ -477,15 +490,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Writes what is ready to the socket. */
   flush(): void {
     this.isDirty = false;
-    const { out } = this;
     if (this.isClosed) return;
-    if (out !== null && out.size > 0) {
-      this.server.statistics.outputBytes += out.size;
-      this.peakReplyBytes = Math.max(this.peakReplyBytes, out.size);
-      const isTaken = this.stream.write(out.buffer.subarray(0, out.size));
-      this.server.writers.give(out, isTaken);
-      this.out = null;
-    }
+    this.writeOut();
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
       this.killSlowReader();
       return;
@@ -493,6 +499,16 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     if (this.closeAfterReply && this.head === null) this.stream.end();
     this.throttle();
     if (!this.isPaused && (this.reader.holdsInput || this.postponed !== null)) this.server.resumeLater(this);
+  }
+
+  private writeOut(): void {
+    const { out } = this;
+    if (out === null || out.size === 0) return;
+    this.server.statistics.outputBytes += out.size;
+    this.peakReplyBytes = Math.max(this.peakReplyBytes, out.size);
+    const isTaken = this.stream.write(out.buffer.subarray(0, out.size));
+    this.server.writers.give(out, isTaken);
+    this.out = null;
   }
 
   onDrain(): void {

@@ -2,7 +2,7 @@
  * Commands and replies between this node and another: what it forwards there, and what it is asked to do for the other as a leader.
  *
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
- * follows), size u32, the reply.
+ * follows; PIECE: one of its pieces), size u32, the reply.
  */
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
@@ -23,6 +23,13 @@ const INITIAL_WINDOW = 256;
 const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
 
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
+
+/** In the place of a refusal: a piece of a long reply, more follow. */
+const PIECE = 0xffff_ffff;
+/** Of long replies, so much goes to a peer in a turn, while no more than that much waits to be sent there. */
+const PIECES_PER_TURN_BYTES = 256 * 1024;
+const PIECES_UNSENT_BYTES = 1024 * 1024;
+const PIECES_WAIT_MS = 2;
 
 const NONE = Buffer.alloc(0);
 const NOT_ADMITTED = Buffer.from(
@@ -59,6 +66,10 @@ class Window {
     if (request === null || request.correlation !== correlation) return null;
     this.slots[at] = null;
     return request;
+  }
+
+  has(correlation: number): boolean {
+    return this.slots[correlation & (this.slots.length - 1)]?.correlation === correlation;
   }
 
   remove(of: (request: Request) => boolean): void {
@@ -108,6 +119,10 @@ class ForwardedCommand implements Waiter {
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
+  replyLong(pieces: readonly Buffer[]): void {
+    this.peer.sendLong({ connection: this.connection, correlation: this.correlation, pieces, next: 0 });
+  }
+
   refuse(refusal: Refusal): void {
     if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
@@ -115,10 +130,19 @@ class ForwardedCommand implements Waiter {
   }
 }
 
+/** A long reply on its way to the peer. */
+interface LongReply {
+  connection: number;
+  correlation: number;
+  pieces: readonly Buffer[];
+  next: number;
+}
+
 export interface ForwardingHost {
-  replica(shard: ShardId): Replica | undefined;
-  /** Something was written for the peer: it goes at the end of this turn. */
+  /** Wants a turn, at the end of which `pump` is called; `after` runs after so long, and then there is one. */
   wake(): void;
+  after(delayMs: number, run: () => void): void;
+  replica(shard: ShardId): Replica | undefined;
 }
 
 export interface ForwardingCounters {
@@ -138,6 +162,10 @@ export class PeerForwarding {
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
   private readonly targets = new Map<ShardId, Target>();
+  private longReplies: LongReply[] = [];
+  /** Pieces that have come of long replies, by correlation. */
+  private readonly pieces = new Map<number, Buffer[]>();
+  private isWaiting = false;
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
     this.link = link;
@@ -150,6 +178,8 @@ export class PeerForwarding {
     this.window = new Window();
     this.endedStreams.clear();
     this.targets.clear();
+    this.longReplies = [];
+    this.pieces.clear();
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -188,15 +218,63 @@ export class PeerForwarding {
       const refusal = bytes.readUInt32LE(at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + bytes.readUInt32LE(at + 8);
-      if (to > end || refusal > Refusal.READ_LOST) return false;
-      const request = this.window.take(correlation);
-      if (request !== null) {
-        if (refusal === 0) request.reply(bytes, from, to);
-        else request.refuse(refusal as Refusal);
-      }
+      if (to > end || (refusal > Refusal.READ_LOST && refusal !== PIECE)) return false;
+      if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to));
+      else this.answer(correlation, refusal, bytes, from, to);
       at = to;
     }
     return true;
+  }
+
+  private answer(correlation: number, refusal: number, bytes: Buffer, from: number, to: number): void {
+    const pieces = this.pieces.get(correlation);
+    this.pieces.delete(correlation);
+    const request = this.window.take(correlation);
+    if (request === null) return;
+    if (refusal !== 0) request.refuse(refusal as Refusal);
+    else if (pieces === undefined) request.reply(bytes, from, to);
+    else request.replyLong([...pieces, Buffer.from(bytes.subarray(from, to))]);
+  }
+
+  private takePiece(correlation: number, piece: Buffer): void {
+    if (!this.window.has(correlation)) return;
+    const pieces = this.pieces.get(correlation);
+    // A copy: the frame is another's soon.
+    if (pieces === undefined) this.pieces.set(correlation, [Buffer.from(piece)]);
+    else pieces.push(Buffer.from(piece));
+  }
+
+  sendLong(reply: LongReply): void {
+    this.longReplies.push(reply);
+    this.host.wake();
+  }
+
+  /** Sends what fits of long replies, in the order of the requests. Called at the end of each turn. */
+  pump(): void {
+    if (this.longReplies.length === 0) return;
+    let left = PIECES_PER_TURN_BYTES;
+    while (this.longReplies.length > 0 && left > 0 && this.link.unsentBytes < PIECES_UNSENT_BYTES) {
+      const reply = this.longReplies[0];
+      const piece = reply.pieces[reply.next];
+      reply.next += 1;
+      const isLast = reply.next === reply.pieces.length;
+      this.sendReply(reply.connection, reply.correlation, isLast ? 0 : PIECE, piece, 0, piece.length);
+      left -= piece.length;
+      if (isLast) this.longReplies.shift();
+    }
+    if (this.longReplies.length > 0) this.pumpAgain(left > 0);
+  }
+
+  private pumpAgain(isBlocked: boolean): void {
+    if (!isBlocked) {
+      this.host.wake();
+      return;
+    }
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.host.after(PIECES_WAIT_MS, () => {
+      this.isWaiting = false;
+    });
   }
 
   /** Commands for shards led here. False when the section is malformed. */

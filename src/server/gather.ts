@@ -20,10 +20,12 @@ export class Gather implements RequestOwner {
   private readonly merge: Merge;
   private readonly isWrite: boolean;
   private readonly replies: Buffer[];
+  /** What follows of a part's reply, when it is long. */
+  private readonly tails: (readonly Buffer[])[];
   /** For `array`: which part each element comes from, in order. */
   private readonly order: readonly number[];
   private missing: number;
-  private readonly done: (place: Request, reply: ReplyWriter) => void;
+  private readonly done: (place: Request, reply: ReplyWriter, tail: readonly Buffer[]) => void;
 
   constructor(
     connection: Connection,
@@ -32,13 +34,14 @@ export class Gather implements RequestOwner {
     isWrite: boolean,
     parts: number,
     order: readonly number[],
-    done: (place: Request, reply: ReplyWriter) => void,
+    done: (place: Request, reply: ReplyWriter, tail: readonly Buffer[]) => void,
   ) {
     this.connection = connection;
     this.place = place;
     this.merge = merge;
     this.isWrite = isWrite;
     this.replies = Array.from({ length: parts }, () => NO_REPLY);
+    this.tails = Array.from({ length: parts }, () => []);
     this.order = order;
     this.missing = parts;
     this.done = done;
@@ -56,20 +59,21 @@ export class Gather implements RequestOwner {
     this.replies[request.part] = Buffer.from(
       request.replyBytes.subarray(request.replyStart, request.replyEnd),
     );
+    this.tails[request.part] = request.tail;
     this.connection.partFinished(request);
     this.missing -= 1;
     if (this.missing > 0) return;
     const reply = new ReplyWriter(256);
     reply.protocol = this.connection.protocol;
-    this.write(reply);
-    this.done(this.place, reply);
+    this.done(this.place, reply, this.write(reply));
   }
 
-  private write(reply: ReplyWriter): void {
+  /** Returns what follows. */
+  private write(reply: ReplyWriter): readonly Buffer[] {
     const error = this.error();
     if (error !== null) {
       reply.raw(error, 0, error.length);
-      return;
+      return [];
     }
     switch (this.merge) {
       case 'ok':
@@ -82,9 +86,9 @@ export class Gather implements RequestOwner {
         this.writeInOrder(reply);
         break;
       case 'concat':
-        this.writeConcatenated(reply);
-        break;
+        return this.concatenate(reply);
     }
+    return [];
   }
 
   /** An unknown outcome of one write is that of all; else the first error counts. */
@@ -110,9 +114,13 @@ export class Gather implements RequestOwner {
     }
   }
 
-  private writeConcatenated(reply: ReplyWriter): void {
+  private concatenate(reply: ReplyWriter): readonly Buffer[] {
     reply.arrayHeader(this.replies.reduce((sum, part) => sum + integerOf(part), 0));
-    for (const part of this.replies) reply.raw(part, elementsAt(part), part.length);
+    if (this.tails.every((tail) => tail.length === 0)) {
+      for (const part of this.replies) reply.raw(part, elementsAt(part), part.length);
+      return [];
+    }
+    return this.replies.flatMap((part, index) => [part.subarray(elementsAt(part)), ...this.tails[index]]);
   }
 }
 

@@ -22,6 +22,7 @@ export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_TAIL: readonly Buffer[] = [];
 
 export class Request implements Waiter {
   owner: RequestOwner | null = null;
@@ -66,9 +67,23 @@ export class Request implements Waiter {
   replyBytes: Buffer = NO_BYTES;
   replyStart = 0;
   replyEnd = 0;
+  /** What follows of a long reply: its own, to be sent as it is. */
+  tail: readonly Buffer[] = NO_TAIL;
+  tailBytes = 0;
 
   reply(bytes: Buffer, start: number, end: number): void {
     this.route?.answered(this, bytes, start, end);
+  }
+
+  replyLong([first, ...tail]: readonly Buffer[]): void {
+    if (this.state !== RequestState.SENT) return;
+    this.setTail(tail);
+    this.reply(first, 0, first.length);
+  }
+
+  setTail(tail: readonly Buffer[]): void {
+    this.tail = tail;
+    this.tailBytes = tail.reduce((sum, piece) => sum + piece.length, 0);
   }
 
   refuse(refusal: Refusal): void {
@@ -104,6 +119,8 @@ export class RequestPool {
     request.start = 0;
     request.end = 0;
     request.replyBytes = NO_BYTES;
+    request.tail = NO_TAIL;
+    request.tailBytes = 0;
     if (this.free.length < POOL_MAX) this.free.push(request);
   }
 }

@@ -3,6 +3,7 @@ import { slotOf } from '../../ring/index.ts';
 import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts';
 import type { ClientSession, NodeView, PortKind } from '../commands/local-context.ts';
 import type { Subscriptions } from '../commands/pubsub-registry.ts';
+import type { LongRead } from '../commands/long-read.ts';
 import type { CommandRow } from '../commands/types.ts';
 import type { ByteStream, Clock } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
@@ -10,6 +11,7 @@ import type { Instant } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { DEFAULT_READER_LIMITS, type ReaderLimits } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Waiter } from '../shard/waiter.ts';
 import type { Engine } from '../shard/engine.ts';
 import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
 import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
@@ -257,11 +259,40 @@ export class ClientServer implements WalkHost {
     const reply = isSilent ? this.silenced(connection) : connection.writer();
     const start = reply.size;
     const startedMs = command.isFast ? 0 : this.deps.clock.monotonicMs();
-    way.replica?.readNow(command, args, connection.db, slot, this.now, reply);
+    const long = way.replica?.readNow(command, args, connection.db, slot, this.now, reply) ?? null;
+    if (long !== null) {
+      this.readOn(connection, command, args, long, isSilent, way);
+      return;
+    }
     if (!command.isFast) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
     this.statistics.reads += 1;
     this.statistics.replied(command.ordinal, reply.buffer, start);
     this.direct.push(command.ordinal);
+  }
+
+  /** A long read goes on in later turns; its reply has its place among those of the connection. */
+  private readOn(
+    connection: Connection,
+    command: CompiledCommand,
+    args: Args,
+    long: LongRead,
+    isSilent: boolean,
+    way: ShardWay,
+  ): void {
+    const place = this.place(connection, command, args);
+    place.silent = isSilent;
+    this.statistics.reads += 1;
+    const finish = ([first, ...tail]: readonly Buffer[]): void => {
+      place.setTail(tail);
+      this.finishPlace(connection, place, first, 0, first.length);
+    };
+    const waiter: Waiter = {
+      reply: (bytes, start, end) => finish([Buffer.from(bytes.subarray(start, end))]),
+      replyLong: finish,
+      refuse: () => {},
+    };
+    way.replica?.readOn(waiter, long, connection.protocol, this.now);
+    this.wake();
   }
 
   private silenced(connection: Connection): ReplyWriter {
@@ -364,7 +395,8 @@ export class ClientServer implements WalkHost {
     order: readonly number[],
   ): Gather {
     const place = this.place(connection, command, args);
-    return new Gather(connection, place, merge, command.isWrite, parts, order, (request, reply) => {
+    return new Gather(connection, place, merge, command.isWrite, parts, order, (request, reply, tail) => {
+      request.setTail(tail);
       this.finishPlace(connection, request, reply.buffer, 0, reply.size);
     });
   }

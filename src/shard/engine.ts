@@ -15,6 +15,9 @@ const MAINTAIN_INTERVAL_MS = 100;
 const TIMER_MIN_MS = 1;
 /** Messages that wait for the ceiling; more are lost, as on any network. */
 const HELD_MESSAGES = 256;
+/** What long reads of one shard may take of a turn. */
+const LONG_READ_TURN_MS = 2;
+const LONG_READ_STEPS = 16;
 
 interface Written {
   replica: Replica;
@@ -195,8 +198,24 @@ export class Engine {
     this.hooks.beforeSeal();
     for (const replica of this.replicas) replica.seal(now);
     this.drain(now);
+    this.readOn();
     this.hooks.flush();
     this.setTimer(now.monotonicMs);
+  }
+
+  /** Goes on with long reads for a while; another turn follows when there is more to do, of expiry, too. */
+  private readOn(): void {
+    for (const replica of this.replicas) {
+      if (replica.expiresOn) this.wake();
+      let hasMore = !replica.machine.longReads.isIdle;
+      if (!hasMore) continue;
+      const fromMs = this.clock.monotonicMs();
+      for (let steps = 0; hasMore && steps < LONG_READ_STEPS; steps++) {
+        hasMore = replica.stepLongReads();
+        if (this.clock.monotonicMs() - fromMs >= LONG_READ_TURN_MS) break;
+      }
+      if (hasMore) this.wake();
+    }
   }
 
   private maintain(now: Instant): void {

@@ -3,6 +3,7 @@
  * entries in flight, and reads (§6.4 of the thesis).
  */
 import { assert } from '../assert.ts';
+import type { LongRead } from '../commands/long-read.ts';
 import { EntryKind, type Entry } from '../raft/entry.ts';
 import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
@@ -35,9 +36,10 @@ const ENTRY_TARGET_BYTES = 1024 * 1024;
 const ENTRY_FULL_BYTES = 112 * 1024 * 1024;
 /** What a small write adds beside its bytes: header, index, alignment. */
 const GROWTH_PER_COMMAND_BYTES = 64;
-/** Keys with an expiry that one round of the active cycle looks at, and how many more rounds follow while a quarter of them had expired. */
+/** Keys with an expiry that one round of the active cycle looks at. While a quarter of them had expired, another follows once they are gone. */
 const EXPIRE_EXAMINE = 400;
-const EXPIRE_ROUNDS = 16;
+/** What is above the budget beside what an entry itself needs, after a limit was lowered, is evicted bit by bit: so much an entry. */
+const EVICTION_ARREARS_BYTES = 512 * 1024;
 /** One eviction makes room for this much more than asked, so that not every write evicts. */
 const EVICTION_SLACK_BYTES = 64 * 1024;
 
@@ -103,6 +105,8 @@ export class Replica {
   private readonly args = new Args();
   private readonly reply = new ReplyWriter();
   private readonly victims: Victim[] = [];
+  /** Another round of expiry follows when this index is applied. */
+  private expireOnAt = Infinity;
 
   constructor(
     shard: ShardId,
@@ -160,7 +164,7 @@ export class Replica {
     );
   }
 
-  /** Runs a read at once; `canReadNow` has said yes. */
+  /** Runs a read at once; `canReadNow` has said yes. A long one is returned: it is to be handed to `readOn`. */
   readNow(
     command: ShardCommand,
     args: Args,
@@ -168,11 +172,22 @@ export class Replica {
     slot: number,
     now: Instant,
     reply: ReplyWriter,
-  ): void {
+  ): LongRead | null {
     const leaseTimeMs = this.raft.leaseRoundTimeMs + this.raft.leaseMs;
     const timeMs = this.readTimeMs(Math.min(this.time.leaderTimeMs(now), leaseTimeMs));
     this.counters.readsLease += 1;
-    this.machine.read(command, args, db, slot, timeMs, now.monotonicMs, this.random(), reply);
+    return this.machine.read(command, args, db, slot, timeMs, now.monotonicMs, this.random(), reply);
+  }
+
+  /** Answers a long read in the turns that follow. What it sees was the state now or becomes it later, so leadership may go meanwhile. */
+  readOn(waiter: Waiter, read: LongRead, protocol: 2 | 3, now: Instant): void {
+    const timeMs = this.readTimeMs(Math.min(this.time.leaderTimeMs(now), this.leaseTimeMs));
+    this.machine.longReads.begin(waiter, read, protocol, Math.floor(timeMs));
+  }
+
+  /** Does a step of the long reads; false when there is none left. */
+  stepLongReads(): boolean {
+    return this.machine.longReads.step();
   }
 
   /** A read that waits for nothing of its connection: answered under the lease, else after a ReadIndex round. */
@@ -241,6 +256,7 @@ export class Replica {
   /** Those whom `of` names do not want their answers any more: they go another way. */
   disown(of: (waiter: Waiter) => boolean): void {
     this.batch.waiters.disown(of);
+    this.machine.longReads.disown(of);
     for (const { waiters } of this.inFlight) waiters.disown(of);
     for (const waiting of this.asked.values()) {
       for (const read of waiting) if (of(read.waiter)) read.waiter = NOBODY;
@@ -260,12 +276,13 @@ export class Replica {
 
   /** Makes the batch an entry and proposes it; says why when it could not. */
   seal(now: Instant): Refusal | null {
+    if (this.expiresOn) this.expire(now);
     if (this.batch.isEmpty) return null;
     if (!this.isLeader) {
       this.refuseBatch(Refusal.NOT_PROPOSED);
       return Refusal.NOT_PROPOSED;
     }
-    this.makeRoom(now);
+    this.makeRoom(now, false);
     const stampMs = Math.max(this.machine.timeMs, this.time.leaderTimeMs(now));
     const { entry, waiters } = this.batch.seal(RULES_VERSION, this.random(), stampMs);
     const growthBytes = this.batchGrowthBytes;
@@ -335,19 +352,25 @@ export class Replica {
       this.batch.addPrelude(policyItem(wantedPolicy));
     }
     this.expire(now);
+    // Without writes, too, what is above the budget goes.
+    this.makeRoom(now, true);
   }
 
   private expire(now: Instant): void {
+    this.expireOnAt = Infinity;
     if (!this.hasVolatileKeys()) return;
     const { victims } = this;
     const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
-    for (let round = 0; round < EXPIRE_ROUNDS; round++) {
-      victims.length = 0;
-      this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
-      this.addRemovals('expired');
-      if (victims.length * 4 < EXPIRE_EXAMINE) break;
-    }
     victims.length = 0;
+    this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
+    this.addRemovals('expired');
+    if (victims.length * 4 >= EXPIRE_EXAMINE) this.expireOnAt = this.raft.lastIndex + 1;
+    victims.length = 0;
+  }
+
+  /** Many keys have expired, and the last round's are gone. */
+  get expiresOn(): boolean {
+    return this.machine.appliedIndex >= this.expireOnAt;
   }
 
   private hasVolatileKeys(): boolean {
@@ -357,15 +380,17 @@ export class Replica {
   }
 
   /** Evicts, inside the entry that needs the room, what the budget does not hold (design section 5, "Bytes"). */
-  private makeRoom(now: Instant): void {
+  private makeRoom(now: Instant, inArrears: boolean): void {
     const { policy, keyspace } = this.machine;
-    if (policy.budgetBytes === 0 || policy.eviction === 'noeviction' || this.batchGrowthBytes === 0) return;
+    if (policy.budgetBytes === 0 || policy.eviction === 'noeviction') return;
+    if (this.batchGrowthBytes <= 0 && !inArrears) return;
     const expectedBytes = keyspace.usedBytes + this.growthInFlightBytes + this.batchGrowthBytes;
     const needBytes = expectedBytes - policy.budgetBytes;
     if (needBytes <= 0) return;
     const { victims } = this;
     victims.length = 0;
-    const wantedBytes = needBytes + EVICTION_SLACK_BYTES;
+    const wantedBytes =
+      Math.min(needBytes, this.batchGrowthBytes + EVICTION_ARREARS_BYTES) + EVICTION_SLACK_BYTES;
     const foundBytes = keyspace.sampleVictims(
       policy.eviction,
       wantedBytes,
@@ -375,7 +400,7 @@ export class Replica {
     );
     this.addRemovals('evicted');
     this.batchGrowthBytes -= foundBytes;
-    if (foundBytes < needBytes && victims.length === 0) this.batch.addPrelude(noRoomItem());
+    if (victims.length === 0 && !inArrears) this.batch.addPrelude(noRoomItem());
     victims.length = 0;
   }
 
@@ -427,7 +452,7 @@ export class Replica {
     reply.reset();
     reply.protocol = commandResp3(bytes, start) ? 3 : 2;
     const timeMs = this.readTimeMs(limitMs);
-    this.machine.read(
+    const long = this.machine.read(
       command,
       args,
       commandDb(bytes, start),
@@ -437,12 +462,14 @@ export class Replica {
       this.random(),
       reply,
     );
-    waiter.reply(reply.buffer, 0, reply.size);
+    if (long === null) waiter.reply(reply.buffer, 0, reply.size);
+    else this.machine.longReads.begin(waiter, long, reply.protocol, Math.floor(timeMs));
   }
 
   private loseLeadership(): void {
     this.counters.leadershipsLost += 1;
     this.ledTerm = 0;
+    this.expireOnAt = Infinity;
     this.proposedPolicy = null;
     if (!this.isLeader) this.time.follow();
     const flights = this.inFlight;

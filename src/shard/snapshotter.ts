@@ -13,6 +13,14 @@ import { StateLoad, StateSnapshot } from './state-snapshot.ts';
 /** One slice: about a millisecond. */
 const SLICE_BYTES = 64 * 1024;
 const LOAD_BYTES = 256 * 1024;
+/** While more than this waits of before-images, slices are longer. */
+const PENDING_MUCH_BYTES = 1024 * 1024;
+const LONG_SLICE_BYTES = 4 * SLICE_BYTES;
+/** What writes may leave behind, as before-images, for a snapshot to take: above, it is given up and made anew a while later. */
+const PENDING_MAX_BYTES = 64 * 1024 * 1024;
+const RETRY_AFTER_MS = 5000;
+
+const NO_SLICE = Buffer.alloc(0);
 
 export interface SnapshotterSettings {
   /** A snapshot is made once a group has logged so much since the last one, and no less than its data takes. */
@@ -41,6 +49,8 @@ class Group {
   readonly replica: Replica;
   /** Made by the log since the last snapshot. */
   loggedBytes = 0;
+  /** Not before this, after one was given up. */
+  retryAtMs = 0;
   making: Promise<void> | null = null;
   incoming: Incoming | null = null;
   serving: Serving | null = null;
@@ -67,6 +77,8 @@ export class Snapshotter {
   private segmentsFreed = 0;
   /** When the last one was finished, by the wall clock; 0 before. */
   lastFinishedWallMs = 0;
+  /** Snapshots that too much was written for meanwhile. */
+  givenUp = 0;
 
   constructor(
     files: SnapshotFiles,
@@ -124,8 +136,9 @@ export class Snapshotter {
       this.compactMemory(group);
       const { replica } = group;
       const dueBytes = Math.max(this.settings.snapshotAfterBytes, replica.machine.keyspace.usedBytes / 2);
+      const mayTry = this.host.now.monotonicMs >= group.retryAtMs;
       const isDue = group.loggedBytes >= dueBytes || (pressed.has(replica.raft.group) && this.holdsTooMuch());
-      if (isDue && group.making === null && group.incoming === null) void this.make(group);
+      if (isDue && mayTry && group.making === null && group.incoming === null) void this.make(group);
       if (isObsolete(group)) this.queue(group, () => this.forget(group));
     }
     const { segmentsFreed, bytesOnDisk } = this.wal.stats;
@@ -210,18 +223,25 @@ export class Snapshotter {
       term: machine.appliedTerm,
       membership: raft.membership,
     };
+    const { loggedBytes } = group;
     group.loggedBytes = 0;
-    const snapshot = new StateSnapshot(machine);
+    const snapshot = new StateSnapshot(machine, PENDING_MAX_BYTES);
     const startedMs = this.host.readClock().monotonicMs;
     const writer = await this.files.create(raft.group, meta);
-    for (let slice = snapshot.next(SLICE_BYTES); slice !== null; slice = snapshot.next(SLICE_BYTES)) {
-      await writer.append(slice);
+    let slice: Buffer | null = NO_SLICE;
+    while (slice !== null) {
       await this.turn();
-      if (this.isStopped || machine.appliedIndex < meta.index) {
-        snapshot.abandon();
-        await writer.abandon();
-        return;
+      if (snapshot.overflowed) {
+        group.loggedBytes += loggedBytes;
+        this.giveUp(group, meta.index);
+      } else if (this.isStopped || machine.appliedIndex < meta.index) snapshot.abandon();
+      else {
+        slice = snapshot.next(snapshot.pendingBytes > PENDING_MUCH_BYTES ? LONG_SLICE_BYTES : SLICE_BYTES);
+        if (slice !== null) await writer.append(slice);
+        continue;
       }
+      await writer.abandon();
+      return;
     }
     await writer.commit();
     const now = this.host.readClock();
@@ -233,6 +253,18 @@ export class Snapshotter {
       durationMs: Math.round(now.monotonicMs - startedMs),
     });
     this.wal.release(raft.group, meta.index);
+  }
+
+  private giveUp(group: Group, index: number): void {
+    this.givenUp += 1;
+    group.retryAtMs = this.host.now.monotonicMs + RETRY_AFTER_MS;
+    this.log.warn('snapshot-given-up', {
+      shard: group.replica.shard,
+      index,
+      reason: 'more was written meanwhile than may wait for it',
+      limitBytes: PENDING_MAX_BYTES,
+      retryAfterMs: RETRY_AFTER_MS,
+    });
   }
 
   /** Lets a turn of the event loop pass. */

@@ -4,6 +4,7 @@
  */
 import { slotOf } from '../../ring/index.ts';
 import { assert } from '../assert.ts';
+import type { LongRead } from '../commands/long-read.ts';
 import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
@@ -21,6 +22,7 @@ import {
   itemSize,
   itemType,
 } from './command-item.ts';
+import { LongReads } from './long-reads.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { Refusal, type Waiter } from './waiter.ts';
@@ -53,6 +55,8 @@ class Context implements KeyContext {
   hits = 0;
   misses = 0;
   lfu = false;
+  mayBeLong = false;
+  long: LongRead | null = null;
   /** xorshift32, never 0. */
   private seed = 1;
 
@@ -70,6 +74,13 @@ class Context implements KeyContext {
 
   slotOf(argument: number): number {
     return slotOf(this.args.bytes, this.args.start[argument], this.args.end[argument]);
+  }
+
+  takeLong(): LongRead | null {
+    const { long } = this;
+    this.mayBeLong = false;
+    this.long = null;
+    return long;
   }
 
   reseed(seed: number): void {
@@ -94,6 +105,8 @@ export class StateMachine {
   /** The time of the last entry applied: no entry's time is below it. */
   timeMs = 0;
   policy: MemoryPolicy;
+  /** Reads that go on from turn to turn. */
+  readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.appliedIndex, false));
 
   private readonly lookup: ShardCommandLookup;
   /** The keyspace reads these at each write. */
@@ -155,7 +168,7 @@ export class StateMachine {
     this.appliedTerm = entry.term;
   }
 
-  /** Runs a command that only reads, at `timeMs`, into `reply`. */
+  /** Runs a command that only reads, at `timeMs`, into `reply`; or returns what is to be handed to `longReads`, and has written nothing. */
   read(
     command: ShardCommand,
     args: Args,
@@ -165,7 +178,7 @@ export class StateMachine {
     monotonicMs: number,
     seed: number,
     reply: ReplyWriter,
-  ): void {
+  ): LongRead | null {
     const { context } = this;
     const own = context.args;
     this.keyspace.at(Math.floor(timeMs), this.appliedIndex, false);
@@ -176,9 +189,11 @@ export class StateMachine {
     context.monotonicMs = monotonicMs;
     context.reseed(seed);
     context.reply = reply;
+    context.mayBeLong = !this.longReads.isFull;
     command.row.run(context);
     context.args = own;
     context.reply = this.scratch;
+    return context.takeLong();
   }
 
   private get entryTimeMs(): number {
@@ -263,8 +278,11 @@ export class StateMachine {
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
     this.point(bytes, at);
     const command = this.commandOf();
+    context.mayBeLong = !this.longReads.isFull;
     command.row.run(context);
-    waiter.reply(scratch.buffer, 0, scratch.size);
+    const long = context.takeLong();
+    if (long === null) waiter.reply(scratch.buffer, 0, scratch.size);
+    else this.longReads.begin(waiter, long, scratch.protocol, this.entryTimeMs);
   }
 
   private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {

@@ -4,6 +4,7 @@
  */
 import { assert } from '../assert.ts';
 import { TorcError } from '../errors.ts';
+import { FRAME_HEADER_BYTES } from '../store/snapshot-format.ts';
 import type { KeyspaceLoad, KeyspaceSnapshot } from '../store/types.ts';
 import { policyItem, readPolicy } from './prelude.ts';
 import type { SessionsImage } from './sessions-image.ts';
@@ -13,7 +14,11 @@ import type { StateMachine } from './state-machine.ts';
 const FORMAT = 1;
 const HEADER_BYTES = 5;
 const RECORD_MAX_BYTES = 16 * 1024 * 1024;
+/** Rows of sessions are many small ones: a slice of them is shorter. */
+const SESSIONS_SLICE_BYTES = 16 * 1024;
 const RecordType = { HEAD: 1, SESSIONS: 2, KEYS: 3, END: 4 } as const;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** A snapshot's bytes do not say what they should. */
 export class SnapshotDamagedError extends TorcError {
@@ -27,15 +32,16 @@ export class StateSnapshot {
   private sessions: SessionsImage | null;
   private readonly keys: KeyspaceSnapshot;
   private isDone = false;
+  private slice: Buffer = NO_BYTES;
 
   /** Of the state as it is now. One at a time for each state machine. */
-  constructor(machine: StateMachine) {
+  constructor(machine: StateMachine, pendingMaxBytes = Infinity) {
     this.head = headOf(machine);
     this.sessions = machine.sessions.image();
-    this.keys = machine.keyspace.beginSnapshot();
+    this.keys = machine.keyspace.beginSnapshot(pendingMaxBytes);
   }
 
-  /** The next slice of about `maxBytes`; null at the end. */
+  /** The next slice of about `maxBytes`, good until the next call; null at the end. */
   next(maxBytes: number): Buffer | null {
     if (this.head !== null) {
       const record = frame(RecordType.HEAD, this.head);
@@ -43,15 +49,37 @@ export class StateSnapshot {
       return record;
     }
     if (this.sessions !== null) {
-      const slice = sessionSlice(this.sessions, maxBytes);
+      const slice = sessionSlice(this.sessions, Math.min(maxBytes, SESSIONS_SLICE_BYTES));
       if (slice.length > 0) return slice;
       this.sessions = null;
     }
-    const keys = this.keys.next(maxBytes);
-    if (keys !== null) return frame(RecordType.KEYS, keys);
+    const keys = this.nextKeys(maxBytes);
+    if (keys !== null) return keys;
     if (this.isDone) return null;
     this.isDone = true;
     return frame(RecordType.END, Buffer.alloc(0));
+  }
+
+  /** All slices lie in one buffer: as garbage they would bring on the collector, which holds the loop longer than a slice does. */
+  private nextKeys(maxBytes: number): Buffer | null {
+    const roomBytes = HEADER_BYTES + maxBytes + FRAME_HEADER_BYTES;
+    if (this.slice.length < roomBytes) this.slice = Buffer.allocUnsafeSlow(roomBytes);
+    const { slice } = this;
+    const keys = this.keys.next(maxBytes, slice.subarray(HEADER_BYTES, roomBytes));
+    if (keys === null) return null;
+    slice.writeUInt32LE(keys.length + 1, 0);
+    slice[4] = RecordType.KEYS;
+    return slice.subarray(0, HEADER_BYTES + keys.length);
+  }
+
+  /** Of before-images, waiting to be taken by `next`. */
+  get pendingBytes(): number {
+    return this.keys.pendingBytes;
+  }
+
+  /** There were more before-images than allowed: it has abandoned itself. */
+  get overflowed(): boolean {
+    return this.keys.overflowed;
   }
 
   abandon(): void {

@@ -19,8 +19,10 @@ export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 export interface Waiter {
   /** `bytes[start, end)` is the reply; valid during the call. */
   reply(bytes: Buffer, start: number, end: number): void;
+  /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
+  replyLong(pieces: readonly Buffer[]): void;
   refuse(refusal: Refusal): void;
 }
 
 /** Takes the place of one who does not want the answer any more. */
-export const NOBODY: Waiter = { reply: () => {}, refuse: () => {} };
+export const NOBODY: Waiter = { reply: () => {}, replyLong: () => {}, refuse: () => {} };

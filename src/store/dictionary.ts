@@ -160,6 +160,22 @@ export class Dictionary {
     return found;
   }
 
+  /** All entries: a few nanoseconds each, so that a million takes some milliseconds. */
+  all(record: Handle): Uint32Array {
+    const entries = new Uint32Array(this.count(record));
+    const depth = this.get(record, DEPTH);
+    const root = this.get(record, ROOT);
+    if (depth === 0) {
+      this.segments.handlesInto(root, entries, 0);
+      return entries;
+    }
+    let at = 0;
+    for (let index = 0; index < 2 ** depth; index = this.segmentEnd(record, index)) {
+      at = this.segments.handlesInto(this.directoryEntry(root, index), entries, at);
+    }
+    return entries;
+  }
+
   /** The entry at a random place, uniformly; the dictionary is not empty. `pick`: a random uint32. */
   pick(record: Handle, pick: number): Handle {
     const depth = this.get(record, DEPTH);

@@ -18,6 +18,11 @@ const VERSION_DOUBLE = 1;
 export class FieldTables {
   readonly dictionary: Dictionary;
   observer: ChangeObserver | null = null;
+  /** Views that read fields as they were: none is freed or changed in place meanwhile. */
+  private views = 0;
+  /** Out of use while there are views, and the bytes that they take. */
+  private leftover: Handle[] = [];
+  leftoverBytes = 0;
   private readonly slabs: SlabPool;
   private readonly hashSeed: number;
 
@@ -101,13 +106,15 @@ export class FieldTables {
   /** A table with the same fields, as written in `version`. */
   copy(table: Handle, version: number): Handle {
     const copied = this.create();
-    const found = this.dictionary.collect(table, 0, this.count(table));
-    for (let index = 0; index < found; index += 1) {
-      const field = this.dictionary.collected[index];
+    for (const field of this.dictionary.all(table)) {
       const bytes = this.bytes(field);
+      const start = this.fieldStart(field);
       const valueStart = this.valueStart(field);
       const end = this.valueEnd(field);
-      this.set(copied, bytes, this.fieldStart(field), valueStart, bytes, valueStart, end, version);
+      // As `set` does, but each is new.
+      const made = this.createField(bytes, start, valueStart, FIELD_HEADER_BYTES + end - start);
+      this.writeValue(made, bytes, valueStart, end, version);
+      this.enter(copied, this.hashOf(bytes, start, valueStart), NO_BLOCK, made);
     }
     return copied;
   }
@@ -151,7 +158,32 @@ export class FieldTables {
   /** Frees a field that is out of its table. */
   release(field: Handle): void {
     if (this.observer !== null && this.observer.keeps(field)) return;
-    this.slabs.free(field);
+    if (this.views === 0) {
+      this.slabs.free(field);
+      return;
+    }
+    this.leftover.push(field);
+    this.leftoverBytes += this.slabs.capacity(field);
+  }
+
+  get isViewed(): boolean {
+    return this.views > 0;
+  }
+
+  /** All fields of the table, as they are now and stay until `endView`. */
+  beginView(table: Handle): Uint32Array {
+    this.views += 1;
+    return this.dictionary.all(table);
+  }
+
+  /** Returns the fields that went out of use meanwhile, when no view is left: they are to be released. */
+  endView(): Handle[] {
+    this.views -= 1;
+    if (this.views > 0) return [];
+    const { leftover } = this;
+    this.leftover = [];
+    this.leftoverBytes = 0;
+    return leftover;
   }
 
   private hashOf(bytes: Uint8Array, start: number, end: number): number {
@@ -164,6 +196,7 @@ export class FieldTables {
 
   private canRewrite(field: Handle, sizeBytes: number): boolean {
     if (this.slabs.capacity(field) !== roundedSize(sizeBytes)) return false;
+    if (this.views > 0) return false;
     return this.observer === null || !this.observer.reads(field);
   }
 

@@ -3,6 +3,7 @@ import { frequencyOf, idleMsOf, nextAccess } from './access-clock.ts';
 import { KeyspaceDigester } from './digest.ts';
 import { Evictor } from './eviction.ts';
 import { ExpirySampler } from './expiry.ts';
+import { TableView } from './hash-view.ts';
 import { Hashes } from './hashes.ts';
 import { KeyScan } from './key-scan.ts';
 import { KeyTable } from './key-table.ts';
@@ -15,6 +16,7 @@ import {
   type Encoding,
   type EvictionPolicy,
   type FieldVisitor,
+  type HashView,
   type Keyspace,
   type KeyspaceDigest,
   type KeyspaceLimits,
@@ -238,6 +240,10 @@ class SlabKeyspace implements Keyspace {
     return this.hashes.scan(ref, cursor, count, visit);
   }
 
+  viewHash(ref: Ref): HashView {
+    return new TableView(this.keys, ref);
+  }
+
   hashRandom(ref: Ref, pick: number, visit: FieldVisitor): void {
     this.hashes.random(ref, pick, visit);
   }
@@ -292,8 +298,8 @@ class SlabKeyspace implements Keyspace {
     return true;
   }
 
-  beginSnapshot(): KeyspaceSnapshot {
-    return new SnapshotWriter(this.keys);
+  beginSnapshot(pendingMaxBytes = Infinity): KeyspaceSnapshot {
+    return new SnapshotWriter(this.keys, pendingMaxBytes);
   }
 
   beginLoad(): KeyspaceLoad {

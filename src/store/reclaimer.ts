@@ -17,9 +17,18 @@ interface DatabaseWork {
   nextHash: number;
 }
 
+/** Fields that views kept. */
+interface FieldsWork {
+  kind: 'fields';
+  fields: readonly Handle[];
+  at: number;
+}
+
+type Work = TableWork | DatabaseWork | FieldsWork;
+
 export class Reclaimer {
   private readonly keys: KeyTable;
-  private readonly work: (TableWork | DatabaseWork)[] = [];
+  private readonly work: Work[] = [];
   /** A snapshot that has not yet passed this database keeps it from being freed. */
   private heldDatabases: ReadonlySet<Database> = new Set();
 
@@ -29,6 +38,10 @@ export class Reclaimer {
 
   addTable(table: Handle): void {
     this.work.push({ kind: 'table', table, nextHash: 0 });
+  }
+
+  addFields(fields: readonly Handle[]): void {
+    if (fields.length > 0) this.work.push({ kind: 'fields', fields, at: 0 });
   }
 
   addDatabase(database: Database): void {
@@ -41,20 +54,35 @@ export class Reclaimer {
 
   /** Frees about `maxItems`. True while more can be freed now. */
   run(maxItems: number): boolean {
+    if (this.work.length === 0) return false;
     let left = maxItems;
     while (left > 0) {
       const index = this.work.findIndex((work) => !this.isHeld(work));
       if (index < 0) return false;
       const work = this.work[index];
-      left -= work.kind === 'table' ? this.freeFields(work, left) : this.freeKeys(work, left);
-      const done = work.kind === 'table' ? work.nextHash === END_OF_HASHES : work.slot === SLOT_COUNT;
-      if (done) this.work.splice(this.work.indexOf(work), 1);
+      left -= this.free(work, left);
+      if (isDone(work)) this.work.splice(this.work.indexOf(work), 1);
     }
     return this.work.some((work) => !this.isHeld(work));
   }
 
-  private isHeld(work: TableWork | DatabaseWork): boolean {
-    return work.kind === 'database' && this.heldDatabases.has(work.database);
+  /** While fields are viewed they would only be set aside. */
+  private isHeld(work: Work): boolean {
+    if (work.kind !== 'database') return this.keys.tables.isViewed;
+    return this.heldDatabases.has(work.database);
+  }
+
+  private free(work: Work, limit: number): number {
+    if (work.kind === 'table') return this.freeFields(work, limit);
+    return work.kind === 'database' ? this.freeKeys(work, limit) : this.freeLeftover(work, limit);
+  }
+
+  private freeLeftover(work: FieldsWork, limit: number): number {
+    const end = Math.min(work.fields.length, work.at + limit);
+    for (let index = work.at; index < end; index += 1) this.keys.tables.release(work.fields[index]);
+    const freed = end - work.at;
+    work.at = end;
+    return freed;
   }
 
   private freeFields(work: TableWork, limit: number): number {
@@ -85,4 +113,9 @@ export class Reclaimer {
     }
     return found + 1;
   }
+}
+
+function isDone(work: Work): boolean {
+  if (work.kind === 'table') return work.nextHash === END_OF_HASHES;
+  return work.kind === 'database' ? work.slot === SLOT_COUNT : work.at === work.fields.length;
 }

@@ -52,6 +52,15 @@ export class Segments {
     return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1];
   }
 
+  /** Writes all handles to `target` from `at` on; returns where they end. */
+  handlesInto(segment: Handle, target: Uint32Array, at: number): number {
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const from = (segment & UNIT_MASK) * 2;
+    const end = at + words[from];
+    for (let to = at, word = from + HEADER_WORDS + 1; to < end; to += 1, word += 2) target[to] = words[word];
+    return end;
+  }
+
   setHandleAt(segment: Handle, index: number, handle: Handle): void {
     this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1] =
       handle;

@@ -7,7 +7,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { assert } from '../assert.ts';
-import { ByteQueue } from './byte-queue.ts';
+import { ChunkQueue } from './chunk-queue.ts';
 import type { ChangeObserver } from './change-observer.ts';
 import { END_OF_HASHES } from './dictionary.ts';
 import type { Database, KeyTable } from './key-table.ts';
@@ -43,6 +43,8 @@ interface Walk {
   place: number;
   /** Out of use in the keyspace: to be freed when the walk ends. */
   kept: boolean;
+  /** What it keeps then. */
+  sizeBytes: number;
 }
 
 export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
@@ -51,7 +53,7 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   private readonly databases: readonly (Database | null)[];
   private readonly unpassed: Set<Database>;
   private readonly walks = new Map<Handle, Walk>();
-  private readonly out = new ByteQueue();
+  private readonly out = new ChunkQueue();
   private readonly expectedKeys: number;
   private writtenKeys = 0;
   private walkNumber = 0;
@@ -59,8 +61,12 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   private slot = 0;
   private hash = 0;
   private ended = false;
+  private keptBytes = 0;
+  private readonly pendingMaxBytes: number;
+  overflowed = false;
 
-  constructor(keys: KeyTable) {
+  constructor(keys: KeyTable, pendingMaxBytes: number) {
+    this.pendingMaxBytes = pendingMaxBytes;
     assert(keys.observer === null, 'one snapshot at a time');
     this.keys = keys;
     this.version = keys.highestVersion;
@@ -75,21 +81,22 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   }
 
   get pendingBytes(): number {
-    return this.out.length;
+    return this.out.length + this.keptBytes;
   }
 
-  next(maxBytes: number): Buffer | null {
+  next(maxBytes: number, room?: Buffer): Buffer | null {
+    assert(!this.overflowed, 'a snapshot that has overflowed is abandoned');
     let examined = 0;
     while (!this.ended && this.out.length + examined * BYTES_PER_EXAMINED < maxBytes) {
       examined += this.advance();
     }
     if (this.ended && this.out.length === 0) return null;
-    return this.takeFrame(maxBytes);
+    return this.takeFrame(maxBytes, room);
   }
 
   abandon(): void {
     for (const walk of this.walks.values()) this.endWalk(walk);
-    this.out.consume(this.out.length);
+    this.out.clear();
     if (!this.ended) this.end();
   }
 
@@ -100,12 +107,15 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     if (this.hasPassed(db, entries.slot(entry), entry)) return;
     assert(this.keys.version > this.version, 'writes after a snapshot have a later version');
     this.writeKey(entry);
+    this.checkPending();
   }
 
   beforeField(table: Handle, field: Handle, hash: number): void {
     const walk = this.walks.get(table);
     if (walk === undefined || hash < walk.place) return;
-    if (this.keys.tables.version(field) <= this.version) this.writeField(walk, field);
+    if (this.keys.tables.version(field) > this.version) return;
+    this.writeField(walk, field);
+    this.checkPending();
   }
 
   reads(block: Handle): boolean {
@@ -115,8 +125,16 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   keeps(block: Handle): boolean {
     const walk = this.walks.get(block);
     if (walk === undefined) return false;
+    if (!walk.kept) this.keptBytes += walk.sizeBytes;
     walk.kept = true;
     return true;
+  }
+
+  /** Memory has a limit, a snapshot can be made anew. */
+  private checkPending(): void {
+    if (this.pendingBytes <= this.pendingMaxBytes) return;
+    this.overflowed = true;
+    this.abandon();
   }
 
   private hasPassed(db: number, slot: number, entry: Handle): boolean {
@@ -176,11 +194,16 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     this.writtenKeys += 1;
     const length = entries.valueLength(entry);
     if (entries.encoding(entry) === Encoding.HASHTABLE) {
-      this.writeKeyRecord(entry, RecordKind.TABLE, this.beginWalk('table', length), tables.count(length));
+      this.writeKeyRecord(
+        entry,
+        RecordKind.TABLE,
+        this.beginWalk('table', length, tables.usedBytes(length)),
+        tables.count(length),
+      );
       return;
     }
     if (entries.type(entry) === ValueType.STRING && length > PART_BYTES) {
-      this.writeKeyRecord(entry, RecordKind.LONG_STRING, this.beginWalk('string', entry), length);
+      this.writeKeyRecord(entry, RecordKind.LONG_STRING, this.beginWalk('string', entry, length), length);
       return;
     }
     this.writeKeyRecord(entry, RecordKind.KEY, 0, length);
@@ -188,9 +211,9 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     this.out.append(entries.bytes(entry), start, start + length);
   }
 
-  private beginWalk(kind: WalkKind, block: Handle): number {
+  private beginWalk(kind: WalkKind, block: Handle, sizeBytes: number): number {
     this.walkNumber += 1;
-    this.walks.set(block, { number: this.walkNumber, kind, block, place: 0, kept: false });
+    this.walks.set(block, { number: this.walkNumber, kind, block, place: 0, kept: false, sizeBytes });
     return this.walkNumber;
   }
 
@@ -280,7 +303,10 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
     const { bytes, end: at } = this.out;
     bytes[at] = RecordKind.LONG_FIELD;
     bytes.writeUInt32LE(walk.number, at + LongFieldRecord.TABLE);
-    bytes.writeUInt32LE(this.beginWalk('field', field), at + LongFieldRecord.NUMBER);
+    bytes.writeUInt32LE(
+      this.beginWalk('field', field, tables.valueEnd(field) - valueStart),
+      at + LongFieldRecord.NUMBER,
+    );
     bytes.writeUInt32LE(valueStart - start, at + LongFieldRecord.FIELD_LENGTH);
     bytes.writeUInt32LE(tables.valueEnd(field) - valueStart, at + LongFieldRecord.VALUE_LENGTH);
     this.out.end = at + LongFieldRecord.BYTES;
@@ -290,16 +316,17 @@ export class SnapshotWriter implements KeyspaceSnapshot, ChangeObserver {
   private endWalk(walk: Walk): void {
     this.walks.delete(walk.block);
     if (!walk.kept) return;
+    this.keptBytes -= walk.sizeBytes;
     if (walk.kind === 'string') this.keys.release(walk.block);
     else if (walk.kind === 'field') this.keys.tables.release(walk.block);
     else this.keys.releaseTable(walk.block);
   }
 
-  private takeFrame(maxBytes: number): Buffer {
+  private takeFrame(maxBytes: number, room?: Buffer): Buffer {
     const length = Math.min(this.out.length, maxBytes);
-    const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
-    this.out.bytes.copy(frame, FRAME_HEADER_BYTES, this.out.start, this.out.start + length);
-    this.out.consume(length);
+    const sizeBytes = FRAME_HEADER_BYTES + length;
+    const frame = room === undefined ? Buffer.allocUnsafe(sizeBytes) : room.subarray(0, sizeBytes);
+    this.out.take(length, frame, FRAME_HEADER_BYTES);
     frame.writeUInt32LE(length, 0);
     frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 4);
     return frame;

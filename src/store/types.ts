@@ -149,6 +149,8 @@ export interface Keyspace {
   hashEach(ref: Ref, visit: FieldVisitor): void;
   /** Like SCAN: every field that is there throughout is visited at least once. Returns the next cursor, 0 at the end. */
   hashScan(ref: Ref, cursor: number, count: number, visit: FieldVisitor): number;
+  /** The fields of a hash with a table, as they are now. */
+  viewHash(ref: Ref): HashView;
   /** Visits the field at a random place; `pick`: a random uint32. Uniform. */
   hashRandom(ref: Ref, pick: number, visit: FieldVisitor): void;
 
@@ -188,20 +190,32 @@ export interface Keyspace {
 
   /**
    * The content as of now, in slices, while writes go on (before-images). One at a time. Writes that come later have a higher version than
-   * any before. Slices of 128 KiB take about half a millisecond.
+   * any before. Slices of 128 KiB take about half a millisecond. When before-images take more than `pendingMaxBytes` it abandons itself.
    */
-  beginSnapshot(): KeyspaceSnapshot;
+  beginSnapshot(pendingMaxBytes?: number): KeyspaceSnapshot;
   /** Empties the keyspace and starts loading what a KeyspaceSnapshot gave, in the same chunks and order or cut otherwise. */
   beginLoad(): KeyspaceLoad;
   /** An order-independent digest of all replicated content, in slices; the keyspace must not be written meanwhile. */
   beginDigest(): KeyspaceDigest;
 }
 
+export interface HashView {
+  /** Fields. */
+  readonly length: number;
+  /** What was replaced or removed since any view began, and is kept for them. */
+  readonly keptBytes: number;
+  visit(index: number, visitor: FieldVisitor): void;
+  /** To be called once, or memory is never freed again. */
+  close(): void;
+}
+
 export interface KeyspaceSnapshot {
-  /** The next slice of about `maxBytes`; null at the end. */
-  next(maxBytes: number): Buffer | null;
-  /** Bytes of before-images waiting to be taken by `next`. */
+  /** The next slice of about `maxBytes`, in `room` when there is one, of at least FRAME_HEADER_BYTES more; null at the end. */
+  next(maxBytes: number, room?: Buffer): Buffer | null;
+  /** Bytes of before-images waiting to be taken by `next`, and of old values kept until it comes to them. */
   readonly pendingBytes: number;
+  /** More before-images than allowed: it is abandoned, and `next` must not be called any more. */
+  readonly overflowed: boolean;
   abandon(): void;
 }
 

@@ -69,6 +69,7 @@ export function sampleReading(): MetricsReading {
       segments: 3,
       bytesOnDisk: 192,
       bytesWritten: 512,
+      snapshotsGivenUp: 0,
     },
     peers: [
       {

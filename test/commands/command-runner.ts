@@ -32,6 +32,8 @@ export class CommandRunner {
       scanTo: LAST_SLOT,
       monotonicMs: 1000,
       lfu: false,
+      mayBeLong: false,
+      long: null,
       hits: 0,
       misses: 0,
     };

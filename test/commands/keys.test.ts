@@ -223,3 +223,26 @@ describe('SCAN', () => {
     expect(run(`scan ${4096 * 2 ** 32} count 1000`)).toMatch(/^\*2\r\n\$1\r\n0\r\n/);
   });
 });
+
+test('SCAN and HSCAN examine a limited number of items a call, whatever COUNT says, and miss none', () => {
+  for (let i = 0; i < 5000; i++) run(`hset big field${i} ${i}`);
+  for (let i = 0; i < 5000; i++) run(`set key${i} v`);
+  for (const [command, wanted] of [
+    ['scan', 5005],
+    ['hscan big', 10_000],
+  ] as const) {
+    let found = 0;
+    let cursor = '0';
+    let calls = 0;
+    do {
+      const page = parseReply(Buffer.from(run(`${command} ${cursor} count 1000000`)), 0);
+      const elements = page?.children[1].children ?? [];
+      expect(elements.length).toBeLessThanOrEqual(2 * 2200);
+      found += elements.length;
+      cursor = page?.children[0].text ?? '';
+      calls += 1;
+    } while (cursor !== '0');
+    expect(calls).toBeGreaterThan(2);
+    expect(found).toBe(wanted);
+  }
+});

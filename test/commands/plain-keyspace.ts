@@ -6,6 +6,7 @@ import {
   Encoding,
   type EvictionPolicy,
   type FieldVisitor,
+  type HashView,
   type Keyspace,
   type KeyspaceDigest,
   type KeyspaceLimits,
@@ -257,6 +258,10 @@ export class PlainKeyspace implements Keyspace {
     const end = Math.min(fields.length, cursor + count);
     for (const [field, value] of fields.slice(cursor, end)) visitField(visit, field, value);
     return end < fields.length ? end : 0;
+  }
+
+  viewHash(): HashView {
+    throw new Error('the model reads all at once');
   }
 
   hashRandom(ref: Ref, pick: number, visit: FieldVisitor): void {

@@ -9,6 +9,7 @@ export class FakeLink {
   connected = true;
   connection = 1;
   peerStart = 3;
+  unsentBytes = 0;
   private readonly sections = new Map<SectionKind, SectionBuffer>();
 
   section(kind: SectionKind): SectionWriter {

@@ -25,15 +25,17 @@ interface Pair {
   rig: Rig;
 }
 
+const turns = { wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
+
 function pair(): Pair {
   const rig = newRig();
   const [entryLink, leaderLink] = [new FakeLink(), new FakeLink()];
   const entry = new PeerForwarding(
     entryLink as unknown as PeerLink,
-    { replica: () => undefined, wake: () => {} },
+    { replica: () => undefined, ...turns },
     counters(),
   );
-  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), wake: () => {} };
+  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), ...turns };
   const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
   entry.connected();
   leader.connected();
@@ -95,6 +97,34 @@ describe('forwarding', () => {
       expect(replies).toEqual([`:${length}\r\n`]);
     }
     expect(read.replies).toEqual([`:${length}\r\n`]);
+  });
+
+  it('takes a long reply back in pieces, a few a turn, with other replies between them', () => {
+    const all = pair();
+    for (let at = 0; at < 20_000; at += 1000) {
+      const pairs = Array.from({ length: 1000 }, (_, i) => [`f${at + i}`, 'v'.repeat(40)]).flat();
+      all.entry.target(SHARD).send(requestOf(['hset', 'h', ...pairs], true).request, 1);
+    }
+    const target = all.entry.target(SHARD);
+    const long = requestOf(['hgetall', 'h'], false, true);
+    target.send(long.request, 1);
+    carry(all);
+    commitAll(all.rig);
+    while (all.rig.replica.stepLongReads());
+    let turns = 0;
+    for (; long.replies.length === 0 && turns < 20; turns += 1) {
+      all.leader.pump();
+      const other = requestOf(['get', 'k'], true);
+      target.send(other.request, 1);
+      carry(all);
+      commitAll(all.rig);
+      expect(carryBack(all)).toBe(true);
+    }
+    expect(turns).toBeGreaterThan(3);
+    expect(long.replies).toEqual(['*40000\r\n']);
+    const tail = Buffer.concat(long.request.tail).toString('latin1');
+    expect(tail.match(/\$40\r\n/g)).toHaveLength(20_000);
+    expect(tail.length).toBe(long.request.tailBytes);
   });
 
   it('a leader that has refused one of a stream refuses all that follow in it, and takes the next stream', () => {

@@ -76,6 +76,11 @@ export class Answer implements Waiter {
     this.text = bytes.toString('latin1', start, end);
   }
 
+  replyLong(pieces: readonly Buffer[]): void {
+    this.times += 1;
+    this.text = Buffer.concat(pieces).toString('latin1');
+  }
+
   refuse(refusal: Refusal): void {
     this.times += 1;
     this.refusal = refusal;

@@ -44,7 +44,8 @@ class Shard {
 function bytesOf(machine: StateMachine, slice = 4096): Buffer {
   const snapshot = new StateSnapshot(machine);
   const slices: Buffer[] = [];
-  for (let next = snapshot.next(slice); next !== null; next = snapshot.next(slice)) slices.push(next);
+  for (let next = snapshot.next(slice); next !== null; next = snapshot.next(slice))
+    slices.push(Buffer.from(next));
   return Buffer.concat(slices);
 }
 
@@ -148,7 +149,7 @@ describe('the state machine', () => {
       const snapshot = new StateSnapshot(leader);
       const slices: Buffer[] = [];
       for (let next = snapshot.next(2048); next !== null; next = snapshot.next(2048)) {
-        slices.push(next);
+        slices.push(Buffer.from(next));
         if (slices.length % 3 === 0) randomEntry(shard, random, sequences);
       }
       const third = restored(Buffer.concat(slices), at, random);

@@ -189,10 +189,44 @@ describe('a snapshot', () => {
     twin.tick(0);
     for (let number = 0; number < 100; number += 1) twin.hashSet(0, 'hash', `f${number}`, 'other');
     twin.setString(0, 'long', 'short', 0);
-    expect(snapshot.pendingBytes).toBeLessThan(100 * 80 + 200);
+    // The old fields, and the old string, kept until the snapshot comes to it.
+    expect(snapshot.pendingBytes).toBeGreaterThan(1_000_000);
+    expect(snapshot.pendingBytes).toBeLessThan(1_000_000 + 100 * 80 + 200);
     const slices = rest(snapshot, 10_000);
     for (const slice of slices) expect(slice.length).toBeLessThanOrEqual(10_008);
     checkContent(load(Buffer.concat(slices), 1000, twin.timeMs), expected);
+  });
+
+  test('gives itself up when more before-images wait than allowed, and leaves nothing behind', () => {
+    const slabs = createSlabPool();
+    const twin = new Twin(newKeyspace(slabs));
+    for (let number = 0; number < 500; number += 1) twin.setString(0, `key${number}`, 'v'.repeat(100), 0);
+    twin.setString(0, 'long', 'x'.repeat(300_000), 0);
+    const expected = copyOf(twin.model);
+    const snapshot = twin.keyspace.beginSnapshot(20_000);
+    twin.tick(0);
+    let written = 0;
+    for (; written < 500 && !snapshot.overflowed; written += 1) {
+      expect(snapshot.pendingBytes).toBeLessThanOrEqual(20_000);
+      twin.setString(0, `key${written}`, 'other', 0);
+    }
+    expect(written).toBeGreaterThan(100);
+    expect(written).toBeLessThan(200);
+    expect(snapshot.pendingBytes).toBe(0);
+    const again = twin.keyspace.beginSnapshot(20_000);
+    twin.tick(0);
+    // An old value that is kept counts, too.
+    twin.setString(0, 'long', 'short', 0);
+    twin.setString(0, 'key0', 'last', 0);
+    expect(again.overflowed).toBe(true);
+    expect(expected.size).toBe(twin.model.size);
+    checkContent(
+      load(Buffer.concat(rest(twin.keyspace.beginSnapshot(20_000), 1000)), 500, twin.timeMs),
+      twin.model,
+    );
+    twin.keyspace.flush(-1);
+    while (twin.keyspace.reclaim(100));
+    expect(slabs.takenBytes).toBe(0);
   });
 
   test('replaces what the keyspace held before', () => {

@@ -1,0 +1,66 @@
+/** Bytes in, at the end, and out, at the front. They lie in chunks, so that none is moved however many wait. */
+import { copyBytes } from './entries.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+export class ChunkQueue {
+  /** The chunk that is being filled, up to `end`. */
+  bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  end = 0;
+  private start = 0;
+  private full: Buffer[] = [];
+  private fullBytes = 0;
+
+  get length(): number {
+    return this.fullBytes + this.end - this.start;
+  }
+
+  /** Makes room for more bytes, in one piece, at `end`. The caller writes them and moves `end`. */
+  reserve(sizeBytes: number): void {
+    if (this.end + sizeBytes <= this.bytes.length) return;
+    if (this.end > this.start) this.full.push(this.bytes.subarray(this.start, this.end));
+    this.fullBytes += this.end - this.start;
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, sizeBytes));
+    this.start = 0;
+    this.end = 0;
+  }
+
+  append(source: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    copyBytes(source, start, end, this.bytes, this.end);
+    this.end += end - start;
+  }
+
+  /** Moves the first `sizeBytes`, no more than there are, to `target`. */
+  take(sizeBytes: number, target: Buffer, targetAt: number): void {
+    let left = sizeBytes;
+    let at = targetAt;
+    let passed = 0;
+    for (; left > 0 && passed < this.full.length; passed += 1) {
+      const chunk = this.full[passed];
+      const taken = Math.min(left, chunk.length);
+      chunk.copy(target, at, 0, taken);
+      left -= taken;
+      at += taken;
+      this.fullBytes -= taken;
+      if (taken < chunk.length) {
+        this.full[passed] = chunk.subarray(taken);
+        break;
+      }
+    }
+    this.full.splice(0, passed);
+    this.bytes.copy(target, at, this.start, this.start + left);
+    this.start += left;
+    if (this.start === this.end) {
+      this.start = 0;
+      this.end = 0;
+    }
+  }
+
+  clear(): void {
+    this.full = [];
+    this.fullBytes = 0;
+    this.start = 0;
+    this.end = 0;
+  }
+}

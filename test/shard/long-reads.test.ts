@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+
+import { sessionId } from '../../src/shard/batch.ts';
+import { skipReply } from '../../src/resp/reply-scan.ts';
+import { NOBODY } from '../../src/shard/waiter.ts';
+import { itemOf } from './encode.ts';
+import { Answer, newRig, type Rig } from './fake-raft.ts';
+
+const SESSION = sessionId('a'.repeat(40), 1);
+const FIELDS = 20_000;
+let sequence = 0;
+
+function write(rig: Rig, ...words: string[]): Answer {
+  const answer = new Answer();
+  const { bytes, start, end } = itemOf(words, ++sequence, 1);
+  rig.replica.submitWrite(answer, SESSION, bytes, start, end, rig.now);
+  return answer;
+}
+
+function read(rig: Rig, rides: boolean, ...words: string[]): Answer {
+  const answer = new Answer();
+  const { bytes, start } = itemOf(words);
+  if (rides) rig.replica.submitRidingRead(answer, bytes, start, rig.now);
+  else rig.replica.submitRead(answer, bytes, start, rig.now);
+  return answer;
+}
+
+function commit(rig: Rig): void {
+  rig.replica.seal(rig.now);
+  rig.replica.advance(rig.raft.log.splice(0), [], false, rig.now);
+}
+
+/** A leader under its lease with a large hash `h`: field i holds i. */
+function rigWithHash(): Rig {
+  const rig = newRig();
+  rig.raft.leaseUntilMonotonicMs = rig.now.monotonicMs + 100;
+  rig.raft.leaseRoundTimeMs = 1e9;
+  for (let at = 0; at < FIELDS; at += 1000) {
+    const pairs = Array.from({ length: 1000 }, (_, i) => [`f${at + i}`, `${at + i}`]).flat();
+    write(rig, 'hset', 'h', ...pairs);
+  }
+  commit(rig);
+  return rig;
+}
+
+function finish(rig: Rig): number {
+  let steps = 1;
+  while (rig.replica.stepLongReads()) steps += 1;
+  return steps;
+}
+
+function elements(answer: Answer): string[] {
+  const reply = Buffer.from(answer.text ?? '', 'latin1');
+  const found: string[] = [];
+  for (let at = reply.indexOf('\n') + 1; at < reply.length;) {
+    const end = skipReply(reply, at);
+    found.push(reply.toString('latin1', reply.indexOf('\n', at) + 1, end - 2));
+    at = end;
+  }
+  expect(answer.text).toMatch(new RegExp(`^\\*${found.length}\r\n`));
+  return found;
+}
+
+function asHash(answer: Answer): Map<string, string> {
+  const all = elements(answer);
+  return new Map(Array.from({ length: all.length / 2 }, (_, i) => [all[2 * i], all[2 * i + 1]]));
+}
+
+describe('a read of a large hash', () => {
+  it('takes many steps, and tells the state at its beginning whatever is written meanwhile', () => {
+    const rig = rigWithHash();
+    const answer = read(rig, false, 'hgetall', 'h');
+    expect(answer.times).toBe(0);
+    rig.replica.stepLongReads();
+    write(rig, 'hset', 'h', 'f1', 'other', 'new', 'field', 'f19999', 'x'.repeat(100));
+    write(rig, 'hdel', 'h', 'f2', 'f19998');
+    commit(rig);
+    rig.replica.stepLongReads();
+    write(rig, 'del', 'h');
+    commit(rig);
+    expect(rig.machine.keyspace.reclaim(1e6)).toBe(false);
+    expect(finish(rig)).toBeGreaterThan(5);
+    const told = asHash(answer);
+    expect(told.size).toBe(FIELDS);
+    for (let i = 0; i < FIELDS; i++) expect(told.get(`f${i}`)).toBe(`${i}`);
+  });
+
+  it('stands where it was sent among the writes of its entry', () => {
+    const rig = rigWithHash();
+    write(rig, 'hset', 'h', 'f1', 'before');
+    const answer = read(rig, true, 'hvals', 'h');
+    const names = read(rig, true, 'hkeys', 'h');
+    write(rig, 'hset', 'h', 'f1', 'after', 'f20000', 'after');
+    commit(rig);
+    finish(rig);
+    const values = elements(answer);
+    expect(values).toHaveLength(FIELDS);
+    expect(values).toContain('before');
+    expect(values).not.toContain('after');
+    expect(new Set(elements(names)).size).toBe(FIELDS);
+  });
+
+  it('leaves the memory, the accounting and the digest as a state has them that nobody read', () => {
+    const [read1, unread] = [rigWithHash(), rigWithHash()];
+    const answers = [read(read1, false, 'hgetall', 'h'), read(read1, false, 'hkeys', 'h')];
+    for (const rig of [read1, unread]) {
+      for (let i = 0; i < 500; i++) write(rig, 'hset', 'h', `f${i}`, 'y'.repeat(i));
+      write(rig, 'hdel', 'h', 'f900', 'f901');
+      commit(rig);
+    }
+    expect(read1.machine.keyspace.usedBytes).toBe(unread.machine.keyspace.usedBytes);
+    finish(read1);
+    for (const answer of answers) expect(answer.times).toBe(1);
+    for (const rig of [read1, unread]) {
+      write(rig, 'del', 'h');
+      commit(rig);
+      while (rig.machine.keyspace.reclaim(1000));
+      expect(rig.machine.keyspace.usedBytes).toBe(0);
+    }
+    expect(read1.machine.keyspace.slabBytes).toBe(unread.machine.keyspace.slabBytes);
+  });
+
+  it('picks at random: distinct fields, or with repetition', () => {
+    const rig = rigWithHash();
+    const distinct = read(rig, false, 'hrandfield', 'h', '15000');
+    const repeated = read(rig, false, 'hrandfield', 'h', '-30000', 'withvalues');
+    finish(rig);
+    expect(new Set(elements(distinct)).size).toBe(15_000);
+    const pairs = elements(repeated);
+    expect(pairs).toHaveLength(60_000);
+    for (let i = 0; i < pairs.length; i += 2) expect(pairs[i]).toBe(`f${pairs[i + 1]}`);
+    expect(new Set(pairs).size).toBeGreaterThan(FIELDS);
+  });
+
+  it('lets go of the hash when nobody wants the answer any more', () => {
+    const rig = rigWithHash();
+    const answer = read(rig, false, 'hgetall', 'h');
+    write(rig, 'del', 'h');
+    commit(rig);
+    rig.replica.disown((waiter) => waiter === answer || waiter === NOBODY);
+    finish(rig);
+    expect(answer.times).toBe(0);
+    while (rig.machine.keyspace.reclaim(1000));
+    expect(rig.machine.keyspace.usedBytes).toBe(0);
+  });
+});
+
+describe('KEYS of a large database', () => {
+  it('takes many steps; keys that are there throughout are told once each', () => {
+    const rig = newRig();
+    rig.raft.leaseUntilMonotonicMs = rig.now.monotonicMs + 100;
+    rig.raft.leaseRoundTimeMs = 1e9;
+    for (let i = 0; i < 30_000; i++) write(rig, 'set', `k${i}`, 'v');
+    commit(rig);
+    const answer = read(rig, false, 'keys', 'k*[02468]');
+    expect(answer.times).toBe(0);
+    for (let i = 0; i < 1000; i++) {
+      write(rig, 'del', `k${i}`);
+      write(rig, 'set', `k${30_000 + i}`, 'v');
+    }
+    rig.replica.stepLongReads();
+    commit(rig);
+    expect(finish(rig)).toBeGreaterThan(5);
+    const told = elements(answer);
+    const names = new Set(told);
+    expect(names.size).toBe(told.length);
+    for (let i = 1000; i < 30_000; i++) expect(names.has(`k${i}`)).toBe(i % 2 === 0);
+  });
+});
