@@ -18,6 +18,7 @@ const EQUALS = 61;
 const UNDERSCORE = 95;
 const DIGIT_ZERO = 48;
 
+const INITIAL_BYTES = 16 * 1024;
 /** Up to this length a loop beats a native copy. */
 const SHORT_COPY_BYTES = 24;
 
@@ -28,11 +29,17 @@ export class ReplyWriter {
   /** 2 or 3: set before each command. */
   protocol: 2 | 3 = 2;
 
-  constructor(initialBytes = 16 * 1024) {
+  constructor(initialBytes = INITIAL_BYTES) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 
   reset(): void {
+    this.size = 0;
+  }
+
+  /** What was written is somebody else's from here on. */
+  letGo(): void {
+    this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.size = 0;
   }
 

@@ -17,7 +17,8 @@ import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import { RequestState, type Request, type RequestOwner } from './request.ts';
+import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
+import { RequestState, keptReply, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
@@ -261,7 +262,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     const request = this.enqueue();
     request.state = RequestState.DONE;
-    this.keepReply(request, bytes, start, end);
+    // Also a large one: it lies where the next will be written.
+    this.keepReply(request, Buffer.from(bytes.subarray(start, end)));
   }
 
   /** Takes the next place in the order of replies. */
@@ -294,7 +296,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       return;
     }
     if (request !== this.head) {
-      this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      this.keepReply(request, keptReply(request));
       if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
@@ -331,21 +333,32 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
-  private keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
-    request.replyBytes = Buffer.from(bytes.subarray(start, end));
+  private keepReply(request: Request, reply: Buffer): void {
+    request.replyBytes = reply;
     request.replyStart = 0;
-    request.replyEnd = end - start;
-    request.queuedBytes += end - start;
-    this.queuedBytes += end - start;
+    request.replyEnd = reply.length;
+    request.queuedBytes += reply.length;
+    this.queuedBytes += reply.length;
   }
 
   private send(request: Request): void {
     this.leaves(request);
-    if (!request.silent) this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
+    const { replyBytes, replyStart, replyEnd } = request;
+    if (!request.silent) {
+      if (replyEnd - replyStart < LARGE_REPLY_BYTES) this.writer().raw(replyBytes, replyStart, replyEnd);
+      else this.sendLarge(replyBytes.subarray(replyStart, replyEnd));
+    }
     this.queuedBytes -= request.queuedBytes;
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);
+  }
+
+  /** As it is, behind what was written before it: it does not change any more. */
+  private sendLarge(reply: Buffer): void {
+    this.writeOut();
+    this.write(reply);
+    this.markDirty();
   }
 
   private leaves({ replyStart, replyEnd }: Request): void {
@@ -419,15 +432,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Writes what is ready to the socket. */
   flush(): void {
     this.isDirty = false;
-    const { out } = this;
     if (this.isClosed) return;
-    if (out !== null && out.size > 0) {
-      this.server.statistics.outputBytes += out.size;
-      this.peakReplyBytes = Math.max(this.peakReplyBytes, out.size);
-      const isTaken = this.stream.write(out.buffer.subarray(0, out.size));
-      this.server.writers.give(out, isTaken);
-      this.out = null;
-    }
+    this.writeOut();
     if (this.stream.bufferedBytes > this.server.outputLimitBytes) {
       this.killSlowReader();
       return;
@@ -435,6 +441,20 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     if (this.closeAfterReply && this.head === null) this.stream.end();
     this.throttle();
     if (!this.isPaused && this.reader.holdsInput) this.server.resumeLater(this);
+  }
+
+  private writeOut(): void {
+    const { out } = this;
+    if (out === null || out.size === 0) return;
+    const isTaken = this.write(out.buffer.subarray(0, out.size));
+    this.server.writers.give(out, isTaken);
+    this.out = null;
+  }
+
+  private write(bytes: Buffer): boolean {
+    this.server.statistics.outputBytes += bytes.length;
+    this.peakReplyBytes = Math.max(this.peakReplyBytes, bytes.length);
+    return this.stream.write(bytes);
   }
 
   onDrain(): void {

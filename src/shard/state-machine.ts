@@ -23,10 +23,11 @@ import {
 } from './command-item.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
-import { Refusal, type Waiter } from './waiter.ts';
+import { stagePart, type Staged } from './staging.ts';
+import { LARGE_REPLY_BYTES, Refusal, type Waiter } from './waiter.ts';
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
-export const RULES_VERSION = 1;
+export const RULES_VERSION = 2;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
@@ -94,6 +95,8 @@ export class StateMachine {
   /** The time of the last entry applied: no entry's time is below it. */
   timeMs = 0;
   policy: MemoryPolicy;
+  /** The large command whose parts are being applied. */
+  staged: Staged | null = null;
 
   private readonly lookup: ShardCommandLookup;
   /** The keyspace reads these at each write. */
@@ -141,6 +144,7 @@ export class StateMachine {
     this.appliedIndex = entry.index;
     this.appliedTerm = entry.term;
     this.noRoom = false;
+    this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
     this.keyspace.at(this.entryTimeMs, entry.index, true);
     const preludeAt = ENTRY_HEADER_BYTES + bytes.readUInt32LE(ENTRY_HEADER_BYTES);
@@ -153,6 +157,12 @@ export class StateMachine {
     this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
     this.appliedIndex = entry.index;
     this.appliedTerm = entry.term;
+    this.dropStagedBefore(entry.term);
+  }
+
+  /** A leader of a later term stages anew. */
+  private dropStagedBefore(term: number): void {
+    if (this.staged !== null && this.staged.term < term) this.staged = null;
   }
 
   /** Runs a command that only reads, at `timeMs`, into `reply`. */
@@ -197,6 +207,9 @@ export class StateMachine {
         case ItemType.NO_ROOM:
           this.noRoom = true;
           break;
+        case ItemType.PART:
+          this.staged = stagePart(this.staged, this.appliedTerm, bytes, at, itemSize(bytes, at));
+          break;
         case ItemType.FLOORS: {
           const session = this.sessions.open(bytes, floorsSession(at));
           eachFloor(bytes, at, itemSize(bytes, at), (slot, floor) => {
@@ -239,11 +252,20 @@ export class StateMachine {
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
-      this.applyCommand(bytes, at, session, waiters === null ? null : waiters.waiters[place++]);
+      const waiter = waiters === null ? null : waiters.waiters[place++];
+      if (itemType(bytes, at) === ItemType.RUN_STAGED) this.runStaged(session, waiter);
+      else this.applyCommand(bytes, at, session, waiter);
     }
     if (waiters === null) return;
     place = this.ride(waiters, place);
     assert(place === waiters.waiters.length, 'each command of the entry has its waiter');
+  }
+
+  private runStaged(session: number, waiter: Waiter | null): void {
+    const { staged } = this;
+    assert(staged !== null && staged.isWhole, 'a large command runs once all its parts are there');
+    this.staged = null;
+    this.applyCommand(staged.bytes, 0, session, waiter);
   }
 
   /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
@@ -264,7 +286,13 @@ export class StateMachine {
     this.point(bytes, at);
     const command = this.commandOf();
     command.row.run(context);
-    waiter.reply(scratch.buffer, 0, scratch.size);
+    this.answer(waiter, scratch);
+  }
+
+  private answer(waiter: Waiter, reply: ReplyWriter): void {
+    const isLarge = reply.size >= LARGE_REPLY_BYTES;
+    waiter.reply(reply.buffer, 0, reply.size);
+    if (isLarge) reply.letGo();
   }
 
   private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
@@ -284,7 +312,8 @@ export class StateMachine {
       waiter?.refuse(Refusal.OUTDATED);
       return;
     }
-    waiter?.reply(scratch.buffer, 0, scratch.size);
+    if (waiter !== null) this.answer(waiter, scratch);
+    else if (scratch.size >= LARGE_REPLY_BYTES) scratch.letGo();
   }
 
   /** Points the context at a command item. */

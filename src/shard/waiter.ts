@@ -15,9 +15,12 @@ export const Refusal = {
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 
+/** A reply of this size or more is worth a buffer of its own. */
+export const LARGE_REPLY_BYTES = 512 * 1024;
+
 /** Answered or refused once. */
 export interface Waiter {
-  /** `bytes[start, end)` is the reply; valid during the call. */
+  /** `bytes[start, end)` is the reply; valid during the call. One of LARGE_REPLY_BYTES or more is the waiter's to keep: it does not change. */
   reply(bytes: Buffer, start: number, end: number): void;
   refuse(refusal: Refusal): void;
 }
