@@ -96,10 +96,15 @@ export async function waitUntil(
   throw new Error(`not within ${timeoutMs} ms: ${what}${last}`);
 }
 
+/** Below what the system gives to outgoing connections (from 32768 on Linux): one of them may take a port at any moment. */
+const HIGHEST_PORT = 32_767;
+const LOWEST_PORT = 10_000;
+
 /** A port such that all of `offsets` above it are free. */
 export async function freeBasePort(offsets: readonly number[]): Promise<number> {
+  const span = HIGHEST_PORT - Math.max(...offsets) - LOWEST_PORT;
   for (;;) {
-    const base = 10_000 + Math.floor(Math.random() * 30_000);
+    const base = LOWEST_PORT + Math.floor(Math.random() * span);
     const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }

@@ -417,6 +417,7 @@ class Node implements RunningNode, MeshHandler {
     for (const replica of replicas) this.wire.add(replica);
     const host = {
       replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+      wake: () => engine.wake(),
     };
     for (const link of mesh.links.values()) {
       this.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));

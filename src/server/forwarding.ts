@@ -117,6 +117,8 @@ class ForwardedCommand implements Waiter {
 
 export interface ForwardingHost {
   replica(shard: ShardId): Replica | undefined;
+  /** Something was written for the peer: it goes at the end of this turn. */
+  wake(): void;
 }
 
 export interface ForwardingCounters {
@@ -174,6 +176,7 @@ export class PeerForwarding {
     section.u8(Kind.FLOORS);
     section.u8(0);
     section.bytes(item, 0, item.length);
+    this.host.wake();
   }
 
   /** False when the section is malformed. */
@@ -226,6 +229,7 @@ export class PeerForwarding {
     section.u32(end - start);
     section.bytes(bytes, start, end);
     this.repliedBytes += end - start;
+    this.host.wake();
   }
 
   get isFlooded(): boolean {
@@ -253,6 +257,7 @@ export class PeerForwarding {
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
     this.counters.sent += 1;
+    this.host.wake();
   }
 
   private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {

@@ -81,10 +81,14 @@ export async function gone(processId: number): Promise<void> {
   }
 }
 
+/** From here on; the highest, for peers, stays below what the system gives to outgoing connections (32768 on Linux). */
+const FIRST_CLIENT_PORT = 20_000;
+const CLIENT_PORTS = 2_700;
+
 /** A client port from which on so many nodes find all their ports free. */
 export async function freeClientPort(nodes: number): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const port = FIRST_CLIENT_PORT + Math.floor(Math.random() * CLIENT_PORTS);
     const needed = Array.from({ length: nodes }, (_, at) =>
       [0, 1000, 2000, 10_000].map((offset) => port + at + offset),
     );

@@ -53,10 +53,10 @@ function pair(): Pair {
   const [entryLink, leaderLink] = [new FakeLink(), new FakeLink()];
   const entry = new PeerForwarding(
     entryLink as unknown as PeerLink,
-    { replica: () => undefined },
+    { replica: () => undefined, wake: () => {} },
     counters(),
   );
-  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined) };
+  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), wake: () => {} };
   const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
   entry.connected();
   leader.connected();

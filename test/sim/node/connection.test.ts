@@ -50,6 +50,21 @@ describe('connections of a simulated node', () => {
     expect(client.isClosed).toBe(false);
   });
 
+  it('wait for another node no longer than the network takes', async () => {
+    const cluster = new SimCluster(14, 3);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    const { scheduler } = cluster;
+    for (let i = 0; i < 60; i++) {
+      // Not in step with heartbeats: these would carry what was left lying.
+      await cluster.pass(5 + (i % 7));
+      const beforeMs = scheduler.nowMs;
+      await client.ask('get', `k${i}`);
+      // To the node, to the leader, and back: four ways of a millisecond at most.
+      expect(scheduler.nowMs - beforeMs).toBeLessThan(5);
+    }
+  });
+
   it('that close with commands under way leave nothing behind', async () => {
     const cluster = new SimCluster(13, 3);
     await cluster.startAll();
