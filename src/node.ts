@@ -481,6 +481,8 @@ class Node implements RunningNode, MeshHandler {
         break;
       case SectionKind.ASK:
       case SectionKind.ANSWER:
+      case SectionKind.PARCELS:
+      case SectionKind.ACKNOWLEDGED:
         this.malformed(`kind ${kind}`);
     }
   }
@@ -489,6 +491,15 @@ class Node implements RunningNode, MeshHandler {
   private malformed(what: string): never {
     this.forwardingCounters.malformed += 1;
     throw new MalformedSectionError(`a section ${what} is malformed`);
+  }
+
+  onParcelPart(peer: PeerLink, kind: SectionKind, bytes: Buffer, filledBytes: number): void {
+    if (kind !== SectionKind.REPLIES || this.engine === null) return;
+    this.forwardings.get(peer.node)?.onReplyPart(bytes, filledBytes, this.engine.readClock());
+  }
+
+  onParcelsTaken(peer: PeerLink): void {
+    if (this.forwardings.get(peer.node)?.hasDelayed === true) this.engine?.wake();
   }
 
   onConnected(peer: PeerLink): void {
@@ -511,6 +522,9 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
+    for (const forwarding of this.forwardings.values()) {
+      if (forwarding.hasDelayed && this.engine !== null) forwarding.serveDelayed(this.engine.now);
+    }
     if (this.engine !== null) this.news?.tell(this.engine.now);
   }
 

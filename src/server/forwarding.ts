@@ -1,6 +1,8 @@
 /**
  * Commands and replies between this node and another: what it forwards there, and what it is asked to do for the other as a leader.
  *
+ * A large command or reply travels beside the others, as a section of its own (transport/parcels.ts).
+ *
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
  * follows), size u32, the reply.
  */
@@ -9,7 +11,7 @@ import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { Refusal, type Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 import type { Request } from './request.ts';
@@ -19,8 +21,14 @@ const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
 const INITIAL_WINDOW = 256;
 
-/** While so much is on its way to a peer it reads no more: a few bytes can ask for gigabytes. */
-const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
+/** While so much is on its way to a peer its reads wait: a few bytes can ask for gigabytes. */
+const UNSENT_MAX_BYTES = 256 * 1024 * 1024;
+/** And while so much, one that had waited for the log already is refused, to be asked again. */
+const UNSENT_LIMIT_BYTES = 2 * UNSENT_MAX_BYTES;
+/** Commands of the peer that wait with its reads; what would exceed them is refused, to be asked again. */
+const DELAYED_MAX_BYTES = 64 * 1024 * 1024;
+/** Large commands on their way to a leader; what would exceed them is refused. */
+const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
@@ -28,8 +36,8 @@ const NONE = Buffer.alloc(0);
 const NOT_ADMITTED = Buffer.from(
   "-ERR the shard's leader does not know this command: it runs another version\r\n",
 );
-/** A reply that is longer is not forwarded: the frame would be larger than a peer takes. */
-const REPLY_MAX_BYTES = 128 * 1024 * 1024;
+/** A reply that is longer is not forwarded: the peer has to keep it whole. */
+const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
 
 function emptySlots(count: number): (Request | null)[] {
@@ -53,6 +61,11 @@ class Window {
     return correlation;
   }
 
+  peek(correlation: number): Request | null {
+    const request = this.slots[correlation & (this.slots.length - 1)];
+    return request?.correlation === correlation ? request : null;
+  }
+
   take(correlation: number): Request | null {
     const at = correlation & (this.slots.length - 1);
     const request = this.slots[at];
@@ -62,8 +75,12 @@ class Window {
   }
 
   remove(of: (request: Request) => boolean): void {
-    for (const [at, request] of this.slots.entries())
-      if (request !== null && of(request)) this.slots[at] = null;
+    for (const [at, request] of this.slots.entries()) {
+      if (request === null || !of(request)) continue;
+      this.slots[at] = null;
+      request.parcel?.cancel();
+      request.parcel = null;
+    }
   }
 
   private grow(): void {
@@ -103,7 +120,7 @@ class ForwardedCommand implements Waiter {
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
-    if (this.isRead && peer.isFlooded) this.refuse(Refusal.LOST);
+    if (this.isRead && peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
     else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
@@ -113,6 +130,15 @@ class ForwardedCommand implements Waiter {
       this.peer.endStream(this.shard, this.stream);
     this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
   }
+}
+
+/** A record that waits until the peer has taken more of its replies. */
+interface Delayed {
+  shard: ShardId;
+  bytes: Buffer;
+  at: number;
+  itemAt: number;
+  itemEnd: number;
 }
 
 export interface ForwardingHost {
@@ -138,6 +164,9 @@ export class PeerForwarding {
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
   private readonly targets = new Map<ShardId, Target>();
+  /** In the order in which they came. */
+  private delayed: Delayed[] = [];
+  private delayedBytes = 0;
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
     this.link = link;
@@ -150,6 +179,8 @@ export class PeerForwarding {
     this.window = new Window();
     this.endedStreams.clear();
     this.targets.clear();
+    this.delayed = [];
+    this.delayedBytes = 0;
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -199,6 +230,25 @@ export class PeerForwarding {
     return true;
   }
 
+  /** Part of a large reply has come: it is being answered, however long the rest takes. */
+  onReplyPart(bytes: Buffer, filledBytes: number, now: Instant): void {
+    const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(bytes.readUInt32LE(0));
+    if (request !== null) request.heardMs = now.monotonicMs;
+  }
+
+  get hasDelayed(): boolean {
+    return this.delayed.length > 0;
+  }
+
+  /** Serves what was delayed, as far as the peer has room for replies. */
+  serveDelayed(now: Instant): void {
+    while (this.delayed.length > 0 && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
+      const [{ bytes, at, itemAt, itemEnd }] = this.delayed.splice(0, 1);
+      this.delayedBytes -= itemEnd - itemAt;
+      this.run(bytes, at, itemAt, itemEnd, now);
+    }
+  }
+
   /** Commands for shards led here. False when the section is malformed. */
   onForward(bytes: Buffer, start: number, end: number, now: Instant): boolean {
     let at = start;
@@ -223,20 +273,28 @@ export class PeerForwarding {
   ): void {
     const { link } = this;
     if (!link.connected || link.connection !== connection) return;
+    this.repliedBytes += end - start;
+    this.host.wake();
+    if (end - start >= LARGE_REPLY_BYTES) {
+      const head = Buffer.alloc(REPLY_HEADER_BYTES);
+      head.writeUInt32LE(correlation, 0);
+      head.writeUInt32LE(end - start, 8);
+      link.sendParcel(SectionKind.REPLIES, head, bytes, start, end);
+      return;
+    }
     const section = link.section(SectionKind.REPLIES);
     section.u32(correlation);
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
-    this.repliedBytes += end - start;
-    this.host.wake();
   }
 
-  get isFlooded(): boolean {
+  /** Whether so much is on its way to the peer; sums up only when it could be. */
+  holdsMoreThan(limitBytes: number): boolean {
     if (this.repliedBytes <= UNSENT_MAX_BYTES) return false;
-    if (this.link.unsentBytes > UNSENT_MAX_BYTES) return true;
-    this.repliedBytes = 0;
-    return false;
+    const { unsentBytes } = this.link;
+    if (unsentBytes <= UNSENT_MAX_BYTES) this.repliedBytes = 0;
+    return unsentBytes > limitBytes;
   }
 
   endStream(shard: ShardId, stream: number): void {
@@ -248,16 +306,36 @@ export class PeerForwarding {
       request.refuse(Refusal.NOT_PROPOSED);
       return;
     }
+    const kind = request.isWrite ? Kind.WRITE : request.rides ? Kind.RIDING_READ : Kind.READ;
+    this.counters.sent += 1;
+    this.host.wake();
+    if (request.isLarge) {
+      this.forwardLarge(window, shard, request, stream, kind);
+      return;
+    }
     const correlation = window.add(request);
     const section = this.link.section(SectionKind.FORWARD);
     section.u32(correlation);
     section.u32(stream);
     section.u16(shard);
-    section.u8(request.isWrite ? Kind.WRITE : request.rides ? Kind.RIDING_READ : Kind.READ);
+    section.u8(kind);
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
-    this.counters.sent += 1;
-    this.host.wake();
+  }
+
+  private forwardLarge(window: Window, shard: ShardId, request: Request, stream: number, kind: number): void {
+    const { bytes, start, end } = request;
+    const { unsentBytes } = this.link;
+    if (unsentBytes > 0 && unsentBytes + end - start > SENDING_MAX_BYTES) {
+      request.refuse(Refusal.LOG_FULL);
+      return;
+    }
+    const head = Buffer.alloc(FORWARD_HEADER_BYTES);
+    head.writeUInt32LE(window.add(request), 0);
+    head.writeUInt32LE(stream, 4);
+    head.writeUInt16LE(shard, 8);
+    head[10] = kind;
+    request.parcel = this.link.sendParcel(SectionKind.FORWARD, head, bytes, start, end);
   }
 
   private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {
@@ -273,19 +351,36 @@ export class PeerForwarding {
       return true;
     }
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
+    if (this.mustDelay(shard, kind)) this.delay(shard, bytes, at, itemAt, itemEnd);
+    else this.run(bytes, at, itemAt, itemEnd, now);
+    return true;
+  }
+
+  private delay(shard: ShardId, bytes: Buffer, at: number, itemAt: number, itemEnd: number): void {
+    const sizeBytes = itemEnd - itemAt;
+    if (this.delayedBytes + sizeBytes > DELAYED_MAX_BYTES) {
+      this.waiterOf(bytes, at).refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    this.delayed.push({ shard, bytes, at, itemAt, itemEnd });
+    this.delayedBytes += sizeBytes;
+  }
+
+  /** Reads while the peer holds too much; and what comes behind one that waits for the same shard, since it must not be overtaken. */
+  private mustDelay(shard: ShardId, kind: number): boolean {
+    if (this.delayed.length > 0 && this.delayed.some((record) => record.shard === shard)) return true;
+    return kind !== Kind.WRITE && this.holdsMoreThan(UNSENT_MAX_BYTES);
+  }
+
+  private run(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): void {
+    const shard = bytes.readUInt16LE(at + 8);
+    const kind = bytes[at + 10];
     const stream = bytes.readUInt32LE(at + 4);
-    const { connection } = this.link;
-    const waiter = new ForwardedCommand(
-      this,
-      connection,
-      bytes.readUInt32LE(at),
-      shard,
-      stream,
-      kind !== Kind.WRITE,
-    );
+    const replica = this.host.replica(shard);
+    const waiter = this.waiterOf(bytes, at);
     this.counters.served += 1;
     const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);
-    if (replica === undefined || isEnded || (kind !== Kind.WRITE && this.isFlooded)) {
+    if (replica === undefined || isEnded || this.session === null) {
       waiter.refuse(Refusal.NOT_PROPOSED);
     } else if (!replica.admits(bytes, itemAt, kind === Kind.WRITE)) {
       waiter.reply(NOT_ADMITTED, 0, NOT_ADMITTED.length);
@@ -293,7 +388,14 @@ export class PeerForwarding {
       replica.submitWrite(waiter, this.session, bytes, itemAt, itemEnd, now);
     } else if (kind === Kind.RIDING_READ) replica.submitRidingRead(waiter, bytes, itemAt, now);
     else replica.submitRead(waiter, bytes, itemAt, now);
-    return true;
+  }
+
+  private waiterOf(bytes: Buffer, at: number): ForwardedCommand {
+    const correlation = bytes.readUInt32LE(at);
+    const stream = bytes.readUInt32LE(at + 4);
+    const isRead = bytes[at + 10] !== Kind.WRITE;
+    const shard = bytes.readUInt16LE(at + 8);
+    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead);
   }
 
   private serveFloors(bytes: Buffer, itemAt: number, session: SessionId, replica: Replica | undefined): void {

@@ -4,7 +4,15 @@
  */
 import type { Timers } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
-import type { GroupId, Instant, Ready, SnapshotMeta, SnapshotRead, SnapshotWrite } from '../raft/types.ts';
+import type {
+  GroupId,
+  Instant,
+  RaftCore,
+  Ready,
+  SnapshotMeta,
+  SnapshotRead,
+  SnapshotWrite,
+} from '../raft/types.ts';
 import type { SnapshotFileReader, SnapshotFiles, SnapshotFileWriter, Wal } from '../wal/types.ts';
 import type { Replica } from './replica.ts';
 import { StateLoad, StateSnapshot } from './state-snapshot.ts';
@@ -15,6 +23,10 @@ const LOAD_BYTES = 256 * 1024;
 /** What a replica keeps of its log in memory for members that are a little behind. */
 const LOG_KEPT_BYTES = 32 * 1024 * 1024;
 const LOG_KEPT_ENTRIES = 1000;
+/** What a leader keeps, as long as members that are there still lack it: a snapshot would cost them far more than the rest of the log. */
+const LOG_KEPT_FOR_MEMBERS_BYTES = 256 * 1024 * 1024;
+/** A member that has answered within this time is there. */
+const MEMBER_THERE_MS = 3000;
 
 export interface SnapshotterSettings {
   /** A snapshot is made once a group has logged so much since the last one, and no less than its data takes. */
@@ -155,8 +167,18 @@ export class Snapshotter {
     if (raft.logBytes <= LOG_KEPT_BYTES) return;
     const entries = raft.lastIndex - raft.firstIndex + 1;
     const excess = Math.ceil(entries * (1 - LOG_KEPT_BYTES / 2 / raft.logBytes));
-    const upTo = Math.min(machine.appliedIndex, raft.firstIndex + excess, raft.lastIndex - 1);
+    const spared = Math.min(machine.appliedIndex, raft.firstIndex + excess, raft.lastIndex - 1);
+    const upTo = raft.logBytes > LOG_KEPT_FOR_MEMBERS_BYTES ? spared : Math.min(spared, this.heldByAll(raft));
     if (upTo >= raft.firstIndex && entries > LOG_KEPT_ENTRIES / 100) raft.compact(upTo);
+  }
+
+  /** Up to here all members that are there and go by the log have it. */
+  private heldByAll(raft: RaftCore): number {
+    const sinceMs = this.host.now.monotonicMs - MEMBER_THERE_MS;
+    let index = Infinity;
+    for (const { state, match, lastHeardMs } of raft.progress())
+      if (state !== 'snapshot' && lastHeardMs >= sinceMs) index = Math.min(index, match);
+    return index;
   }
 
   private queue(group: Group, run: () => Promise<void>): void {
