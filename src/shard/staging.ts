@@ -15,7 +15,7 @@ import type { Refusal, Waiter } from './waiter.ts';
 
 const PART_BYTES = 256 * 1024;
 /** Parts of a shard that are proposed and not committed: what a small command may have to wait behind. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_BYTES = 2 * 1024 * 1024;
 /** Large commands that wait at a shard's leader; one that would exceed it is refused, if any waits. */
 const QUEUE_MAX_BYTES = 512 * 1024 * 1024;
 
