@@ -300,10 +300,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
+    const isLarge = request.replyEnd - request.replyStart >= LARGE_REPLY_BYTES;
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
     // Replies of one turn alone may be too many.
-    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
+    const outputBytes = isLarge ? this.outputBytes : (this.out?.size ?? 0);
+    if (outputBytes > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
