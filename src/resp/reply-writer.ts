@@ -19,6 +19,9 @@ const UNDERSCORE = 95;
 const DIGIT_ZERO = 48;
 
 const INITIAL_BYTES = 16 * 1024;
+/** A longer buffer has no more to spare than this part. */
+const LONG_BYTES = 1024 * 1024;
+const LONG_SPARE = 4;
 /** Up to this length a loop beats a native copy. */
 const SHORT_COPY_BYTES = 24;
 
@@ -221,8 +224,10 @@ export class ReplyWriter {
   }
 
   private grow(sizeBytes: number): void {
+    const neededBytes = this.size + sizeBytes;
     let capacity = this.buffer.length * 2;
-    while (capacity < this.size + sizeBytes) capacity *= 2;
+    while (capacity < neededBytes) capacity *= 2;
+    if (neededBytes > LONG_BYTES) capacity = Math.min(capacity, neededBytes + Math.ceil(neededBytes / LONG_SPARE));
     const bigger = Buffer.allocUnsafeSlow(capacity);
     this.buffer.copy(bigger, 0, 0, this.size);
     this.buffer = bigger;

@@ -128,6 +128,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.waiting !== null;
   }
 
+  get isGone(): boolean {
+    return this.isClosed;
+  }
+
   get hasQueue(): boolean {
     return this.head !== null;
   }

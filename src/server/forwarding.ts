@@ -117,6 +117,10 @@ class ForwardedCommand implements Waiter {
     this.stream = stream;
   }
 
+  get isGone(): boolean {
+    return !this.peer.isOver(this.connection);
+  }
+
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
@@ -272,7 +276,7 @@ export class PeerForwarding {
     end: number,
   ): void {
     const { link } = this;
-    if (!link.connected || link.connection !== connection) return;
+    if (!this.isOver(connection)) return;
     this.repliedBytes += end - start;
     this.host.wake();
     if (end - start >= LARGE_REPLY_BYTES) {
@@ -287,6 +291,11 @@ export class PeerForwarding {
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
+  }
+
+  /** Whether the peer is connected over this connection still. */
+  isOver(connection: number): boolean {
+    return this.link.connected && this.link.connection === connection;
   }
 
   /** Whether so much is on its way to the peer; sums up only when it could be. */

@@ -13,6 +13,8 @@ export interface RequestOwner {
   /** The request is parked, or a write is being retried: nothing more of the owner's connection may be sent. */
   hold(): void;
   release(): void;
+  /** Its client has gone. */
+  readonly isGone?: boolean;
 }
 
 export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3 } as const;
@@ -67,6 +69,10 @@ export class Request implements Waiter {
   replyBytes: Buffer = NO_BYTES;
   replyStart = 0;
   replyEnd = 0;
+
+  get isGone(): boolean {
+    return this.owner?.isGone === true;
+  }
 
   reply(bytes: Buffer, start: number, end: number): void {
     this.route?.answered(this, bytes, start, end);

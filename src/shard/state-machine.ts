@@ -24,7 +24,7 @@ import {
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
-import { LARGE_REPLY_BYTES, Refusal, type Waiter } from './waiter.ts';
+import { LARGE_REPLY_BYTES, NO_ANSWER, Refusal, type Waiter } from './waiter.ts';
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
 export const RULES_VERSION = 2;
@@ -281,6 +281,10 @@ export class StateMachine {
   }
 
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
+    if (waiter.isGone === true) {
+      waiter.reply(NO_ANSWER, 0, NO_ANSWER.length);
+      return;
+    }
     const { context, scratch } = this;
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
     this.point(bytes, at);

@@ -23,7 +23,12 @@ export interface Waiter {
   /** `bytes[start, end)` is the reply; valid during the call. One of LARGE_REPLY_BYTES or more is the waiter's to keep: it does not change. */
   reply(bytes: Buffer, start: number, end: number): void;
   refuse(refusal: Refusal): void;
+  /** Nobody wants the answer any more: a read need not run, and is answered with NO_ANSWER. */
+  readonly isGone?: boolean;
 }
 
+/** What a read is answered with when nobody wants the answer. */
+export const NO_ANSWER = Buffer.from('$-1\r\n');
+
 /** Takes the place of one who does not want the answer any more. */
-export const NOBODY: Waiter = { reply: () => {}, refuse: () => {} };
+export const NOBODY: Waiter = { reply: () => {}, refuse: () => {}, isGone: true };
