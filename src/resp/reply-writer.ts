@@ -227,7 +227,8 @@ export class ReplyWriter {
     const neededBytes = this.size + sizeBytes;
     let capacity = this.buffer.length * 2;
     while (capacity < neededBytes) capacity *= 2;
-    if (neededBytes > LONG_BYTES) capacity = Math.min(capacity, neededBytes + Math.ceil(neededBytes / LONG_SPARE));
+    if (neededBytes > LONG_BYTES)
+      capacity = Math.min(capacity, neededBytes + Math.ceil(neededBytes / LONG_SPARE));
     const bigger = Buffer.allocUnsafeSlow(capacity);
     this.buffer.copy(bigger, 0, 0, this.size);
     this.buffer = bigger;

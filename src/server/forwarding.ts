@@ -22,9 +22,9 @@ const REPLY_HEADER_BYTES = 12;
 const INITIAL_WINDOW = 256;
 
 /** While so much is on its way to a peer its reads wait: a few bytes can ask for gigabytes. */
-const UNSENT_MAX_BYTES = 256 * 1024 * 1024;
+const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
 /** And while so much, one that had waited for the log already is refused, to be asked again. */
-const UNSENT_LIMIT_BYTES = 2 * UNSENT_MAX_BYTES;
+const UNSENT_LIMIT_BYTES = 4 * UNSENT_MAX_BYTES;
 /** Commands of the peer that wait with its reads; what would exceed them is refused, to be asked again. */
 const DELAYED_MAX_BYTES = 64 * 1024 * 1024;
 /** Large commands on their way to a leader; what would exceed them is refused. */

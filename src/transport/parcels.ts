@@ -27,7 +27,7 @@ export const PARCEL_CHUNK_BYTES = 128 * 1024;
 /** Under way and not acknowledged. */
 export const PARCEL_WINDOW_BYTES = 2 * 1024 * 1024;
 /** Parcels that take turns: what the receiver keeps of those that are not whole. A larger one goes alone. */
-export const PARCELS_OPEN_BYTES = 256 * 1024 * 1024;
+export const PARCELS_OPEN_BYTES = 128 * 1024 * 1024;
 const PARCEL_MAX_BYTES = 640 * 1024 * 1024;
 
 const KIND_AT = 4;
