@@ -16,7 +16,7 @@ export interface SteadyReport {
 }
 
 const [port, ...keys] = process.argv.slice(2);
-let isOver = false;
+const over = new AbortController();
 
 async function write(key: string): Promise<SteadyReport> {
   const socket = connect(Number(port), '127.0.0.1');
@@ -24,7 +24,7 @@ async function write(key: string): Promise<SteadyReport> {
   const replies = socket[Symbol.asyncIterator]();
   const report: SteadyReport = { key, writes: 0, longestMs: 0, meanMs: 0, errors: [] };
   let sumMs = 0;
-  while (!isOver) {
+  while (!over.signal.aborted) {
     const sentMs = performance.now();
     socket.write(`SET ${key} ${report.writes}\r\n`);
     const { value, done } = (await replies.next()) as { value: Buffer | undefined; done: boolean };
@@ -42,5 +42,5 @@ async function write(key: string): Promise<SteadyReport> {
 }
 
 process.stdin.resume();
-process.stdin.on('end', () => (isOver = true));
+process.stdin.on('end', () => over.abort());
 process.stdout.write(`${JSON.stringify(await Promise.all(keys.map(write)))}\n`);
