@@ -35,7 +35,7 @@ import {
   type ShardCommandLookup,
   type StateMachine,
 } from './state-machine.ts';
-import { LARGE_REPLY_BYTES, NOBODY, NO_ANSWER, Refusal, type Waiter } from './waiter.ts';
+import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
 
 /** A batch that grows over this is sealed before the turn ends. */
 const ENTRY_TARGET_BYTES = 1024 * 1024;
@@ -482,10 +482,6 @@ export class Replica {
   }
 
   private runRead(waiter: Waiter, bytes: Buffer, start: number, limitMs: number, now: Instant): void {
-    if (waiter.isGone === true) {
-      waiter.reply(NO_ANSWER, 0, NO_ANSWER.length);
-      return;
-    }
     const { args, reply } = this;
     commandArgs(bytes, start, args);
     const command = this.lookup(args);
@@ -503,8 +499,7 @@ export class Replica {
       this.random(),
       reply,
     );
-    waiter.reply(reply.buffer, 0, reply.size);
-    if (reply.size >= LARGE_REPLY_BYTES) reply.letGo();
+    answerWith(waiter, reply);
   }
 
   private loseLeadership(): void {

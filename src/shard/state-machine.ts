@@ -24,7 +24,7 @@ import {
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
-import { LARGE_REPLY_BYTES, NO_ANSWER, Refusal, type Waiter } from './waiter.ts';
+import { Refusal, answerWith, type Waiter } from './waiter.ts';
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
 export const RULES_VERSION = 2;
@@ -281,22 +281,12 @@ export class StateMachine {
   }
 
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
-    if (waiter.isGone === true) {
-      waiter.reply(NO_ANSWER, 0, NO_ANSWER.length);
-      return;
-    }
     const { context, scratch } = this;
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
     this.point(bytes, at);
     const command = this.commandOf();
     command.row.run(context);
-    this.answer(waiter, scratch);
-  }
-
-  private answer(waiter: Waiter, reply: ReplyWriter): void {
-    const isLarge = reply.size >= LARGE_REPLY_BYTES;
-    waiter.reply(reply.buffer, 0, reply.size);
-    if (isLarge) reply.letGo();
+    answerWith(waiter, scratch);
   }
 
   private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
@@ -316,8 +306,7 @@ export class StateMachine {
       waiter?.refuse(Refusal.OUTDATED);
       return;
     }
-    if (waiter !== null) this.answer(waiter, scratch);
-    else if (scratch.size >= LARGE_REPLY_BYTES) scratch.letGo();
+    if (waiter !== null) answerWith(waiter, scratch);
   }
 
   /** Points the context at a command item. */

@@ -1,5 +1,7 @@
 /** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
 
+import type { ReplyWriter } from '../resp/reply-writer.ts';
+
 /** Why a command was not answered by its own reply. */
 export const Refusal = {
   /** Never proposed here: it may be sent to another leader as if for the first time. */
@@ -23,12 +25,16 @@ export interface Waiter {
   /** `bytes[start, end)` is the reply; valid during the call. One of LARGE_REPLY_BYTES or more is the waiter's to keep: it does not change. */
   reply(bytes: Buffer, start: number, end: number): void;
   refuse(refusal: Refusal): void;
-  /** Nobody wants the answer any more: a read need not run, and is answered with NO_ANSWER. */
+  /** Nobody wants the answer any more, and nobody keeps it. */
   readonly isGone?: boolean;
 }
 
-/** What a read is answered with when nobody wants the answer. */
-export const NO_ANSWER = Buffer.from('$-1\r\n');
+/** Answers with what was written. A large reply leaves the writer, unless nobody keeps it: else a client that has gone would cost a buffer each. */
+export function answerWith(waiter: Waiter, reply: ReplyWriter): void {
+  const isKept = reply.size >= LARGE_REPLY_BYTES && waiter.isGone !== true;
+  waiter.reply(reply.buffer, 0, reply.size);
+  if (isKept) reply.letGo();
+}
 
 /** Takes the place of one who does not want the answer any more. */
 export const NOBODY: Waiter = { reply: () => {}, refuse: () => {}, isGone: true };
