@@ -14,12 +14,12 @@ import type { Replica } from '../shard/replica.ts';
 import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
+import { ForwardWindow } from './forward-window.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
 
 const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
-const INITIAL_WINDOW = 256;
 
 /** While so much is on its way to a peer its reads wait: a few bytes can ask for gigabytes. */
 const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
@@ -39,58 +39,6 @@ const NOT_ADMITTED = Buffer.from(
 /** A reply that is longer is not forwarded: the peer has to keep it whole. */
 const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
-
-function emptySlots(count: number): (Request | null)[] {
-  return Array.from({ length: count }, () => null);
-}
-
-/** What was sent over the present connection to the peer and is not answered, by correlation: numbers are not used twice. */
-class Window {
-  private slots = emptySlots(INITIAL_WINDOW);
-  private nextCorrelation = 1;
-
-  add(request: Request): number {
-    let correlation = this.nextCorrelation;
-    while (this.slots[correlation & (this.slots.length - 1)] !== null) {
-      this.grow();
-      correlation = this.nextCorrelation;
-    }
-    this.nextCorrelation = (correlation + 1) >>> 0;
-    request.correlation = correlation;
-    this.slots[correlation & (this.slots.length - 1)] = request;
-    return correlation;
-  }
-
-  peek(correlation: number): Request | null {
-    const request = this.slots[correlation & (this.slots.length - 1)];
-    return request?.correlation === correlation ? request : null;
-  }
-
-  take(correlation: number): Request | null {
-    const at = correlation & (this.slots.length - 1);
-    const request = this.slots[at];
-    if (request === null || request.correlation !== correlation) return null;
-    this.slots[at] = null;
-    return request;
-  }
-
-  remove(of: (request: Request) => boolean): void {
-    for (const [at, request] of this.slots.entries()) {
-      if (request === null || !of(request)) continue;
-      this.slots[at] = null;
-      request.parcel?.cancel();
-      request.parcel = null;
-    }
-  }
-
-  private grow(): void {
-    const old = this.slots;
-    this.slots = emptySlots(old.length * 2);
-    for (const request of old) {
-      if (request !== null) this.slots[request.correlation & (this.slots.length - 1)] = request;
-    }
-  }
-}
 
 /** A command that another node forwarded to a shard led here. */
 class ForwardedCommand implements Waiter {
@@ -161,7 +109,7 @@ export class PeerForwarding {
   readonly link: PeerLink;
   private readonly host: ForwardingHost;
   private readonly counters: ForwardingCounters;
-  private window = new Window();
+  private window = new ForwardWindow();
   private session: SessionId | null = null;
   /** Since the link was last found to hold little. */
   private repliedBytes = 0;
@@ -180,7 +128,7 @@ export class PeerForwarding {
 
   /** A new connection: nothing that was asked over an older one will be answered. */
   connected(): void {
-    this.window = new Window();
+    this.window = new ForwardWindow();
     this.endedStreams.clear();
     this.targets.clear();
     this.delayed = [];
@@ -310,7 +258,7 @@ export class PeerForwarding {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
 
-  private forward(window: Window, shard: ShardId, request: Request, stream: number): void {
+  private forward(window: ForwardWindow, shard: ShardId, request: Request, stream: number): void {
     if (!this.link.connected || window !== this.window) {
       request.refuse(Refusal.NOT_PROPOSED);
       return;
@@ -332,7 +280,13 @@ export class PeerForwarding {
     section.bytes(request.bytes, request.start, request.end);
   }
 
-  private forwardLarge(window: Window, shard: ShardId, request: Request, stream: number, kind: number): void {
+  private forwardLarge(
+    window: ForwardWindow,
+    shard: ShardId,
+    request: Request,
+    stream: number,
+    kind: number,
+  ): void {
     const { bytes, start, end } = request;
     const { unsentBytes } = this.link;
     if (unsentBytes > 0 && unsentBytes + end - start > SENDING_MAX_BYTES) {

@@ -1,5 +1,4 @@
 /** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
-
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 
 /** Why a command was not answered by its own reply. */
