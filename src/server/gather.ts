@@ -44,10 +44,6 @@ export class Gather implements RequestOwner {
     this.done = done;
   }
 
-  get isGone(): boolean {
-    return this.connection.isGone;
-  }
-
   hold(): void {
     this.connection.hold();
   }

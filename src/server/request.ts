@@ -13,7 +13,7 @@ export interface RequestOwner {
   /** The request is parked, or a write is being retried: nothing more of the owner's connection may be sent. */
   hold(): void;
   release(): void;
-  /** Its client has gone. */
+  /** Its client has gone: it keeps no reply. */
   readonly isGone?: boolean;
 }
 
