@@ -122,6 +122,29 @@ describe('large values in a simulated cluster', () => {
     }
   });
 
+  it('reach a member that was cut off for a moment by the log, however much was written meanwhile', async () => {
+    const cluster = new SimCluster(47, 3, { durability: 'buffered' });
+    await cluster.startAll();
+    await cluster.pass(2000);
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    const atMs = cluster.scheduler.nowMs;
+    const client = cluster.client(0);
+    for (let i = 0; i < 12; i++)
+      for (const key of KEYS) expect(await client.ask('set', key, valueOf(4 * MIB, i))).toBe('+OK\r\n');
+    // So long that what all others have would be forgotten, and not so long that nobody waits for it.
+    await cluster.pass(1300);
+    expect(cluster.scheduler.nowMs - atMs).toBeLessThan(2900);
+    cluster.network.heal();
+    await cluster.pass(6000);
+    expect(cluster.events.get('snapshot-installed') ?? 0).toBe(0);
+    cluster.crash(0);
+    await cluster.pass(3000);
+    const other = cluster.client(2);
+    for (const key of KEYS)
+      expect(isReplyOf(await other.ask('get', key), valueOf(4 * MIB, 11)), key).toBe(true);
+  });
+
   it('reach a member that was away, by the log or in a snapshot, and are there after a restart of all', async () => {
     const cluster = new SimCluster(46, 3, FLAGS);
     await cluster.startAll();
