@@ -496,7 +496,7 @@ class Node implements RunningNode, MeshHandler {
         engine.wake();
         break;
       case SectionKind.REPLIES:
-        if (forwarding?.onReplies(bytes, start, end) === false) this.malformed('REPLIES');
+        if (forwarding?.onReplies(bytes, start, end, now) === false) this.malformed('REPLIES');
         engine.wake();
         break;
       case SectionKind.HINTS:
@@ -507,6 +507,10 @@ class Node implements RunningNode, MeshHandler {
         break;
       case SectionKind.ANSWER:
         if (this.holders?.onAnswer(bytes, start, end) === false) this.malformed('ANSWER');
+        break;
+      case SectionKind.PARCELS:
+      case SectionKind.ACKNOWLEDGED:
+        this.malformed(`kind ${kind}`);
     }
   }
 
@@ -514,6 +518,15 @@ class Node implements RunningNode, MeshHandler {
   private malformed(what: string): never {
     this.forwardingCounters.malformed += 1;
     throw new MalformedSectionError(`a section ${what} is malformed`);
+  }
+
+  onParcelPart(peer: PeerLink, kind: SectionKind, bytes: Buffer, filledBytes: number): void {
+    if (kind !== SectionKind.REPLIES || this.engine === null) return;
+    this.forwardings.get(peer.node)?.onReplyPart(bytes, filledBytes, this.engine.readClock());
+  }
+
+  onParcelsTaken(peer: PeerLink): void {
+    if (this.forwardings.get(peer.node)?.hasDelayed === true) this.engine?.wake();
   }
 
   onConnected(peer: PeerLink): void {
@@ -534,6 +547,9 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
+    for (const forwarding of this.forwardings.values()) {
+      if (forwarding.hasDelayed && this.engine !== null) forwarding.serveDelayed(this.engine.now);
+    }
     for (const replica of parts.replicas) {
       if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }

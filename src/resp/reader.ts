@@ -42,6 +42,9 @@ const STAR = 42;
 const NO_BYTES = Buffer.alloc(0);
 const UNKNOWN = -1;
 const INITIAL_PENDING_BYTES = 256;
+/** A command that is longer already is mostly one long argument: it grows faster, and is copied less. */
+const LONG_PENDING_BYTES = 1024 * 1024;
+const LONG_GROWTH = 4;
 
 /** `more`: the chunk is used up. `error`: answer `errorText` and close; the reader gives no more. */
 export type ReadOutcome = 'command' | 'more' | 'error';
@@ -303,9 +306,10 @@ export class CommandReader {
     this.pendingBytes = sizeBytes;
   }
 
-  /** Doubles, so that nothing is copied often, yet not past the end of the argument that is being read. */
+  /** By a multiple, so that nothing is copied often, yet not past the end of the argument that is being read. */
   private growPending(sizeBytes: number): void {
-    let capacity = Math.max(sizeBytes, this.pending.length * 2, INITIAL_PENDING_BYTES);
+    const factor = sizeBytes > LONG_PENDING_BYTES ? LONG_GROWTH : 2;
+    let capacity = Math.max(sizeBytes, this.pending.length * factor, INITIAL_PENDING_BYTES);
     if (this.bulkBytes !== UNKNOWN) capacity = Math.min(capacity, Math.max(sizeBytes, this.bulkEnd()));
     const bigger = Buffer.allocUnsafe(capacity);
     this.pending.copy(bigger, 0, 0, this.pendingBytes);

@@ -18,6 +18,10 @@ const EQUALS = 61;
 const UNDERSCORE = 95;
 const DIGIT_ZERO = 48;
 
+const INITIAL_BYTES = 16 * 1024;
+/** A longer buffer has no more to spare than this part. */
+const LONG_BYTES = 1024 * 1024;
+const LONG_SPARE = 4;
 /** Up to this length a loop beats a native copy. */
 const SHORT_COPY_BYTES = 24;
 
@@ -28,11 +32,17 @@ export class ReplyWriter {
   /** 2 or 3: set before each command. */
   protocol: 2 | 3 = 2;
 
-  constructor(initialBytes = 16 * 1024) {
+  constructor(initialBytes = INITIAL_BYTES) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 
   reset(): void {
+    this.size = 0;
+  }
+
+  /** What was written is somebody else's from here on. */
+  letGo(): void {
+    this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.size = 0;
   }
 
@@ -214,8 +224,11 @@ export class ReplyWriter {
   }
 
   private grow(sizeBytes: number): void {
+    const neededBytes = this.size + sizeBytes;
     let capacity = this.buffer.length * 2;
-    while (capacity < this.size + sizeBytes) capacity *= 2;
+    while (capacity < neededBytes) capacity *= 2;
+    if (neededBytes > LONG_BYTES)
+      capacity = Math.min(capacity, neededBytes + Math.ceil(neededBytes / LONG_SPARE));
     const bigger = Buffer.allocUnsafeSlow(capacity);
     this.buffer.copy(bigger, 0, 0, this.size);
     this.buffer = bigger;

@@ -17,7 +17,8 @@ import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import { ReadScope, RequestState, type Request, type RequestOwner } from './request.ts';
+import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
+import { ReadScope, RequestState, keptReply, type Request, type RequestOwner } from './request.ts';
 import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
@@ -132,6 +133,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   get blocked(): boolean {
     return this.waiting !== null;
+  }
+
+  get isGone(): boolean {
+    return this.isClosed;
   }
 
   get hasQueue(): boolean {
@@ -276,7 +281,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     const request = this.enqueue();
     request.state = RequestState.DONE;
-    this.keepReply(request, bytes, start, end);
+    // Also a large one: it lies where the next will be written.
+    this.keepReply(request, Buffer.from(bytes.subarray(start, end)));
   }
 
   /** Takes the next place in the order of replies. */
@@ -309,14 +315,16 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       return;
     }
     if (request !== this.head) {
-      this.keepReply(request, request.replyBytes, request.replyStart, request.replyEnd);
+      this.keepReply(request, keptReply(request));
       if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
+    const isLarge = request.replyEnd - request.replyStart >= LARGE_REPLY_BYTES;
     this.send(request);
     while (this.head !== null && this.head.state === RequestState.DONE) this.send(this.head);
     // Replies of one turn alone may be too many.
-    if (this.out !== null && this.out.size > server.outputLimitBytes) this.killSlowReader();
+    const outputBytes = isLarge ? this.outputBytes : (this.out?.size ?? 0);
+    if (outputBytes > server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -389,20 +397,22 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
 
-  private keepReply(request: Request, bytes: Buffer, start: number, end: number): void {
-    request.replyBytes = Buffer.from(bytes.subarray(start, end));
+  private keepReply(request: Request, reply: Buffer): void {
+    request.replyBytes = reply;
     request.replyStart = 0;
-    request.replyEnd = end - start;
-    const sizeBytes = end - start + request.tailBytes;
+    request.replyEnd = reply.length;
+    const sizeBytes = reply.length + request.tailBytes;
     request.queuedBytes += sizeBytes;
     this.queuedBytes += sizeBytes;
   }
 
   private send(request: Request): void {
     this.leaves(request);
+    const { replyBytes, replyStart, replyEnd } = request;
     if (!request.silent) {
-      this.writer().raw(request.replyBytes, request.replyStart, request.replyEnd);
-      if (request.tailBytes > 0) this.writeTail(request.tail);
+      if (replyEnd - replyStart < LARGE_REPLY_BYTES) this.writer().raw(replyBytes, replyStart, replyEnd);
+      else this.sendLarge(replyBytes.subarray(replyStart, replyEnd));
+      for (const piece of request.tail) this.sendLarge(piece);
     }
     this.queuedBytes -= request.queuedBytes;
     this.head = request.next;
@@ -410,13 +420,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.server.router.pool.give(request);
   }
 
-  /** The pieces go to the socket as they are: copied together they would hold the loop. */
-  private writeTail(tail: readonly Buffer[]): void {
+  /** As it is, behind what was written before it: it does not change any more, and to copy it would hold the loop. */
+  private sendLarge(reply: Buffer): void {
     this.writeOut();
-    for (const piece of tail) {
-      this.server.statistics.outputBytes += piece.length;
-      this.stream.write(piece);
-    }
+    this.write(reply);
+    this.markDirty();
   }
 
   private leaves({ replyStart, replyEnd, tailBytes }: Request): void {
@@ -504,11 +512,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private writeOut(): void {
     const { out } = this;
     if (out === null || out.size === 0) return;
-    this.server.statistics.outputBytes += out.size;
-    this.peakReplyBytes = Math.max(this.peakReplyBytes, out.size);
-    const isTaken = this.stream.write(out.buffer.subarray(0, out.size));
+    const isTaken = this.write(out.buffer.subarray(0, out.size));
     this.server.writers.give(out, isTaken);
     this.out = null;
+  }
+
+  private write(bytes: Buffer): boolean {
+    this.server.statistics.outputBytes += bytes.length;
+    this.peakReplyBytes = Math.max(this.peakReplyBytes, bytes.length);
+    return this.stream.write(bytes);
   }
 
   onDrain(): void {

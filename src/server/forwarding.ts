@@ -1,6 +1,8 @@
 /**
  * Commands and replies between this node and another: what it forwards there, and what it is asked to do for the other as a leader.
  *
+ * A large command or reply travels beside the others, as a section of its own (transport/parcels.ts).
+ *
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
  * follows; PIECE: one of its pieces), size u32, the reply.
  */
@@ -9,82 +11,40 @@ import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { Refusal, type Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
+import { ForwardWindow } from './forward-window.ts';
+import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
 
 const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
-const INITIAL_WINDOW = 256;
 
-/** While so much is on its way to a peer it reads no more: a few bytes can ask for gigabytes. */
-const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
+/** While so much is on its way to a peer its reads wait: a few bytes can ask for gigabytes. */
+const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
+/** And while so much, one that had waited for the log already is refused, to be asked again. */
+const UNSENT_LIMIT_BYTES = 4 * UNSENT_MAX_BYTES;
+/** Commands of the peer that wait with its reads; what would exceed them is refused, to be asked again. */
+const DELAYED_MAX_BYTES = 64 * 1024 * 1024;
+/** Large commands on their way to a leader; what would exceed them is refused. */
+const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 /** In the place of a refusal: a piece of a long reply, more follow. */
 const PIECE = 0xffff_ffff;
-/** Of long replies, so much goes to a peer in a turn, while no more than that much waits to be sent there. */
-const PIECES_PER_TURN_BYTES = 256 * 1024;
-const PIECES_UNSENT_BYTES = 1024 * 1024;
+/** For how long the pieces of long replies wait for a peer that has much to take. */
 const PIECES_WAIT_MS = 2;
 
 const NONE = Buffer.alloc(0);
 const NOT_ADMITTED = Buffer.from(
   "-ERR the shard's leader does not know this command: it runs another version\r\n",
 );
-/** A reply that is longer is not forwarded: the frame would be larger than a peer takes. */
-const REPLY_MAX_BYTES = 128 * 1024 * 1024;
+/** A reply that is longer is not forwarded: the peer has to keep it whole. */
+const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
-
-function emptySlots(count: number): (Request | null)[] {
-  return Array.from({ length: count }, () => null);
-}
-
-/** What was sent over the present connection to the peer and is not answered, by correlation: numbers are not used twice. */
-class Window {
-  private slots = emptySlots(INITIAL_WINDOW);
-  private nextCorrelation = 1;
-
-  add(request: Request): number {
-    let correlation = this.nextCorrelation;
-    while (this.slots[correlation & (this.slots.length - 1)] !== null) {
-      this.grow();
-      correlation = this.nextCorrelation;
-    }
-    this.nextCorrelation = (correlation + 1) >>> 0;
-    request.correlation = correlation;
-    this.slots[correlation & (this.slots.length - 1)] = request;
-    return correlation;
-  }
-
-  take(correlation: number): Request | null {
-    const at = correlation & (this.slots.length - 1);
-    const request = this.slots[at];
-    if (request === null || request.correlation !== correlation) return null;
-    this.slots[at] = null;
-    return request;
-  }
-
-  has(correlation: number): boolean {
-    return this.slots[correlation & (this.slots.length - 1)]?.correlation === correlation;
-  }
-
-  remove(of: (request: Request) => boolean): void {
-    for (const [at, request] of this.slots.entries())
-      if (request !== null && of(request)) this.slots[at] = null;
-  }
-
-  private grow(): void {
-    const old = this.slots;
-    this.slots = emptySlots(old.length * 2);
-    for (const request of old) {
-      if (request !== null) this.slots[request.correlation & (this.slots.length - 1)] = request;
-    }
-  }
-}
 
 /** A command that another node forwarded to a shard led here. */
 class ForwardedCommand implements Waiter {
@@ -111,16 +71,23 @@ class ForwardedCommand implements Waiter {
     this.stream = stream;
   }
 
+  get isGone(): boolean {
+    return !this.peer.isOver(this.connection);
+  }
+
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
-    if (this.isRead && peer.isFlooded) this.refuse(Refusal.LOST);
+    if (this.isRead && peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
     else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
   replyLong(pieces: readonly Buffer[]): void {
-    this.peer.sendLong({ connection: this.connection, correlation: this.correlation, pieces, next: 0 });
+    const { peer, connection, correlation } = this;
+    if (peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
+    else if (sizeOf(pieces) <= REPLY_MAX_BYTES) peer.sendLong(connection, correlation, pieces);
+    else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
   refuse(refusal: Refusal): void {
@@ -130,12 +97,13 @@ class ForwardedCommand implements Waiter {
   }
 }
 
-/** A long reply on its way to the peer. */
-interface LongReply {
-  connection: number;
-  correlation: number;
-  pieces: readonly Buffer[];
-  next: number;
+/** A record that waits until the peer has taken more of its replies. */
+interface Delayed {
+  shard: ShardId;
+  bytes: Buffer;
+  at: number;
+  itemAt: number;
+  itemEnd: number;
 }
 
 export interface ForwardingHost {
@@ -155,17 +123,19 @@ export class PeerForwarding {
   readonly link: PeerLink;
   private readonly host: ForwardingHost;
   private readonly counters: ForwardingCounters;
-  private window = new Window();
+  private window = new ForwardWindow();
   private session: SessionId | null = null;
   /** Since the link was last found to hold little. */
   private repliedBytes = 0;
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
   private readonly targets = new Map<ShardId, Target>();
-  private longReplies: LongReply[] = [];
-  /** Pieces that have come of long replies, by correlation. */
-  private readonly pieces = new Map<number, Buffer[]>();
+  private readonly longReplies = new OutgoingReplies();
+  private readonly incoming = new IncomingReplies();
   private isWaiting = false;
+  /** In the order in which they came. */
+  private delayed: Delayed[] = [];
+  private delayedBytes = 0;
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
     this.link = link;
@@ -175,11 +145,13 @@ export class PeerForwarding {
 
   /** A new connection: nothing that was asked over an older one will be answered. */
   connected(): void {
-    this.window = new Window();
+    this.window = new ForwardWindow();
     this.endedStreams.clear();
     this.targets.clear();
-    this.longReplies = [];
-    this.pieces.clear();
+    this.longReplies.clear();
+    this.incoming.clear();
+    this.delayed = [];
+    this.delayedBytes = 0;
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -210,7 +182,7 @@ export class PeerForwarding {
   }
 
   /** False when the section is malformed. */
-  onReplies(bytes: Buffer, start: number, end: number): boolean {
+  onReplies(bytes: Buffer, start: number, end: number, now: Instant): boolean {
     let at = start;
     while (at < end) {
       if (at + REPLY_HEADER_BYTES > end) return false;
@@ -219,7 +191,7 @@ export class PeerForwarding {
       const from = at + REPLY_HEADER_BYTES;
       const to = from + bytes.readUInt32LE(at + 8);
       if (to > end || (refusal > Refusal.READ_LOST && refusal !== PIECE)) return false;
-      if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to));
+      if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to), now);
       else this.answer(correlation, refusal, bytes, from, to);
       at = to;
     }
@@ -227,54 +199,69 @@ export class PeerForwarding {
   }
 
   private answer(correlation: number, refusal: number, bytes: Buffer, from: number, to: number): void {
-    const pieces = this.pieces.get(correlation);
-    this.pieces.delete(correlation);
+    const pieces = this.incoming.take(correlation);
     const request = this.window.take(correlation);
     if (request === null) return;
     if (refusal !== 0) request.refuse(refusal as Refusal);
-    else if (pieces === undefined) request.reply(bytes, from, to);
+    else if (pieces === null) request.reply(bytes, from, to);
     else request.replyLong([...pieces, Buffer.from(bytes.subarray(from, to))]);
   }
 
-  private takePiece(correlation: number, piece: Buffer): void {
-    if (!this.window.has(correlation)) return;
-    const pieces = this.pieces.get(correlation);
-    // A copy: the frame is another's soon.
-    if (pieces === undefined) this.pieces.set(correlation, [Buffer.from(piece)]);
-    else pieces.push(Buffer.from(piece));
+  private takePiece(correlation: number, piece: Buffer, now: Instant): void {
+    const request = this.window.peek(correlation);
+    if (request === null) return;
+    request.heardMs = now.monotonicMs;
+    this.incoming.add(correlation, piece);
   }
 
-  sendLong(reply: LongReply): void {
-    this.longReplies.push(reply);
+  sendLong(connection: number, correlation: number, pieces: readonly Buffer[]): void {
+    if (!this.isOver(connection)) return;
+    this.repliedBytes += sizeOf(pieces);
+    this.longReplies.add(connection, correlation, pieces);
     this.host.wake();
   }
 
-  /** Sends what fits of long replies, in the order of the requests. Called at the end of each turn. */
-  pump(): void {
-    if (this.longReplies.length === 0) return;
-    let left = PIECES_PER_TURN_BYTES;
-    while (this.longReplies.length > 0 && left > 0 && this.link.unsentBytes < PIECES_UNSENT_BYTES) {
-      const reply = this.longReplies[0];
-      const piece = reply.pieces[reply.next];
-      reply.next += 1;
-      const isLast = reply.next === reply.pieces.length;
-      this.sendReply(reply.connection, reply.correlation, isLast ? 0 : PIECE, piece, 0, piece.length);
-      left -= piece.length;
-      if (isLast) this.longReplies.shift();
-    }
-    if (this.longReplies.length > 0) this.pumpAgain(left > 0);
+  /** For `longReplies`. */
+  sendPiece(connection: number, correlation: number, isLast: boolean, bytes: Buffer): void {
+    this.sendReply(connection, correlation, isLast ? 0 : PIECE, bytes, 0, bytes.length);
   }
 
-  private pumpAgain(isBlocked: boolean): void {
-    if (!isBlocked) {
+  get unsentBytes(): number {
+    return this.link.unsentBytes;
+  }
+
+  /** Sends what fits of long replies. Called at the end of each turn. */
+  pump(): void {
+    if (this.longReplies.isEmpty) return;
+    const isTaken = this.longReplies.pump(this);
+    if (this.longReplies.isEmpty || this.isWaiting) return;
+    if (isTaken) {
       this.host.wake();
       return;
     }
-    if (this.isWaiting) return;
     this.isWaiting = true;
     this.host.after(PIECES_WAIT_MS, () => {
       this.isWaiting = false;
     });
+  }
+
+  /** Part of a large reply has come: it is being answered, however long the rest takes. */
+  onReplyPart(bytes: Buffer, filledBytes: number, now: Instant): void {
+    const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(bytes.readUInt32LE(0));
+    if (request !== null) request.heardMs = now.monotonicMs;
+  }
+
+  get hasDelayed(): boolean {
+    return this.delayed.length > 0;
+  }
+
+  /** Serves what was delayed, as far as the peer has room for replies. */
+  serveDelayed(now: Instant): void {
+    while (this.delayed.length > 0 && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
+      const [{ bytes, at, itemAt, itemEnd }] = this.delayed.splice(0, 1);
+      this.delayedBytes -= itemEnd - itemAt;
+      this.run(bytes, at, itemAt, itemEnd, now);
+    }
   }
 
   /** Commands for shards led here. False when the section is malformed. */
@@ -300,30 +287,51 @@ export class PeerForwarding {
     end: number,
   ): void {
     const { link } = this;
-    if (!link.connected || link.connection !== connection) return;
+    if (!this.isOver(connection)) return;
+    this.repliedBytes += end - start;
+    this.host.wake();
+    if (end - start >= LARGE_REPLY_BYTES) {
+      const head = Buffer.alloc(REPLY_HEADER_BYTES);
+      head.writeUInt32LE(correlation, 0);
+      head.writeUInt32LE(refusal, 4);
+      head.writeUInt32LE(end - start, 8);
+      link.sendParcel(SectionKind.REPLIES, head, bytes, start, end);
+      return;
+    }
     const section = link.section(SectionKind.REPLIES);
     section.u32(correlation);
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
-    this.repliedBytes += end - start;
-    this.host.wake();
   }
 
-  get isFlooded(): boolean {
+  /** Whether the peer is connected over this connection still. */
+  isOver(connection: number): boolean {
+    return this.link.connected && this.link.connection === connection;
+  }
+
+  /** Whether so much is on its way to the peer; sums up only when it could be. */
+  holdsMoreThan(limitBytes: number): boolean {
     if (this.repliedBytes <= UNSENT_MAX_BYTES) return false;
-    if (this.link.unsentBytes > UNSENT_MAX_BYTES) return true;
-    this.repliedBytes = 0;
-    return false;
+    const unsentBytes = this.link.unsentBytes + this.longReplies.queuedBytes;
+    if (unsentBytes <= UNSENT_MAX_BYTES) this.repliedBytes = 0;
+    return unsentBytes > limitBytes;
   }
 
   endStream(shard: ShardId, stream: number): void {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
 
-  private forward(window: Window, shard: ShardId, request: Request, stream: number): void {
+  private forward(window: ForwardWindow, shard: ShardId, request: Request, stream: number): void {
     if (!this.link.connected || window !== this.window) {
       request.refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    const kind = request.isWrite ? Kind.WRITE : request.rides ? Kind.RIDING_READ : Kind.READ;
+    this.counters.sent += 1;
+    this.host.wake();
+    if (request.isLarge) {
+      this.forwardLarge(window, shard, request, stream, kind);
       return;
     }
     const correlation = window.add(request);
@@ -331,11 +339,30 @@ export class PeerForwarding {
     section.u32(correlation);
     section.u32(stream);
     section.u16(shard);
-    section.u8(request.isWrite ? Kind.WRITE : request.rides ? Kind.RIDING_READ : Kind.READ);
+    section.u8(kind);
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
-    this.counters.sent += 1;
-    this.host.wake();
+  }
+
+  private forwardLarge(
+    window: ForwardWindow,
+    shard: ShardId,
+    request: Request,
+    stream: number,
+    kind: number,
+  ): void {
+    const { bytes, start, end } = request;
+    const { unsentBytes } = this.link;
+    if (unsentBytes > 0 && unsentBytes + end - start > SENDING_MAX_BYTES) {
+      request.refuse(Refusal.LOG_FULL);
+      return;
+    }
+    const head = Buffer.alloc(FORWARD_HEADER_BYTES);
+    head.writeUInt32LE(window.add(request), 0);
+    head.writeUInt32LE(stream, 4);
+    head.writeUInt16LE(shard, 8);
+    head[10] = kind;
+    request.parcel = this.link.sendParcel(SectionKind.FORWARD, head, bytes, start, end);
   }
 
   private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {
@@ -351,19 +378,36 @@ export class PeerForwarding {
       return true;
     }
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
+    if (this.mustDelay(shard, kind)) this.delay(shard, bytes, at, itemAt, itemEnd);
+    else this.run(bytes, at, itemAt, itemEnd, now);
+    return true;
+  }
+
+  private delay(shard: ShardId, bytes: Buffer, at: number, itemAt: number, itemEnd: number): void {
+    const sizeBytes = itemEnd - itemAt;
+    if (this.delayedBytes + sizeBytes > DELAYED_MAX_BYTES) {
+      this.waiterOf(bytes, at).refuse(Refusal.NOT_PROPOSED);
+      return;
+    }
+    this.delayed.push({ shard, bytes, at, itemAt, itemEnd });
+    this.delayedBytes += sizeBytes;
+  }
+
+  /** Reads while the peer holds too much; and what comes behind one that waits for the same shard, since it must not be overtaken. */
+  private mustDelay(shard: ShardId, kind: number): boolean {
+    if (this.delayed.length > 0 && this.delayed.some((record) => record.shard === shard)) return true;
+    return kind !== Kind.WRITE && this.holdsMoreThan(UNSENT_MAX_BYTES);
+  }
+
+  private run(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): void {
+    const shard = bytes.readUInt16LE(at + 8);
+    const kind = bytes[at + 10];
     const stream = bytes.readUInt32LE(at + 4);
-    const { connection } = this.link;
-    const waiter = new ForwardedCommand(
-      this,
-      connection,
-      bytes.readUInt32LE(at),
-      shard,
-      stream,
-      kind !== Kind.WRITE,
-    );
+    const replica = this.host.replica(shard);
+    const waiter = this.waiterOf(bytes, at);
     this.counters.served += 1;
     const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);
-    if (replica === undefined || isEnded || (kind !== Kind.WRITE && this.isFlooded)) {
+    if (replica === undefined || isEnded || this.session === null) {
       waiter.refuse(Refusal.NOT_PROPOSED);
     } else if (!replica.admits(bytes, itemAt, kind === Kind.WRITE)) {
       waiter.reply(NOT_ADMITTED, 0, NOT_ADMITTED.length);
@@ -371,7 +415,14 @@ export class PeerForwarding {
       replica.submitWrite(waiter, this.session, bytes, itemAt, itemEnd, now);
     } else if (kind === Kind.RIDING_READ) replica.submitRidingRead(waiter, bytes, itemAt, now);
     else replica.submitRead(waiter, bytes, itemAt, now);
-    return true;
+  }
+
+  private waiterOf(bytes: Buffer, at: number): ForwardedCommand {
+    const correlation = bytes.readUInt32LE(at);
+    const stream = bytes.readUInt32LE(at + 4);
+    const isRead = bytes[at + 10] !== Kind.WRITE;
+    const shard = bytes.readUInt16LE(at + 8);
+    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead);
   }
 
   private serveFloors(bytes: Buffer, itemAt: number, session: SessionId, replica: Replica | undefined): void {

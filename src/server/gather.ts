@@ -5,7 +5,7 @@
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { skipReply } from '../resp/reply-scan.ts';
 import type { Connection } from './connection.ts';
-import type { Request, RequestOwner } from './request.ts';
+import { keptReply, type Request, type RequestOwner } from './request.ts';
 
 const MINUS = 45;
 const COLON = 58;
@@ -56,9 +56,7 @@ export class Gather implements RequestOwner {
   }
 
   finished(request: Request): void {
-    this.replies[request.part] = Buffer.from(
-      request.replyBytes.subarray(request.replyStart, request.replyEnd),
-    );
+    this.replies[request.part] = keptReply(request);
     this.tails[request.part] = request.tail;
     this.connection.partFinished(request);
     this.missing -= 1;

@@ -2,16 +2,19 @@
  * One command of a client on its way to its shard's leader and back. It stands in two orders: its connection's (replies go out in the order
  * sent) and its route's (what is unanswered goes again first, in order). Requests are pooled.
  */
-import type { Refusal, Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, type Refusal, type Waiter } from '../shard/waiter.ts';
+import type { Parcel } from '../transport/types.ts';
 import type { Route } from './route.ts';
 
 /** Where a finished request goes: a connection, or the gathering of a command that was cut into parts. */
 export interface RequestOwner {
-  /** The reply is at hand: `request.replyBytes[replyStart, replyEnd)`; valid during the call. */
+  /** The reply is at hand: `request.replyBytes[replyStart, replyEnd)`; valid during the call, a large one for good. */
   finished(request: Request): void;
   /** The request is parked, or a write is being retried: nothing more of the owner's connection may be sent. */
   hold(): void;
   release(): void;
+  /** Its client has gone: it keeps no reply. */
+  readonly isGone?: boolean;
 }
 
 /** Which later writes of its connection wait for a read: those to its slot, or, when it has read in several, to its shard. */
@@ -49,6 +52,10 @@ export class Request implements Waiter {
   mayHaveRun = false;
   /** It keeps its connection from sending more. */
   holds = false;
+  /** It travels in parts, so that what is sent after it may overtake it: it keeps its connection from sending more until it is answered. */
+  isLarge = false;
+  /** A large one that is on its way to another node. */
+  parcel: Parcel | null = null;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -59,6 +66,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
+  /** When a part of its reply came last; 0: none has. */
+  heardMs = 0;
   /** What it takes of its connection's queue. */
   queuedBytes = 0;
   /** The command's number in the statistics; -1: counted elsewhere. */
@@ -70,6 +79,10 @@ export class Request implements Waiter {
   /** What follows of a long reply: its own, to be sent as it is. */
   tail: readonly Buffer[] = NO_TAIL;
   tailBytes = 0;
+
+  get isGone(): boolean {
+    return this.owner?.isGone === true;
+  }
 
   reply(bytes: Buffer, start: number, end: number): void {
     this.route?.answered(this, bytes, start, end);
@@ -89,6 +102,12 @@ export class Request implements Waiter {
   refuse(refusal: Refusal): void {
     this.route?.refused(this, refusal);
   }
+}
+
+/** The reply of a finished request, to be kept: a large one is not copied. */
+export function keptReply({ replyBytes, replyStart, replyEnd }: Request): Buffer {
+  const reply = replyBytes.subarray(replyStart, replyEnd);
+  return reply.length >= LARGE_REPLY_BYTES ? reply : Buffer.from(reply);
 }
 
 const POOL_MAX = 8192;
@@ -115,6 +134,9 @@ export class RequestPool {
     request.scope = ReadScope.NONE;
     request.mayHaveRun = false;
     request.holds = false;
+    request.isLarge = false;
+    request.parcel = null;
+    request.heardMs = 0;
     request.bytes = NO_BYTES;
     request.start = 0;
     request.end = 0;

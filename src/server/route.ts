@@ -40,6 +40,9 @@ export interface Parking {
   bytes: number;
 }
 
+/** What a large command adds to the time after which its outcome counts as unknown: 4 MiB a second. */
+const LARGE_BYTES_PER_MS = 4096;
+
 /** A target dropped sooner than this was a stale hint. */
 const BOUNCE_MS = 100;
 
@@ -162,6 +165,13 @@ export class Route {
         this.answerIndeterminate(request);
         break;
       case Refusal.NOT_PROPOSED:
+        if (request.isLarge) {
+          // It was overtaken: of what was sent after it this says nothing.
+          request.mayHaveRun = this.isRetried(request);
+          this.interrupt(null, true);
+          this.dropTarget();
+          break;
+        }
         // The leader refuses all that follow in the stream: they were not proposed either.
         this.interrupt(request, false);
         this.dropTarget();
@@ -184,7 +194,7 @@ export class Route {
       const next: Request | null = request.routeNext;
       const waitedMs = nowMs - request.sinceMs;
       if (waitedMs < this.limits.parkTimeoutMs) break;
-      const text = this.expiryText(request, waitedMs);
+      const text = this.expiryText(request, nowMs);
       if (text !== null) this.giveUp(request, text);
       request = next;
     }
@@ -201,16 +211,22 @@ export class Route {
   }
 
   private abandonOverdue(nowMs: number): void {
-    const { outcomeTimeoutMs, parkTimeoutMs } = this.limits;
-    const overdueMs = Math.max(outcomeTimeoutMs, parkTimeoutMs);
-    if (this.head === null || nowMs - this.head.sinceMs < overdueMs) return;
-    this.target?.abandon((request) => request.route === this && nowMs - request.sinceMs >= overdueMs);
+    if (this.head === null || nowMs - this.head.sinceMs < this.limits.outcomeTimeoutMs) return;
+    this.target?.abandon((request) => request.route === this && this.isOverdue(request, nowMs));
   }
 
-  private expiryText(request: Request, waitedMs: number): Buffer | null {
-    const overdue = waitedMs >= this.limits.outcomeTimeoutMs;
+  /** What is large takes its time, and a reply that comes in parts is being answered. */
+  private isOverdue(request: Request, nowMs: number): boolean {
+    const { outcomeTimeoutMs, parkTimeoutMs } = this.limits;
+    const waitedMs = nowMs - request.sinceMs;
+    if (waitedMs < parkTimeoutMs || waitedMs < outcomeTimeoutMs) return false;
+    const largeMs = request.isLarge ? (request.end - request.start) / LARGE_BYTES_PER_MS : 0;
+    return nowMs - Math.max(request.sinceMs, request.heardMs) >= outcomeTimeoutMs + largeMs;
+  }
+
+  private expiryText(request: Request, nowMs: number): Buffer | null {
     if (request.state === RequestState.UNSENT && !request.mayHaveRun) return NO_LEADER;
-    if (!overdue) return null;
+    if (!this.isOverdue(request, nowMs)) return null;
     return request.isWrite ? INDETERMINATE : READ_UNANSWERED;
   }
 
@@ -289,6 +305,7 @@ export class Route {
     request.replyStart = start;
     request.replyEnd = end;
     if (request.holds) this.letGo(request);
+    if (request.isLarge) request.owner?.release();
     request.owner?.finished(request);
   }
 

@@ -7,7 +7,7 @@ import { lastKeyArgument } from '../commands/command-table.ts';
 import type { Instant } from '../raft/types.ts';
 import type { Args } from '../resp/args.ts';
 import type { SessionId } from '../shard/batch.ts';
-import { ItemArena } from '../shard/command-item.ts';
+import { ItemArena, LARGE_COMMAND_BYTES } from '../shard/command-item.ts';
 import { floorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import { SLOT_COUNT, type NodeId, type ShardId, type SlotRun, type Topology } from '../topology/types.ts';
@@ -154,6 +154,10 @@ export class Router {
     request.bytes = arena.bytes;
     request.start = arena.start;
     request.end = arena.end;
+    if (request.end - request.start > LARGE_COMMAND_BYTES) {
+      request.isLarge = true;
+      owner.hold();
+    }
     way.route.dispatch(request);
   }
 

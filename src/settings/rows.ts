@@ -430,7 +430,7 @@ const ROWS = {
     group: 'Clients',
     name: 'park-buffer-limit',
     kind: size(MIB, 4 * GIB),
-    default: '64mb',
+    default: '256mb',
     scope: 'node',
     changed: 'live',
     meaning: 'Bytes of commands that wait for leaders; beyond it they get CLUSTERDOWN at once.',

@@ -26,11 +26,17 @@ export const ItemType = {
   FLOORS: 5,
   /** Nothing can be evicted any more: what needs room gets OOM. */
   NO_ROOM: 6,
+  /** A part of a command that is too large for one entry, and the item that runs it (staging.ts). */
+  PART: 7,
+  RUN_STAGED: 8,
 } as const;
 
 export const COMMAND_HEADER_BYTES = 24;
-/** A longer command is refused before it is sent: it would not fit into an entry, nor into a frame to its leader. */
+/** A longer command is refused before it is sent: each replica would have to keep it whole until it runs. */
 export const COMMAND_MAX_BYTES = 96 * 1024 * 1024;
+
+/** A longer item goes to its leader, and into the log, in parts. */
+export const LARGE_COMMAND_BYTES = 512 * 1024;
 
 const FLAGS = 5;
 const SLOT = 6;

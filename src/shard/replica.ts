@@ -10,8 +10,15 @@ import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { DATABASE_COUNT, type Victim } from '../store/types.ts';
 import { SLOT_COUNT, type ShardId } from '../topology/types.ts';
-import { Batch, type EntryWaiters, type SessionId } from './batch.ts';
-import { commandArgs, commandDb, commandResp3, commandSequence, commandSlot } from './command-item.ts';
+import { Batch, EntryWaiters, type SessionId } from './batch.ts';
+import {
+  LARGE_COMMAND_BYTES,
+  commandArgs,
+  commandDb,
+  commandResp3,
+  commandSequence,
+  commandSlot,
+} from './command-item.ts';
 import type { LogTime } from './log-time.ts';
 import {
   floorsItem,
@@ -22,13 +29,14 @@ import {
   type MemoryPolicy,
   type RemovalReason,
 } from './prelude.ts';
+import { RUN_ITEM, StagingQueue } from './staging.ts';
 import {
   RULES_VERSION,
   type ShardCommand,
   type ShardCommandLookup,
   type StateMachine,
 } from './state-machine.ts';
-import { NOBODY, Refusal, type Waiter } from './waiter.ts';
+import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
 
 /** A batch that grows over this is sealed before the turn ends. */
 const ENTRY_TARGET_BYTES = 1024 * 1024;
@@ -93,6 +101,7 @@ export class Replica {
   private readonly lookup: ShardCommandLookup;
   private readonly random: () => number;
   private readonly batch = new Batch();
+  private readonly staging = new StagingQueue();
   private inFlight: InFlight[] = [];
   private inFlightSince: number[] = [];
   private growthInFlightBytes = 0;
@@ -236,6 +245,10 @@ export class Replica {
       return;
     }
     const sizeBytes = end - start;
+    if (sizeBytes > LARGE_COMMAND_BYTES) {
+      if (!this.staging.add(waiter, session, bytes, start, end)) waiter.refuse(Refusal.LOG_FULL);
+      return;
+    }
     const isLong = !this.batch.isEmpty && this.batch.sizeBytes + sizeBytes > ENTRY_TARGET_BYTES;
     const refusal = isLong ? this.seal(now) : null;
     if (refusal !== null) {
@@ -257,6 +270,7 @@ export class Replica {
   disown(of: (waiter: Waiter) => boolean): void {
     this.batch.waiters.disown(of);
     this.machine.longReads.disown(of);
+    this.staging.disown(of, NOBODY);
     for (const { waiters } of this.inFlight) waiters.disown(of);
     for (const waiting of this.asked.values()) {
       for (const read of waiting) if (of(read.waiter)) read.waiter = NOBODY;
@@ -274,16 +288,53 @@ export class Replica {
     if (leads) this.ledTerm = this.raft.term;
   }
 
-  /** Makes the batch an entry and proposes it; says why when it could not. */
+  /** Makes the batch an entry and proposes it; says why when it could not. Then parts of large commands, as many as may be in flight. */
   seal(now: Instant): Refusal | null {
     if (this.expiresOn) this.expire(now);
+    const refusal = this.sealBatch(now);
+    if (!this.staging.isEmpty) this.stage(now);
+    return refusal;
+  }
+
+  private stage(now: Instant): void {
+    const { staging, raft } = this;
+    while (!staging.isEmpty && staging.hasRoom(raft.commitIndex)) {
+      const stampMs = this.stampMs(now);
+      const entry = staging.partEntry(RULES_VERSION, stampMs);
+      if (entry === null) {
+        this.runStaged(now);
+        continue;
+      }
+      // It is tried again with the next turn, or refused with the loss of leadership.
+      if (raft.propose(entry, now) !== 'proposed') return;
+      staging.partProposed(raft.lastIndex);
+      this.addFlight(stampMs, 0, new EntryWaiters(), now);
+    }
+    // Bit by bit, as its parts go out: to evict as much as a large value takes in one go would hold the node up.
+    this.evict(now);
+  }
+
+  private runStaged(now: Instant): void {
+    const { waiter, session, start, end } = this.staging.take();
+    this.batch.addCommand(waiter, session, RUN_ITEM, 0, RUN_ITEM.length);
+    this.batchGrowthBytes += end - start + GROWTH_PER_COMMAND_BYTES;
+    this.counters.commandsProposed += 1;
+    // Before another's parts.
+    this.sealBatch(now);
+  }
+
+  private stampMs(now: Instant): number {
+    return Math.max(this.machine.timeMs, this.time.leaderTimeMs(now));
+  }
+
+  private sealBatch(now: Instant): Refusal | null {
     if (this.batch.isEmpty) return null;
     if (!this.isLeader) {
       this.refuseBatch(Refusal.NOT_PROPOSED);
       return Refusal.NOT_PROPOSED;
     }
-    this.makeRoom(now, false);
-    const stampMs = Math.max(this.machine.timeMs, this.time.leaderTimeMs(now));
+    this.makeRoom(now);
+    const stampMs = this.stampMs(now);
     const { entry, waiters } = this.batch.seal(RULES_VERSION, this.random(), stampMs);
     const growthBytes = this.batchGrowthBytes;
     this.batchGrowthBytes = 0;
@@ -295,12 +346,17 @@ export class Replica {
       waiters.refuseAll(refusal);
       return refusal;
     }
+    this.addFlight(stampMs, growthBytes, waiters, now);
+    return null;
+  }
+
+  /** The log's last entry was proposed just now. */
+  private addFlight(stampMs: number, growthBytes: number, waiters: EntryWaiters, now: Instant): void {
     this.counters.entriesProposed += 1;
     this.growthInFlightBytes += growthBytes;
     const { lastIndex: index, term } = this.raft;
     this.inFlight.push({ index, term, stampMs, growthBytes, waiters });
     this.inFlightSince.push(now.monotonicMs);
-    return null;
   }
 
   /**
@@ -353,7 +409,7 @@ export class Replica {
     }
     this.expire(now);
     // Without writes, too, what is above the budget goes.
-    this.makeRoom(now, true);
+    this.evict(now);
   }
 
   private expire(now: Instant): void {
@@ -380,13 +436,17 @@ export class Replica {
   }
 
   /** Evicts, inside the entry that needs the room, what the budget does not hold (design section 5, "Bytes"). */
-  private makeRoom(now: Instant, inArrears: boolean): void {
+  private makeRoom(now: Instant): void {
+    if (this.batchGrowthBytes > 0 && !this.evict(now)) this.batch.addPrelude(noRoomItem());
+  }
+
+  /** Of what is above the budget, as much as one turn may take; false when there is nothing to evict. */
+  private evict(now: Instant): boolean {
     const { policy, keyspace } = this.machine;
-    if (policy.budgetBytes === 0 || policy.eviction === 'noeviction') return;
-    if (this.batchGrowthBytes <= 0 && !inArrears) return;
-    const expectedBytes = keyspace.usedBytes + this.growthInFlightBytes + this.batchGrowthBytes;
-    const needBytes = expectedBytes - policy.budgetBytes;
-    if (needBytes <= 0) return;
+    if (policy.budgetBytes === 0 || policy.eviction === 'noeviction') return true;
+    const growthBytes = this.growthInFlightBytes + this.batchGrowthBytes + this.staging.stagedBytes;
+    const needBytes = keyspace.usedBytes + growthBytes - policy.budgetBytes;
+    if (needBytes <= 0) return true;
     const { victims } = this;
     victims.length = 0;
     const wantedBytes =
@@ -400,8 +460,9 @@ export class Replica {
     );
     this.addRemovals('evicted');
     this.batchGrowthBytes -= foundBytes;
-    if (victims.length === 0 && !inArrears) this.batch.addPrelude(noRoomItem());
+    const hasFound = victims.length > 0;
     victims.length = 0;
+    return hasFound;
   }
 
   /** As far as they fit into the entry; what does not is found again. */
@@ -462,7 +523,7 @@ export class Replica {
       this.random(),
       reply,
     );
-    if (long === null) waiter.reply(reply.buffer, 0, reply.size);
+    if (long === null) answerWith(waiter, reply);
     else this.machine.longReads.begin(waiter, long, reply.protocol, Math.floor(timeMs));
   }
 
@@ -484,6 +545,7 @@ export class Replica {
   private refuseBatch(refusal: Refusal): void {
     this.batchGrowthBytes = 0;
     this.batch.refuseAll(refusal);
+    this.staging.refuseAll(refusal);
   }
 
   private refuseReads(): void {

@@ -1,5 +1,5 @@
 /**
- * A digest of all replicated state of a shard: time, policy, sessions and keys. Equal on every replica at the same applied index. Computed in
+ * A digest of all replicated state of a shard: time, policy, sessions, staged parts and keys. Equal on every replica at the same applied index. Computed in
  * slices: it counts only when nothing was applied meanwhile.
  */
 import { createXXHash64, type IHasher } from 'hash-wasm';
@@ -7,11 +7,13 @@ import type { Timers } from '../env/contracts.ts';
 import type { KeyspaceDigest } from '../store/types.ts';
 import { policyItem } from './prelude.ts';
 import type { SessionsImage } from './sessions-image.ts';
+import { StagedImage } from './staging.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** One slice: about a millisecond. */
 const SLICE_KEYS = 1000;
 const SLICE_SESSION_RECORDS = 200;
+const SLICE_STAGED_BYTES = 256 * 1024;
 const ATTEMPTS = 5;
 
 export interface StateDigest {
@@ -39,6 +41,12 @@ async function digestAt(machine: StateMachine, index: number, timers: Timers): P
   hasher.update(head).update(policyItem(machine.policy));
   const sessions = machine.sessions.image();
   while (takeSessions(sessions, hasher)) {
+    await nextTurn(timers);
+    if (machine.appliedIndex !== index) return null;
+  }
+  const staged = machine.staged === null ? null : new StagedImage(machine.staged);
+  for (let slice = staged?.next(SLICE_STAGED_BYTES); slice; slice = staged?.next(SLICE_STAGED_BYTES)) {
+    hasher.update(slice);
     await nextTurn(timers);
     if (machine.appliedIndex !== index) return null;
   }

@@ -25,10 +25,11 @@ import {
 import { LongReads } from './long-reads.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
-import { Refusal, type Waiter } from './waiter.ts';
+import { stagePart, type Staged } from './staging.ts';
+import { Refusal, answerWith, type Waiter } from './waiter.ts';
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
-export const RULES_VERSION = 1;
+export const RULES_VERSION = 2;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
@@ -107,6 +108,8 @@ export class StateMachine {
   policy: MemoryPolicy;
   /** Reads that go on from turn to turn. */
   readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.appliedIndex, false));
+  /** The large command whose parts are being applied. */
+  staged: Staged | null = null;
 
   private readonly lookup: ShardCommandLookup;
   /** The keyspace reads these at each write. */
@@ -154,6 +157,7 @@ export class StateMachine {
     this.appliedIndex = entry.index;
     this.appliedTerm = entry.term;
     this.noRoom = false;
+    this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
     this.keyspace.at(this.entryTimeMs, entry.index, true);
     const preludeAt = ENTRY_HEADER_BYTES + bytes.readUInt32LE(ENTRY_HEADER_BYTES);
@@ -166,6 +170,12 @@ export class StateMachine {
     this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
     this.appliedIndex = entry.index;
     this.appliedTerm = entry.term;
+    this.dropStagedBefore(entry.term);
+  }
+
+  /** A leader of a later term stages anew. */
+  private dropStagedBefore(term: number): void {
+    if (this.staged !== null && this.staged.term < term) this.staged = null;
   }
 
   /** Runs a command that only reads, at `timeMs`, into `reply`; or returns what is to be handed to `longReads`, and has written nothing. */
@@ -212,6 +222,9 @@ export class StateMachine {
         case ItemType.NO_ROOM:
           this.noRoom = true;
           break;
+        case ItemType.PART:
+          this.staged = stagePart(this.staged, this.appliedTerm, bytes, at, itemSize(bytes, at));
+          break;
         case ItemType.FLOORS: {
           const session = this.sessions.open(bytes, floorsSession(at));
           eachFloor(bytes, at, itemSize(bytes, at), (slot, floor) => {
@@ -254,11 +267,20 @@ export class StateMachine {
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
-      this.applyCommand(bytes, at, session, waiters === null ? null : waiters.waiters[place++]);
+      const waiter = waiters === null ? null : waiters.waiters[place++];
+      if (itemType(bytes, at) === ItemType.RUN_STAGED) this.runStaged(session, waiter);
+      else this.applyCommand(bytes, at, session, waiter);
     }
     if (waiters === null) return;
     place = this.ride(waiters, place);
     assert(place === waiters.waiters.length, 'each command of the entry has its waiter');
+  }
+
+  private runStaged(session: number, waiter: Waiter | null): void {
+    const { staged } = this;
+    assert(staged !== null && staged.isWhole, 'a large command runs once all its parts are there');
+    this.staged = null;
+    this.applyCommand(staged.bytes, 0, session, waiter);
   }
 
   /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
@@ -281,7 +303,7 @@ export class StateMachine {
     context.mayBeLong = !this.longReads.isFull;
     command.row.run(context);
     const long = context.takeLong();
-    if (long === null) waiter.reply(scratch.buffer, 0, scratch.size);
+    if (long === null) answerWith(waiter, scratch);
     else this.longReads.begin(waiter, long, scratch.protocol, this.entryTimeMs);
   }
 
@@ -302,7 +324,7 @@ export class StateMachine {
       waiter?.refuse(Refusal.OUTDATED);
       return;
     }
-    waiter?.reply(scratch.buffer, 0, scratch.size);
+    if (waiter !== null) answerWith(waiter, scratch);
   }
 
   /** Points the context at a command item. */

@@ -9,6 +9,7 @@ import type { KeyspaceLoad, KeyspaceSnapshot } from '../store/types.ts';
 import { policyItem, readPolicy } from './prelude.ts';
 import type { SessionsImage } from './sessions-image.ts';
 import { Sessions } from './sessions.ts';
+import { StagedImage } from './staging.ts';
 import type { StateMachine } from './state-machine.ts';
 
 const FORMAT = 1;
@@ -16,7 +17,7 @@ const HEADER_BYTES = 5;
 const RECORD_MAX_BYTES = 16 * 1024 * 1024;
 /** Rows of sessions are many small ones: a slice of them is shorter. */
 const SESSIONS_SLICE_BYTES = 16 * 1024;
-const RecordType = { HEAD: 1, SESSIONS: 2, KEYS: 3, END: 4 } as const;
+const RecordType = { HEAD: 1, SESSIONS: 2, KEYS: 3, END: 4, STAGED: 5 } as const;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -30,6 +31,7 @@ export class SnapshotDamagedError extends TorcError {
 export class StateSnapshot {
   private head: Buffer | null;
   private sessions: SessionsImage | null;
+  private staged: StagedImage | null;
   private readonly keys: KeyspaceSnapshot;
   private isDone = false;
   private slice: Buffer = NO_BYTES;
@@ -38,6 +40,7 @@ export class StateSnapshot {
   constructor(machine: StateMachine, pendingMaxBytes = Infinity) {
     this.head = headOf(machine);
     this.sessions = machine.sessions.image();
+    this.staged = machine.staged === null ? null : new StagedImage(machine.staged);
     this.keys = machine.keyspace.beginSnapshot(pendingMaxBytes);
   }
 
@@ -52,6 +55,11 @@ export class StateSnapshot {
       const slice = sessionSlice(this.sessions, Math.min(maxBytes, SESSIONS_SLICE_BYTES));
       if (slice.length > 0) return slice;
       this.sessions = null;
+    }
+    if (this.staged !== null) {
+      const slice = this.staged.next(maxBytes);
+      if (slice !== null) return frame(RecordType.STAGED, slice);
+      this.staged = null;
     }
     const keys = this.nextKeys(maxBytes);
     if (keys !== null) return keys;
@@ -98,6 +106,7 @@ export class StateLoad {
     this.machine = machine;
     this.keys = machine.keyspace.beginLoad();
     machine.sessions = new Sessions();
+    machine.staged = null;
     machine.appliedIndex = index;
     machine.appliedTerm = term;
   }
@@ -129,6 +138,9 @@ export class StateLoad {
         break;
       case RecordType.SESSIONS:
         this.machine.sessions.load(body);
+        break;
+      case RecordType.STAGED:
+        this.machine.staged = StagedImage.load(this.machine.staged, body);
         break;
       case RecordType.KEYS:
         this.keys.feed(body);

@@ -1,4 +1,5 @@
 /** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
+import type { ReplyWriter } from '../resp/reply-writer.ts';
 
 /** Why a command was not answered by its own reply. */
 export const Refusal = {
@@ -15,14 +16,26 @@ export const Refusal = {
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 
+/** A reply of this size or more is worth a buffer of its own. */
+export const LARGE_REPLY_BYTES = 512 * 1024;
+
 /** Answered or refused once. */
 export interface Waiter {
-  /** `bytes[start, end)` is the reply; valid during the call. */
+  /** `bytes[start, end)` is the reply; valid during the call. One of LARGE_REPLY_BYTES or more is the waiter's to keep: it does not change. */
   reply(bytes: Buffer, start: number, end: number): void;
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
   refuse(refusal: Refusal): void;
+  /** Nobody wants the answer any more, and nobody keeps it. */
+  readonly isGone?: boolean;
+}
+
+/** Answers with what was written. A large reply leaves the writer, unless nobody keeps it: else a client that has gone would cost a buffer each. */
+export function answerWith(waiter: Waiter, reply: ReplyWriter): void {
+  const isKept = reply.size >= LARGE_REPLY_BYTES && waiter.isGone !== true;
+  waiter.reply(reply.buffer, 0, reply.size);
+  if (isKept) reply.letGo();
 }
 
 /** Takes the place of one who does not want the answer any more. */
-export const NOBODY: Waiter = { reply: () => {}, replyLong: () => {}, refuse: () => {} };
+export const NOBODY: Waiter = { reply: () => {}, replyLong: () => {}, refuse: () => {}, isGone: true };

@@ -5,9 +5,12 @@ import type { Announcement, NodeId } from '../topology/types.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
 import { eachSection, FrameBuilder, frameOf } from './frame.ts';
+import { MalformedSectionError } from './malformed.ts';
+import { IncomingParcels, OutgoingParcels } from './parcels.ts';
 import type { PeerSession } from './peer-port.ts';
 import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
-import type { MeshHandler, PeerLink, SectionKind, SectionWriter } from './types.ts';
+import { SectionKind } from './types.ts';
+import type { MeshHandler, Parcel, PeerLink, SectionWriter } from './types.ts';
 
 /** The two connections of a pair. */
 export type LinkChannel = 'control' | 'bulk';
@@ -47,6 +50,8 @@ export interface LinkHost {
     failed: (unreachable: Error | null) => void,
   ): Timer;
   echoOwed(connection: Connection): void;
+  /** The link has something to send that must not wait for the node's own flush. */
+  flushOwed(link: Link): void;
 }
 
 /** One direction of dialing: when to try again. */
@@ -66,6 +71,8 @@ export class Link implements PeerLink {
   private readonly host: LinkHost;
   private readonly dials: boolean;
   private readonly frame = new FrameBuilder();
+  private readonly outgoing = new OutgoingParcels();
+  private readonly incoming: IncomingParcels;
   private readonly redials: Record<LinkChannel, Redial> = {
     control: { timer: null, dialing: null, failures: 0 },
     bulk: { timer: null, dialing: null, failures: 0 },
@@ -79,6 +86,10 @@ export class Link implements PeerLink {
     this.node = node;
     this.address = address;
     this.dials = dials;
+    this.incoming = new IncomingParcels({
+      whole: (kind, bytes) => host.handler.onSection(this, kind, bytes, 0, bytes.length),
+      part: (kind, bytes, filledBytes) => host.handler.onParcelPart(this, kind, bytes, filledBytes),
+    });
   }
 
   get connected(): boolean {
@@ -90,7 +101,7 @@ export class Link implements PeerLink {
   }
 
   get unsentBytes(): number {
-    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes;
+    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes + this.outgoing.unsentBytes;
   }
 
   get roundTripMs(): number {
@@ -104,6 +115,11 @@ export class Link implements PeerLink {
     if (section.sizeBytes < SECTION_FULL_BYTES) return section;
     this.sendFrame(control);
     return this.frame.section(kind);
+  }
+
+  sendParcel(kind: SectionKind, head: Buffer, bytes: Buffer, start: number, end: number): Parcel {
+    assert(this.connected, 'parcels are sent to a connected peer');
+    return this.outgoing.add(kind, head, bytes, start, end);
   }
 
   sendBulk(kind: SectionKind, bytes: Uint8Array): boolean {
@@ -123,7 +139,9 @@ export class Link implements PeerLink {
 
   flush(): void {
     const connection = this.sockets.control;
-    if (connection === null || this.frame.empty) return;
+    if (connection === null) return;
+    if (this.outgoing.canWrite) this.outgoing.write(this.section(SectionKind.PARCELS));
+    if (this.frame.empty) return;
     this.sendFrame(connection);
     if (connection.bufferedBytes > this.host.limits.controlBufferLimitBytes) {
       connection.terminate();
@@ -201,7 +219,9 @@ export class Link implements PeerLink {
     const { host } = this;
     const { handler } = host;
     const deliver = (kind: SectionKind, bytes: Buffer, start: number, end: number): void => {
-      handler.onSection(this, kind, bytes, start, end);
+      if (kind === SectionKind.PARCELS) this.takeParcels(bytes, start, end);
+      else if (kind === SectionKind.ACKNOWLEDGED) this.parcelsTaken(bytes, start, end);
+      else handler.onSection(this, kind, bytes, start, end);
     };
     return {
       nowMs: () => host.nowMs(),
@@ -220,6 +240,21 @@ export class Link implements PeerLink {
     };
   }
 
+  private takeParcels(bytes: Buffer, start: number, end: number): void {
+    this.incoming.receive(bytes, start, end);
+    // What they brought may have led to the connection's end.
+    if (!this.connected) return;
+    this.incoming.acknowledge(this.section(SectionKind.ACKNOWLEDGED));
+    this.host.flushOwed(this);
+  }
+
+  private parcelsTaken(bytes: Buffer, start: number, end: number): void {
+    if ((end - start) % 4 !== 0) throw new MalformedSectionError('an acknowledgement is cut short');
+    for (let at = start; at < end; at += 4) this.outgoing.acknowledged(bytes.readUInt32LE(at));
+    this.host.flushOwed(this);
+    this.host.handler.onParcelsTaken(this);
+  }
+
   /** `reason`: why this node cut it. */
   private lost(channel: LinkChannel, connection: Connection, reason?: string): void {
     if (this.sockets[channel] !== connection) return;
@@ -229,6 +264,8 @@ export class Link implements PeerLink {
     else this.host.log.warn('peer-disconnected', fields);
     if (channel === 'control') {
       this.frame.clear();
+      this.outgoing.clear();
+      this.incoming.clear();
       this.host.handler.onDisconnected(this);
     }
     this.planDial(channel);

@@ -54,6 +54,8 @@ class NodeMesh implements Mesh {
   private readonly byNode = new Map<NodeId, Link>();
   private readonly owing = new Set<Connection>();
   private readonly payEchoes = (): void => this.sendOwedEchoes();
+  private readonly owingFrames = new Set<Link>();
+  private readonly payFrames = (): void => this.sendOwedFrames();
   private checking: Timer;
   private lastCheckMs: number;
   private closed = false;
@@ -115,6 +117,7 @@ class NodeMesh implements Mesh {
       dial: (link: Link, channel: LinkChannel, address, failed) =>
         port.dial(address, channel, link.node, failed),
       echoOwed: (connection) => this.oweEcho(connection),
+      flushOwed: (link) => this.oweFrame(link),
     };
   }
 
@@ -126,6 +129,16 @@ class NodeMesh implements Mesh {
   private sendOwedEchoes(): void {
     for (const connection of this.owing) connection.sendEchoes();
     this.owing.clear();
+  }
+
+  private oweFrame(link: Link): void {
+    if (this.owingFrames.size === 0) this.env.timers.endOfTurn(this.payFrames);
+    this.owingFrames.add(link);
+  }
+
+  private sendOwedFrames(): void {
+    for (const link of this.owingFrames) link.flush();
+    this.owingFrames.clear();
   }
 
   private planCheck(): Timer {

@@ -3,7 +3,7 @@ import type { SectionWriter } from './types.ts';
 
 const FIRST_BYTES = 1024;
 /** A buffer that one burst made larger is let go after the flush. */
-const KEEP_BYTES = 1024 * 1024;
+const KEEP_BYTES = 4 * 1024 * 1024;
 
 /** A section of the frame that is being gathered. */
 export class SectionBuffer implements SectionWriter {

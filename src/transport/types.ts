@@ -16,6 +16,9 @@ export const SectionKind = {
   /** A question to a shard's leader, and its answer. */
   ASK: 6,
   ANSWER: 7,
+  /** Chunks of what is too large for a frame, and how much of them has come (parcels.ts). */
+  PARCELS: 8,
+  ACKNOWLEDGED: 9,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 
@@ -33,6 +36,12 @@ export interface SectionWriter {
   patchU32(offset: number, value: number): void;
 }
 
+/** A section's body on its way in chunks. */
+export interface Parcel {
+  /** Nobody wants it any more: what is not sent yet is not sent. */
+  cancel(): void;
+}
+
 /** The link to one other node. */
 export interface PeerLink {
   readonly node: NodeId;
@@ -46,7 +55,7 @@ export interface PeerLink {
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
-  /** Bytes for the control connection that are queued, or in this turn's frame yet. */
+  /** Bytes for the control connection that are queued, in parcels or in this turn's frame yet. */
   readonly unsentBytes: number;
   /** Counted since the start, both connections. */
   readonly sentBytes: number;
@@ -59,6 +68,11 @@ export interface PeerLink {
    * Must not be called when not `connected`.
    */
   section(kind: SectionKind): SectionWriter;
+  /**
+   * Sends `head` and `bytes[start, end)` as the body of one section, in chunks between the frames' other sections: what is written into sections
+   * later arrives earlier. The bytes must not change until they are sent. Must not be called when not `connected`.
+   */
+  sendParcel(kind: SectionKind, head: Buffer, bytes: Buffer, start: number, end: number): Parcel;
   /** Sends over the bulk connection at once; false when it is not open or holds too much (`bulkBufferLimitBytes`). */
   sendBulk(kind: SectionKind, bytes: Uint8Array): boolean;
 }
@@ -69,6 +83,10 @@ export interface MeshHandler {
    * connection and drops the rest of its frame.
    */
   onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void;
+  /** A part of a parcel with a section of this kind has come: `bytes[0, filledBytes)` is there. */
+  onParcelPart(peer: PeerLink, kind: SectionKind, bytes: Buffer, filledBytes: number): void;
+  /** The peer has taken some of the parcels to it. */
+  onParcelsTaken(peer: PeerLink): void;
   onConnected(peer: PeerLink): void;
   onDisconnected(peer: PeerLink): void;
 }

@@ -79,6 +79,8 @@ async function world(count: number, seed: number, options = DELAYS): Promise<Wor
     const handler = {
       onSection: (peer: { node: string }, kind: number, bytes: Buffer, start: number, end: number): void =>
         say(`got ${kind} from ${parseInt(peer.node, 16)}: ${bytes.toString('latin1', start, end)}`),
+      onParcelPart: () => undefined,
+      onParcelsTaken: () => undefined,
       onConnected: (peer: { node: string }): void => say(`up ${parseInt(peer.node, 16)}`),
       onDisconnected: (peer: { node: string }): void => say(`down ${parseInt(peer.node, 16)}`),
     };

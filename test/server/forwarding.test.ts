@@ -68,9 +68,9 @@ function carry({ entryLink, leader, rig }: Pair): boolean {
   return leader.onForward(bytes, 0, bytes.length, rig.now);
 }
 
-function carryBack({ entry, leaderLink }: Pair): boolean {
+function carryBack({ entry, leaderLink, rig }: Pair): boolean {
   const bytes = leaderLink.take(SectionKind.REPLIES);
-  return entry.onReplies(bytes, 0, bytes.length);
+  return entry.onReplies(bytes, 0, bytes.length, rig.now);
 }
 
 function commitAll(rig: Rig): void {
@@ -220,10 +220,11 @@ describe('forwarding', () => {
       all.leader.onForward(damaged, 0, damaged.length, all.rig.now);
     }
     commitAll(all.rig);
-    for (const size of [1, 5, 11]) expect(all.entry.onReplies(Buffer.alloc(size), 0, size)).toBe(false);
+    for (const size of [1, 5, 11])
+      expect(all.entry.onReplies(Buffer.alloc(size), 0, size, all.rig.now)).toBe(false);
     const unknown = Buffer.alloc(12);
     unknown.writeUInt32LE(99, 4);
-    expect(all.entry.onReplies(unknown, 0, 12)).toBe(false);
+    expect(all.entry.onReplies(unknown, 0, 12, all.rig.now)).toBe(false);
   });
 
   it('floors of slots that are none do not reach the log', () => {

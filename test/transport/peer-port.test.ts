@@ -151,6 +151,8 @@ describe('what cannot be read', () => {
           if (text === 'garbled') throw new MalformedSectionError('a Raft message is cut short');
           read.push(text);
         },
+        onParcelPart() {},
+        onParcelsTaken() {},
         onConnected() {},
         onDisconnected() {},
       },

@@ -78,11 +78,19 @@ interface Received {
   text: string;
 }
 
+interface Part {
+  from: NodeId;
+  kind: SectionKind;
+  filledBytes: number;
+}
+
 export interface TestNode {
   port: PeerPort;
   local: LocalPeer;
   mesh: Mesh;
   received: Received[];
+  /** Of parcels that were not whole yet. */
+  parts: Part[];
   events: string[];
   reports: string[];
   link(number: number): PeerLink;
@@ -124,12 +132,15 @@ export function joinMesh(
 ): TestNode {
   const received: Received[] = [];
   const events: string[] = [];
+  const parts: Part[] = [];
   const mesh = startMesh(realEnv, port, {
     peers,
     handler: {
       onSection(peer, kind, bytes, start, end) {
         received.push({ from: peer.node, kind, text: bytes.toString('latin1', start, end) });
       },
+      onParcelPart: (peer, kind, _bytes, filledBytes) => parts.push({ from: peer.node, kind, filledBytes }),
+      onParcelsTaken: () => undefined,
       onConnected: (peer) => events.push(`connected ${parseInt(peer.node, 16)}`),
       onDisconnected: (peer) => events.push(`disconnected ${parseInt(peer.node, 16)}`),
     },
@@ -137,5 +148,14 @@ export function joinMesh(
     epoch: () => ({ generation: 1, epoch: 1 }),
     limits,
   });
-  return { port, local, mesh, received, events, reports, link: (number) => mesh.links.get(nodeId(number))! };
+  return {
+    port,
+    local,
+    mesh,
+    received,
+    parts,
+    events,
+    reports,
+    link: (number) => mesh.links.get(nodeId(number))!,
+  };
 }
