@@ -19,6 +19,7 @@ import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
+import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
@@ -38,8 +39,7 @@ import { createSlabPool } from './store/slab-pool.ts';
 import { ClusterFile } from './topology/cluster-file.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
-import { MalformedSectionError } from './transport/malformed.ts';
-import { SectionKind, type Mesh, type MeshHandler, type PeerLink } from './transport/types.ts';
+import type { Mesh } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 
@@ -77,7 +77,7 @@ export async function startNode(
   return node;
 }
 
-class Node implements RunningNode, MeshHandler {
+class Node implements RunningNode {
   private readonly env: Env;
   private readonly settings: Settings;
   private readonly log: Log;
@@ -88,7 +88,7 @@ class Node implements RunningNode, MeshHandler {
   private readonly batchSize = sizeHistogram();
   private readonly commitDuration = latencyHistogram();
   private readonly forwardingCounters: ForwardingCounters = { sent: 0, served: 0, malformed: 0 };
-  private readonly forwardings = new Map<NodeId, PeerForwarding>();
+  private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
   private membership: Membership | null = null;
@@ -97,7 +97,6 @@ class Node implements RunningNode, MeshHandler {
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
   private news: News | null = null;
-  private holders: Holders | null = null;
   private watch: Watch | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
@@ -236,7 +235,9 @@ class Node implements RunningNode, MeshHandler {
     this.server = server;
     const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
     server.onClosed = (connection) => pubsub.forget(connection);
-    const mesh = this.joinMesh(topology, engine, replicas);
+    const traffic = new MeshTraffic(engine, this.forwardingCounters);
+    this.traffic = traffic;
+    const { mesh, wire } = this.joinMesh(topology, engine, traffic, replicas);
     this.parts = {
       env,
       settings,
@@ -263,10 +264,11 @@ class Node implements RunningNode, MeshHandler {
       rates: new Rates(),
       isStopping: () => this.isStopping,
     };
-    this.holders = this.makeHolders(this.parts, engine);
-    const view = this.makeView(this.parts, this.holders, random);
+    const holders = this.makeHolders(this.parts, engine);
+    const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
+    traffic.open(wire, this.news, holders);
     this.watch = watchNode(this.parts, this.log);
     this.ports.serve(server);
     engine.wake();
@@ -335,7 +337,7 @@ class Node implements RunningNode, MeshHandler {
       session: sessionId(self, start),
       now: engine.now,
       replica: (shard) => replicas.find((replica) => replica.shard === shard),
-      forwarding: (node) => this.forwardings.get(node),
+      forwarding: (node) => this.traffic?.forwardings.get(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
         env.timers.after(delayMs, () => engine.wake());
@@ -416,12 +418,18 @@ class Node implements RunningNode, MeshHandler {
     return replicas;
   }
 
-  private joinMesh(topology: Topology, engine: Engine, replicas: readonly Replica[]): Mesh {
+  private joinMesh(
+    topology: Topology,
+    engine: Engine,
+    traffic: MeshTraffic,
+    replicas: readonly Replica[],
+  ): { mesh: Mesh; wire: RaftWire } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
-    const mesh: Mesh = membership.joinMesh(topology, this);
-    this.wire = new RaftWire(topology, () => mesh.links);
-    for (const replica of replicas) this.wire.add(replica);
+    const mesh: Mesh = membership.joinMesh(topology, traffic);
+    const wire = new RaftWire(topology, () => mesh.links);
+    this.wire = wire;
+    for (const replica of replicas) wire.add(replica);
     const host = {
       replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
       wake: () => engine.wake(),
@@ -433,11 +441,11 @@ class Node implements RunningNode, MeshHandler {
       },
     };
     for (const link of mesh.links.values()) {
-      this.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
-      if (link.connected) this.onConnected(link);
+      traffic.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
+      if (link.connected) traffic.onConnected(link);
     }
     engine.wake();
-    return mesh;
+    return { mesh, wire };
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -479,67 +487,6 @@ class Node implements RunningNode, MeshHandler {
     });
   }
 
-  // --- the mesh
-
-  onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void {
-    const { engine, wire, parts } = this;
-    if (engine === null || wire === null || parts === null || this.fatalError !== null) return;
-    const now = engine.readClock();
-    const forwarding = this.forwardings.get(peer.node);
-    switch (kind) {
-      case SectionKind.RAFT:
-      case SectionKind.HEARTBEATS:
-        wire.receive(engine, peer.node, kind, bytes, start, end);
-        break;
-      case SectionKind.FORWARD:
-        if (forwarding?.onForward(bytes, start, end, now) === false) this.malformed('FORWARD');
-        engine.wake();
-        break;
-      case SectionKind.REPLIES:
-        if (forwarding?.onReplies(bytes, start, end, now) === false) this.malformed('REPLIES');
-        engine.wake();
-        break;
-      case SectionKind.HINTS:
-        if (this.news?.hear(peer, bytes, start, end) === false) this.malformed('HINTS');
-        break;
-      case SectionKind.ASK:
-        if (this.holders?.onAsk(peer, bytes, start, end) === false) this.malformed('ASK');
-        break;
-      case SectionKind.ANSWER:
-        if (this.holders?.onAnswer(bytes, start, end) === false) this.malformed('ANSWER');
-        break;
-      case SectionKind.PARCELS:
-      case SectionKind.ACKNOWLEDGED:
-        this.malformed(`kind ${kind}`);
-    }
-  }
-
-  /** The mesh closes the connection that brought it. */
-  private malformed(what: string): never {
-    this.forwardingCounters.malformed += 1;
-    throw new MalformedSectionError(`a section ${what} is malformed`);
-  }
-
-  onParcelPart(peer: PeerLink, kind: SectionKind, bytes: Buffer, filledBytes: number): void {
-    if (kind !== SectionKind.REPLIES || this.engine === null) return;
-    this.forwardings.get(peer.node)?.onReplyPart(bytes, filledBytes, this.engine.readClock());
-  }
-
-  onParcelsTaken(peer: PeerLink): void {
-    if (this.forwardings.get(peer.node)?.hasDelayed === true) this.engine?.wake();
-  }
-
-  onConnected(peer: PeerLink): void {
-    this.forwardings.get(peer.node)?.connected();
-    this.news?.soon();
-    this.engine?.wake();
-  }
-
-  onDisconnected(): void {
-    this.engine?.readClock();
-    this.engine?.wake();
-  }
-
   // --- the turn
 
   private beforeSeal(): void {
@@ -547,9 +494,7 @@ class Node implements RunningNode, MeshHandler {
     if (parts === null) return;
     parts.router.follow();
     parts.server.resumeHeld();
-    for (const forwarding of this.forwardings.values()) {
-      if (forwarding.hasDelayed && this.engine !== null) forwarding.serveDelayed(this.engine.now);
-    }
+    this.traffic?.serveDelayed();
     for (const replica of parts.replicas) {
       if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
@@ -558,7 +503,7 @@ class Node implements RunningNode, MeshHandler {
   }
 
   private flush(): void {
-    for (const forwarding of this.forwardings.values()) forwarding.pump();
+    this.traffic?.pump();
     this.parts?.mesh.flush();
     this.parts?.server.flush();
   }
@@ -722,6 +667,7 @@ class Node implements RunningNode, MeshHandler {
     if (this.fatalError !== null) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.fatalError = error;
+    this.traffic?.close();
     this.engine?.stop();
     this.parts?.server.closeAll();
     this.fatalHandler?.(error);
