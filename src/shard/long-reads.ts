@@ -1,7 +1,7 @@
 /** The reads of a replica that take more than a turn: each turn does some steps of them, in rotation. */
 import type { LongRead } from '../commands/long-read.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import { NOBODY, type Waiter } from './waiter.ts';
+import { NOBODY, Refusal, type Waiter } from './waiter.ts';
 
 /** More at a time are done at once: what they keep is memory. */
 const LONG_READS_MOST = 64;
@@ -16,7 +16,7 @@ interface Running {
 }
 
 export class LongReads {
-  private readonly running: Running[] = [];
+  private running: Running[] = [];
   private readonly reply = new ReplyWriter();
   /** Sets the keyspace to this time, for reading. */
   private readonly at: (timeMs: number) => void;
@@ -52,6 +52,16 @@ export class LongReads {
 
   disown(of: (waiter: Waiter) => boolean): void {
     for (const one of this.running) if (of(one.waiter)) one.waiter = NOBODY;
+  }
+
+  /** The state is about to be replaced by a snapshot: whoever reads it as it is now would miss what is not loaded yet. */
+  interrupt(): void {
+    const lost = this.running.filter(({ read }) => !read.isPinned);
+    this.running = this.running.filter(({ read }) => read.isPinned);
+    for (const { read, waiter } of lost) {
+      read.end();
+      waiter.refuse(Refusal.READ_LOST);
+    }
   }
 
   private take({ read, protocol, pieces }: Running): boolean {

@@ -22,9 +22,10 @@ export interface StateDigest {
   digest: string;
 }
 
-/** Null when entries keep being applied while it is computed. */
+/** Null when entries keep being applied while it is computed, and while a snapshot is loaded: that has its index from the beginning. */
 export async function digestState(machine: StateMachine, timers: Timers): Promise<StateDigest | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (machine.isLoading) return null;
     const index = machine.appliedIndex;
     const digest = await digestAt(machine, index, timers);
     if (digest !== null) return { index, digest };

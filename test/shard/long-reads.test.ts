@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { sessionId } from '../../src/shard/batch.ts';
 import { skipReply } from '../../src/resp/reply-scan.ts';
-import { NOBODY } from '../../src/shard/waiter.ts';
+import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
+import { NOBODY, Refusal } from '../../src/shard/waiter.ts';
 import { itemOf } from './encode.ts';
 import { Answer, newRig, type Rig } from './fake-raft.ts';
 
@@ -142,6 +143,53 @@ describe('a read of a large hash', () => {
     expect(answer.times).toBe(0);
     while (rig.machine.keyspace.reclaim(1000));
     expect(rig.machine.keyspace.usedBytes).toBe(0);
+  });
+});
+
+/** What a snapshot of the state holds, slice by slice. */
+function slicesOf(rig: Rig): Buffer[] {
+  const snapshot = new StateSnapshot(rig.machine);
+  const slices: Buffer[] = [];
+  for (let slice = snapshot.next(65_536); slice !== null; slice = snapshot.next(65_536))
+    slices.push(Buffer.from(slice));
+  return slices;
+}
+
+describe('while a snapshot takes the place of the state', () => {
+  it('KEYS is lost, to be asked again: half of the keys are not there yet', () => {
+    const rig = rigWithHash();
+    for (let i = 0; i < 10_000; i++) write(rig, 'set', `k${i}`, 'v');
+    commit(rig);
+    const answer = read(rig, false, 'keys', '*');
+    rig.replica.stepLongReads();
+    const slices = slicesOf(rig);
+    const load = new StateLoad(rig.machine, 100, 2);
+    for (const slice of slices) {
+      load.feed(slice);
+      rig.replica.stepLongReads();
+    }
+    load.finish();
+    finish(rig);
+    expect(answer.text).toBe(null);
+    expect([answer.times, answer.refusal]).toEqual([1, Refusal.READ_LOST]);
+  });
+
+  it('a view of a hash goes on with what was there', () => {
+    const rig = rigWithHash();
+    const slices = slicesOf(rig);
+    const answer = read(rig, false, 'hgetall', 'h');
+    rig.replica.stepLongReads();
+    const load = new StateLoad(rig.machine, 100, 2);
+    for (const slice of slices) {
+      load.feed(slice);
+      rig.machine.keyspace.reclaim(2000);
+      rig.replica.stepLongReads();
+    }
+    load.finish();
+    finish(rig);
+    const told = asHash(answer);
+    expect(told.size).toBe(FIELDS);
+    for (let i = 0; i < FIELDS; i++) expect(told.get(`f${i}`)).toBe(`${i}`);
   });
 });
 
