@@ -43,7 +43,8 @@ export class SimCluster {
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
   private readonly random: SeededRandom;
-  private readonly flags: Record<string, string>;
+  /** Of each node that is started from now on. */
+  flags: Record<string, string>;
   private readonly log: Log;
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
