@@ -138,7 +138,8 @@ export interface RunResult {
 /** Runs one seed. Same seed, same run. */
 export async function runHistories(seed: number, workload = REGISTERS): Promise<RunResult> {
   const random = new SeededRandom(seed * 7919);
-  const cluster = new SimCluster(seed, NODES, workload.flags(random));
+  const flags = workload.flags(random);
+  const cluster = new SimCluster(seed, NODES, flags);
   cluster.logRetention = workload.logRetention;
   await cluster.startAll();
   for (const words of workload.prepare) await cluster.client(0).ask(...words);
@@ -167,7 +168,7 @@ export async function runHistories(seed: number, workload = REGISTERS): Promise<
   const failure =
     wrongHistory(history, workload) ??
     recorders.find(({ wrong }) => wrong !== null)?.wrong ??
-    (await wrongReplicas(cluster, workload.evictsAll));
+    (await wrongReplicas(cluster, workload.evictsAll(flags)));
   return { failure, faults, operations: history.length, answered, events: cluster.events };
 }
 

@@ -27,8 +27,8 @@ export interface Workload {
   plan(random: SeededRandom, epoch: number, unique: number): Planned;
   /** Asked now and then beside the history; null, or what is wrong with the reply. */
   readonly aside: (random: SeededRandom) => Aside | null;
-  /** What is above the budget goes by itself, whatever it is. */
-  readonly evictsAll: boolean;
+  /** With these flags what is above the budget goes by itself, whatever it is. */
+  readonly evictsAll: (flags: Record<string, string>) => boolean;
 }
 
 export interface Aside {
@@ -75,7 +75,7 @@ export const REGISTERS: Workload = {
   prepare: [],
   plan: smallPlan,
   aside: () => null,
-  evictsAll: false,
+  evictsAll: () => false,
 };
 
 // --- values of which the checker is told the beginning alone
@@ -134,7 +134,7 @@ function halvesOf(reply: string): Reply {
   if (words.length === 0) return null;
   const labels = HALVES.map((half) => {
     const values = words.filter((_, i) => i % 2 === 1 && words[i - 1].startsWith(half));
-    const label = values.length === 0 ? '' : labelOf(values[0]);
+    const label = values.length === 0 ? '' : String(labelOf(values[0]));
     const isWhole = values.length === 0 || values.length === HALF_FIELDS;
     return isWhole && values.every((value) => value === values[0]) ? label : `torn ${half}`;
   });
@@ -226,7 +226,7 @@ export const LARGE: Workload = {
   prepare: [['MSET', ...STABLE.flatMap((key) => [key, 'x'])]],
   plan: largePlan,
   aside: (random) => (random.below(150) === 0 ? KEYS_ASIDE : null),
-  evictsAll: false,
+  evictsAll: () => false,
 };
 
 // --- a cache: keys expire, are evicted and flushed
@@ -283,5 +283,5 @@ export const CACHE: Workload = {
   prepare: [],
   plan: cachePlan,
   aside: (random) => (random.below(3000) === 0 ? FLUSH : null),
-  evictsAll: true,
+  evictsAll: (flags) => flags['maxmemory-policy'].startsWith('allkeys-'),
 };
