@@ -86,8 +86,8 @@ function padded(label: string, sizeBytes: number): string {
 }
 
 /** The label of a value that is whole; else all of it, which fits nothing. */
-function labelOf(value: Reply): Reply {
-  if (typeof value !== 'string' || !value.includes('|')) return value;
+function labelOf(value: string): string {
+  if (!value.includes('|')) return value;
   const [label, size] = value.slice(0, value.indexOf('|')).split(':');
   return padded(label, Number(size)) === value ? label : `damaged: ${value.slice(0, 100)}`;
 }
@@ -99,8 +99,13 @@ function setPadded(key: string, label: string, sizeBytes: number, ...options: st
   };
 }
 
+function readPadded(reply: string): Reply {
+  const value = plain(reply);
+  return typeof value === 'string' ? labelOf(value) : value;
+}
+
 function getPadded(key: string): Planned {
-  return { ...simple('GET', key), read: (reply) => labelOf(plain(reply)) };
+  return { ...simple('GET', key), read: readPadded };
 }
 
 // --- hashes of two halves, each written as one: together they are read in pieces
@@ -134,7 +139,7 @@ function halvesOf(reply: string): Reply {
   if (words.length === 0) return null;
   const labels = HALVES.map((half) => {
     const values = words.filter((_, i) => i % 2 === 1 && words[i - 1].startsWith(half));
-    const label = values.length === 0 ? '' : String(labelOf(values[0]));
+    const label = values.length === 0 ? '' : labelOf(values[0]);
     const isWhole = values.length === 0 || values.length === HALF_FIELDS;
     return isWhole && values.every((value) => value === values[0]) ? label : `torn ${half}`;
   });
