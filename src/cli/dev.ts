@@ -78,7 +78,10 @@ function stopOnSignal(supervisor: Supervisor, lock: DiskLock): Promise<number> {
       supervisor
         .stop()
         .then(() => lock.release())
-        .then(() => resolve(ExitCode.OK), reject);
+        .then(() => {
+          process.stdout.write('All nodes have stopped. Their data is kept.\n');
+          resolve(ExitCode.OK);
+        }, reject);
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
     // Nobody reads any more, as after `torc dev | head`.

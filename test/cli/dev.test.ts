@@ -58,6 +58,7 @@ it('prints where its nodes are, starts a dead one again, shows their status, and
 
   torc.signal('SIGINT');
   expect(await torc.exited).toEqual({ code: 0, signal: null });
+  expect(torc.out).toMatch(/All nodes have stopped\. Their data is kept\.\n$/);
   expect(readFileSync(join(directory, 'stops.txt'), 'utf8')).toBe('node-0\nnode-1\nnode-2\n');
   expect(nodeProcessIds(torc).some(isAlive)).toBe(false);
   expect(torc.out).not.toContain('hush');
