@@ -71,7 +71,7 @@ export class NodeProcess {
     node.stop().then(
       () => {
         this.#log.info('stopped');
-        this.#exit(ExitCode.OK);
+        this.#log.settle(() => this.#exit(ExitCode.OK));
       },
       (error: unknown) => this.#fail(error),
     );

@@ -48,6 +48,14 @@ describe('torc start', () => {
     expect(events).toEqual(['starting', 'ready', 'stopping', 'stopped']);
   });
 
+  it('prints all lines in order before it ends', async () => {
+    const torc = await start([], { FAKE_SLOW_OUTPUT: 'one', UV_THREADPOOL_SIZE: '1' });
+    await torc.printed(/"ready"/);
+    torc.signal('SIGTERM');
+    expect(await torc.exited).toEqual({ code: 0, signal: null });
+    expect(torc.out).toMatch(/"stopping"\}\n.*"stopped"\}\n$/);
+  });
+
   it('ends at once at the second signal', async () => {
     const torc = await start([], { FAKE_SLOW_STOP: 'one' });
     await torc.printed(/"ready"/);
