@@ -1,6 +1,6 @@
 /**
- * A digest of all replicated state of a shard: time, accounting, policy, sessions, staged parts and keys. Equal on every replica at the same applied index. Computed in
- * slices: it counts only when nothing was applied meanwhile.
+ * A digest of all replicated state of a shard: time, accounting, policy, sessions, staged parts and keys. Equal on every replica at the same
+ * applied index. Computed in slices: it counts only when nothing was applied meanwhile.
  */
 import { createXXHash64, type IHasher } from 'hash-wasm';
 import type { Timers } from '../env/contracts.ts';
