@@ -59,7 +59,7 @@ class Context implements KeyContext {
   mayBeLong = false;
   long: LongRead | null = null;
   /** xorshift32, never 0. */
-  private seed = 1;
+  seed = 1;
 
   private readonly runEnd: (slot: number) => number;
 
@@ -303,7 +303,10 @@ export class StateMachine {
     this.point(bytes, at);
     const command = this.commandOf();
     context.mayBeLong = !this.longReads.isFull;
+    // The entry's draws are for its writes alone: followers do not run its leader's reads.
+    const { seed } = context;
     command.row.run(context);
+    context.seed = seed;
     const long = context.takeLong();
     if (long === null) answerWith(waiter, scratch);
     else this.longReads.begin(waiter, long, scratch.protocol, this.entryTimeMs);
