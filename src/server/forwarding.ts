@@ -33,7 +33,7 @@ const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
-/** In the place of a refusal: a piece of a long reply, more follow. */
+/** In the place of a refusal: a piece of a long reply, more follow. One with nothing in it says that the reply is being made. */
 const PIECE = 0xffff_ffff;
 /** For how long the pieces of long replies wait for a peer that has much to take. */
 const PIECES_WAIT_MS = 2;
@@ -88,6 +88,11 @@ class ForwardedCommand implements Waiter {
     if (peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
     else if (sizeOf(pieces) <= REPLY_MAX_BYTES) peer.sendLong(connection, correlation, pieces);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
+  }
+
+  /** A piece with nothing in it. */
+  progress(): void {
+    this.peer.sendReply(this.connection, this.correlation, PIECE, NONE, 0, 0);
   }
 
   refuse(refusal: Refusal): void {
@@ -210,8 +215,8 @@ export class PeerForwarding {
   private takePiece(correlation: number, piece: Buffer, now: Instant): void {
     const request = this.window.peek(correlation);
     if (request === null) return;
-    request.heardMs = now.monotonicMs;
-    this.incoming.add(correlation, piece);
+    request.progress(now.monotonicMs);
+    if (piece.length > 0) this.incoming.add(correlation, piece);
   }
 
   sendLong(connection: number, correlation: number, pieces: readonly Buffer[]): void {
@@ -248,7 +253,7 @@ export class PeerForwarding {
   /** Part of a large reply has come: it is being answered, however long the rest takes. */
   onReplyPart(bytes: Buffer, filledBytes: number, now: Instant): void {
     const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(bytes.readUInt32LE(0));
-    if (request !== null) request.heardMs = now.monotonicMs;
+    request?.progress(now.monotonicMs);
   }
 
   get hasDelayed(): boolean {

@@ -66,7 +66,7 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
-  /** When a part of its reply came last; 0: none has. */
+  /** When a part of its reply, or word that it is being made, came last; 0: none has. */
   heardMs = 0;
   /** What it takes of its connection's queue. */
   queuedBytes = 0;
@@ -92,6 +92,10 @@ export class Request implements Waiter {
     if (this.state !== RequestState.SENT) return;
     this.setTail(tail);
     this.reply(first, 0, first.length);
+  }
+
+  progress(nowMs: number): void {
+    this.heardMs = nowMs;
   }
 
   setTail(tail: readonly Buffer[]): void {

@@ -195,8 +195,8 @@ export class Replica {
   }
 
   /** Does a step of the long reads; false when there is none left. */
-  stepLongReads(): boolean {
-    return this.machine.longReads.step();
+  stepLongReads(nowMs: number): boolean {
+    return this.machine.longReads.step(nowMs);
   }
 
   /** A read that waits for nothing of its connection: answered under the lease, else after a ReadIndex round. */

@@ -104,6 +104,7 @@ export class StateLoad {
   /** Empties the state machine. `index` and `term`: the snapshot's last entry. */
   constructor(machine: StateMachine, index: number, term: number) {
     this.machine = machine;
+    machine.longReads.lose();
     this.keys = machine.keyspace.beginLoad();
     machine.sessions = new Sessions();
     machine.staged = null;

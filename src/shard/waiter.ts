@@ -26,6 +26,8 @@ export interface Waiter {
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
   refuse(refusal: Refusal): void;
+  /** The answer takes long, and is being made. */
+  progress?(nowMs: number): void;
   /** Nobody wants the answer any more, and nobody keeps it. */
   readonly isGone?: boolean;
 }

@@ -110,7 +110,7 @@ describe('forwarding', () => {
     target.send(long.request, 1);
     carry(all);
     commitAll(all.rig);
-    while (all.rig.replica.stepLongReads());
+    while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
     let turns = 0;
     for (; long.replies.length === 0 && turns < 20; turns += 1) {
       all.leader.pump();
