@@ -14,6 +14,7 @@ import type { Replica } from '../shard/replica.ts';
 import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
+import { DelayedRecords } from './delayed-records.ts';
 import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
 import type { Request } from './request.ts';
@@ -26,8 +27,6 @@ const REPLY_HEADER_BYTES = 12;
 const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
 /** And while so much, one that had waited for the log already is refused, to be asked again. */
 const UNSENT_LIMIT_BYTES = 4 * UNSENT_MAX_BYTES;
-/** Commands of the peer that wait with its reads; what would exceed them is refused, to be asked again. */
-const DELAYED_MAX_BYTES = 64 * 1024 * 1024;
 /** Large commands on their way to a leader; what would exceed them is refused. */
 const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
@@ -45,6 +44,11 @@ const NOT_ADMITTED = Buffer.from(
 /** A reply that is longer is not forwarded: the peer has to keep it whole. */
 const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
+
+/** A write that has run cannot be asked again. */
+const REPLY_LOST = Buffer.from(
+  '-REPLYLOST the command ran; too many replies are on their way to the node that was asked\r\n',
+);
 
 /** A command that another node forwarded to a shard led here. */
 class ForwardedCommand implements Waiter {
@@ -79,6 +83,8 @@ class ForwardedCommand implements Waiter {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
     if (this.isRead && peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
+    else if (end - start >= LARGE_REPLY_BYTES && peer.holdsMoreThan(UNSENT_LIMIT_BYTES))
+      peer.sendReply(connection, correlation, 0, REPLY_LOST, 0, REPLY_LOST.length);
     else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
@@ -100,15 +106,6 @@ class ForwardedCommand implements Waiter {
       this.peer.endStream(this.shard, this.stream);
     this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
   }
-}
-
-/** A record that waits until the peer has taken more of its replies. */
-interface Delayed {
-  shard: ShardId;
-  bytes: Buffer;
-  at: number;
-  itemAt: number;
-  itemEnd: number;
 }
 
 export interface ForwardingHost {
@@ -138,9 +135,7 @@ export class PeerForwarding {
   private readonly longReplies = new OutgoingReplies();
   private readonly incoming = new IncomingReplies();
   private isWaiting = false;
-  /** In the order in which they came. */
-  private delayed: Delayed[] = [];
-  private delayedBytes = 0;
+  private readonly delayed = new DelayedRecords();
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
     this.link = link;
@@ -155,8 +150,7 @@ export class PeerForwarding {
     this.targets.clear();
     this.longReplies.clear();
     this.incoming.clear();
-    this.delayed = [];
-    this.delayedBytes = 0;
+    this.delayed.clear();
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -231,8 +225,9 @@ export class PeerForwarding {
     this.sendReply(connection, correlation, isLast ? 0 : PIECE, bytes, 0, bytes.length);
   }
 
-  get unsentBytes(): number {
-    return this.link.unsentBytes;
+  /** For `longReplies`: not what is left of parcels, which go between the pieces. */
+  get queuedBytes(): number {
+    return this.link.queuedBytes;
   }
 
   /** Sends what fits of long replies. Called at the end of each turn. */
@@ -257,15 +252,15 @@ export class PeerForwarding {
   }
 
   get hasDelayed(): boolean {
-    return this.delayed.length > 0;
+    return !this.delayed.isEmpty;
   }
 
   /** Serves what was delayed, as far as the peer has room for replies. */
   serveDelayed(now: Instant): void {
-    while (this.delayed.length > 0 && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
-      const [{ bytes, at, itemAt, itemEnd }] = this.delayed.splice(0, 1);
-      this.delayedBytes -= itemEnd - itemAt;
-      this.run(bytes, at, itemAt, itemEnd, now);
+    while (!this.holdsMoreThan(UNSENT_MAX_BYTES)) {
+      const record = this.delayed.take();
+      if (record === null) return;
+      this.run(record.bytes, record.at, record.itemAt, record.itemEnd, now);
     }
   }
 
@@ -383,24 +378,15 @@ export class PeerForwarding {
       return true;
     }
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
-    if (this.mustDelay(shard, kind)) this.delay(shard, bytes, at, itemAt, itemEnd);
-    else this.run(bytes, at, itemAt, itemEnd, now);
-    return true;
-  }
-
-  private delay(shard: ShardId, bytes: Buffer, at: number, itemAt: number, itemEnd: number): void {
-    const sizeBytes = itemEnd - itemAt;
-    if (this.delayedBytes + sizeBytes > DELAYED_MAX_BYTES) {
+    if (!this.mustDelay(shard, kind)) this.run(bytes, at, itemAt, itemEnd, now);
+    else if (!this.delayed.add({ shard, bytes, at, itemAt, itemEnd }))
       this.waiterOf(bytes, at).refuse(Refusal.NOT_PROPOSED);
-      return;
-    }
-    this.delayed.push({ shard, bytes, at, itemAt, itemEnd });
-    this.delayedBytes += sizeBytes;
+    return true;
   }
 
   /** Reads while the peer holds too much; and what comes behind one that waits for the same shard, since it must not be overtaken. */
   private mustDelay(shard: ShardId, kind: number): boolean {
-    if (this.delayed.length > 0 && this.delayed.some((record) => record.shard === shard)) return true;
+    if (!this.delayed.isEmpty && this.delayed.has(shard)) return true;
     return kind !== Kind.WRITE && this.holdsMoreThan(UNSENT_MAX_BYTES);
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { PeerForwarding } from '../../src/server/forwarding.ts';
 import { keptReply, Request, RequestState } from '../../src/server/request.ts';
 import { Route, type Target } from '../../src/server/route.ts';
+import { sessionId } from '../../src/shard/batch.ts';
 import { Refusal } from '../../src/shard/waiter.ts';
 import { SectionBuffer } from '../../src/transport/section-buffer.ts';
 import { SectionKind, type Parcel, type PeerLink, type SectionWriter } from '../../src/transport/types.ts';
@@ -13,6 +14,7 @@ import { newRig, type Rig } from '../shard/fake-raft.ts';
 const MIB = 1024 * 1024;
 const NODE = 'b'.repeat(40);
 const SHARD = 1;
+const SESSION = sessionId('c'.repeat(40), 1);
 const OK = Buffer.from('+OK\r\n');
 
 interface SentParcel extends Parcel {
@@ -27,6 +29,7 @@ class FakeLink {
   readonly connected = true;
   readonly connection = 1;
   readonly peerStart = 3;
+  readonly queuedBytes = 0;
   readonly parcels: SentParcel[] = [];
   private readonly sections = new Map<SectionKind, SectionBuffer>();
 
@@ -209,6 +212,55 @@ describe('large commands between nodes', () => {
     carryBack(all);
     expect(reads.map(({ replies }) => String(replies[0]))).toEqual(reads.map(() => `:${value.length}\r\n`));
     expect(String(change.replies[0])).toBe(`:${value.length + 1}\r\n`);
+  });
+});
+
+describe('replies on their way to a peer', () => {
+  it('that are long go on while parcels wait: those take turns with them', () => {
+    const all = pair();
+    for (let at = 0; at < 20_000; at += 1000) {
+      const pairs = Array.from({ length: 1000 }, (_, i) => [`f${at + i}`, 'v'.repeat(40)]).flat();
+      all.entry.target(SHARD).send(requestOf(['hset', 'h', ...pairs], true).request, 1);
+    }
+    carry(all);
+    commitAll(all.rig);
+    giveLease(all.rig);
+    const target = all.entry.target(SHARD);
+    const long = requestOf(['hgetall', 'h'], false);
+    target.send(long.request, 1);
+    carry(all);
+    while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
+    // A parcel that the line has not let through yet.
+    all.leaderLink.sendParcel(SectionKind.REPLIES, Buffer.alloc(0), Buffer.alloc(8 * MIB), 0, 8 * MIB);
+    for (let turn = 0; turn < 20; turn++) all.leader.pump();
+    all.leaderLink.parcels.length = 0;
+    carryBack(all);
+    expect(String(long.replies[0])).toBe('*40000\r\n');
+  });
+
+  it('a write whose reply finds no room has run, and its client is told so', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const value = Buffer.alloc(64 * MIB, 'v');
+    target.send(requestOf(['set', 'k', value], true).request, 1);
+    carry(all);
+    commitAll(all.rig);
+    carryBack(all);
+    const changes = Array.from({ length: 10 }, () => requestOf(['set', 'k', 'new', 'get'], true));
+    for (const { request } of changes) {
+      target.send(request, 1);
+      carry(all);
+      commitAll(all.rig);
+      const again = itemOf(['set', 'k', value], ++sequence, 1);
+      const nobody = { reply: () => undefined, replyLong: () => undefined, refuse: () => undefined };
+      all.rig.replica.submitWrite(nobody, SESSION, again.bytes, again.start, again.end, all.rig.now);
+      commitAll(all.rig);
+    }
+    expect(all.leaderLink.parcels.length).toBeLessThanOrEqual(9);
+    carryBack(all);
+    const firsts = changes.map(({ replies }) => replies[0].toString('latin1', 0, 9));
+    expect(firsts.slice(0, 8)).toEqual(firsts.slice(0, 8).map(() => '$67108864'));
+    expect(firsts[9]).toBe('-REPLYLOS');
   });
 });
 
