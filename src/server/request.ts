@@ -68,8 +68,9 @@ export class Request implements Waiter {
   sinceMs = 0;
   /** When a part of its reply, or word that it is being made, came last; 0: none has. */
   heardMs = 0;
-  /** What it takes of its connection's queue. */
+  /** What it takes of its connection's queue, and what its reply does that waits for those before it. */
   queuedBytes = 0;
+  keptBytes = 0;
   /** The command's number in the statistics; -1: counted elsewhere. */
   command = -1;
 
@@ -141,6 +142,7 @@ export class RequestPool {
     request.isLarge = false;
     request.parcel = null;
     request.heardMs = 0;
+    request.keptBytes = 0;
     request.bytes = NO_BYTES;
     request.start = 0;
     request.end = 0;
