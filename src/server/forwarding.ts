@@ -27,6 +27,11 @@ const REPLY_HEADER_BYTES = 12;
 const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
 /** And while so much, one that had waited for the log already is refused, to be asked again. */
 const UNSENT_LIMIT_BYTES = 4 * UNSENT_MAX_BYTES;
+/**
+ * While more waits for the line to a peer, commands for it wait here, and its reads there: heartbeats go behind all that waits. Parcels and
+ * pieces of long replies have limits of their own.
+ */
+const QUEUED_MAX_BYTES = 4 * 1024 * 1024;
 /** Large commands on their way to a leader; what would exceed them is refused. */
 const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
@@ -34,8 +39,8 @@ const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
 /** In the place of a refusal: a piece of a long reply, more follow. One with nothing in it says that the reply is being made. */
 const PIECE = 0xffff_ffff;
-/** For how long the pieces of long replies wait for a peer that has much to take. */
-const PIECES_WAIT_MS = 2;
+/** What waits for the line to a peer looks so often whether it has taken some. */
+const LINE_WAIT_MS = 2;
 
 const NONE = Buffer.alloc(0);
 const NOT_ADMITTED = Buffer.from(
@@ -134,6 +139,10 @@ export class PeerForwarding {
   private readonly targets = new Map<ShardId, Target>();
   private readonly longReplies = new OutgoingReplies();
   private readonly incoming = new IncomingReplies();
+  /** No less than what waits for the line. */
+  private writtenBytes = 0;
+  /** Somebody waits for the line since this turn. */
+  private isAwaited = false;
   private isWaiting = false;
   private readonly delayed = new DelayedRecords();
 
@@ -151,6 +160,7 @@ export class PeerForwarding {
     this.longReplies.clear();
     this.incoming.clear();
     this.delayed.clear();
+    this.writtenBytes = 0;
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -160,7 +170,11 @@ export class PeerForwarding {
     if (target !== undefined) return target;
     // The window of this connection: in a later one the same correlation is another request's.
     const { window } = this;
+    const isFull = (): boolean => this.isFull;
     target = {
+      get isFull() {
+        return isFull();
+      },
       send: (request, stream) => this.forward(window, shard, request, stream),
       abandon: (of) => window.remove(of),
     };
@@ -232,17 +246,27 @@ export class PeerForwarding {
 
   /** Sends what fits of long replies. Called at the end of each turn. */
   pump(): void {
-    if (this.longReplies.isEmpty) return;
-    const isTaken = this.longReplies.pump(this);
-    if (this.longReplies.isEmpty || this.isWaiting) return;
-    if (isTaken) {
-      this.host.wake();
-      return;
-    }
+    const isTaken = this.longReplies.isEmpty || this.longReplies.pump(this);
+    if (isTaken && !this.longReplies.isEmpty) this.host.wake();
+    else if (!isTaken || this.isAwaited) this.wait();
+    this.isAwaited = false;
+  }
+
+  private wait(): void {
+    if (this.isWaiting) return;
     this.isWaiting = true;
-    this.host.after(PIECES_WAIT_MS, () => {
+    this.host.after(LINE_WAIT_MS, () => {
       this.isWaiting = false;
     });
+  }
+
+  /** Whether too much waits for the line; then there will be a turn when it may have taken some. Looks only when it could be. */
+  get isFull(): boolean {
+    if (this.writtenBytes <= QUEUED_MAX_BYTES) return false;
+    this.writtenBytes = this.link.connected ? this.link.queuedBytes : 0;
+    if (this.writtenBytes <= QUEUED_MAX_BYTES) return false;
+    this.isAwaited = true;
+    return true;
   }
 
   /** Part of a large reply has come: it is being answered, however long the rest takes. */
@@ -257,7 +281,7 @@ export class PeerForwarding {
 
   /** Serves what was delayed, as far as the peer has room for replies. */
   serveDelayed(now: Instant): void {
-    while (!this.holdsMoreThan(UNSENT_MAX_BYTES)) {
+    while (!this.isFull && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
       const record = this.delayed.take();
       if (record === null) return;
       this.run(record.bytes, record.at, record.itemAt, record.itemEnd, now);
@@ -303,6 +327,7 @@ export class PeerForwarding {
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
+    this.writtenBytes += REPLY_HEADER_BYTES + end - start;
   }
 
   /** Whether the peer is connected over this connection still. */
@@ -342,6 +367,7 @@ export class PeerForwarding {
     section.u8(kind);
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
+    this.writtenBytes += FORWARD_HEADER_BYTES + request.end - request.start;
   }
 
   private forwardLarge(
@@ -387,7 +413,7 @@ export class PeerForwarding {
   /** Reads while the peer holds too much; and what comes behind one that waits for the same shard, since it must not be overtaken. */
   private mustDelay(shard: ShardId, kind: number): boolean {
     if (!this.delayed.isEmpty && this.delayed.has(shard)) return true;
-    return kind !== Kind.WRITE && this.holdsMoreThan(UNSENT_MAX_BYTES);
+    return kind !== Kind.WRITE && (this.isFull || this.holdsMoreThan(UNSENT_MAX_BYTES));
   }
 
   private run(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): void {

@@ -12,6 +12,7 @@ import { newRig, type Rig } from '../shard/fake-raft.ts';
 import { FakeLink, NODE } from './fake-link.ts';
 
 const SHARD = 1;
+const MIB = 1024 * 1024;
 
 function counters(): ForwardingCounters {
   return { sent: 0, served: 0, malformed: 0 };
@@ -149,6 +150,56 @@ describe('forwarding', () => {
       [],
     ]);
     expect(outcomes[2].replies).toEqual([':1\r\n']);
+  });
+
+  it('the line to a leader is full when more waits for it than a heartbeat may wait behind, until it has taken that', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const value = 'x'.repeat(100_000);
+    const fullAt: number[] = [];
+    for (let i = 0; i < 100; i++) {
+      const write = requestOf(['set', 'k', value], true);
+      all.entryLink.queuedBytes += write.request.end - write.request.start;
+      if (!target.isFull) target.send(write.request, 1);
+      else fullAt.push(i);
+    }
+    expect(fullAt[0]).toBeGreaterThan(39);
+    expect(fullAt).toHaveLength(100 - fullAt[0]);
+    expect(fullAt[0]).toBeLessThan(45);
+    all.entryLink.queuedBytes = 0;
+    expect(target.isFull).toBe(false);
+  });
+
+  it('reads wait while the line back is full; what is sent after them to their shard waits with them', () => {
+    const all = pair();
+    all.rig.raft.leaseUntilMonotonicMs = all.rig.now.monotonicMs + 100;
+    all.rig.raft.leaseRoundTimeMs = 1e9;
+    const target = all.entry.target(SHARD);
+    target.send(requestOf(['set', 'k', 'x'.repeat(100_000)], true).request, 1);
+    carry(all);
+    commitAll(all.rig);
+    const reads = Array.from({ length: 100 }, () => requestOf(['get', 'k'], false));
+    for (const { request } of reads) target.send(request, 1);
+    all.leaderLink.queuedBytes = 5 * MIB;
+    carry(all);
+    const write = requestOf(['set', 'k', 'new'], true);
+    target.send(write.request, 1);
+    carry(all);
+    commitAll(all.rig);
+    expect(all.leader.hasDelayed).toBe(true);
+    carryBack(all);
+    const answered = reads.filter(({ replies }) => replies.length > 0).length;
+    expect(answered * 100_000).toBeLessThan(5 * MIB);
+    expect(write.replies).toEqual([]);
+    all.leaderLink.queuedBytes = 0;
+    // Each time the line has taken all.
+    for (let turn = 0; turn < 3; turn++) {
+      all.leader.serveDelayed(all.rig.now);
+      commitAll(all.rig);
+      carryBack(all);
+    }
+    for (const { replies } of reads) expect(replies[0]).toHaveLength(100_000 + 11);
+    expect(write.replies).toEqual(['+OK\r\n']);
   });
 
   it('what was sent over an older connection takes nothing of a newer one', () => {

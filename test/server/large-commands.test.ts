@@ -272,6 +272,7 @@ class World {
   readonly sent: Request[] = [];
   readonly done: Request[] = [];
   readonly target: Target = {
+    isFull: false,
     send: (request) => void this.sent.push(request),
     abandon: (of) => void this.sent.splice(0, this.sent.length, ...this.sent.filter((one) => !of(one))),
   };
