@@ -84,6 +84,10 @@ class ForwardedCommand implements Waiter {
     return !this.peer.isOver(this.connection);
   }
 
+  isOf(peer: PeerForwarding): boolean {
+    return this.peer === peer;
+  }
+
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
@@ -118,6 +122,8 @@ export interface ForwardingHost {
   wake(): void;
   after(delayMs: number, run: () => void): void;
   replica(shard: ShardId): Replica | undefined;
+  /** None of those whom `of` names waits for an answer any more. */
+  disown(of: (waiter: Waiter) => boolean): void;
 }
 
 export interface ForwardingCounters {
@@ -154,6 +160,8 @@ export class PeerForwarding {
 
   /** A new connection: nothing that was asked over an older one will be answered. */
   connected(): void {
+    // It asks again what it wants: what it asked before is not worth the room.
+    this.host.disown((waiter) => waiter instanceof ForwardedCommand && waiter.isOf(this));
     this.window = new ForwardWindow();
     this.endedStreams.clear();
     this.targets.clear();

@@ -270,7 +270,7 @@ export class Replica {
   disown(of: (waiter: Waiter) => boolean): void {
     this.batch.waiters.disown(of);
     this.machine.longReads.disown(of);
-    this.staging.disown(of, NOBODY);
+    this.staging.disown(of);
     for (const { waiters } of this.inFlight) waiters.disown(of);
     for (const waiting of this.asked.values()) {
       for (const read of waiting) if (of(read.waiter)) read.waiter = NOBODY;

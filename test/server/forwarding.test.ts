@@ -5,7 +5,7 @@ import { Request, RequestState } from '../../src/server/request.ts';
 import type { Route } from '../../src/server/route.ts';
 import { sessionId } from '../../src/shard/batch.ts';
 import { floorsItem } from '../../src/shard/prelude.ts';
-import { Refusal } from '../../src/shard/waiter.ts';
+import { Refusal, type Waiter } from '../../src/shard/waiter.ts';
 import { SectionKind, type PeerLink } from '../../src/transport/types.ts';
 import { itemOf } from '../shard/encode.ts';
 import { newRig, type Rig } from '../shard/fake-raft.ts';
@@ -26,7 +26,7 @@ interface Pair {
   rig: Rig;
 }
 
-const turns = { wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
+const turns = { disown: () => {}, wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
 
 function pair(): Pair {
   const rig = newRig();
@@ -36,7 +36,11 @@ function pair(): Pair {
     { replica: () => undefined, ...turns },
     counters(),
   );
-  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), ...turns };
+  const host = {
+    ...turns,
+    replica: (shard: number) => (shard === SHARD ? rig.replica : undefined),
+    disown: (of: (waiter: Waiter) => boolean) => rig.replica.disown(of),
+  };
   const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
   entry.connected();
   leader.connected();
