@@ -11,7 +11,7 @@ import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, PROGRESS_INTERVAL_MS, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 import { DelayedRecords } from './delayed-records.ts';
@@ -150,6 +150,7 @@ export class PeerForwarding {
   /** Somebody waits for the line since this turn. */
   private isAwaited = false;
   private isWaiting = false;
+  private toldMs = 0;
   private readonly delayed = new DelayedRecords();
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
@@ -253,7 +254,11 @@ export class PeerForwarding {
   }
 
   /** Sends what fits of long replies. Called at the end of each turn. */
-  pump(): void {
+  pump(now: Instant): void {
+    if (!this.longReplies.isEmpty && now.monotonicMs - this.toldMs >= PROGRESS_INTERVAL_MS) {
+      this.toldMs = now.monotonicMs;
+      this.longReplies.tell(this);
+    }
     const isTaken = this.longReplies.isEmpty || this.longReplies.pump(this);
     if (isTaken && !this.longReplies.isEmpty) this.host.wake();
     else if (!isTaken || this.isAwaited) this.wait();

@@ -6,6 +6,8 @@ const PIECE_MAX_BYTES = 128 * 1024;
 const PIECES_PER_TURN_BYTES = 256 * 1024;
 const PIECES_QUEUED_BYTES = 1024 * 1024;
 
+const NOTHING = Buffer.alloc(0);
+
 interface Outgoing {
   connection: number;
   correlation: number;
@@ -47,6 +49,12 @@ export class OutgoingReplies {
       left -= this.sendNext(this.queue[0], sender);
     }
     return true;
+  }
+
+  /** Says to those who wait that their replies are on the way. */
+  tell(sender: PieceSender): void {
+    for (const { connection, correlation } of this.queue)
+      sender.sendPiece(connection, correlation, false, NOTHING);
   }
 
   private sendNext(reply: Outgoing, sender: PieceSender): number {

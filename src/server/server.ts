@@ -288,6 +288,9 @@ export class ClientServer implements WalkHost {
       this.finishPlace(connection, place, first, 0, first.length);
     };
     const waiter: Waiter = {
+      get isGone() {
+        return connection.isGone;
+      },
       reply: (bytes, start, end) => finish([Buffer.from(bytes.subarray(start, end))]),
       replyLong: finish,
       // It was begun with all that it tells (`hasAll`), and goes on wherever leadership is; still nobody may wait for ever.

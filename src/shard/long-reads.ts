@@ -1,14 +1,12 @@
 /** The reads of a replica that take more than a turn: each turn does some steps of them, in rotation. */
 import type { LongRead } from '../commands/long-read.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
-import { NOBODY, Refusal, type Waiter } from './waiter.ts';
+import { NOBODY, PROGRESS_INTERVAL_MS, Refusal, type Waiter } from './waiter.ts';
 
 /** More at a time are done at once: what they keep is memory. */
 const LONG_READS_MOST = 64;
 /** While their replies so far take more than this, the first is brought to its end before the others go on. */
 const REPLIES_MAX_BYTES = 64 * 1024 * 1024;
-/** How often those who wait are told that their reads go on. */
-const PROGRESS_INTERVAL_MS = 500;
 /** For those who are gone: something must be the reply. */
 const NO_ELEMENTS = Buffer.from('*0\r\n');
 

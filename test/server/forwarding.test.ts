@@ -117,8 +117,9 @@ describe('forwarding', () => {
     commitAll(all.rig);
     while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
     let turns = 0;
+    all.rig.now.monotonicMs = 2000;
     for (; long.replies.length === 0 && turns < 20; turns += 1) {
-      all.leader.pump();
+      all.leader.pump(all.rig.now);
       const other = requestOf(['get', 'k'], true);
       target.send(other.request, 1);
       carry(all);
@@ -126,6 +127,7 @@ describe('forwarding', () => {
       expect(carryBack(all)).toBe(true);
     }
     expect(turns).toBeGreaterThan(3);
+    expect(long.request.heardMs).toBe(2000);
     expect(long.replies).toEqual(['*40000\r\n']);
     const tail = Buffer.concat(long.request.tail).toString('latin1');
     expect(tail.match(/\$40\r\n/g)).toHaveLength(20_000);

@@ -254,7 +254,7 @@ describe('replies on their way to a peer', () => {
     while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
     // A parcel that the line has not let through yet.
     all.leaderLink.sendParcel(SectionKind.REPLIES, Buffer.alloc(0), Buffer.alloc(8 * MIB), 0, 8 * MIB);
-    for (let turn = 0; turn < 20; turn++) all.leader.pump();
+    for (let turn = 0; turn < 20; turn++) all.leader.pump(all.rig.now);
     all.leaderLink.parcels.length = 0;
     carryBack(all);
     expect(String(long.replies[0])).toBe('*40000\r\n');
