@@ -8,7 +8,6 @@ import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log } from '../../../src/log.ts';
 import { startNode, type RunningNode } from '../../../src/node.ts';
-import { skipReply } from '../../../src/resp/reply-scan.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import { respOf } from '../../shard/encode.ts';
 
@@ -242,10 +241,17 @@ export class SimClient {
 
 /** Where the first reply ends; -1 while some of it is missing. */
 function wholeReply(input: Buffer): number {
-  try {
-    const end = skipReply(input, 0);
-    return end <= input.length && input[end - 1] === 10 ? end : -1;
-  } catch {
-    return -1;
+  let at = 0;
+  for (let pending = 1; pending > 0; pending--) {
+    const lineEnd = input.indexOf('\n', at) + 1;
+    if (lineEnd === 0) return -1;
+    const type = String.fromCharCode(input[at]);
+    const count = Math.max(-1, Number(input.toString('latin1', at + 1, lineEnd - 2)));
+    at = lineEnd;
+    if ('$=!'.includes(type)) at += count < 0 ? 0 : count + 2;
+    else if ('*~>'.includes(type)) pending += Math.max(count, 0);
+    else if ('%|'.includes(type)) pending += Math.max(count, 0) * 2;
+    if (at > input.length) return -1;
   }
+  return at;
 }
