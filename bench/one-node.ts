@@ -40,7 +40,8 @@ export async function startOneTorc(directory: string, words: readonly string[] =
   const port = await freeBasePort(OFFSETS);
   const program = join(import.meta.dirname, '../dist/src/cli/main.js');
   const data = join(directory, `torc-${port}`);
-  const all = ['start', '--client-port', String(port), '--data', data, '--durability', 'buffered', ...words];
+  const own = ['--durability', 'buffered', '--loop-delay-interval-ms', '1'];
+  const all = ['start', '--client-port', String(port), '--data', data, ...own, ...words];
   const child = startServer(process.execPath, [program, ...all], join(directory, 'torc.log'));
   await waitUntil('Torc answers', START_MS, [child], async () =>
     (await askInline(port, 'SET bench:ready 1')).startsWith('+OK'),

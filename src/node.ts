@@ -288,6 +288,7 @@ class Node implements RunningNode {
       beforeSeal: () => this.beforeSeal(),
       snapshots: (replica, ready) => snapshotter.handle(replica, ready),
       flush: () => this.flush(),
+      flushPeers: () => this.parts?.mesh.flush(),
       maintain: () => this.maintain(),
       fatal: (error) => this.fatal(error),
     });

@@ -14,7 +14,7 @@ async function loadLauncher(): Promise<LaunchNode> {
   paceCollector();
   return (settings, log) =>
     startNode(systemEnv(), settings, log, {
-      loopDelay: measureLoopDelay(),
+      loopDelay: measureLoopDelay(settings.loopDelayIntervalMs),
       nodeVersion: process.versions.node,
       sameSecret,
     });

@@ -14,20 +14,19 @@ export interface LoopDelay {
   stop(): void;
 }
 
-/**
- * The system's timer that samples the loop. What holds the loop between two ticks is seen as late as the next one comes: a hold of H shows as
- * a delay between H less this and H, so a coarse timer would hide most of a hold of its own length.
- */
-const RESOLUTION_MS = 1;
 const NS_PER_MS = 1e6;
 
-export function measureLoopDelay(): LoopDelay {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+/**
+ * By a timer of the system, each `intervalMs`. What holds the loop between two of its ticks is seen as late as the next one comes: a hold of H shows
+ * as a delay between H less the interval and H, so a coarse timer hides most of a hold of its own length.
+ */
+export function measureLoopDelay(intervalMs: number): LoopDelay {
+  const histogram = monitorEventLoopDelay({ resolution: intervalMs });
   histogram.enable();
   return {
     read() {
       // What is sampled is the distance of two ticks of the timer: an undelayed one is the resolution itself.
-      const baselineMs = Math.min(RESOLUTION_MS, histogram.min / NS_PER_MS);
+      const baselineMs = Math.min(intervalMs, histogram.min / NS_PER_MS);
       const delayMs = (ns: number): number => Math.max(0, ns / NS_PER_MS - baselineMs);
       const reading =
         histogram.count === 0

@@ -30,7 +30,11 @@ export interface FrameHead {
 
 /** The frame to one peer that is being gathered in this turn. */
 export class FrameBuilder {
-  private readonly sections = new Map<SectionKind, SectionBuffer>();
+  /** By kind. */
+  private readonly sections: SectionBuffer[] = Array.from(
+    { length: KIND_MAX + 1 },
+    () => new SectionBuffer(),
+  );
   /** In the order in which they were first asked for since the last frame. */
   private readonly used: SectionKind[] = [];
 
@@ -39,18 +43,13 @@ export class FrameBuilder {
   }
 
   section(kind: SectionKind): SectionWriter {
-    let section = this.sections.get(kind);
-    if (section === undefined) {
-      section = new SectionBuffer();
-      this.sections.set(kind, section);
-    }
     if (!this.used.includes(kind)) this.used.push(kind);
-    return section;
+    return this.sections[kind];
   }
 
   get sizeBytes(): number {
     let size = FRAME_HEADER_BYTES;
-    for (const kind of this.used) size += SECTION_HEADER_BYTES + this.buffer(kind).sizeBytes;
+    for (const kind of this.used) size += SECTION_HEADER_BYTES + this.sections[kind].sizeBytes;
     return size;
   }
 
@@ -60,7 +59,7 @@ export class FrameBuilder {
     writeFrameHead(frame, head, this.used.length);
     let at = FRAME_HEADER_BYTES;
     for (const kind of this.used) {
-      const section = this.buffer(kind);
+      const section = this.sections[kind];
       writeSectionHead(frame, at, kind, section.sizeBytes);
       at = section.moveTo(frame, at + SECTION_HEADER_BYTES);
     }
@@ -70,12 +69,8 @@ export class FrameBuilder {
 
   /** Forgets what was gathered: the connection that it was for is gone. */
   clear(): void {
-    for (const kind of this.used) this.buffer(kind).clear();
+    for (const kind of this.used) this.sections[kind].clear();
     this.used.length = 0;
-  }
-
-  private buffer(kind: SectionKind): SectionBuffer {
-    return this.sections.get(kind)!;
   }
 }
 

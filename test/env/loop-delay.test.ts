@@ -8,7 +8,7 @@ function block(durationMs: number): void {
 }
 
 it('sees a blocked loop, once', async () => {
-  const delay = measureLoopDelay();
+  const delay = measureLoopDelay(10);
   await sleep(60);
   block(150);
   await sleep(60);
@@ -22,7 +22,7 @@ it('sees a blocked loop, once', async () => {
 });
 
 it('reads zeros before the first sample', () => {
-  const delay = measureLoopDelay();
+  const delay = measureLoopDelay(10);
   expect(delay.read()).toEqual({ meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 });
   delay.stop();
 });

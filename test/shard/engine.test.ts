@@ -2,13 +2,20 @@ import { describe, expect, it } from 'vitest';
 
 import { SimulatedClock, SimulatedTimers } from '../../src/env/sim/clock.ts';
 import { Scheduler } from '../../src/env/sim/scheduler.ts';
+import {
+  ENTRY_HEADER_BYTES,
+  EntryKind,
+  sealEntry,
+  writeEntryHeader,
+  type Entry,
+} from '../../src/raft/entry.ts';
 import { createRaft } from '../../src/raft/raft.ts';
 import type { Message } from '../../src/raft/types.ts';
 import { Engine } from '../../src/shard/engine.ts';
 import { LogTime } from '../../src/shard/log-time.ts';
 import { Replica } from '../../src/shard/replica.ts';
 import type { Wal } from '../../src/wal/types.ts';
-import { heartbeat, ofKind, voteResponse } from '../raft/messages.ts';
+import { append, heartbeat, ofKind, voteResponse } from '../raft/messages.ts';
 import { lookup, newMachine } from './fake-raft.ts';
 
 const ELECTION_MS = 400;
@@ -18,19 +25,25 @@ const CEILING_MS = 5000;
 function newRig() {
   const scheduler = new Scheduler();
   const sent: Message[] = [];
+  /** What reached the disk and the peers, in order. */
+  const effects: string[] = [];
   const ceilings: { timeMs: number; synced: () => void }[] = [];
   const wal = {
     stageEntries: () => undefined,
     stageHardState: () => undefined,
     stageTimeCeiling: (timeMs: number, synced: () => void) => ceilings.push({ timeMs, synced }),
-    flush: (durable: () => void) => durable(),
+    flush: (durable: () => void) => {
+      effects.push('disk');
+      durable();
+    },
   } as unknown as Wal;
   const clock = new SimulatedClock(scheduler, { rate: 1, wallMs: 0 });
   const engine = new Engine(clock, new SimulatedTimers(scheduler), wal, CEILING_MS, {
     send: (message) => sent.push(message),
     beforeSeal: () => undefined,
+    flushPeers: () => effects.push('peers'),
     snapshots: () => undefined,
-    flush: () => undefined,
+    flush: () => effects.push('end'),
     maintain: () => undefined,
     fatal: (error) => {
       throw error;
@@ -65,7 +78,7 @@ function newRig() {
   engine.add(replica);
   engine.wake();
   const run = (ms: number): void => scheduler.advance(ms);
-  return { engine, raft, replica, time, sent, ceilings, run };
+  return { engine, raft, replica, time, sent, effects, ceilings, run };
 }
 
 describe('a time above the synced ceiling', () => {
@@ -96,5 +109,39 @@ describe('a time above the synced ceiling', () => {
     ceilings[0].synced();
     run(1);
     expect(ofKind(sent, 'append').map(({ to }) => to)).toEqual([2, 3]);
+  });
+});
+
+function noop(): Entry {
+  const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
+  writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: 1, seed: 0, stampMs: 0 });
+  return sealEntry(bytes, 1, 1);
+}
+
+describe('what goes to other nodes', () => {
+  it('does not wait for the disk where it need not: entries of a leader go first', () => {
+    const { engine, raft, replica, effects, run } = newRig();
+    run(ELECTION_MS);
+    engine.readClock();
+    engine.step(replica, voteResponse({ from: 2, term: 1, pre: true }));
+    run(1);
+    effects.length = 0;
+    engine.readClock();
+    engine.step(replica, voteResponse({ from: 2, term: 1 }));
+    run(1);
+    expect(raft.role).toBe('leader');
+    expect(effects.slice(0, 3)).toEqual(['peers', 'disk', 'end']);
+  });
+
+  it('waits for the disk where it tells what is there', () => {
+    const { engine, replica, sent, effects, run } = newRig();
+    run(1);
+    effects.length = 0;
+    engine.readClock();
+    engine.step(replica, append({ from: 2, entries: [noop()] }));
+    run(1);
+    expect(ofKind(sent, 'append-response').length).toBe(1);
+    expect(effects).not.toContain('peers');
+    expect(effects.slice(0, 2)).toEqual(['disk', 'end']);
   });
 });
