@@ -4,6 +4,7 @@
  */
 export const LOG_EVENTS = {
   starting: 'The process has begun: version, processId, data.',
+  'variables-unknown': 'Variables that begin with TORC_ and are no setting, so that they do nothing: names.',
   settings: 'All settings in force, without the secrets (debug).',
   recovered:
     'The log was read: start counts the starts of this data; tornBytes were written and never synced, and are cut.',

@@ -26,6 +26,7 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, runEndOf, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
+import { ownPeerAddress } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
@@ -38,7 +39,7 @@ import type { Waiter } from './shard/waiter.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { ClusterFile } from './topology/cluster-file.ts';
-import { openMembership, type Membership } from './topology/membership.ts';
+import { checkAmongSeeds, openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh } from './transport/types.ts';
 import { VERSION } from './version.ts';
@@ -64,6 +65,8 @@ export interface NodeSurroundings {
   nodeVersion: string;
   /** In constant time. */
   sameSecret(a: string, b: string): boolean;
+  /** Ports and data are this process's alone: the start has begun. */
+  onClaimed?: () => void;
 }
 
 /** Resolves once the node listens, before its cluster is founded. Rejects with StartupErrors for what a person can act on. */
@@ -131,7 +134,6 @@ class Node implements RunningNode {
   async start(): Promise<void> {
     const { env, settings, log } = this;
     const host = settings.bind;
-    fitMaxclients(settings, env.machine.openFilesMost, this.log);
     try {
       // The ports first: one that is taken is told before anything on disk changes.
       await this.ports.listen(env.network, {
@@ -156,12 +158,16 @@ class Node implements RunningNode {
       this.opened = await openWal(env, {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
-        mustExist: await ClusterFile.exists(env.disk, settings.dataDirectory),
+        mustExist: await this.hasBegun(),
         segmentBytes: settings.walSegmentBytes,
         promiseMs: settings.electionTimeoutMs,
         observe: (batchBytes, syncMs) => {
           this.batchSize.record(batchBytes);
           this.syncDuration.record(syncMs);
+        },
+        onLocked: () => {
+          this.surroundings.onClaimed?.();
+          fitMaxclients(settings, env.machine.openFilesMost, log);
         },
         onFailure: (error) => this.fatal(error),
       });
@@ -197,6 +203,14 @@ class Node implements RunningNode {
       await this.letGo();
       throw error;
     }
+  }
+
+  /** Whether a node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
+  private async hasBegun(): Promise<boolean> {
+    const { env, settings } = this;
+    if (await ClusterFile.exists(env.disk, settings.dataDirectory)) return true;
+    checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
+    return false;
   }
 
   private administer(

@@ -301,6 +301,14 @@ export const METRIC_ROWS: readonly MetricRow[] = [
   ...PROCESS,
 ];
 
+/** Its labels do not change while the process runs: the page sets them once. */
+export const BUILD_INFO = {
+  name: 'torc_build_info',
+  type: 'gauge',
+  help: 'Always 1; the labels tell what runs.',
+  labels: ['version', 'node_version'],
+} as const;
+
 function flag(value: boolean): number {
   return value ? 1 : 0;
 }

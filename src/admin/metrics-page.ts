@@ -1,7 +1,7 @@
 /** The text of /metrics. Nothing is counted here: each scrape takes one reading and hands its values to prom-client. */
 import { Counter, Gauge, Histogram as PrometheusHistogram, Registry } from 'prom-client';
 import type { Histogram } from '../metrics/histogram.ts';
-import { METRIC_ROWS, type HistogramRow, type ValueRow } from './metric-rows.ts';
+import { BUILD_INFO, METRIC_ROWS, type HistogramRow, type ValueRow } from './metric-rows.ts';
 import type { MetricsReading, MetricsSource } from './metrics-source.ts';
 import type { BuildInfo } from './status.ts';
 
@@ -54,9 +54,9 @@ export class MetricsPage {
 
   #registerBuild(build: BuildInfo): void {
     const gauge = new Gauge({
-      name: 'torc_build_info',
-      help: 'Always 1; the labels tell what runs.',
-      labelNames: ['version', 'node_version'],
+      name: BUILD_INFO.name,
+      help: BUILD_INFO.help,
+      labelNames: BUILD_INFO.labels,
       registers: [this.#registry],
     });
     gauge.set({ version: build.version, node_version: build.nodeVersion }, 1);

@@ -7,6 +7,8 @@ import { StartupError } from '../errors.ts';
 /** Also the name of a node's lock in its own directory. */
 const LOCK = 'lock';
 const DESCRIPTION = 'dev.json';
+/** In the directory of a node. */
+const NODE_FILE = 'cluster.json';
 const NODE_DIRECTORY = /^node-\d+$/;
 
 const CLUSTER = z.object({ nodes: z.number().int(), port: z.number().int(), host: z.string() });
@@ -51,13 +53,25 @@ async function checkUnused(disk: Disk, directory: string): Promise<void> {
 async function checkCluster(disk: Disk, directory: string, cluster: DevCluster): Promise<void> {
   const path = join(directory, DESCRIPTION);
   const bytes = await disk.readFile(path);
-  if (bytes === null) return disk.replaceFile(path, Buffer.from(`${JSON.stringify(cluster)}\n`));
+  if (bytes === null) {
+    await checkNoNode(disk, directory);
+    return disk.replaceFile(path, Buffer.from(`${JSON.stringify(cluster)}\n`));
+  }
   const kept = parseCluster(Buffer.from(bytes).toString(), path);
   if (kept.nodes === cluster.nodes && kept.port === cluster.port && kept.host === cluster.host) return;
   throw new StartupError(
     'TORC_DATA_OTHER_CLUSTER',
     `${directory} holds a cluster of ${kept.nodes} nodes at ${kept.host}:${kept.port}, not of ${cluster.nodes} at ` +
       `${cluster.host}:${cluster.port}: start it as it was, give another --data, or --fresh to begin anew.`,
+  );
+}
+
+/** A directory given by mistake: what lies there is the data of one node. */
+async function checkNoNode(disk: Disk, directory: string): Promise<void> {
+  if ((await disk.readFile(join(directory, NODE_FILE))) === null) return;
+  throw new StartupError(
+    'TORC_DATA_OTHER_CLUSTER',
+    `${directory} holds the data of a single node: give another --data.`,
   );
 }
 

@@ -2,6 +2,7 @@
 import { SystemDisk } from '../env/disk.ts';
 import type { DiskLock } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
+import { unknownVariables } from '../settings/unknown-variables.ts';
 import { colourful, paint } from './colour.ts';
 import { devBanner } from './dev-banner.ts';
 import { claimDirectory } from './dev-directory.ts';
@@ -27,6 +28,7 @@ const PREFIX_COLOURS = ['cyan', 'magenta', 'blue', 'green', 'yellow'] as const;
 /** Resolves with the exit code. Throws StartupError, with nothing left running. */
 export async function runDev(options: DevOptions): Promise<number> {
   const nodes = planNodes(options);
+  warnOfUnknown(unknownVariables(options.environment));
   await checkPortsFree(nodes);
   const [first] = nodes;
   const cluster = { nodes: nodes.length, port: first.clientPort, host: first.announceHost };
@@ -54,6 +56,12 @@ export async function runDev(options: DevOptions): Promise<number> {
   return stopped;
 }
 
+/** Here, once, and not by each node. */
+function warnOfUnknown(names: readonly string[]): void {
+  if (names.length === 0) return;
+  process.stderr.write(`torc: no setting has the variable ${names.join(', ')}: it does nothing.\n`);
+}
+
 /** The first signal stops the nodes in order, a second one ends all at once. */
 function stopOnSignal(supervisor: Supervisor, lock: DiskLock): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -70,7 +78,10 @@ function stopOnSignal(supervisor: Supervisor, lock: DiskLock): Promise<number> {
       supervisor
         .stop()
         .then(() => lock.release())
-        .then(() => resolve(ExitCode.OK), reject);
+        .then(() => {
+          process.stdout.write('All nodes have stopped. Their data is kept.\n');
+          resolve(ExitCode.OK);
+        }, reject);
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
     // Nobody reads any more, as after `torc dev | head`.
@@ -81,7 +92,10 @@ function stopOnSignal(supervisor: Supervisor, lock: DiskLock): Promise<number> {
 }
 
 function childPlan(settings: Settings, options: DevOptions, coloured: boolean): ChildPlan {
-  const { TORC_CONFIG: _, ...environment } = options.environment;
+  const dropped = new Set(['TORC_CONFIG', ...unknownVariables(options.environment)]);
+  const environment = Object.fromEntries(
+    Object.entries(options.environment).filter(([name]) => !dropped.has(name)),
+  );
   return {
     name: settings.id,
     command: [...options.self, 'start', '--id', settings.id],

@@ -12,11 +12,12 @@ async function loadLauncher(): Promise<LaunchNode> {
   const { measureLoopDelay } = await import('../env/loop-delay.ts');
   const { paceCollector } = await import('../env/collector.ts');
   paceCollector();
-  return (settings, log) =>
+  return (settings, log, onClaimed) =>
     startNode(systemEnv(), settings, log, {
       loopDelay: measureLoopDelay(settings.loopDelayIntervalMs),
       nodeVersion: process.versions.node,
       sameSecret,
+      onClaimed,
     });
 }
 

@@ -14,12 +14,15 @@ const STOP_GRACE_MS = 2000;
 
 export class NodeProcess {
   readonly #settings: Settings;
+  readonly #unknownVariables: readonly string[];
   readonly #log: ProcessLog;
   #node: RunningNode | null = null;
   #stopping = false;
 
-  constructor(settings: Settings) {
+  /** `unknownVariables`: names of variables that were meant for Torc, it seems, and are none of its. */
+  constructor(settings: Settings, unknownVariables: readonly string[]) {
     this.#settings = settings;
+    this.#unknownVariables = unknownVariables;
     this.#log = createProcessLog(settings);
   }
 
@@ -30,20 +33,25 @@ export class NodeProcess {
     // What nobody caught is a bug: the node must not serve on with a broken state.
     process.on('uncaughtException', (error) => this.#fail(error));
 
-    this.#log.info('starting', {
-      version: VERSION,
-      processId: process.pid,
-      data: this.#settings.dataDirectory,
-    });
-    this.#log.debug('settings', redacted(this.#settings));
     try {
-      const node = await launch(this.#settings, this.#log);
+      const node = await launch(this.#settings, this.#log, () => this.#onClaimed());
       node.onFatal((error) => this.#giveUp(error));
       this.#node = node;
       if (process.send !== undefined) this.#announceWhenReady(node);
     } catch (error) {
       this.#giveUp(error);
     }
+  }
+
+  #onClaimed(): void {
+    this.#log.info('starting', {
+      version: VERSION,
+      processId: process.pid,
+      data: this.#settings.dataDirectory,
+    });
+    this.#log.debug('settings', redacted(this.#settings));
+    if (this.#unknownVariables.length > 0)
+      this.#log.warn('variables-unknown', { names: this.#unknownVariables });
   }
 
   /** Some refusals come late: only the others of the cluster know that this node has no place there. */
@@ -63,7 +71,7 @@ export class NodeProcess {
     node.stop().then(
       () => {
         this.#log.info('stopped');
-        this.#exit(ExitCode.OK);
+        this.#log.settle(() => this.#exit(ExitCode.OK));
       },
       (error: unknown) => this.#fail(error),
     );

@@ -13,13 +13,16 @@ import { colourful } from './colour.ts';
 import { prettyLine } from './log-line.ts';
 
 export interface ProcessLog extends Log {
-  /** Writes out what is still held: to be called before the process ends. */
+  /** Calls back once all lines are written, in their order; after two seconds though some are not. */
+  settle(done: () => void): void;
+  /** Writes out at once what is still held, before a line that is being written just now: for a process that must end. */
   flush(): void;
 }
 
 type Level = Settings['logLevel'];
 
 const STANDARD_OUTPUT = 1;
+const SETTLE_LIMIT_MS = 2000;
 const MASK = '(secret)';
 const SEVERITY: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
@@ -30,12 +33,31 @@ const SECRET_PATHS = SETTING_KEYS.filter((key) => rowOf(key).secret === true).fl
 
 export function createProcessLog(settings: Settings): ProcessLog {
   const output = destination({ dest: STANDARD_OUTPUT, sync: false });
+  let writing = false;
   output.on('error', (error: NodeJS.ErrnoException) => {
+    writing = false;
     // Whoever read the log has gone; there is nobody left to tell, and the node serves on.
     if (error.code !== 'EPIPE') throw error;
   });
-  const log = createLog(settings, settings.logFormat === 'pretty' ? pretty(output) : output);
-  return { ...log, flush: () => output.flushSync() };
+  output.on('drain', () => {
+    writing = false;
+  });
+  const lines = {
+    write: (line: string): void => {
+      writing = true;
+      output.write(line);
+    },
+  };
+  const log = createLog(settings, settings.logFormat === 'pretty' ? pretty(lines) : lines);
+  const settle = (done: () => void): void => {
+    if (!writing) return done();
+    const limit = setTimeout(done, SETTLE_LIMIT_MS);
+    output.once('drain', () => {
+      clearTimeout(limit);
+      done();
+    });
+  };
+  return { ...log, settle, flush: () => output.flushSync() };
 }
 
 /** `log-level` changes live: it is looked up at each event. */

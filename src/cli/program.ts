@@ -6,6 +6,7 @@ import { StartupError } from '../errors.ts';
 import { isWildcard } from '../settings/derived.ts';
 import { parseAddress } from '../settings/kinds.ts';
 import { loadSettings } from '../settings/load.ts';
+import { unknownVariables } from '../settings/unknown-variables.ts';
 import { VERSION } from '../version.ts';
 import { runDev } from './dev.ts';
 import { ExitCode } from './exit-code.ts';
@@ -23,17 +24,38 @@ export interface ProgramParts {
 
 const MAX_DEV_NODES = 99;
 
+const EXAMPLES = `
+Examples:
+  torc dev                                  three nodes on this machine, from port 6379 on
+  torc dev --nodes 1 --port 7000 --fresh    one node, empty
+  torc status --address 127.0.0.1:8379      how they are
+
+Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
+
+/** A mistake on the command line is told like any other refusal. */
+const ONE_LINE = {
+  outputError: (text: string, write: (text: string) => void): void => {
+    const sentence = text
+      .trim()
+      .replace(/^error: /, '')
+      .replaceAll(/\s*\n\s*/g, ' ');
+    write(`torc: ${sentence}${/[.)?]$/.test(sentence) ? '' : '.'} torc help shows what there is.\n`);
+  },
+};
+
 export function createProgram(parts: ProgramParts): Command {
   const program = new Command('torc')
     .description(
       'A Redis-compatible cache cluster that is linearizable by default and loses no acknowledged write.',
     )
-    .version(VERSION)
+    .version(VERSION, '-V, --version', 'Shows the version.')
     .configureHelp({ showGlobalOptions: false })
-    .showHelpAfterError('(torc help shows what there is)');
-  program.addCommand(devCommand(parts));
-  program.addCommand(startCommand(parts));
-  program.addCommand(statusCommand());
+    .helpOption('-h, --help', 'Shows this.')
+    .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
+    .addHelpText('after', EXAMPLES)
+    .configureOutput(ONE_LINE);
+  for (const command of [devCommand(parts), startCommand(parts), statusCommand()])
+    program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
 
@@ -96,7 +118,7 @@ not go on; 128 and the signal's number after a second signal.`,
         file: readConfigFile(command, process.env),
         machine: new SystemMachine(),
       });
-      await new NodeProcess(settings).run(await parts.loadLauncher());
+      await new NodeProcess(settings, unknownVariables(process.env)).run(await parts.loadLauncher());
       return null;
     }),
   );

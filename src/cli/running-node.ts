@@ -11,5 +11,8 @@ export interface RunningNode {
   onFatal(run: (error: Error) => void): void;
 }
 
-/** Resolves once the node listens, before it is ready. Rejects with StartupError for what a person can act on. */
-export type LaunchNode = (settings: Settings, log: Log) => Promise<RunningNode>;
+/**
+ * Resolves once the node listens, before it is ready. Rejects with StartupError for what a person can act on. `onClaimed` is called once ports
+ * and data are this process's alone: what is refused before is told by that refusal, and by no line of the log.
+ */
+export type LaunchNode = (settings: Settings, log: Log, onClaimed: () => void) => Promise<RunningNode>;

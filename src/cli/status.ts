@@ -21,7 +21,10 @@ const HTTP_OK = 200;
 export async function runStatus(options: StatusOptions): Promise<number> {
   const asked = await ask(options.address, options.timeoutMs);
   if (asked.report === null)
-    throw new StartupError('TORC_NO_ANSWER', `no node answers at ${asked.address}: ${asked.reason}.`);
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `no node answers at ${asked.address}: ${asked.reason}. --address takes the admin port of any node, its client port + 2000 by default.`,
+    );
   const others = asked.report.peers.map((peer) => ({ host: peer.host, port: peer.adminPort }));
   const answers = [asked, ...(await Promise.all(others.map((other) => ask(other, options.timeoutMs))))];
   answers.sort((a, b) => nameOf(a).localeCompare(nameOf(b), 'en', { numeric: true }));
@@ -33,7 +36,8 @@ async function ask(node: Address, timeoutMs: number): Promise<Answer> {
   const address = formatAddress(node);
   try {
     const { status, body } = await httpGet(node, '/api/status', timeoutMs);
-    if (status !== HTTP_OK) return unanswered(address, `it answers with status ${status}`);
+    if (status !== HTTP_OK)
+      return unanswered(address, `that is no admin port: it answers with status ${status}`);
     const report = JSON.parse(body) as { schema?: unknown };
     if (report.schema !== STATUS_SCHEMA)
       return unanswered(address, `its status has schema ${String(report.schema)}, not ${STATUS_SCHEMA}`);
@@ -50,6 +54,9 @@ function unanswered(address: string, reason: string): Answer {
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'no answer in time';
   if (error instanceof SyntaxError) return 'what answers is no node of Torc';
+  if (error.code === 'ENOTFOUND') return 'there is no such host';
+  // A client port cuts who speaks HTTP.
+  if (error.code === 'ECONNRESET' || error.code?.startsWith('HPE_') === true) return 'that is no admin port';
   if (error.code === 'ECONNREFUSED') return 'nothing listens there';
   return error.message;
 }

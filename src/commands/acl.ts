@@ -105,13 +105,13 @@ const HELP = [
 
 const DOCS = {
   server: `
-acl 6.0.0 Looks at users and categories.
-acl|cat 6.0.0 Returns the categories of commands, or the commands of one.
-acl|getuser 6.0.0 Returns what a user may do.
-acl|help 6.0.0 Lists the subcommands.
-acl|list 6.0.0 Returns the users as lines of a configuration.
-acl|users 6.0.0 Returns the names of the users.
-acl|whoami 6.0.0 Returns the user of the connection.`,
+acl 6.0.0 - Looks at users and categories.
+acl|cat 6.0.0 O(1) Returns the categories of commands, or the commands of one.
+acl|getuser 6.0.0 O(N) Returns what a user may do.
+acl|help 6.0.0 O(1) Lists the subcommands.
+acl|list 6.0.0 O(N) Returns the users as lines of a configuration.
+acl|users 6.0.0 O(N) Returns the names of the users.
+acl|whoami 6.0.0 O(1) Returns the user of the connection.`,
 };
 
 export const aclCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -158,25 +158,25 @@ const ADMIN = ['admin', 'slow', 'dangerous', 'connection'];
 
 const DOCS = {
   connection: `
-client 2.4.0 Looks at connections and changes them.
-client|caching 6.0.0 Tells which keys of the next command to track; tracking is not offered yet.
-client|getname 2.6.9 Returns the name of the connection.
-client|getredir 6.0.0 Returns which connection gets the invalidations.
-client|help 5.0.0 Lists the subcommands.
-client|id 5.0.0 Returns the number of the connection.
-client|info 6.2.0 Returns what is known of the connection.
-client|kill 2.4.0 Closes connections.
-client|list 2.4.0 Returns what is known of all connections of the node.
-client|no-evict 7.0.0 Keeps the connection when memory for clients runs out.
-client|no-touch 7.2.0 Leaves the access times of keys alone.
-client|pause 2.9.50 Holds the commands of all clients; not offered.
-client|reply 3.2.0 Switches replies on or off.
-client|setinfo 7.2.0 Tells the client library and its version.
-client|setname 2.6.9 Names the connection.
-client|tracking 6.0.0 Switches client-side caching; not offered yet.
-client|trackinginfo 6.2.0 Returns how the connection tracks keys.
-client|unblock 5.0.0 Ends the WAIT of another connection.
-client|unpause 6.2.0 Lets held commands go on.`,
+client 2.4.0 - Looks at connections and changes them.
+client|caching 6.0.0 O(1) Tells which keys of the next command to track; tracking is not offered yet.
+client|getname 2.6.9 O(1) Returns the name of the connection.
+client|getredir 6.0.0 O(1) Returns which connection gets the invalidations.
+client|help 5.0.0 O(1) Lists the subcommands.
+client|id 5.0.0 O(1) Returns the number of the connection.
+client|info 6.2.0 O(1) Returns what is known of the connection.
+client|kill 2.4.0 O(N) Closes connections.
+client|list 2.4.0 O(N) Returns what is known of all connections of the node.
+client|no-evict 7.0.0 O(1) Keeps the connection when memory for clients runs out.
+client|no-touch 7.2.0 O(1) Leaves the access times of keys alone.
+client|pause 2.9.50 O(1) Holds the commands of all clients; not offered.
+client|reply 3.2.0 O(1) Switches replies on or off.
+client|setinfo 7.2.0 O(1) Tells the client library and its version.
+client|setname 2.6.9 O(1) Names the connection.
+client|tracking 6.0.0 O(1) Switches client-side caching; not offered yet.
+client|trackinginfo 6.2.0 O(1) Returns how the connection tracks keys.
+client|unblock 5.0.0 O(1) Ends the WAIT of another connection.
+client|unpause 6.2.0 O(N) Lets held commands go on.`,
 };
 
 export const clientCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -197,24 +197,24 @@ const help = helpCommand('cluster', HELP);
 
 const DOCS = {
   cluster: `
-asking 3.0.0 Lets the next command in while its slot moves here.
-cluster 3.0.0 Tells which node leads which slots.
-cluster|count-failure-reports 3.0.0 Returns 0: nodes do not report each other.
-cluster|countkeysinslot 3.0.0 Counts the keys of a slot that the node leads.
-cluster|getkeysinslot 3.0.0 Returns keys of a slot that the node leads.
-cluster|help 5.0.0 Lists the subcommands.
-cluster|info 3.0.0 Returns the state of the cluster.
-cluster|keyslot 3.0.0 Returns the slot of a key.
-cluster|links 7.0.0 Returns the links to the other nodes.
-cluster|myid 3.0.0 Returns the id of the node.
-cluster|myshardid 7.2.0 Returns the id that groups a node with its replicas: its own.
-cluster|nodes 3.0.0 Returns the nodes with their slots, a line each.
-cluster|replicas 5.0.0 Returns no replicas: leaders alone serve.
-cluster|shards 7.0.0 Returns the nodes with their slots.
-cluster|slaves 3.0.0 Returns no replicas; REPLICAS by its old name.
-cluster|slots 3.0.0 Returns which node leads which slots.
-readonly 3.0.0 Allows reads from replicas; leaders alone serve.
-readwrite 3.0.0 Takes READONLY back.`,
+asking 3.0.0 O(1) Lets the next command in while its slot moves here.
+cluster 3.0.0 - Tells which node leads which slots.
+cluster|count-failure-reports 3.0.0 O(N) Returns 0: nodes do not report each other.
+cluster|countkeysinslot 3.0.0 O(1) Counts the keys of a slot that the node leads.
+cluster|getkeysinslot 3.0.0 O(N) Returns keys of a slot that the node leads.
+cluster|help 5.0.0 O(1) Lists the subcommands.
+cluster|info 3.0.0 O(1) Returns the state of the cluster.
+cluster|keyslot 3.0.0 O(N) Returns the slot of a key.
+cluster|links 7.0.0 O(N) Returns the links to the other nodes.
+cluster|myid 3.0.0 O(1) Returns the id of the node.
+cluster|myshardid 7.2.0 O(1) Returns the id that groups a node with its replicas: its own.
+cluster|nodes 3.0.0 O(N) Returns the nodes with their slots, a line each.
+cluster|replicas 5.0.0 O(1) Returns no replicas: leaders alone serve.
+cluster|shards 7.0.0 O(N) Returns the nodes with their slots.
+cluster|slaves 3.0.0 O(1) Returns no replicas; REPLICAS by its old name.
+cluster|slots 3.0.0 O(N) Returns which node leads which slots.
+readonly 3.0.0 O(1) Allows reads from replicas; leaders alone serve.
+readwrite 3.0.0 O(1) Takes READONLY back.`,
 };
 
 export const clusterCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -100,11 +100,13 @@ function docs({ args, reply, node }: LocalContext): void {
 function writeDocs(reply: Reply, index: CommandIndex, rows: readonly CommandRow[]): void {
   reply.mapHeader(rows.length);
   for (const row of rows) {
-    const { summary, since, group } = docOf(row);
+    const { summary, since, group, complexity } = docOf(row);
+    const fields = ['summary', summary, 'since', since, 'group', group];
+    if (complexity !== '') fields.push('complexity', complexity);
     const subcommands = index.subcommandsOf(row);
     reply.bulkText(row.name);
-    reply.mapHeader(subcommands.length === 0 ? 3 : 4);
-    for (const text of ['summary', summary, 'since', since, 'group', group]) reply.bulkText(text);
+    reply.mapHeader(fields.length / 2 + (subcommands.length === 0 ? 0 : 1));
+    for (const text of fields) reply.bulkText(text);
     if (subcommands.length === 0) continue;
     reply.bulkText('subcommands');
     writeDocs(reply, index, subcommands);
@@ -211,14 +213,14 @@ const CATEGORIES = ['slow', 'connection'];
 
 const DOCS = {
   server: `
-command 2.8.13 Returns arity, flags and keys of all commands.
-command|count 2.8.13 Returns how many commands there are.
-command|docs 7.0.0 Returns a sentence about each command.
-command|getkeys 2.8.13 Returns the keys of a whole command.
-command|getkeysandflags 7.0.0 Returns the keys of a whole command and what is done with them.
-command|help 5.0.0 Lists the subcommands.
-command|info 2.8.13 Returns arity, flags and keys of commands.
-command|list 7.0.0 Returns the names of commands.`,
+command 2.8.13 O(N) Returns arity, flags and keys of all commands.
+command|count 2.8.13 O(1) Returns how many commands there are.
+command|docs 7.0.0 O(N) Returns a sentence about each command.
+command|getkeys 2.8.13 O(N) Returns the keys of a whole command.
+command|getkeysandflags 7.0.0 O(N) Returns the keys of a whole command and what is done with them.
+command|help 5.0.0 O(1) Lists the subcommands.
+command|info 2.8.13 O(N) Returns arity, flags and keys of commands.
+command|list 7.0.0 O(N) Returns the names of commands.`,
 };
 
 export const commandCommands: readonly LocalCommand[] = documented(DOCS, [

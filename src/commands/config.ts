@@ -90,12 +90,12 @@ const HELP = [
 
 const DOCS = {
   server: `
-config 2.0.0 Looks at settings and changes them.
-config|get 2.0.0 Returns settings by patterns.
-config|help 5.0.0 Lists the subcommands.
-config|resetstat 2.0.0 Starts the counters of INFO anew.
-config|rewrite 2.8.0 Writes the settings to a file; not offered.
-config|set 2.0.0 Changes settings of the node.`,
+config 2.0.0 - Looks at settings and changes them.
+config|get 2.0.0 O(N) Returns settings by patterns.
+config|help 5.0.0 O(1) Lists the subcommands.
+config|resetstat 2.0.0 O(1) Starts the counters of INFO anew.
+config|rewrite 2.8.0 O(1) Writes the settings to a file; not offered.
+config|set 2.0.0 O(N) Changes settings of the node.`,
 };
 
 export const configCommands: readonly LocalCommand[] = documented(DOCS, [

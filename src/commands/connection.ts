@@ -169,13 +169,13 @@ const CONNECTION = ['fast', 'connection'];
 
 const DOCS = {
   connection: `
-auth 1.0.0 Authenticates the connection.
-echo 1.0.0 Returns its argument.
-hello 6.0.0 Chooses the protocol, authenticates and names the connection in one.
-ping 1.0.0 Answers.
-quit 1.0.0 Closes the connection.
-reset 6.2.0 Makes the connection as new.
-select 1.0.0 Chooses the database.`,
+auth 1.0.0 O(N) Authenticates the connection.
+echo 1.0.0 O(1) Returns its argument.
+hello 6.0.0 O(1) Chooses the protocol, authenticates and names the connection in one.
+ping 1.0.0 O(1) Answers.
+quit 1.0.0 O(1) Closes the connection.
+reset 6.2.0 O(1) Makes the connection as new.
+select 1.0.0 O(1) Chooses the database.`,
 };
 
 export const connectionCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -20,22 +20,22 @@ const HASH = ['hash'] as const;
 
 const DOCS = {
   hash: `
-hdel 2.0.0 Deletes fields of a hash.
-hexists 2.0.0 Tells whether a hash has a field.
-hget 2.0.0 Returns a field of a hash.
-hgetall 2.0.0 Returns all fields of a hash with their values.
-hincrby 2.0.0 Adds an amount to a field of a hash.
-hincrbyfloat 2.6.0 Adds a fraction to a field of a hash.
-hkeys 2.0.0 Returns the names of the fields of a hash.
-hlen 2.0.0 Returns how many fields a hash has.
-hmget 2.0.0 Returns several fields of a hash.
-hmset 2.0.0 Sets several fields of a hash; HSET by its old name.
-hrandfield 6.2.0 Returns fields of a hash picked at random.
-hscan 2.8.0 Goes through the fields of a hash bit by bit.
-hset 2.0.0 Sets fields of a hash.
-hsetnx 2.0.0 Sets a field of a hash when it is absent.
-hstrlen 3.2.0 Returns the length of a field of a hash.
-hvals 2.0.0 Returns the values of the fields of a hash.`,
+hdel 2.0.0 O(N) Deletes fields of a hash.
+hexists 2.0.0 O(1) Tells whether a hash has a field.
+hget 2.0.0 O(1) Returns a field of a hash.
+hgetall 2.0.0 O(N) Returns all fields of a hash with their values.
+hincrby 2.0.0 O(1) Adds an amount to a field of a hash.
+hincrbyfloat 2.6.0 O(1) Adds a fraction to a field of a hash.
+hkeys 2.0.0 O(N) Returns the names of the fields of a hash.
+hlen 2.0.0 O(1) Returns how many fields a hash has.
+hmget 2.0.0 O(N) Returns several fields of a hash.
+hmset 2.0.0 O(N) Sets several fields of a hash; HSET by its old name.
+hrandfield 6.2.0 O(N) Returns fields of a hash picked at random.
+hscan 2.8.0 O(1) Goes through the fields of a hash bit by bit.
+hset 2.0.0 O(N) Sets fields of a hash.
+hsetnx 2.0.0 O(1) Sets a field of a hash when it is absent.
+hstrlen 3.2.0 O(1) Returns the length of a field of a hash.
+hvals 2.0.0 O(N) Returns the values of the fields of a hash.`,
 };
 
 export const HASHES: readonly KeyCommand[] = documented(DOCS, [

@@ -27,7 +27,7 @@ function wantedSections(names: readonly string[]): InfoSection[] {
 
 const DOCS = {
   server: `
-info 1.0.0 Returns what the node counts and measures.`,
+info 1.0.0 O(1) Returns what the node counts and measures.`,
 };
 
 export const infoCommands: readonly LocalCommand[] = documented(DOCS, [

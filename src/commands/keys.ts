@@ -44,37 +44,37 @@ const FLUSHED: Spread = { by: 'shards', merge: 'ok' };
 
 const DOCS = {
   generic: `
-copy 6.2.0 Copies a value to another key.
-del 1.0.0 Deletes keys.
-exists 1.0.0 Counts those of the keys that are there.
-expire 1.0.0 Sets when a key expires, in seconds from now.
-expireat 1.2.0 Sets when a key expires, as a Unix time in seconds.
-expiretime 7.0.0 Returns when a key expires, as a Unix time in seconds.
-keys 1.0.0 Returns the keys that match a pattern.
-object 2.2.3 Looks into how a value is kept.
-object|encoding 2.2.3 Returns how a value is encoded.
-object|freq 4.0.0 Returns how often a key was accessed, on a logarithmic scale.
-object|help 6.2.0 Lists the subcommands.
-object|idletime 2.2.3 Returns the seconds since a key was last accessed.
-object|refcount 2.2.3 Returns how many references there are to a value.
-persist 2.2.0 Lets a key expire no more.
-pexpire 2.6.0 Sets when a key expires, in milliseconds from now.
-pexpireat 2.6.0 Sets when a key expires, as a Unix time in milliseconds.
-pexpiretime 7.0.0 Returns when a key expires, as a Unix time in milliseconds.
-pttl 2.6.0 Returns the milliseconds that a key still has.
-randomkey 1.0.0 Returns a key picked at random.
-rename 1.0.0 Renames a key, replacing what has the new name.
-renamenx 1.0.0 Renames a key when the new name is free.
-scan 2.8.0 Goes through the keys bit by bit.
-touch 3.2.1 Counts those of the keys that are there, and marks them as accessed.
-ttl 1.0.0 Returns the seconds that a key still has.
-type 1.0.0 Returns the type of a value.
-unlink 4.0.0 Deletes keys, and frees their memory later.`,
+copy 6.2.0 O(N) Copies a value to another key.
+del 1.0.0 O(N) Deletes keys.
+exists 1.0.0 O(N) Counts those of the keys that are there.
+expire 1.0.0 O(1) Sets when a key expires, in seconds from now.
+expireat 1.2.0 O(1) Sets when a key expires, as a Unix time in seconds.
+expiretime 7.0.0 O(1) Returns when a key expires, as a Unix time in seconds.
+keys 1.0.0 O(N) Returns the keys that match a pattern.
+object 2.2.3 - Looks into how a value is kept.
+object|encoding 2.2.3 O(1) Returns how a value is encoded.
+object|freq 4.0.0 O(1) Returns how often a key was accessed, on a logarithmic scale.
+object|help 6.2.0 O(1) Lists the subcommands.
+object|idletime 2.2.3 O(1) Returns the seconds since a key was last accessed.
+object|refcount 2.2.3 O(1) Returns how many references there are to a value.
+persist 2.2.0 O(1) Lets a key expire no more.
+pexpire 2.6.0 O(1) Sets when a key expires, in milliseconds from now.
+pexpireat 2.6.0 O(1) Sets when a key expires, as a Unix time in milliseconds.
+pexpiretime 7.0.0 O(1) Returns when a key expires, as a Unix time in milliseconds.
+pttl 2.6.0 O(1) Returns the milliseconds that a key still has.
+randomkey 1.0.0 O(1) Returns a key picked at random.
+rename 1.0.0 O(1) Renames a key, replacing what has the new name.
+renamenx 1.0.0 O(1) Renames a key when the new name is free.
+scan 2.8.0 O(1) Goes through the keys bit by bit.
+touch 3.2.1 O(N) Counts those of the keys that are there, and marks them as accessed.
+ttl 1.0.0 O(1) Returns the seconds that a key still has.
+type 1.0.0 O(1) Returns the type of a value.
+unlink 4.0.0 O(N) Deletes keys, and frees their memory later.`,
   server: `
-dbsize 1.0.0 Returns how many keys the database has.
-flushall 1.0.0 Deletes all keys of all databases.
-flushdb 1.0.0 Deletes all keys of the database.
-memory|usage 4.0.0 Returns the bytes that a key accounts for.`,
+dbsize 1.0.0 O(N) Returns how many keys the database has.
+flushall 1.0.0 O(N) Deletes all keys of all databases.
+flushdb 1.0.0 O(N) Deletes all keys of the database.
+memory|usage 4.0.0 O(N) Returns the bytes that a key accounts for.`,
 };
 
 export const KEYS: readonly CommandRow[] = documented<CommandRow>(DOCS, [

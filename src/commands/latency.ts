@@ -37,13 +37,13 @@ const HELP = [
 
 const DOCS = {
   server: `
-latency 2.8.13 Looks at what makes commands slow.
-latency|doctor 2.8.13 Returns where to look for what makes commands slow.
-latency|graph 2.8.13 Draws the samples of an event; there are none.
-latency|help 2.8.13 Lists the subcommands.
-latency|history 2.8.13 Returns the samples of an event; there are none.
-latency|latest 2.8.13 Returns the newest samples; there are none.
-latency|reset 2.8.13 Forgets the samples of events.`,
+latency 2.8.13 - Looks at what makes commands slow.
+latency|doctor 2.8.13 O(1) Returns where to look for what makes commands slow.
+latency|graph 2.8.13 O(1) Draws the samples of an event; there are none.
+latency|help 2.8.13 O(1) Lists the subcommands.
+latency|history 2.8.13 O(1) Returns the samples of an event; there are none.
+latency|latest 2.8.13 O(1) Returns the newest samples; there are none.
+latency|reset 2.8.13 O(1) Forgets the samples of events.`,
 };
 
 export const latencyCommands: readonly LocalCommand[] = documented(DOCS, [

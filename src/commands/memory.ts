@@ -77,12 +77,12 @@ const HELP = [
 
 const DOCS = {
   server: `
-memory 4.0.0 Looks at memory.
-memory|doctor 4.0.0 Returns what may be wrong with memory.
-memory|help 4.0.0 Lists the subcommands.
-memory|malloc-stats 4.0.0 Returns what is known of the slabs.
-memory|purge 4.0.0 Gives memory back; free slabs are used again.
-memory|stats 4.0.0 Returns where memory goes.`,
+memory 4.0.0 - Looks at memory.
+memory|doctor 4.0.0 O(1) Returns what may be wrong with memory.
+memory|help 4.0.0 O(1) Lists the subcommands.
+memory|malloc-stats 4.0.0 O(1) Returns what is known of the slabs.
+memory|purge 4.0.0 O(1) Gives memory back; free slabs are used again.
+memory|stats 4.0.0 O(1) Returns where memory goes.`,
 };
 
 export const memoryCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -91,15 +91,15 @@ const CATEGORIES = ['pubsub', 'slow'];
 
 const DOCS = {
   pubsub: `
-psubscribe 2.0.0 Listens to the channels that match patterns.
-pubsub 2.8.0 Looks at channels and their subscribers.
-pubsub|channels 2.8.0 Returns the channels with subscribers.
-pubsub|help 6.2.0 Lists the subcommands.
-pubsub|numpat 2.8.0 Returns how many patterns are subscribed to.
-pubsub|numsub 2.8.0 Returns how many subscribers channels have.
-punsubscribe 2.0.0 Stops listening to patterns.
-subscribe 2.0.0 Listens to channels.
-unsubscribe 2.0.0 Stops listening to channels.`,
+psubscribe 2.0.0 O(N) Listens to the channels that match patterns.
+pubsub 2.8.0 - Looks at channels and their subscribers.
+pubsub|channels 2.8.0 O(N) Returns the channels with subscribers.
+pubsub|help 6.2.0 O(1) Lists the subcommands.
+pubsub|numpat 2.8.0 O(1) Returns how many patterns are subscribed to.
+pubsub|numsub 2.8.0 O(N) Returns how many subscribers channels have.
+punsubscribe 2.0.0 O(N+M) Stops listening to patterns.
+subscribe 2.0.0 O(N) Listens to channels.
+unsubscribe 2.0.0 O(N) Stops listening to channels.`,
 };
 
 export const pubsubCommands: readonly LocalCommand[] = documented(DOCS, [

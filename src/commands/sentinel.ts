@@ -208,16 +208,16 @@ function row(name: string, arity: number, run: (context: LocalContext) => void):
 
 const DOCS = {
   server: `
-sentinel 2.8.4 Tells clients which node to connect to.
-sentinel|ckquorum 2.8.4 Tells whether enough nodes are ready.
-sentinel|get-master-addr-by-name 2.8.4 Returns the address of a ready node.
-sentinel|help 6.2.0 Lists the subcommands.
-sentinel|master 2.8.4 Describes a ready node as a master.
-sentinel|masters 2.8.4 Describes a ready node as the only master.
-sentinel|myid 6.2.0 Returns the id of the node.
-sentinel|replicas 5.0.0 Returns no replicas.
-sentinel|sentinels 2.8.4 Describes the other ready nodes as sentinels.
-sentinel|slaves 2.8.0 Returns no replicas; REPLICAS by its old name.`,
+sentinel 2.8.4 - Tells clients which node to connect to.
+sentinel|ckquorum 2.8.4 O(N) Tells whether enough nodes are ready.
+sentinel|get-master-addr-by-name 2.8.4 O(N) Returns the address of a ready node.
+sentinel|help 6.2.0 O(1) Lists the subcommands.
+sentinel|master 2.8.4 O(N) Describes a ready node as a master.
+sentinel|masters 2.8.4 O(N) Describes a ready node as the only master.
+sentinel|myid 6.2.0 O(1) Returns the id of the node.
+sentinel|replicas 5.0.0 O(1) Returns no replicas.
+sentinel|sentinels 2.8.4 O(N) Describes the other ready nodes as sentinels.
+sentinel|slaves 2.8.0 O(1) Returns no replicas; REPLICAS by its old name.`,
 };
 
 export const sentinelCommands: readonly LocalCommand[] = documented(DOCS, [

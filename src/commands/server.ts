@@ -58,15 +58,15 @@ const FAST: readonly CommandFlag[] = ['loading', 'stale', 'fast'];
 
 const DOCS = {
   generic: `
-wait 3.0.0 Waits until so many replicas hold the last write of this connection.`,
+wait 3.0.0 O(1) Waits until so many replicas hold the last write of this connection.`,
   server: `
-lastsave 1.0.0 Returns when the last snapshot was finished.
-lolwut 5.0.0 Draws.
-module 4.0.0 Looks at modules, of which there are none.
-module|help 5.0.0 Lists the subcommands.
-module|list 4.0.0 Returns the loaded modules.
-role 2.8.12 Returns the role of the node, to a client always a master.
-time 2.6.0 Returns the wall clock of the node.`,
+lastsave 1.0.0 O(1) Returns when the last snapshot was finished.
+lolwut 5.0.0 O(1) Draws.
+module 4.0.0 - Looks at modules, of which there are none.
+module|help 5.0.0 O(1) Lists the subcommands.
+module|list 4.0.0 O(N) Returns the loaded modules.
+role 2.8.12 O(1) Returns the role of the node, to a client always a master.
+time 2.6.0 O(1) Returns the wall clock of the node.`,
 };
 
 export const serverCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -55,11 +55,11 @@ const FLAGS: readonly CommandFlag[] = ['admin', 'loading', 'stale'];
 
 const DOCS = {
   server: `
-slowlog 2.2.12 Looks at commands that took long.
-slowlog|get 2.2.12 Returns the newest slow commands.
-slowlog|help 6.2.0 Lists the subcommands.
-slowlog|len 2.2.12 Returns how many slow commands are kept.
-slowlog|reset 2.2.12 Forgets the slow commands.`,
+slowlog 2.2.12 - Looks at commands that took long.
+slowlog|get 2.2.12 O(N) Returns the newest slow commands.
+slowlog|help 6.2.0 O(1) Lists the subcommands.
+slowlog|len 2.2.12 O(1) Returns how many slow commands are kept.
+slowlog|reset 2.2.12 O(N) Forgets the slow commands.`,
 };
 
 export const slowlogCommands: readonly LocalCommand[] = documented(DOCS, [

@@ -18,28 +18,28 @@ const STRING = ['string'] as const;
 
 const DOCS = {
   string: `
-append 2.0.0 Appends to a string, which is made when absent.
-decr 1.0.0 Takes one from a number.
-decrby 1.0.0 Takes an amount from a number.
-get 1.0.0 Returns a string.
-getdel 6.2.0 Returns a string and deletes its key.
-getex 6.2.0 Returns a string and changes when it expires.
-getrange 2.4.0 Returns a part of a string.
-getset 1.0.0 Sets a string and returns what it was.
-incr 1.0.0 Adds one to a number.
-incrby 1.0.0 Adds an amount to a number.
-incrbyfloat 2.6.0 Adds a fraction to a number.
-lcs 7.0.0 Finds the longest common subsequence of two strings.
-mget 1.0.0 Returns several strings.
-mset 1.0.1 Sets several strings.
-msetnx 1.0.1 Sets several strings when none of their keys is there.
-psetex 2.6.0 Sets a string that expires, in milliseconds.
-set 1.0.0 Sets a string, with conditions and expiry.
-setex 2.0.0 Sets a string that expires, in seconds.
-setnx 1.0.0 Sets a string when its key is absent.
-setrange 2.2.0 Overwrites a part of a string.
-strlen 2.2.0 Returns the length of a string.
-substr 1.0.0 Returns a part of a string; GETRANGE by its old name.`,
+append 2.0.0 O(N) Appends to a string, which is made when absent.
+decr 1.0.0 O(1) Takes one from a number.
+decrby 1.0.0 O(1) Takes an amount from a number.
+get 1.0.0 O(1) Returns a string.
+getdel 6.2.0 O(1) Returns a string and deletes its key.
+getex 6.2.0 O(1) Returns a string and changes when it expires.
+getrange 2.4.0 O(N) Returns a part of a string.
+getset 1.0.0 O(1) Sets a string and returns what it was.
+incr 1.0.0 O(1) Adds one to a number.
+incrby 1.0.0 O(1) Adds an amount to a number.
+incrbyfloat 2.6.0 O(1) Adds a fraction to a number.
+lcs 7.0.0 O(N*M) Finds the longest common subsequence of two strings.
+mget 1.0.0 O(N) Returns several strings.
+mset 1.0.1 O(N) Sets several strings.
+msetnx 1.0.1 O(N) Sets several strings when none of their keys is there.
+psetex 2.6.0 O(1) Sets a string that expires, in milliseconds.
+set 1.0.0 O(1) Sets a string, with conditions and expiry.
+setex 2.0.0 O(1) Sets a string that expires, in seconds.
+setnx 1.0.0 O(1) Sets a string when its key is absent.
+setrange 2.2.0 O(N) Overwrites a part of a string.
+strlen 2.2.0 O(1) Returns the length of a string.
+substr 1.0.0 O(N) Returns a part of a string; GETRANGE by its old name.`,
 };
 
 export const STRINGS: readonly KeyCommand[] = documented(DOCS, [

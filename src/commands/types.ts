@@ -71,6 +71,8 @@ export type Spread =
 export interface CommandDoc {
   summary: string;
   since: string;
+  /** How its work grows with the number of keys, fields or others that it concerns, as `O(N)`; empty for a container of subcommands. */
+  complexity: string;
   group: string;
 }
 

@@ -17,25 +17,33 @@ const NULL_2_TEXT = Buffer.from('$-1\r\n');
 const NULL_3_TEXT = Buffer.from('_\r\n');
 const INITIAL_ROWS = 1024;
 
+/** The words of a row, side by side: each use of a row would else miss the cache once a field. */
+const ROW_WORDS = 4;
+/** The neighbours in the list of the row's session and slot. */
+const NEWER = 0;
+const OLDER = 1;
+/** The session and slot, as one number. */
+const PLACE = 2;
+/** The next row with the same hash; of a free row the next free one. */
+const CHAINED = 3;
+
+/** The numbers of a row. */
+const ROW_NUMBERS = 2;
+const SEQUENCE = 0;
+/** That of a reply of kind INTEGER. */
+const REPLY = 1;
+
 export class SessionRows {
-  /** The neighbours in the list of the row's session and slot. */
-  newer = new Int32Array(INITIAL_ROWS);
-  older = new Int32Array(INITIAL_ROWS);
-  sequence = new Float64Array(INITIAL_ROWS);
-  kind = new Uint8Array(INITIAL_ROWS);
-  /** The number of a reply of kind INTEGER. */
-  number = new Float64Array(INITIAL_ROWS);
-  readonly blob: (Buffer | null)[] = [];
+  private kinds = new Uint8Array(INITIAL_ROWS);
+  private words = new Int32Array(INITIAL_ROWS * ROW_WORDS);
+  private numbers = new Float64Array(INITIAL_ROWS * ROW_NUMBERS);
+  private blobs: (Buffer | null)[] = [];
   /** Rows below this are or were in use. */
   used = 0;
   /** How many are in use. */
   count = 0;
   blobBytes = 0;
 
-  /** The session and slot of each, as one number. */
-  private place = new Int32Array(INITIAL_ROWS);
-  /** The next row with the same hash; for a free row the next free one. */
-  private chained = new Int32Array(INITIAL_ROWS);
   /** As many buckets as there are rows at most. */
   private buckets = new Int32Array(INITIAL_ROWS).fill(NO_ROW);
   private free = NO_ROW;
@@ -43,9 +51,10 @@ export class SessionRows {
   add(place: number, sequence: number): number {
     const row = this.take();
     const bucket = this.bucketOf(place, sequence);
-    this.place[row] = place;
-    this.sequence[row] = sequence;
-    this.chained[row] = this.buckets[bucket];
+    const at = row * ROW_WORDS;
+    this.words[at + PLACE] = place;
+    this.words[at + CHAINED] = this.buckets[bucket];
+    this.numbers[row * ROW_NUMBERS + SEQUENCE] = sequence;
     this.buckets[bucket] = row;
     this.count += 1;
     return row;
@@ -53,22 +62,78 @@ export class SessionRows {
 
   find(place: number, sequence: number): number {
     let row = this.buckets[this.bucketOf(place, sequence)];
-    while (row !== NO_ROW && (this.sequence[row] !== sequence || this.place[row] !== place))
-      row = this.chained[row];
+    while (row !== NO_ROW && (this.sequence(row) !== sequence || this.place(row) !== place))
+      row = this.words[row * ROW_WORDS + CHAINED];
     return row;
+  }
+
+  sequence(row: number): number {
+    return this.numbers[row * ROW_NUMBERS + SEQUENCE];
+  }
+
+  kind(row: number): number {
+    return this.kinds[row];
+  }
+
+  /** Of a row of kind INTEGER. */
+  replyNumber(row: number): number {
+    return this.numbers[row * ROW_NUMBERS + REPLY];
+  }
+
+  /** Of a row of kind BLOB. */
+  blob(row: number): Buffer | null {
+    return this.blobs[row];
+  }
+
+  /** As it is now; only to be read. */
+  copy(): SessionRows {
+    const copy = new SessionRows();
+    copy.kinds = this.kinds.slice(0, this.used);
+    copy.words = this.words.slice(0, this.used * ROW_WORDS);
+    copy.numbers = this.numbers.slice(0, this.used * ROW_NUMBERS);
+    copy.blobs = this.blobs.slice();
+    return copy;
+  }
+
+  /** Gives a row that was just added the reply that an image told. */
+  restore(row: number, kind: number, replyNumber: number, blob: Buffer): void {
+    this.kinds[row] = kind;
+    this.numbers[row * ROW_NUMBERS + REPLY] = replyNumber;
+    if (kind === RowReply.BLOB) this.keepBlob(row, blob);
+  }
+
+  newer(row: number): number {
+    return this.words[row * ROW_WORDS + NEWER];
+  }
+
+  older(row: number): number {
+    return this.words[row * ROW_WORDS + OLDER];
+  }
+
+  setNewer(row: number, newer: number): void {
+    this.words[row * ROW_WORDS + NEWER] = newer;
+  }
+
+  setOlder(row: number, older: number): void {
+    this.words[row * ROW_WORDS + OLDER] = older;
+  }
+
+  private place(row: number): number {
+    return this.words[row * ROW_WORDS + PLACE];
   }
 
   /** The caller has taken it out of its list. */
   drop(row: number): void {
     this.unchain(row);
-    const blob = this.blob[row];
-    if (blob !== null) {
-      this.blobBytes -= blob.length;
-      this.blob[row] = null;
-    }
-    this.chained[row] = this.free;
+    if (this.kinds[row] === RowReply.BLOB) this.dropBlob(row);
+    this.words[row * ROW_WORDS + CHAINED] = this.free;
     this.free = row;
     this.count -= 1;
+  }
+
+  private dropBlob(row: number): void {
+    this.blobBytes -= this.blobs[row]?.length ?? 0;
+    this.blobs[row] = null;
   }
 
   /** Keeps `bytes[start, end)`. */
@@ -76,35 +141,35 @@ export class SessionRows {
     const sizeBytes = end - start;
     const type = bytes[start];
     if (type === 43 && sizeBytes === 5 && bytes[start + 1] === 79 && bytes[start + 2] === 75) {
-      this.kind[row] = RowReply.OK;
+      this.kinds[row] = RowReply.OK;
     } else if (type === 58 && sizeBytes <= 18) {
-      this.kind[row] = RowReply.INTEGER;
-      this.number[row] = parseInteger(bytes, start + 1, end - 2);
+      this.kinds[row] = RowReply.INTEGER;
+      this.numbers[row * ROW_NUMBERS + REPLY] = parseInteger(bytes, start + 1, end - 2);
     } else if (sizeBytes === 5 && NULL_2_TEXT.compare(bytes, start, end) === 0) {
-      this.kind[row] = RowReply.NULL_2;
+      this.kinds[row] = RowReply.NULL_2;
     } else if (sizeBytes === 3 && type === 95) {
-      this.kind[row] = RowReply.NULL_3;
+      this.kinds[row] = RowReply.NULL_3;
     } else if (sizeBytes > ROW_REPLY_MAX_BYTES) {
-      this.kind[row] = RowReply.LOST;
+      this.kinds[row] = RowReply.LOST;
     } else {
       this.keepBlob(row, Buffer.from(bytes.subarray(start, end)));
     }
   }
 
-  keepBlob(row: number, blob: Buffer): void {
-    this.kind[row] = RowReply.BLOB;
-    this.blob[row] = blob;
+  private keepBlob(row: number, blob: Buffer): void {
+    this.kinds[row] = RowReply.BLOB;
+    this.blobs[row] = blob;
     this.blobBytes += blob.length;
   }
 
   /** Writes the reply; false when it was too large to keep. */
   repeat(row: number, reply: ReplyWriter): boolean {
-    switch (this.kind[row]) {
+    switch (this.kinds[row]) {
       case RowReply.OK:
         reply.ok();
         return true;
       case RowReply.INTEGER:
-        reply.integer(this.number[row]);
+        reply.integer(this.numbers[row * ROW_NUMBERS + REPLY]);
         return true;
       case RowReply.NULL_2:
         reply.raw(NULL_2_TEXT, 0, NULL_2_TEXT.length);
@@ -115,7 +180,7 @@ export class SessionRows {
       case RowReply.LOST:
         return false;
       default: {
-        const blob = this.blob[row];
+        const blob = this.blobs[row];
         assert(blob != null, 'a row has its reply');
         reply.raw(blob, 0, blob.length);
         return true;
@@ -129,41 +194,39 @@ export class SessionRows {
   }
 
   private unchain(row: number): void {
-    const bucket = this.bucketOf(this.place[row], this.sequence[row]);
+    const { words } = this;
+    const next = words[row * ROW_WORDS + CHAINED];
+    const bucket = this.bucketOf(this.place(row), this.sequence(row));
     let at = this.buckets[bucket];
     if (at === row) {
-      this.buckets[bucket] = this.chained[row];
+      this.buckets[bucket] = next;
       return;
     }
-    while (this.chained[at] !== row) at = this.chained[at];
-    this.chained[at] = this.chained[row];
+    while (words[at * ROW_WORDS + CHAINED] !== row) at = words[at * ROW_WORDS + CHAINED];
+    words[at * ROW_WORDS + CHAINED] = next;
   }
 
   private take(): number {
     const row = this.free;
     if (row !== NO_ROW) {
-      this.free = this.chained[row];
+      this.free = this.words[row * ROW_WORDS + CHAINED];
       return row;
     }
-    if (this.used === this.sequence.length) this.grow();
-    this.blob[this.used] = null;
+    if (this.used === this.kinds.length) this.grow();
+    this.blobs[this.used] = null;
     return this.used++;
   }
 
   /** Only when all rows are in use: each is chained anew. */
   private grow(): void {
     const capacity = this.used * 2;
-    this.newer = grown(this.newer, new Int32Array(capacity));
-    this.older = grown(this.older, new Int32Array(capacity));
-    this.sequence = grown(this.sequence, new Float64Array(capacity));
-    this.kind = grown(this.kind, new Uint8Array(capacity));
-    this.number = grown(this.number, new Float64Array(capacity));
-    this.place = grown(this.place, new Int32Array(capacity));
-    this.chained = new Int32Array(capacity);
+    this.kinds = grown(this.kinds, new Uint8Array(capacity));
+    this.words = grown(this.words, new Int32Array(capacity * ROW_WORDS));
+    this.numbers = grown(this.numbers, new Float64Array(capacity * ROW_NUMBERS));
     this.buckets = new Int32Array(capacity).fill(NO_ROW);
     for (let row = 0; row < this.used; row++) {
-      const bucket = this.bucketOf(this.place[row], this.sequence[row]);
-      this.chained[row] = this.buckets[bucket];
+      const bucket = this.bucketOf(this.place(row), this.sequence(row));
+      this.words[row * ROW_WORDS + CHAINED] = this.buckets[bucket];
       this.buckets[bucket] = row;
     }
   }

@@ -26,11 +26,7 @@ export interface SessionImage {
 export class SessionsImage {
   private readonly sessions: SessionImage[];
   private readonly ended: [string, number][];
-  private readonly rowSequence: Float64Array;
-  private readonly rowOlder: Int32Array;
-  private readonly rowKind: Uint8Array;
-  private readonly rowNumber: Float64Array;
-  private readonly rowBlob: readonly (Buffer | null)[];
+  private readonly rows: SessionRows;
   private sessionAt = 0;
   private slotAt = -1;
   private endedAt = 0;
@@ -42,11 +38,7 @@ export class SessionsImage {
       a.node === b.node ? a.start - b.start : a.node < b.node ? -1 : 1,
     );
     this.ended = [...ended].sort((a, b) => (a[0] < b[0] ? -1 : 1));
-    this.rowSequence = rows.sequence.slice(0, rows.used);
-    this.rowOlder = rows.older.slice(0, rows.used);
-    this.rowKind = rows.kind.slice(0, rows.used);
-    this.rowNumber = rows.number.slice(0, rows.used);
-    this.rowBlob = rows.blob.slice();
+    this.rows = rows.copy();
   }
 
   /** The next record; null at the end. */
@@ -74,10 +66,11 @@ export class SessionsImage {
   }
 
   private rowsOf(session: SessionImage, slot: number): number[] {
-    const rows: number[] = [];
-    for (let row = session.slots[slot * SLOT_FIELDS + HEAD]; row !== NO_ROW; row = this.rowOlder[row])
-      rows.push(row);
-    return rows.sort((a, b) => this.rowSequence[a] - this.rowSequence[b]);
+    const { rows } = this;
+    const ofSlot: number[] = [];
+    for (let row = session.slots[slot * SLOT_FIELDS + HEAD]; row !== NO_ROW; row = rows.older(row))
+      ofSlot.push(row);
+    return ofSlot.sort((a, b) => rows.sequence(a) - rows.sequence(b));
   }
 
   /** As many rows as make a record of fair size; the others go into the next ones, which say the same of the slot. */
@@ -97,12 +90,13 @@ export class SessionsImage {
   }
 
   private rowRecord(row: number): Buffer {
-    const kind = this.rowKind[row];
-    const blob = kind === RowReply.BLOB ? this.rowBlob[row] : null;
+    const { rows } = this;
+    const kind = rows.kind(row);
+    const blob = kind === RowReply.BLOB ? rows.blob(row) : null;
     const record = Buffer.alloc(21 + (blob?.length ?? 0));
-    record.writeDoubleLE(this.rowSequence[row], 0);
+    record.writeDoubleLE(rows.sequence(row), 0);
     record[8] = kind;
-    record.writeDoubleLE(kind === RowReply.INTEGER ? this.rowNumber[row] : 0, 9);
+    record.writeDoubleLE(kind === RowReply.INTEGER ? rows.replyNumber(row) : 0, 9);
     record.writeUInt32LE(blob?.length ?? 0, 17);
     blob?.copy(record, 21);
     return record;

@@ -6,7 +6,7 @@
  */
 import { assert } from '../assert.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
-import { NO_ROW, RowReply, SessionRows } from './session-rows.ts';
+import { NO_ROW, SessionRows } from './session-rows.ts';
 import {
   COUNT,
   FLOOR_AT,
@@ -158,13 +158,10 @@ export class Sessions {
     let at = ROWS_AT;
     while (at < record.length) {
       const row = this.addRow(session, slot, record.readDoubleLE(at));
-      rows.kind[row] = record[at + 8];
-      rows.number[row] = record.readDoubleLE(at + 9);
       const blobBytes = record.readUInt32LE(at + 17);
-      at += 21;
-      if (rows.kind[row] === RowReply.BLOB)
-        rows.keepBlob(row, Buffer.from(record.subarray(at, at + blobBytes)));
-      at += blobBytes;
+      const blob = Buffer.from(record.subarray(at + 21, at + 21 + blobBytes));
+      rows.restore(row, record[at + 8], record.readDoubleLE(at + 9), blob);
+      at += 21 + blobBytes;
     }
   }
 
@@ -174,9 +171,9 @@ export class Sessions {
     const at = slot * SLOT_FIELDS;
     const row = rows.add(placeOf(session, slot), sequence);
     const head = slots[at + HEAD];
-    rows.newer[row] = NO_ROW;
-    rows.older[row] = head;
-    if (head !== NO_ROW) rows.newer[head] = row;
+    rows.setNewer(row, NO_ROW);
+    rows.setOlder(row, head);
+    if (head !== NO_ROW) rows.setNewer(head, row);
     slots[at + HEAD] = row;
     slots[at + COUNT] += 1;
     return row;
@@ -185,11 +182,11 @@ export class Sessions {
   private removeRow({ slots }: Session, slot: number, row: number): void {
     const { rows } = this;
     const at = slot * SLOT_FIELDS;
-    const newer = rows.newer[row];
-    const older = rows.older[row];
+    const newer = rows.newer(row);
+    const older = rows.older(row);
     if (newer === NO_ROW) slots[at + HEAD] = older;
-    else rows.older[newer] = older;
-    if (older !== NO_ROW) rows.newer[older] = newer;
+    else rows.setOlder(newer, older);
+    if (older !== NO_ROW) rows.setNewer(older, newer);
     slots[at + COUNT] -= 1;
     rows.drop(row);
   }
@@ -211,8 +208,8 @@ export class Sessions {
       return;
     }
     for (let row = slots[at + HEAD]; row !== NO_ROW;) {
-      const older = rows.older[row];
-      if (rows.sequence[row] < floor) this.removeRow(session, slot, row);
+      const older = rows.older(row);
+      if (rows.sequence(row) < floor) this.removeRow(session, slot, row);
       row = older;
     }
   }

@@ -38,9 +38,17 @@ export class ClusterFile {
     return file;
   }
 
-  /** Whether a node has begun in this directory before. */
+  /** Whether a node has begun in this directory before. Throws StartupError when that cannot be told. */
   static async exists(disk: Pick<ClusterFileDisk, 'readFile'>, directory: string): Promise<boolean> {
-    return (await disk.readFile(`${directory}/${FILE_NAME}`)) !== null;
+    const path = `${directory}/${FILE_NAME}`;
+    try {
+      return (await disk.readFile(path)) !== null;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StartupError('TORC_DISK', `the data in ${directory} cannot be read: ${reason}`, {
+        cause: error,
+      });
+    }
   }
 
   get state(): FoundingState {

@@ -274,10 +274,14 @@ function seedsProblem(
   state: FoundingState,
 ): StartupError | null {
   if (state.phase === 'founded') return otherCluster(self, seeds, state.cluster);
-  if (seeds.includes(self)) return null;
+  return seeds.includes(self) ? null : notASeed(self, seeds);
+}
+
+/** The refusal of a node that is not among its seeds. */
+export function notASeed(self: SeedAddress, seeds: readonly SeedAddress[]): StartupError {
   return new StartupError(
     'TORC_NOT_A_SEED',
-    `the seeds (${seeds.join(',')}) do not name this node: it announces ${self} (announce-host and peer port)`,
+    `the seeds (${seeds.join(',')}) do not name this node: it announces ${self} (announce-host and announce-peer-port)`,
   );
 }
 

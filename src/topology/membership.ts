@@ -19,7 +19,8 @@ import { PeerPort } from '../transport/peer-port.ts';
 import type { Mesh, MeshHandler } from '../transport/types.ts';
 import { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
-import { Founder } from './founding-driver.ts';
+import { Founder, notASeed } from './founding-driver.ts';
+import type { SeedAddress } from './founding.ts';
 import type { Announcement, NodeId, ShardId, Topology } from './types.ts';
 
 export interface MembershipOptions {
@@ -70,7 +71,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
   const founder = new Founder(env, {
     port,
     file,
-    seeds: options.seeds.map(({ host, port: peerPort }) => `${host}:${peerPort}`),
+    seeds: options.seeds.map(seedAddressOf),
     announced: options.announced,
     log: options.log,
     onWaiting: (why) => {
@@ -100,6 +101,17 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       await port.close();
     },
   };
+}
+
+/** Throws StartupError. For a node that was never founded: a founded one goes by its cluster, whatever the list says of itself. */
+export function checkAmongSeeds(own: Address, seeds: readonly Address[]): void {
+  const self = seedAddressOf(own);
+  const names = seeds.map(seedAddressOf);
+  if (!names.includes(self)) throw notASeed(self, names);
+}
+
+function seedAddressOf({ host, port }: Address): SeedAddress {
+  return `${host}:${port}`;
 }
 
 /** The ring's answers to what the first topology asks. */

@@ -40,6 +40,8 @@ export interface WalSettings {
   promiseMs?: number;
   /** This node has had a log here before: without one it has forgotten what it voted for and acknowledged. Default: false. */
   mustExist?: boolean;
+  /** The directory is this process's alone; reading the log, which can take long, comes next. */
+  onLocked?: () => void;
   /** A write or sync failed: the node has to stop, since it cannot know what reached the disk. Called once. */
   onFailure: (error: Error) => void;
 }
@@ -59,6 +61,7 @@ export async function openWal(components: WalComponents, settings: WalSettings):
     const lock = await disk.lock(`${directory}/lock`);
     if (lock === null) throw new DirectoryInUseError(directory);
     try {
+      settings.onLocked?.();
       return await new WalOpening(components, settings, () => lock.release()).open();
     } catch (error) {
       await lock.release();

@@ -39,6 +39,16 @@ describe('the directory of torc dev', () => {
     expect(existsSync(join(directory, 'node-0'))).toBe(true);
   });
 
+  it('refuses the directory of a single node', async () => {
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'cluster.json'), '{}');
+    await expect(claim()).rejects.toThrow(
+      `${directory} holds the data of a single node: give another --data.`,
+    );
+    await expect(claim(CLUSTER, true)).rejects.toThrow('a single node');
+    expect(existsSync(join(directory, 'dev.json'))).toBe(false);
+  });
+
   it('begins anew with fresh, and leaves what is not its own', async () => {
     await claim();
     mkdirSync(join(directory, 'node-0'));

@@ -30,7 +30,11 @@ function dev(port: number, args: readonly string[], environment: Record<string, 
 
 it('prints where its nodes are, starts a dead one again, shows their status, and stops them in order', async () => {
   const port = await freeClientPort(3);
-  const torc = dev(port, ['--maxmemory', '300mb'], { TORC_CLIENT_PORT: '1', TORC_REQUIREPASS: 'hush' });
+  const torc = dev(port, ['--maxmemory', '300mb'], {
+    TORC_CLIENT_PORT: '1',
+    TORC_REQUIREPASS: 'hush',
+    TORC_MAXMEMROY: '1gb',
+  });
   await torc.printed(/Ctrl-C stops/);
   for (const at of [0, 1, 2]) {
     const ports = [0, 1000, 10_000, 2000].map((offset) => port + at + offset).join(' +');
@@ -44,8 +48,10 @@ it('prints where its nodes are, starts a dead one again, shows their status, and
   const [first, ...others] = nodeProcessIds(torc);
   const killedAtMs = performance.now();
   process.kill(first, 'SIGKILL');
-  await torc.printed(/node-\d \| died \(killed by SIGKILL\); the others go on; restarted in 2 s/);
-  await torc.printed(/died[^]*node-\d \| \S+ INFO {2}ready/);
+  const [, name] = await torc.printed(
+    /(node-\d) \| died \(killed by SIGKILL\); the others go on; restarted in 2 s/,
+  );
+  await torc.printed(new RegExp(`died[^]*${name} \\| \\S+ INFO {2}ready`));
   expect(performance.now() - killedAtMs).toBeGreaterThan(2000);
   expect(others.map(isAlive)).toEqual([true, true]);
   expect(nodeProcessIds(torc)).toHaveLength(4);
@@ -54,9 +60,12 @@ it('prints where its nodes are, starts a dead one again, shows their status, and
 
   torc.signal('SIGINT');
   expect(await torc.exited).toEqual({ code: 0, signal: null });
+  expect(torc.out).toMatch(/All nodes have stopped\. Their data is kept\.\n$/);
   expect(readFileSync(join(directory, 'stops.txt'), 'utf8')).toBe('node-0\nnode-1\nnode-2\n');
   expect(nodeProcessIds(torc).some(isAlive)).toBe(false);
   expect(torc.out).not.toContain('hush');
+  expect(torc.err).toBe('torc: no setting has the variable TORC_MAXMEMROY: it does nothing.\n');
+  expect(torc.out).not.toContain('variables-unknown');
 });
 
 async function showsStatus(address: string): Promise<void> {

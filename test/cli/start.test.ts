@@ -48,6 +48,14 @@ describe('torc start', () => {
     expect(events).toEqual(['starting', 'ready', 'stopping', 'stopped']);
   });
 
+  it('prints all lines in order before it ends', async () => {
+    const torc = await start([], { FAKE_SLOW_OUTPUT: 'one', UV_THREADPOOL_SIZE: '1' });
+    await torc.printed(/"ready"/);
+    torc.signal('SIGTERM');
+    expect(await torc.exited).toEqual({ code: 0, signal: null });
+    expect(torc.out).toMatch(/"stopping"\}\n.*"stopped"\}\n$/);
+  });
+
   it('ends at once at the second signal', async () => {
     const torc = await start([], { FAKE_SLOW_STOP: 'one' });
     await torc.printed(/"ready"/);
@@ -93,7 +101,16 @@ describe('torc start', () => {
   ])('refuses %j %j in one line', async (args, environment, line) => {
     const torc = await start(args, environment);
     expect(await torc.exited).toEqual({ code: 1, signal: null });
-    expect(torc.err).toBe(line);
+    expect([torc.err, torc.out]).toEqual([line, '']);
+  });
+
+  it('warns of variables that are no setting, once', async () => {
+    const torc = await start([], { TORC_REQUIREPAS: 'hush', TORC_EMPTY: '' });
+    await torc.printed(/"ready"/);
+    const warnings = torc.out.split('\n').filter((line) => line.includes('"level":"warn"'));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/"names":\["TORC_REQUIREPAS"\].*"event":"variables-unknown"/);
+    expect(torc.out).not.toContain('hush');
   });
 
   it('reads the configuration file that TORC_CONFIG names', async () => {
@@ -115,11 +132,19 @@ describe('torc', () => {
   });
 
   it.each([
-    [['start', '--no-such-flag'], /^error: unknown option '--no-such-flag'/],
-    [['nonsense'], /unknown command 'nonsense'/],
+    [
+      ['start', '--no-such-flag'],
+      /^torc: unknown option '--no-such-flag'\. torc help shows what there is\.\n$/,
+    ],
+    [
+      ['start', '--clientport', '1'],
+      /^torc: unknown option '--clientport' \(Did you mean --client-port\?\) torc help .*\n$/,
+    ],
+    [['nonsense'], /^torc: unknown command 'nonsense'\. torc help shows what there is\.\n$/],
+    [['dev', '--nodes', '0'], /^torc: option '--nodes <number>' argument '0' is invalid\. It must be .*\n$/],
     [
       ['status', '--address', '127.0.0.1:1'],
-      /^torc: no node answers at 127\.0\.0\.1:1: nothing listens there\.\n$/,
+      /^torc: no node answers at 127\.0\.0\.1:1: nothing listens there\. --address takes the admin port .*\n$/,
     ],
   ])('%j is refused without a stack trace', async (args, pattern) => {
     const torc = new TorcProcess(args);

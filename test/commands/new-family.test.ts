@@ -11,7 +11,7 @@ import { FakeNode } from './local/fake-node.ts';
 import { fieldsOf, parseReply } from './local/parse-reply.ts';
 
 const DOCS = {
-  list: 'llen 1.0.0 Returns how long a list is.\nlpush 1.0.0 Puts elements at the head of a list.',
+  list: 'llen 1.0.0 O(1) Returns how long a list is.\nlpush 1.0.0 O(N) Puts elements at the head of a list.',
 };
 const LISTS = documented(DOCS, [
   keyCommand('lpush', -3, ['write', 'denyoom', 'fast'], ['list'], ONE_KEY, ({ reply }) => reply.integer(1)),
@@ -25,7 +25,7 @@ test('COMMAND, its docs and ACL know it', () => {
   const session = node.connect();
   const ask = (...words: string[]): unknown => parseReply(node.send(session, ...words));
   expect(fieldsOf(ask('COMMAND', 'DOCS', 'lpush'))['lpush']).toEqual(
-    expect.arrayContaining(['Puts elements at the head of a list.', 'list']),
+    expect.arrayContaining(['Puts elements at the head of a list.', 'list', 'O(N)']),
   );
   expect(ask('COMMAND', 'GETKEYS', 'lpush', 'k', 'a')).toEqual(['k']);
   expect(ask('ACL', 'CAT', 'list')).toEqual(['lpush', 'llen']);

@@ -1,6 +1,6 @@
 /** A node that cannot start says why in one line, ends with 1, and damages nothing. */
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -60,6 +60,17 @@ test('seeds without itself', async () => {
   const line = await refusal(node);
   expect(line).toMatch(/^torc: .*seeds/);
   expect(line).toContain(`127.0.0.1:${ports.peer}`);
+  expect(await readdir(cluster.directory)).not.toContain('lost');
+});
+
+test('a data directory that is a file', async () => {
+  const cluster = await TorcCluster.make({ nodes: 1 });
+  onTestFinished(() => cluster.end());
+  const file = join(cluster.directory, 'file');
+  await writeFile(file, 'mine');
+  const line = await refusal(new TorcNode('lost', portsAt(0), file, seedsOf([portsAt(0)])));
+  expect(line).toMatch(/^torc: the data in .* cannot be read: ENOTDIR/);
+  expect(await readFile(file, 'utf8')).toBe('mine');
 });
 
 test.each(['client', 'redirect', 'peer', 'admin'] as const)('the %s port is taken', async (purpose) => {

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { docOf } from '../../../src/commands/documented.ts';
 import { localCommands } from '../../../src/commands/local-table.ts';
 import { isOffered } from '../../../src/commands/refused.ts';
+import { COMMANDS } from '../../../src/commands/table.ts';
 import { FakeNode, type FakeSession } from './fake-node.ts';
 import { parseReply } from './parse-reply.ts';
 
@@ -168,12 +169,22 @@ describe('GETKEYS', () => {
 test('DOCS', () => {
   expect(parseReply(command('DOCS', 'get', 'nothing'))).toEqual([
     'get',
-    ['summary', 'Returns a string.', 'since', '1.0.0', 'group', 'string'],
+    ['summary', 'Returns a string.', 'since', '1.0.0', 'group', 'string', 'complexity', 'O(1)'],
   ]);
   const [, memory] = parseReply(command('DOCS', 'memory')) as unknown[][];
   const subcommands = memory[7] as string[];
   expect([memory[6], subcommands.length % 2, subcommands[0]]).toEqual(['subcommands', 0, 'memory|doctor']);
   session.protocol = 3;
   expect(command('DOCS', 'nothing')).toBe('%0\r\n');
-  expect(command('DOCS', 'ping')).toMatch(/^%1\r\n\$4\r\nping\r\n%3\r\n/);
+  expect(command('DOCS', 'ping')).toMatch(/^%1\r\n\$4\r\nping\r\n%4\r\n/);
+});
+
+test('every command says how its work grows; containers leave it to their subcommands', () => {
+  for (const row of COMMANDS.rows.filter(isOffered)) {
+    const { complexity, summary } = docOf(row);
+    const isContainer = COMMANDS.rows.some(({ name }) => name.startsWith(`${row.name}|`));
+    if (isContainer && complexity === '') continue;
+    expect([row.name, complexity]).toEqual([row.name, expect.stringMatching(/^O\([^ ]+\)$/)]);
+    expect(summary).toMatch(/^[A-Z].*\.$/);
+  }
 });

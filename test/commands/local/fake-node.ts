@@ -300,7 +300,7 @@ function keyRow(
 const KEY_ROWS: readonly CommandRow[] = [
   {
     ...keyRow('get', 2, ['readonly', 'fast'], ['read', 'string', 'fast'], [1, 1, 1]),
-    doc: { summary: 'Returns a string.', since: '1.0.0', group: 'string' },
+    doc: { summary: 'Returns a string.', since: '1.0.0', complexity: 'O(1)', group: 'string' },
   },
   keyRow('set', -3, ['write', 'denyoom'], ['write', 'string', 'slow'], [1, 1, 1]),
   keyRow('mset', -3, ['write', 'denyoom'], ['write', 'string', 'slow'], [1, -1, 2]),
