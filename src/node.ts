@@ -31,6 +31,7 @@ import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
+import type { LogRetention } from './shard/log-retention.ts';
 import type { Replica } from './shard/replica.ts';
 import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
@@ -65,6 +66,8 @@ export interface NodeSurroundings {
   nodeVersion: string;
   /** In constant time. */
   sameSecret(a: string, b: string): boolean;
+  /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
+  logRetention?: LogRetention | undefined;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
 }
@@ -317,7 +320,7 @@ class Node implements RunningNode {
         wake: () => engine.wake(),
         fatal: (error) => this.fatal(error),
       },
-      settings,
+      { snapshotAfterBytes: settings.snapshotAfterBytes, logRetention: this.surroundings.logRetention },
       random,
       this.log,
     );

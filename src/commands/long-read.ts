@@ -21,8 +21,8 @@ const NO_SCAN = -1;
 export interface LongRead {
   /** Keeps so much that it must not wait. */
   readonly isUrgent: boolean;
-  /** It has all that it tells: whatever becomes of the keyspace, it can go on. */
-  readonly hasAll: boolean;
+  /** What it reads stays as it was, also when the shard's state is replaced by a snapshot. */
+  readonly isPinned: boolean;
   /** Writes the next elements; true when there are no more. */
   step(reply: ReplyWriter): boolean;
   /** Writes what comes before the elements; called last. */
@@ -42,7 +42,7 @@ export function isLongDatabase({ mayBeLong, keyspace, db }: KeyContext): boolean
 
 /** Fields as they were at the start: one state of the hash, whatever is written meanwhile. */
 abstract class FieldsRead implements LongRead {
-  readonly hasAll = true;
+  readonly isPinned = true;
   protected readonly view: HashView;
 
   constructor(view: HashView) {
@@ -154,7 +154,7 @@ export class DistinctFieldsRead extends RandomFieldsRead {
  */
 export class KeysRead implements LongRead {
   readonly isUrgent = false;
-  readonly hasAll = false;
+  readonly isPinned = false;
   private readonly keyspace: Keyspace;
   private readonly db: number;
   private readonly pattern: Buffer;

@@ -293,7 +293,7 @@ export class ClientServer implements WalkHost {
       },
       reply: (bytes, start, end) => finish([Buffer.from(bytes.subarray(start, end))]),
       replyLong: finish,
-      // It was begun with all that it tells (`hasAll`), and goes on wherever leadership is; still nobody may wait for ever.
+      // It has its view (`isPinned`), and goes on wherever leadership is; still nobody may wait for ever.
       refuse: () => finish([READ_LOST]),
     };
     way.replica?.readOn(waiter, long, connection.protocol, this.now);

@@ -1,9 +1,17 @@
 /** How much of its log a replica keeps in memory, for members that are behind. */
 import type { ProgressStatus, RaftCore } from '../raft/types.ts';
 
-const KEPT_BYTES = 32 * 1024 * 1024;
-/** For members that are on their way: without it, a steady stream of writes would outrun every snapshot that they are sent. */
-const KEPT_FOR_PEERS_BYTES = 256 * 1024 * 1024;
+export interface LogRetention {
+  keptBytes: number;
+  /** For members that are on their way: without it, a steady stream of writes would outrun every snapshot that they are sent. */
+  keptForPeersBytes: number;
+}
+
+export const LOG_RETENTION: LogRetention = {
+  keptBytes: 32 * 1024 * 1024,
+  keptForPeersBytes: 256 * 1024 * 1024,
+};
+
 const PEER_LOST_MS = 5000;
 /** Fewer entries are kept whatever their size. */
 const KEPT_ENTRIES = 10;
@@ -11,12 +19,17 @@ const KEPT_ENTRIES = 10;
 type LogInMemory = Pick<RaftCore, 'firstIndex' | 'lastIndex' | 'logBytes' | 'progress'>;
 
 /** The index up to which the log may be forgotten; 0 when there is nothing to forget. */
-export function forgettableIndex(log: LogInMemory, appliedIndex: number, nowMs: number): number {
+export function forgettableIndex(
+  log: LogInMemory,
+  appliedIndex: number,
+  nowMs: number,
+  { keptBytes, keptForPeersBytes }: LogRetention = LOG_RETENTION,
+): number {
   const { firstIndex, lastIndex, logBytes } = log;
   const entries = lastIndex - firstIndex + 1;
-  if (logBytes <= KEPT_BYTES || entries <= KEPT_ENTRIES) return 0;
-  const excess = Math.ceil(entries * (1 - KEPT_BYTES / 2 / logBytes));
-  const needed = logBytes <= KEPT_FOR_PEERS_BYTES ? neededAbove(log.progress(), nowMs) : Infinity;
+  if (logBytes <= keptBytes || entries <= KEPT_ENTRIES) return 0;
+  const excess = Math.ceil(entries * (1 - keptBytes / 2 / logBytes));
+  const needed = logBytes <= keptForPeersBytes ? neededAbove(log.progress(), nowMs) : Infinity;
   const index = Math.min(appliedIndex, firstIndex + excess, lastIndex - 1, needed);
   return index >= firstIndex ? index : 0;
 }

@@ -59,12 +59,12 @@ export class LongReads {
     for (const one of this.running) if (of(one.waiter)) one.waiter = NOBODY;
   }
 
-  /** The state is about to be replaced: what was to be read of it yet cannot be. */
-  lose(): void {
+  /** The state is about to be replaced by a snapshot: whoever reads it as it is now would miss what is not loaded yet. */
+  interrupt(): void {
     const { running } = this;
-    this.running = running.filter(({ read }) => read.hasAll);
+    this.running = running.filter(({ read }) => read.isPinned);
     for (const one of running) {
-      if (one.read.hasAll) continue;
+      if (one.read.isPinned) continue;
       this.forget(one);
       one.waiter.refuse(Refusal.READ_LOST);
     }

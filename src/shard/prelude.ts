@@ -56,6 +56,15 @@ export interface MemoryPolicy {
   limits: KeyspaceLimits;
 }
 
+/**
+ * Until the log says otherwise. Not the node's settings: with others the same log, read again after a restart, would make another state.
+ */
+export const FIRST_POLICY: MemoryPolicy = {
+  budgetBytes: 0,
+  eviction: 'noeviction',
+  limits: { hashMaxListpackEntries: 512, hashMaxListpackValueBytes: 64 },
+};
+
 /** | 5: policy | 8: budget, float64 | 16, 20: limits of listpacks | */
 export function policyItem(policy: MemoryPolicy): Buffer {
   const item = newItem(ItemType.POLICY, 24);

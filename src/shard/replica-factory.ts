@@ -4,11 +4,11 @@ import { createRaft } from '../raft/raft.ts';
 import type { Instant, Membership, RaftConfig, SnapshotMeta } from '../raft/types.ts';
 import { createKeyspace } from '../store/keyspace.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
-import type { EvictionPolicy, KeyspaceLimits } from '../store/types.ts';
+import type { KeyspaceLimits } from '../store/types.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
 import type { WalRecovery } from '../wal/types.ts';
 import { LogTime } from './log-time.ts';
-import type { MemoryPolicy } from './prelude.ts';
+import { FIRST_POLICY } from './prelude.ts';
 import { Replica } from './replica.ts';
 import { StateMachine, type ShardCommandLookup } from './state-machine.ts';
 
@@ -25,9 +25,6 @@ export interface ReplicaSettings {
   raftMaxBytesInFlight: number;
   raftMaxUncommittedBytes: number;
   raftMaxSnapshotChunkBytes: number;
-  maxmemoryPolicy: EvictionPolicy;
-  hashMaxListpackEntries: number;
-  hashMaxListpackValueBytes: number;
 }
 
 export interface ReplicaDeps {
@@ -52,13 +49,9 @@ export async function makeReplica(
   runEnd: (slot: number) => number,
 ): Promise<Replica> {
   const { settings, recovery, clock, random, slabs } = deps;
-  const limits: KeyspaceLimits = {
-    hashMaxListpackEntries: settings.hashMaxListpackEntries,
-    hashMaxListpackValueBytes: settings.hashMaxListpackValueBytes,
-  };
-  const policy: MemoryPolicy = { budgetBytes: 0, eviction: settings.maxmemoryPolicy, limits: { ...limits } };
+  const limits: KeyspaceLimits = { ...FIRST_POLICY.limits };
   const keyspace = createKeyspace({ slabs, limits });
-  const machine = new StateMachine(keyspace, deps.lookup, policy, limits, runEnd);
+  const machine = new StateMachine(keyspace, deps.lookup, FIRST_POLICY, limits, runEnd);
   await deps.restore(machine, shard.group);
   const time = new LogTime(
     { leaseMs: settings.electionTimeoutMs * LEASE_RATIO, ceilingMs: deps.ceilingMs },

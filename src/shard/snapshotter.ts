@@ -6,7 +6,7 @@ import type { Timers } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { GroupId, Instant, Ready, SnapshotMeta, SnapshotRead, SnapshotWrite } from '../raft/types.ts';
 import type { SnapshotFileReader, SnapshotFiles, SnapshotFileWriter, Wal } from '../wal/types.ts';
-import { forgettableIndex } from './log-retention.ts';
+import { forgettableIndex, type LogRetention } from './log-retention.ts';
 import type { Replica } from './replica.ts';
 import { StateLoad, StateSnapshot } from './state-snapshot.ts';
 
@@ -25,6 +25,8 @@ const NO_SLICE = Buffer.alloc(0);
 export interface SnapshotterSettings {
   /** A snapshot is made once a group has logged so much since the last one, and no less than its data takes. */
   snapshotAfterBytes: number;
+  /** Of the log in memory, when not the usual. */
+  logRetention?: LogRetention | undefined;
 }
 
 export interface SnapshotterHost {
@@ -185,8 +187,10 @@ export class Snapshotter {
   }
 
   private compactMemory({ replica }: Group): void {
-    const index = forgettableIndex(replica.raft, replica.machine.appliedIndex, this.host.now.monotonicMs);
-    if (index > 0) replica.raft.compact(index);
+    const { logRetention } = this.settings;
+    const { raft, machine } = replica;
+    const index = forgettableIndex(raft, machine.appliedIndex, this.host.now.monotonicMs, logRetention);
+    if (index > 0) raft.compact(index);
   }
 
   private queue(group: Group, run: () => Promise<void>): void {

@@ -1,6 +1,6 @@
 /**
- * A digest of all replicated state of a shard: time, policy, sessions, staged parts and keys. Equal on every replica at the same applied index. Computed in
- * slices: it counts only when nothing was applied meanwhile.
+ * A digest of all replicated state of a shard: time, accounting, policy, sessions, staged parts and keys. Equal on every replica at the same
+ * applied index. Computed in slices: it counts only when nothing was applied meanwhile.
  */
 import { createXXHash64, type IHasher } from 'hash-wasm';
 import type { Timers } from '../env/contracts.ts';
@@ -22,9 +22,10 @@ export interface StateDigest {
   digest: string;
 }
 
-/** Null when entries keep being applied while it is computed. */
+/** Null when entries keep being applied while it is computed, and while a snapshot is loaded: that has its index from the beginning. */
 export async function digestState(machine: StateMachine, timers: Timers): Promise<StateDigest | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (machine.isLoading) return null;
     const index = machine.appliedIndex;
     const digest = await digestAt(machine, index, timers);
     if (digest !== null) return { index, digest };
@@ -36,8 +37,10 @@ export async function digestState(machine: StateMachine, timers: Timers): Promis
 async function digestAt(machine: StateMachine, index: number, timers: Timers): Promise<string | null> {
   const hasher = (await createXXHash64()).init();
   if (machine.appliedIndex !== index) return null;
-  const head = Buffer.alloc(8);
-  head.writeDoubleLE(machine.timeMs);
+  const head = Buffer.alloc(16);
+  head.writeDoubleLE(machine.timeMs, 0);
+  // Whether a write gets OOM hangs on it.
+  head.writeDoubleLE(machine.keyspace.usedBytes, 8);
   hasher.update(head).update(policyItem(machine.policy));
   const sessions = machine.sessions.image();
   while (takeSessions(sessions, hasher)) {

@@ -110,6 +110,8 @@ export class StateMachine {
   readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.appliedIndex, false));
   /** The large command whose parts are being applied. */
   staged: Staged | null = null;
+  /** A snapshot is taking the place of all this, bit by bit: it is no state yet. */
+  isLoading = false;
 
   private readonly lookup: ShardCommandLookup;
   /** The keyspace reads these at each write. */

@@ -104,7 +104,8 @@ export class StateLoad {
   /** Empties the state machine. `index` and `term`: the snapshot's last entry. */
   constructor(machine: StateMachine, index: number, term: number) {
     this.machine = machine;
-    machine.longReads.lose();
+    machine.isLoading = true;
+    machine.longReads.interrupt();
     this.keys = machine.keyspace.beginLoad();
     machine.sessions = new Sessions();
     machine.staged = null;
@@ -129,6 +130,7 @@ export class StateLoad {
   finish(): void {
     if (!this.isEnded || this.rest.length > 0) throw new SnapshotDamagedError('it ends before its end');
     this.keys.finish();
+    this.machine.isLoading = false;
   }
 
   private take(type: number, body: Buffer): void {

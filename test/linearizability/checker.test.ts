@@ -5,7 +5,7 @@ import type { Verdict } from './checker.ts';
 import { checkLinearizable, describeViolation } from './checker.ts';
 import { linearizableHistory } from './generate.ts';
 import type { Operation, Reply } from './history.ts';
-import { registerModel } from './model.ts';
+import { cacheModel, registerModel } from './model.ts';
 
 let nextClient = 1;
 
@@ -277,5 +277,22 @@ describe('300 operations of 10 clients on one key', () => {
       did('GET', endMs + 4, endMs + 5, 'old'),
     );
     expect(checkLinearizable(history, registerModel, effort).verdict).toBe('violation');
+  });
+});
+
+describe('a cache', () => {
+  const cache = (...history: Operation[]): string => checkLinearizable(history, cacheModel).verdict;
+
+  test('may forget at any time, also while it is read', () => {
+    expect(cache(did('SET a', 0, 1, 'OK'), did('GET', 2, 3, 'a'), did('GET', 4, 5, null))).toBe('ok');
+    expect(cache(did('SET a', 0, 1, 'OK'), did('GET', 2, 9, null), did('GET', 3, 4, 'a'))).toBe('ok');
+    expect(cache(did('SET a', 0, 1, 'OK'), did('DEL', 2, 3, 0))).toBe('ok');
+  });
+
+  test('remembers nothing that it had forgotten', () => {
+    expect(cache(did('SET a', 0, 1, 'OK'), did('GET', 2, 3, null), did('GET', 4, 5, 'a'))).toBe('violation');
+    expect(cache(did('SET a', 0, 1, 'OK'), did('SET b', 2, 3, 'OK'), did('GET', 4, 5, 'a'))).toBe(
+      'violation',
+    );
   });
 });

@@ -13,6 +13,8 @@ export interface Model {
   apply: (state: State, command: string, args: readonly string[]) => Applied;
   /** The commands that change no state, whatever it is. */
   reads: ReadonlySet<string>;
+  /** A key may be gone at any time (it has expired, or was evicted), and does not come back. Then no command is a read: its reply may say so. */
+  forgets?: boolean;
 }
 
 const NOT_AN_INTEGER = { error: 'ERR value is not an integer or out of range' };
@@ -26,6 +28,9 @@ export const registerModel: Model = {
   apply: applyCommand,
   reads: new Set(['GET', 'EXISTS', 'STRLEN']),
 };
+
+/** For commands whose effect does not hang on what was there: of unknown outcome, they leave the same, whether the key was gone or not. */
+export const cacheModel: Model = { apply: applyCommand, reads: new Set(), forgets: true };
 
 function applyCommand(state: State, command: string, args: readonly string[]): Applied {
   switch (command) {

@@ -93,10 +93,16 @@ export class KeySearch {
   /** Lets the operation take effect now, unless its reply says otherwise or it was seen to lead nowhere. */
   private tryPlace(index: number, blocked: number): boolean {
     const { command, args, outcome } = this.operations[index];
-    const { state, reply } = this.model.apply(this.state, command, args);
-    // Of unknown outcome and without effect here: it need not have run.
-    const fits = outcome.kind === 'answered' ? sameReply(reply, outcome.reply) : state !== this.state;
-    if (!fits) return false;
+    let applied = this.model.apply(this.state, command, args);
+    if (outcome.kind !== 'answered') {
+      // Of unknown outcome and without effect here: it need not have run.
+      if (applied.state === this.state) return false;
+    } else if (!sameReply(applied.reply, outcome.reply)) {
+      if (this.model.forgets !== true) return false;
+      applied = this.model.apply(null, command, args);
+      if (!sameReply(applied.reply, outcome.reply)) return false;
+    }
+    const { state } = applied;
 
     this.flip(index);
     if (!this.enter(state)) {

@@ -235,6 +235,24 @@ describe('large commands', () => {
   });
 });
 
+describe('a state that a snapshot is taking the place of', () => {
+  it('has no digest until all of it is there', async () => {
+    const rig = newRig();
+    for (let i = 0; i < 100; i++) write(rig, 'set', `k${i}`, 'v');
+    run(rig);
+    const snapshot = new StateSnapshot(rig.machine);
+    const { appliedIndex, appliedTerm } = rig.machine;
+    const other = newMachine();
+    const load = new StateLoad(other, appliedIndex, appliedTerm);
+    for (let slice = snapshot.next(500); slice !== null; slice = snapshot.next(500)) {
+      expect(await digestState(other, TIMERS)).toBe(null);
+      load.feed(Buffer.from(slice));
+    }
+    load.finish();
+    expect(await digestState(other, TIMERS)).toEqual(await digestState(rig.machine, TIMERS));
+  });
+});
+
 describe('a snapshot between two parts', () => {
   it('has what is staged, and the rest of the log goes on from there', async () => {
     const rig = newRig();

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
 import { runHistories } from './node/histories.ts';
+import { CACHE, LARGE, REGISTERS } from './node/workloads.ts';
 import { reportFailover } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
@@ -71,7 +72,7 @@ async function runNodes(from: number, count: number): Promise<boolean> {
   let failures = 0;
   for (let seed = from; seed < from + count; seed++) {
     for (const failure of [
-      await failureOf(runHistoriesOnly(seed)),
+      ...(await historyFailures(seed)),
       await failureOf(runConversations(seed, CONVERSATION_ROUNDS)),
     ]) {
       if (failure === null) continue;
@@ -83,9 +84,16 @@ async function runNodes(from: number, count: number): Promise<boolean> {
   return failures > 0;
 }
 
-async function runHistoriesOnly(seed: number): Promise<string | null> {
-  const { failure, faults } = await runHistories(seed);
-  return failure === null ? null : `after ${faults.join(', ')}\n${failure}`;
+async function historyFailures(seed: number): Promise<(string | null)[]> {
+  const failures: (string | null)[] = [];
+  for (const workload of [REGISTERS, LARGE, CACHE]) {
+    const run = async (): Promise<string | null> => {
+      const { failure, faults } = await runHistories(seed, workload);
+      return failure === null ? null : `${workload.name}, after ${faults.join(', ')}\n${failure}`;
+    };
+    failures.push(await failureOf(run()));
+  }
+  return failures;
 }
 
 async function failureOf(run: Promise<string | null>): Promise<string | null> {

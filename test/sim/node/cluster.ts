@@ -9,12 +9,14 @@ import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log } from '../../../src/log.ts';
 import { startNode, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
+import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import { respOf } from '../../shard/encode.ts';
 
 const WALL_MS = 1_700_000_000_000;
 const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
+const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
 class SimNode {
@@ -39,8 +41,10 @@ export class SimCluster {
   readonly events = new Map<string, number>();
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
+  logRetention: LogRetention | undefined;
   private readonly random: SeededRandom;
-  private readonly flags: Record<string, string>;
+  /** Of each node that is started from now on. */
+  flags: Record<string, string>;
   private readonly log: Log;
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
@@ -93,6 +97,7 @@ export class SimCluster {
       loopDelay: { read: () => NO_DELAY, stop: () => {} },
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
+      logRetention: this.logRetention,
     });
     const running = await this.settle(starting);
     running.onFatal((error) => {
@@ -164,6 +169,14 @@ export class SimCluster {
     if (!done()) throw new Error(`not within ${limitMs} ms of simulated time`);
   }
 
+  /** What the admin port answers; null: not now. */
+  async admin(i: number, path: string, query: Record<string, string> = {}): Promise<unknown> {
+    const address = { host: HOST, port: portOf(i) + 2000 };
+    const request = { method: 'GET', path, query: new URLSearchParams(query), body: '' };
+    const { status, body } = await this.settle(this.network.request(address, request));
+    return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
+  }
+
   client(i: number): SimClient {
     return new SimClient(this, portOf(i));
   }
@@ -203,7 +216,7 @@ export class SimClient {
   }
 
   /** Pipelined: the replies come into `replies`. */
-  send(...commands: (string | Buffer)[][]): void {
+  send(...commands: (readonly (string | Buffer)[])[]): void {
     this.stream?.write(Buffer.concat(commands.map((words) => respOf(...words))));
   }
 
@@ -241,17 +254,16 @@ export class SimClient {
 
 /** Where the first reply ends; -1 while some of it is missing. */
 function wholeReply(input: Buffer): number {
-  let at = 0;
+  let offset = 0;
   for (let pending = 1; pending > 0; pending--) {
-    const lineEnd = input.indexOf('\n', at) + 1;
+    const lineEnd = input.indexOf(LF, offset) + 1;
     if (lineEnd === 0) return -1;
-    const type = String.fromCharCode(input[at]);
-    const count = Math.max(-1, Number(input.toString('latin1', at + 1, lineEnd - 2)));
-    at = lineEnd;
-    if ('$=!'.includes(type)) at += count < 0 ? 0 : count + 2;
-    else if ('*~>'.includes(type)) pending += Math.max(count, 0);
-    else if ('%|'.includes(type)) pending += Math.max(count, 0) * 2;
-    if (at > input.length) return -1;
+    const type = String.fromCharCode(input[offset]);
+    const count = Number(input.toString('latin1', offset + 1, lineEnd - 2));
+    offset = lineEnd;
+    if (type === '$') offset += count < 0 ? 0 : count + 2;
+    else if (type === '*') pending += Math.max(count, 0);
+    else if (type === '%') pending += Math.max(count, 0) * 2;
   }
-  return at;
+  return offset <= input.length ? offset : -1;
 }

@@ -1,47 +1,27 @@
 /** Clients of all nodes, faults one at a time, and the checker's verdict over what they were told. */
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { checkLinearizable, describeViolation } from '../../linearizability/checker.ts';
-import type { Operation, Reply } from '../../linearizability/history.ts';
-import { registerModel } from '../../linearizability/model.ts';
+import type { Operation } from '../../linearizability/history.ts';
 import { SimCluster, type SimClient } from './cluster.ts';
+import { wrongReplicas } from './replicas.ts';
+import { REGISTERS, type Aside, type Planned, type Workload } from './workloads.ts';
 
 const NODES = 3;
 const ROUNDS = 4;
 
-/** Keys are left behind after a while: a short history of each is checked fast. */
-function keyOf(random: SeededRandom, epoch: number): string {
-  return `e${epoch}-${random.below(5)}`;
-}
-
-function operationOf(
-  random: SeededRandom,
-  epoch: number,
-  unique: number,
-): { command: string; key: string; args: string[] } {
-  const key = keyOf(random, epoch);
-  switch (random.below(8)) {
-    case 0:
-    case 1:
-    case 2:
-      return { command: 'SET', key: `s${key}`, args: [`v${unique}`] };
-    case 3:
-      return { command: 'INCR', key: `n${key}`, args: [] };
-    case 4:
-      return { command: 'GET', key: `n${key}`, args: [] };
-    default:
-      return { command: 'GET', key: `s${key}`, args: [] };
-  }
-}
+/** Sent over the present connection: part of the history, or beside it. */
+type Sent = { plan: Planned; operation: Operation } | { aside: Aside };
 
 /** A client that pipelines, and what it was told when. */
 class Recorder {
   readonly operations: Operation[] = [];
+  /** What was wrong beside the history. */
+  wrong: string | null = null;
   private readonly cluster: SimCluster;
   private readonly node: number;
   private readonly number: number;
   private client: SimClient;
-  /** Sent over the present connection. */
-  private sent: Operation[] = [];
+  private sent: Sent[] = [];
   private seen = 0;
 
   constructor(cluster: SimCluster, node: number, number: number) {
@@ -51,7 +31,7 @@ class Recorder {
     this.client = cluster.client(node);
   }
 
-  send(random: SeededRandom, epoch: number, nextUnique: () => number): void {
+  send(workload: Workload, random: SeededRandom, epoch: number, nextUnique: () => number): void {
     this.take();
     if (this.client.isClosed || !this.client.isOpen) {
       this.client = this.cluster.client(this.node);
@@ -60,44 +40,51 @@ class Recorder {
       if (!this.client.isOpen) return;
     }
     if (this.sent.length - this.seen > 4) return;
-    const burst = Array.from({ length: 1 + random.below(4) }, () => operationOf(random, epoch, nextUnique()));
-    const callMs = this.cluster.scheduler.nowMs;
-    for (const { command, key, args } of burst) {
-      const operation: Operation = {
-        client: this.number,
-        key,
-        command,
-        args,
-        callMs,
-        outcome: { kind: 'unknown' },
-      };
-      this.sent.push(operation);
-      this.operations.push(operation);
+    const plans = Array.from({ length: 1 + random.below(4) }, () =>
+      workload.plan(random, epoch, nextUnique()),
+    );
+    const words = plans.map((plan) => this.note(plan));
+    const aside = workload.aside(random);
+    if (aside !== null) {
+      this.sent.push({ aside });
+      words.push(aside.words);
     }
-    this.client.send(...burst.map(({ command, key, args }) => [command, key, ...args]));
+    this.client.send(...words);
+  }
+
+  private note(plan: Planned): readonly string[] {
+    const { command, key, args, words } = plan;
+    const callMs = this.cluster.scheduler.nowMs;
+    const operation: Operation = {
+      client: this.number,
+      key,
+      command,
+      args,
+      callMs,
+      outcome: { kind: 'unknown' },
+    };
+    this.sent.push({ plan, operation });
+    this.operations.push(operation);
+    return words;
   }
 
   /** Replies that have come since. */
   take(): void {
     const { replies, times } = this.client;
     for (; this.seen < replies.length; this.seen++) {
-      this.sent[this.seen].outcome = outcomeOf(replies[this.seen], times[this.seen]);
+      const sent = this.sent[this.seen];
+      const reply = replies[this.seen];
+      if ('aside' in sent) this.wrong ??= sent.aside.wrong(reply);
+      else sent.operation.outcome = outcomeOf(sent.plan, reply, times[this.seen]);
+      replies[this.seen] = '';
     }
   }
 }
 
-function outcomeOf(reply: string, returnMs: number): Operation['outcome'] {
-  if (reply.startsWith('-INDETERMINATE')) return { kind: 'unknown' };
-  if (/^-(CLUSTERDOWN|LOADING) /.test(reply)) return { kind: 'not-run' };
-  return { kind: 'answered', returnMs, reply: parsed(reply) };
-}
-
-function parsed(reply: string): Reply {
-  if (reply === '$-1\r\n') return null;
-  if (reply.startsWith('+')) return reply.slice(1, -2);
-  if (reply.startsWith(':')) return Number(reply.slice(1, -2));
-  if (reply.startsWith('-')) return { error: reply.slice(1, -2) };
-  return reply.slice(reply.indexOf('\n') + 1, -2);
+function outcomeOf({ read }: Planned, reply: string, returnMs: number): Operation['outcome'] {
+  if (/^-(INDETERMINATE|REPLYLOST)/.test(reply)) return { kind: 'unknown' };
+  if (/^-(CLUSTERDOWN|LOADING|OOM) /.test(reply)) return { kind: 'not-run' };
+  return { kind: 'answered', returnMs, reply: read(reply) };
 }
 
 /** One fault at a time, for a while; then all is well again. */
@@ -144,13 +131,18 @@ export interface RunResult {
   faults: readonly string[];
   operations: number;
   answered: number;
+  /** How often each event was logged. */
+  events: ReadonlyMap<string, number>;
 }
 
 /** Runs one seed. Same seed, same run. */
-export async function runHistories(seed: number): Promise<RunResult> {
+export async function runHistories(seed: number, workload = REGISTERS): Promise<RunResult> {
   const random = new SeededRandom(seed * 7919);
-  const cluster = new SimCluster(seed, NODES);
+  const flags = workload.flags(random);
+  const cluster = new SimCluster(seed, NODES, flags);
+  cluster.logRetention = workload.logRetention;
   await cluster.startAll();
+  for (const words of workload.prepare) await cluster.client(0).ask(...words);
   const recorders = Array.from({ length: 6 }, (_, i) => new Recorder(cluster, i % NODES, i));
   let epoch = 0;
   let unique = 0;
@@ -158,7 +150,7 @@ export async function runHistories(seed: number): Promise<RunResult> {
     for (let passed = 0; passed < ms; passed += 10) {
       if (passed % 200 === 0) epoch += 1;
       for (const recorder of recorders)
-        if (random.below(2) === 0) recorder.send(random, epoch, () => ++unique);
+        if (random.below(2) === 0) recorder.send(workload, random, epoch, () => ++unique);
       await cluster.pass(10);
     }
   };
@@ -172,13 +164,16 @@ export async function runHistories(seed: number): Promise<RunResult> {
   await cluster.pass(8000);
   for (const recorder of recorders) recorder.take();
   const history = recorders.flatMap((recorder) => recorder.operations);
-  const verdict = checkLinearizable(history, registerModel);
   const answered = history.filter(({ outcome }) => outcome.kind === 'answered').length;
   const failure =
-    verdict.verdict === 'ok'
-      ? null
-      : verdict.verdict === 'violation'
-        ? describeViolation(verdict)
-        : `the checker said ${verdict.verdict}`;
-  return { failure, faults, operations: history.length, answered };
+    wrongHistory(history, workload) ??
+    recorders.find(({ wrong }) => wrong !== null)?.wrong ??
+    (await wrongReplicas(cluster, workload.evictsAll(flags)));
+  return { failure, faults, operations: history.length, answered, events: cluster.events };
+}
+
+function wrongHistory(history: readonly Operation[], { model }: Workload): string | null {
+  const verdict = checkLinearizable(history, model);
+  if (verdict.verdict === 'ok') return null;
+  return verdict.verdict === 'violation' ? describeViolation(verdict) : `the checker said ${verdict.verdict}`;
 }
