@@ -36,6 +36,7 @@ import type { Replica } from './shard/replica.ts';
 import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import { digestState } from './shard/state-digest.ts';
+import type { Waiter } from './shard/waiter.ts';
 import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { ClusterFile } from './topology/cluster-file.ts';
@@ -450,6 +451,9 @@ class Node implements RunningNode {
     for (const replica of replicas) wire.add(replica);
     const host = {
       replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+      disown: (of: (waiter: Waiter) => boolean) => {
+        for (const replica of replicas) replica.disown(of);
+      },
       wake: () => engine.wake(),
       after: (delayMs: number, run: () => void) => {
         this.env.timers.after(delayMs, () => {

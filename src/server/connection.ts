@@ -96,7 +96,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
+  /** Of commands that are unanswered, and of replies behind those. */
   private queuedBytes = 0;
+  /** Of the replies alone. */
+  private keptBytes = 0;
   private underWay = 0;
   private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
   private averageReplyBytes = FIRST_REPLY_BYTES;
@@ -316,7 +319,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     }
     if (request !== this.head) {
       this.keepReply(request, keptReply(request));
-      if (this.queuedBytes > server.outputLimitBytes) this.killSlowReader();
+      if (this.keptBytes > server.outputLimitBytes) this.killSlowReader();
       return;
     }
     const isLarge = request.replyEnd - request.replyStart >= LARGE_REPLY_BYTES;
@@ -325,6 +328,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     // Replies of one turn alone may be too many.
     const outputBytes = isLarge ? this.outputBytes : (this.out?.size ?? 0);
     if (outputBytes > server.outputLimitBytes) this.killSlowReader();
+  }
+
+  /** A part of the reply at `place` is kept until the others come. */
+  keepPart(place: Request, sizeBytes: number): void {
+    if (this.isClosed) return;
+    this.countKept(place, sizeBytes);
+    if (this.keptBytes > this.server.outputLimitBytes) this.killSlowReader();
   }
 
   /** A part of a gathered command is answered: its request can go. */
@@ -401,8 +411,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     request.replyBytes = reply;
     request.replyStart = 0;
     request.replyEnd = reply.length;
-    const sizeBytes = reply.length + request.tailBytes;
-    request.queuedBytes += sizeBytes;
+    // Its parts are counted already.
+    this.countKept(request, reply.length + request.tailBytes - request.keptBytes);
+  }
+
+  private countKept(request: Request, sizeBytes: number): void {
+    request.keptBytes += sizeBytes;
+    this.keptBytes += sizeBytes;
     this.queuedBytes += sizeBytes;
   }
 
@@ -414,7 +429,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       else this.sendLarge(replyBytes.subarray(replyStart, replyEnd));
       for (const piece of request.tail) this.sendLarge(piece);
     }
-    this.queuedBytes -= request.queuedBytes;
+    this.queuedBytes -= request.queuedBytes + request.keptBytes;
+    this.keptBytes -= request.keptBytes;
     this.head = request.next;
     if (this.head === null) this.tail = null;
     this.server.router.pool.give(request);

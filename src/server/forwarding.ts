@@ -11,9 +11,10 @@ import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { LARGE_REPLY_BYTES, Refusal, type Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, PROGRESS_INTERVAL_MS, Refusal, type Waiter } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
+import { DelayedRecords } from './delayed-records.ts';
 import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
 import type { Request } from './request.ts';
@@ -26,17 +27,20 @@ const REPLY_HEADER_BYTES = 12;
 const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
 /** And while so much, one that had waited for the log already is refused, to be asked again. */
 const UNSENT_LIMIT_BYTES = 4 * UNSENT_MAX_BYTES;
-/** Commands of the peer that wait with its reads; what would exceed them is refused, to be asked again. */
-const DELAYED_MAX_BYTES = 64 * 1024 * 1024;
+/**
+ * While more waits for the line to a peer, commands for it wait here, and its reads there: heartbeats go behind all that waits. Parcels and
+ * pieces of long replies have limits of their own.
+ */
+const QUEUED_MAX_BYTES = 4 * 1024 * 1024;
 /** Large commands on their way to a leader; what would exceed them is refused. */
 const SENDING_MAX_BYTES = 512 * 1024 * 1024;
 
 const Kind = { WRITE: 0, READ: 1, RIDING_READ: 2, FLOORS: 3 } as const;
 
-/** In the place of a refusal: a piece of a long reply, more follow. */
+/** In the place of a refusal: a piece of a long reply, more follow. One with nothing in it says that the reply is being made. */
 const PIECE = 0xffff_ffff;
-/** For how long the pieces of long replies wait for a peer that has much to take. */
-const PIECES_WAIT_MS = 2;
+/** What waits for the line to a peer looks so often whether it has taken some. */
+const LINE_WAIT_MS = 2;
 
 const NONE = Buffer.alloc(0);
 const NOT_ADMITTED = Buffer.from(
@@ -45,6 +49,11 @@ const NOT_ADMITTED = Buffer.from(
 /** A reply that is longer is not forwarded: the peer has to keep it whole. */
 const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 const REPLY_TOO_LONG = Buffer.from('-ERR the reply is too long to be sent from another node\r\n');
+
+/** A write that has run cannot be asked again. */
+const REPLY_LOST = Buffer.from(
+  '-REPLYLOST the command ran; too many replies are on their way to the node that was asked\r\n',
+);
 
 /** A command that another node forwarded to a shard led here. */
 class ForwardedCommand implements Waiter {
@@ -75,10 +84,16 @@ class ForwardedCommand implements Waiter {
     return !this.peer.isOver(this.connection);
   }
 
+  isOf(peer: PeerForwarding): boolean {
+    return this.peer === peer;
+  }
+
   reply(bytes: Buffer, start: number, end: number): void {
     const { peer, connection, correlation } = this;
     // A read can be asked again. What was sent before and after it may have run: as when leadership is lost.
     if (this.isRead && peer.holdsMoreThan(UNSENT_LIMIT_BYTES)) this.refuse(Refusal.LOST);
+    else if (end - start >= LARGE_REPLY_BYTES && peer.holdsMoreThan(UNSENT_LIMIT_BYTES))
+      peer.sendReply(connection, correlation, 0, REPLY_LOST, 0, REPLY_LOST.length);
     else if (end - start <= REPLY_MAX_BYTES) peer.sendReply(connection, correlation, 0, bytes, start, end);
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
@@ -90,6 +105,11 @@ class ForwardedCommand implements Waiter {
     else peer.sendReply(connection, correlation, 0, REPLY_TOO_LONG, 0, REPLY_TOO_LONG.length);
   }
 
+  /** A piece with nothing in it. */
+  progress(): void {
+    this.peer.sendReply(this.connection, this.correlation, PIECE, NONE, 0, 0);
+  }
+
   refuse(refusal: Refusal): void {
     if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
@@ -97,20 +117,13 @@ class ForwardedCommand implements Waiter {
   }
 }
 
-/** A record that waits until the peer has taken more of its replies. */
-interface Delayed {
-  shard: ShardId;
-  bytes: Buffer;
-  at: number;
-  itemAt: number;
-  itemEnd: number;
-}
-
 export interface ForwardingHost {
   /** Wants a turn, at the end of which `pump` is called; `after` runs after so long, and then there is one. */
   wake(): void;
   after(delayMs: number, run: () => void): void;
   replica(shard: ShardId): Replica | undefined;
+  /** None of those whom `of` names waits for an answer any more. */
+  disown(of: (waiter: Waiter) => boolean): void;
 }
 
 export interface ForwardingCounters {
@@ -132,10 +145,13 @@ export class PeerForwarding {
   private readonly targets = new Map<ShardId, Target>();
   private readonly longReplies = new OutgoingReplies();
   private readonly incoming = new IncomingReplies();
+  /** No less than what waits for the line. */
+  private writtenBytes = 0;
+  /** Somebody waits for the line since this turn. */
+  private isAwaited = false;
   private isWaiting = false;
-  /** In the order in which they came. */
-  private delayed: Delayed[] = [];
-  private delayedBytes = 0;
+  private toldMs = 0;
+  private readonly delayed = new DelayedRecords();
 
   constructor(link: PeerLink, host: ForwardingHost, counters: ForwardingCounters) {
     this.link = link;
@@ -145,13 +161,15 @@ export class PeerForwarding {
 
   /** A new connection: nothing that was asked over an older one will be answered. */
   connected(): void {
+    // It asks again what it wants: what it asked before is not worth the room.
+    this.host.disown((waiter) => waiter instanceof ForwardedCommand && waiter.isOf(this));
     this.window = new ForwardWindow();
     this.endedStreams.clear();
     this.targets.clear();
     this.longReplies.clear();
     this.incoming.clear();
-    this.delayed = [];
-    this.delayedBytes = 0;
+    this.delayed.clear();
+    this.writtenBytes = 0;
     this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
@@ -161,7 +179,11 @@ export class PeerForwarding {
     if (target !== undefined) return target;
     // The window of this connection: in a later one the same correlation is another request's.
     const { window } = this;
+    const isFull = (): boolean => this.isFull;
     target = {
+      get isFull() {
+        return isFull();
+      },
       send: (request, stream) => this.forward(window, shard, request, stream),
       abandon: (of) => window.remove(of),
     };
@@ -210,8 +232,8 @@ export class PeerForwarding {
   private takePiece(correlation: number, piece: Buffer, now: Instant): void {
     const request = this.window.peek(correlation);
     if (request === null) return;
-    request.heardMs = now.monotonicMs;
-    this.incoming.add(correlation, piece);
+    request.progress(now.monotonicMs);
+    if (piece.length > 0) this.incoming.add(correlation, piece);
   }
 
   sendLong(connection: number, correlation: number, pieces: readonly Buffer[]): void {
@@ -226,41 +248,56 @@ export class PeerForwarding {
     this.sendReply(connection, correlation, isLast ? 0 : PIECE, bytes, 0, bytes.length);
   }
 
-  get unsentBytes(): number {
-    return this.link.unsentBytes;
+  /** For `longReplies`: not what is left of parcels, which go between the pieces. */
+  get queuedBytes(): number {
+    return this.link.queuedBytes;
   }
 
   /** Sends what fits of long replies. Called at the end of each turn. */
-  pump(): void {
-    if (this.longReplies.isEmpty) return;
-    const isTaken = this.longReplies.pump(this);
-    if (this.longReplies.isEmpty || this.isWaiting) return;
-    if (isTaken) {
-      this.host.wake();
-      return;
+  pump(now: Instant): void {
+    if (!this.longReplies.isEmpty && now.monotonicMs - this.toldMs >= PROGRESS_INTERVAL_MS) {
+      this.toldMs = now.monotonicMs;
+      this.longReplies.tell(this);
     }
+    const isTaken = this.longReplies.isEmpty || this.longReplies.pump(this);
+    if (isTaken && !this.longReplies.isEmpty) this.host.wake();
+    else if (!isTaken || this.isAwaited) this.wait();
+    this.isAwaited = false;
+  }
+
+  private wait(): void {
+    if (this.isWaiting) return;
     this.isWaiting = true;
-    this.host.after(PIECES_WAIT_MS, () => {
+    this.host.after(LINE_WAIT_MS, () => {
       this.isWaiting = false;
     });
+  }
+
+  /** Whether too much waits for the line; then there will be a turn when it may have taken some. Looks only when it could be. */
+  get isFull(): boolean {
+    if (this.writtenBytes <= QUEUED_MAX_BYTES) return false;
+    this.writtenBytes = this.link.connected ? this.link.queuedBytes : 0;
+    if (this.writtenBytes <= QUEUED_MAX_BYTES) return false;
+    this.isAwaited = true;
+    return true;
   }
 
   /** Part of a large reply has come: it is being answered, however long the rest takes. */
   onReplyPart(bytes: Buffer, filledBytes: number, now: Instant): void {
     const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(bytes.readUInt32LE(0));
-    if (request !== null) request.heardMs = now.monotonicMs;
+    request?.progress(now.monotonicMs);
   }
 
   get hasDelayed(): boolean {
-    return this.delayed.length > 0;
+    return !this.delayed.isEmpty;
   }
 
   /** Serves what was delayed, as far as the peer has room for replies. */
   serveDelayed(now: Instant): void {
-    while (this.delayed.length > 0 && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
-      const [{ bytes, at, itemAt, itemEnd }] = this.delayed.splice(0, 1);
-      this.delayedBytes -= itemEnd - itemAt;
-      this.run(bytes, at, itemAt, itemEnd, now);
+    while (!this.isFull && !this.holdsMoreThan(UNSENT_MAX_BYTES)) {
+      const record = this.delayed.take();
+      if (record === null) return;
+      this.run(record.bytes, record.at, record.itemAt, record.itemEnd, now);
     }
   }
 
@@ -303,6 +340,7 @@ export class PeerForwarding {
     section.u32(refusal);
     section.u32(end - start);
     section.bytes(bytes, start, end);
+    this.writtenBytes += REPLY_HEADER_BYTES + end - start;
   }
 
   /** Whether the peer is connected over this connection still. */
@@ -342,6 +380,7 @@ export class PeerForwarding {
     section.u8(kind);
     section.u8(0);
     section.bytes(request.bytes, request.start, request.end);
+    this.writtenBytes += FORWARD_HEADER_BYTES + request.end - request.start;
   }
 
   private forwardLarge(
@@ -378,25 +417,16 @@ export class PeerForwarding {
       return true;
     }
     if (!isCommandItem(bytes, itemAt, itemEnd)) return false;
-    if (this.mustDelay(shard, kind)) this.delay(shard, bytes, at, itemAt, itemEnd);
-    else this.run(bytes, at, itemAt, itemEnd, now);
-    return true;
-  }
-
-  private delay(shard: ShardId, bytes: Buffer, at: number, itemAt: number, itemEnd: number): void {
-    const sizeBytes = itemEnd - itemAt;
-    if (this.delayedBytes + sizeBytes > DELAYED_MAX_BYTES) {
+    if (!this.mustDelay(shard, kind)) this.run(bytes, at, itemAt, itemEnd, now);
+    else if (!this.delayed.add({ shard, bytes, at, itemAt, itemEnd }))
       this.waiterOf(bytes, at).refuse(Refusal.NOT_PROPOSED);
-      return;
-    }
-    this.delayed.push({ shard, bytes, at, itemAt, itemEnd });
-    this.delayedBytes += sizeBytes;
+    return true;
   }
 
   /** Reads while the peer holds too much; and what comes behind one that waits for the same shard, since it must not be overtaken. */
   private mustDelay(shard: ShardId, kind: number): boolean {
-    if (this.delayed.length > 0 && this.delayed.some((record) => record.shard === shard)) return true;
-    return kind !== Kind.WRITE && this.holdsMoreThan(UNSENT_MAX_BYTES);
+    if (!this.delayed.isEmpty && this.delayed.has(shard)) return true;
+    return kind !== Kind.WRITE && (this.isFull || this.holdsMoreThan(UNSENT_MAX_BYTES));
   }
 
   private run(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): void {

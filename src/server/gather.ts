@@ -56,14 +56,16 @@ export class Gather implements RequestOwner {
   }
 
   finished(request: Request): void {
-    this.replies[request.part] = keptReply(request);
+    const reply = keptReply(request);
+    this.replies[request.part] = reply;
     this.tails[request.part] = request.tail;
+    this.connection.keepPart(this.place, reply.length + request.tailBytes);
     this.connection.partFinished(request);
     this.missing -= 1;
     if (this.missing > 0) return;
-    const reply = new ReplyWriter(256);
-    reply.protocol = this.connection.protocol;
-    this.done(this.place, reply, this.write(reply));
+    const whole = new ReplyWriter(256);
+    whole.protocol = this.connection.protocol;
+    this.done(this.place, whole, this.write(whole));
   }
 
   /** Returns what follows. */

@@ -2,9 +2,11 @@
 
 /** Below LARGE_REPLY_BYTES: pieces keep their order because none travels as a parcel. */
 const PIECE_MAX_BYTES = 128 * 1024;
-/** So much goes to a peer in a turn, while no more than that much waits to be sent there. */
+/** So much goes to a peer in a turn, while no more than that much waits to be taken by the system. */
 const PIECES_PER_TURN_BYTES = 256 * 1024;
-const PIECES_UNSENT_BYTES = 1024 * 1024;
+const PIECES_QUEUED_BYTES = 1024 * 1024;
+
+const NOTHING = Buffer.alloc(0);
 
 interface Outgoing {
   connection: number;
@@ -16,7 +18,7 @@ interface Outgoing {
 }
 
 export interface PieceSender {
-  readonly unsentBytes: number;
+  readonly queuedBytes: number;
   sendPiece(connection: number, correlation: number, isLast: boolean, bytes: Buffer): void;
 }
 
@@ -43,10 +45,16 @@ export class OutgoingReplies {
   pump(sender: PieceSender): boolean {
     let left = PIECES_PER_TURN_BYTES;
     while (this.queue.length > 0 && left > 0) {
-      if (sender.unsentBytes >= PIECES_UNSENT_BYTES) return false;
+      if (sender.queuedBytes >= PIECES_QUEUED_BYTES) return false;
       left -= this.sendNext(this.queue[0], sender);
     }
     return true;
+  }
+
+  /** Says to those who wait that their replies are on the way. */
+  tell(sender: PieceSender): void {
+    for (const { connection, correlation } of this.queue)
+      sender.sendPiece(connection, correlation, false, NOTHING);
   }
 
   private sendNext(reply: Outgoing, sender: PieceSender): number {

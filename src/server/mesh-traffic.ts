@@ -102,6 +102,6 @@ export class MeshTraffic implements MeshHandler {
 
   /** Long replies go on. */
   pump(): void {
-    for (const forwarding of this.forwardings.values()) forwarding.pump();
+    for (const forwarding of this.forwardings.values()) forwarding.pump(this.engine.now);
   }
 }

@@ -66,10 +66,11 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
-  /** When a part of its reply came last; 0: none has. */
+  /** When a part of its reply, or word that it is being made, came last; 0: none has. */
   heardMs = 0;
-  /** What it takes of its connection's queue. */
+  /** What it takes of its connection's queue, and what its reply does that waits for those before it. */
   queuedBytes = 0;
+  keptBytes = 0;
   /** The command's number in the statistics; -1: counted elsewhere. */
   command = -1;
 
@@ -92,6 +93,10 @@ export class Request implements Waiter {
     if (this.state !== RequestState.SENT) return;
     this.setTail(tail);
     this.reply(first, 0, first.length);
+  }
+
+  progress(nowMs: number): void {
+    this.heardMs = nowMs;
   }
 
   setTail(tail: readonly Buffer[]): void {
@@ -137,6 +142,7 @@ export class RequestPool {
     request.isLarge = false;
     request.parcel = null;
     request.heardMs = 0;
+    request.keptBytes = 0;
     request.bytes = NO_BYTES;
     request.start = 0;
     request.end = 0;

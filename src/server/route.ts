@@ -12,6 +12,8 @@ import { RequestState, type Request } from './request.ts';
 
 /** A leader to send to: this node's own replica, or the link to the node that has it. */
 export interface Target {
+  /** So much is on its way to it that what comes has to wait. */
+  readonly isFull: boolean;
   send(request: Request, stream: number): void;
   /** Nothing that comes back for the requests that `of` names reaches them any more. */
   abandon(of: (request: Request) => boolean): void;
@@ -50,6 +52,9 @@ const NO_LEADER = Buffer.from('-CLUSTERDOWN The shard has no leader now; the com
 const LOG_FULL = Buffer.from("-CLUSTERDOWN The shard's log is full; the command was not run\r\n");
 const PARK_FULL = Buffer.from(
   '-CLUSTERDOWN Too much waits for a leader on this node; the command was not run\r\n',
+);
+const TOO_SLOW = Buffer.from(
+  "-CLUSTERDOWN The shard's leader takes commands too slowly; the command was not run\r\n",
 );
 const READ_UNANSWERED = Buffer.from(
   "-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n",
@@ -104,11 +109,11 @@ export class Route {
     return this.unsent !== null;
   }
 
-  /** Takes a request: sends it, or parks it until there is a leader. */
+  /** Takes a request: sends it, or parks it until there is a leader that takes it. */
   dispatch(request: Request): void {
     request.route = this;
     request.sinceMs = this.hooks.nowMs();
-    if (this.unsent === null && this.target !== null) {
+    if (this.unsent === null && this.target !== null && !this.target.isFull) {
       this.append(request);
       this.send(request, this.target);
       return;
@@ -139,7 +144,7 @@ export class Route {
   pump(): void {
     const { target } = this;
     if (target === null) return;
-    while (this.unsent !== null && this.target === target) {
+    while (this.unsent !== null && this.target === target && !target.isFull) {
       const request = this.unsent;
       this.unsent = request.routeNext;
       this.unpark(request);
@@ -225,7 +230,10 @@ export class Route {
   }
 
   private expiryText(request: Request, nowMs: number): Buffer | null {
-    if (request.state === RequestState.UNSENT && !request.mayHaveRun) return NO_LEADER;
+    if (request.state === RequestState.UNSENT && !request.mayHaveRun) {
+      if (this.target === null) return NO_LEADER;
+      return nowMs - request.sinceMs >= this.limits.outcomeTimeoutMs ? TOO_SLOW : null;
+    }
     if (!this.isOverdue(request, nowMs)) return null;
     return request.isWrite ? INDETERMINATE : READ_UNANSWERED;
   }

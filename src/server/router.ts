@@ -264,6 +264,7 @@ export class Router {
   private localTarget(replica: Replica): Target {
     const { host } = this;
     return {
+      isFull: false,
       send: (request) => {
         const { bytes, start, end } = request;
         if (request.isWrite) replica.submitWrite(request, host.session, bytes, start, end, host.now);

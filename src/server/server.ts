@@ -28,6 +28,7 @@ const CROSS_SLOT_TEXT = "CROSSSLOT Keys in request don't hash to the same slot";
 const LONG_COMMAND_BYTES = COMMAND_MAX_BYTES / 8;
 const TOO_LONG_TEXT = `ERR command is too long: at most ${COMMAND_MAX_BYTES} bytes`;
 const TOO_MANY_CLIENTS = Buffer.from('-ERR max number of clients reached\r\n');
+const READ_LOST = Buffer.from('-CLUSTERDOWN The read was given up; nothing was changed\r\n');
 const WRITERS_KEPT = 1024;
 /** A writer that has grown beyond this is not kept. */
 const WRITER_KEPT_BYTES = 256 * 1024;
@@ -287,9 +288,13 @@ export class ClientServer implements WalkHost {
       this.finishPlace(connection, place, first, 0, first.length);
     };
     const waiter: Waiter = {
+      get isGone() {
+        return connection.isGone;
+      },
       reply: (bytes, start, end) => finish([Buffer.from(bytes.subarray(start, end))]),
       replyLong: finish,
-      refuse: () => {},
+      // It has its view (`isPinned`), and goes on wherever leadership is; still nobody may wait for ever.
+      refuse: () => finish([READ_LOST]),
     };
     way.replica?.readOn(waiter, long, connection.protocol, this.now);
     this.wake();

@@ -219,7 +219,7 @@ export class Engine {
       if (!hasMore) continue;
       const fromMs = this.clock.monotonicMs();
       for (let steps = 0; hasMore && steps < LONG_READ_STEPS; steps++) {
-        hasMore = replica.stepLongReads();
+        hasMore = replica.stepLongReads(fromMs);
         if (this.clock.monotonicMs() - fromMs >= LONG_READ_TURN_MS) break;
       }
       if (hasMore) this.wake();

@@ -195,8 +195,8 @@ export class Replica {
   }
 
   /** Does a step of the long reads; false when there is none left. */
-  stepLongReads(): boolean {
-    return this.machine.longReads.step();
+  stepLongReads(nowMs: number): boolean {
+    return this.machine.longReads.step(nowMs);
   }
 
   /** A read that waits for nothing of its connection: answered under the lease, else after a ReadIndex round. */
@@ -270,7 +270,7 @@ export class Replica {
   disown(of: (waiter: Waiter) => boolean): void {
     this.batch.waiters.disown(of);
     this.machine.longReads.disown(of);
-    this.staging.disown(of, NOBODY);
+    this.staging.disown(of);
     for (const { waiters } of this.inFlight) waiters.disown(of);
     for (const waiting of this.asked.values()) {
       for (const read of waiting) if (of(read.waiter)) read.waiter = NOBODY;

@@ -29,7 +29,7 @@ export const RUN_ITEM = newRunItem();
 
 /** A large command of which all parts are in the log. */
 export interface LargeCommand {
-  waiter: Waiter;
+  readonly waiter: Waiter;
   readonly session: SessionId;
   readonly bytes: Buffer;
   readonly start: number;
@@ -120,8 +120,12 @@ export class StagingQueue {
     for (const { waiter } of commands) waiter.refuse(refusal);
   }
 
-  disown(of: (waiter: Waiter) => boolean, nobody: Waiter): void {
-    for (const command of this.commands) if (of(command.waiter)) command.waiter = nobody;
+  /** Forgets those that `of` names: they go another way, and would only take their place in the log twice. What is in it of the first runs nothing. */
+  disown(of: (waiter: Waiter) => boolean): void {
+    const [first] = this.commands;
+    this.commands = this.commands.filter(({ waiter }) => !of(waiter));
+    if (this.commands[0] !== first) this.offset = 0;
+    this.queuedBytes = this.commands.reduce((sum, { start, end }) => sum + end - start, 0);
   }
 }
 

@@ -19,6 +19,9 @@ export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 /** A reply of this size or more is worth a buffer of its own. */
 export const LARGE_REPLY_BYTES = 512 * 1024;
 
+/** How often those who wait for a reply that takes long are told that it is on its way. */
+export const PROGRESS_INTERVAL_MS = 500;
+
 /** Answered or refused once. */
 export interface Waiter {
   /** `bytes[start, end)` is the reply; valid during the call. One of LARGE_REPLY_BYTES or more is the waiter's to keep: it does not change. */
@@ -26,6 +29,8 @@ export interface Waiter {
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
   refuse(refusal: Refusal): void;
+  /** The answer takes long, and is being made. */
+  progress?(nowMs: number): void;
   /** Nobody wants the answer any more, and nobody keeps it. */
   readonly isGone?: boolean;
 }

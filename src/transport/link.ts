@@ -100,8 +100,12 @@ export class Link implements PeerLink {
     return (this.sockets.control?.bufferedBytes ?? 0) + (this.sockets.bulk?.bufferedBytes ?? 0);
   }
 
+  get queuedBytes(): number {
+    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes;
+  }
+
   get unsentBytes(): number {
-    return (this.sockets.control?.bufferedBytes ?? 0) + this.frame.sizeBytes + this.outgoing.unsentBytes;
+    return this.queuedBytes + this.outgoing.unsentBytes;
   }
 
   get roundTripMs(): number {

@@ -55,7 +55,9 @@ export interface PeerLink {
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
-  /** Bytes for the control connection that are queued, in parcels or in this turn's frame yet. */
+  /** Bytes for the control connection that are queued or in this turn's frame yet: what is written into a section now goes behind them. */
+  readonly queuedBytes: number;
+  /** Those, and what is left of parcels. */
   readonly unsentBytes: number;
   /** Counted since the start, both connections. */
   readonly sentBytes: number;

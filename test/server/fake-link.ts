@@ -10,6 +10,7 @@ export class FakeLink {
   connection = 1;
   peerStart = 3;
   unsentBytes = 0;
+  queuedBytes = 0;
   private readonly sections = new Map<SectionKind, SectionBuffer>();
 
   section(kind: SectionKind): SectionWriter {

@@ -5,13 +5,14 @@ import { Request, RequestState } from '../../src/server/request.ts';
 import type { Route } from '../../src/server/route.ts';
 import { sessionId } from '../../src/shard/batch.ts';
 import { floorsItem } from '../../src/shard/prelude.ts';
-import { Refusal } from '../../src/shard/waiter.ts';
+import { Refusal, type Waiter } from '../../src/shard/waiter.ts';
 import { SectionKind, type PeerLink } from '../../src/transport/types.ts';
 import { itemOf } from '../shard/encode.ts';
 import { newRig, type Rig } from '../shard/fake-raft.ts';
 import { FakeLink, NODE } from './fake-link.ts';
 
 const SHARD = 1;
+const MIB = 1024 * 1024;
 
 function counters(): ForwardingCounters {
   return { sent: 0, served: 0, malformed: 0 };
@@ -25,7 +26,7 @@ interface Pair {
   rig: Rig;
 }
 
-const turns = { wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
+const turns = { disown: () => {}, wake: () => {}, after: (_delayMs: number, run: () => void) => run() };
 
 function pair(): Pair {
   const rig = newRig();
@@ -35,7 +36,11 @@ function pair(): Pair {
     { replica: () => undefined, ...turns },
     counters(),
   );
-  const host = { replica: (shard: number) => (shard === SHARD ? rig.replica : undefined), ...turns };
+  const host = {
+    ...turns,
+    replica: (shard: number) => (shard === SHARD ? rig.replica : undefined),
+    disown: (of: (waiter: Waiter) => boolean) => rig.replica.disown(of),
+  };
   const leader = new PeerForwarding(leaderLink as unknown as PeerLink, host, counters());
   entry.connected();
   leader.connected();
@@ -110,10 +115,11 @@ describe('forwarding', () => {
     target.send(long.request, 1);
     carry(all);
     commitAll(all.rig);
-    while (all.rig.replica.stepLongReads());
+    while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
     let turns = 0;
+    all.rig.now.monotonicMs = 2000;
     for (; long.replies.length === 0 && turns < 20; turns += 1) {
-      all.leader.pump();
+      all.leader.pump(all.rig.now);
       const other = requestOf(['get', 'k'], true);
       target.send(other.request, 1);
       carry(all);
@@ -121,6 +127,7 @@ describe('forwarding', () => {
       expect(carryBack(all)).toBe(true);
     }
     expect(turns).toBeGreaterThan(3);
+    expect(long.request.heardMs).toBe(2000);
     expect(long.replies).toEqual(['*40000\r\n']);
     const tail = Buffer.concat(long.request.tail).toString('latin1');
     expect(tail.match(/\$40\r\n/g)).toHaveLength(20_000);
@@ -149,6 +156,56 @@ describe('forwarding', () => {
       [],
     ]);
     expect(outcomes[2].replies).toEqual([':1\r\n']);
+  });
+
+  it('the line to a leader is full when more waits for it than a heartbeat may wait behind, until it has taken that', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const value = 'x'.repeat(100_000);
+    const fullAt: number[] = [];
+    for (let i = 0; i < 100; i++) {
+      const write = requestOf(['set', 'k', value], true);
+      all.entryLink.queuedBytes += write.request.end - write.request.start;
+      if (!target.isFull) target.send(write.request, 1);
+      else fullAt.push(i);
+    }
+    expect(fullAt[0]).toBeGreaterThan(39);
+    expect(fullAt).toHaveLength(100 - fullAt[0]);
+    expect(fullAt[0]).toBeLessThan(45);
+    all.entryLink.queuedBytes = 0;
+    expect(target.isFull).toBe(false);
+  });
+
+  it('reads wait while the line back is full; what is sent after them to their shard waits with them', () => {
+    const all = pair();
+    all.rig.raft.leaseUntilMonotonicMs = all.rig.now.monotonicMs + 100;
+    all.rig.raft.leaseRoundTimeMs = 1e9;
+    const target = all.entry.target(SHARD);
+    target.send(requestOf(['set', 'k', 'x'.repeat(100_000)], true).request, 1);
+    carry(all);
+    commitAll(all.rig);
+    const reads = Array.from({ length: 100 }, () => requestOf(['get', 'k'], false));
+    for (const { request } of reads) target.send(request, 1);
+    all.leaderLink.queuedBytes = 5 * MIB;
+    carry(all);
+    const write = requestOf(['set', 'k', 'new'], true);
+    target.send(write.request, 1);
+    carry(all);
+    commitAll(all.rig);
+    expect(all.leader.hasDelayed).toBe(true);
+    carryBack(all);
+    const answered = reads.filter(({ replies }) => replies.length > 0).length;
+    expect(answered * 100_000).toBeLessThan(5 * MIB);
+    expect(write.replies).toEqual([]);
+    all.leaderLink.queuedBytes = 0;
+    // Each time the line has taken all.
+    for (let turn = 0; turn < 3; turn++) {
+      all.leader.serveDelayed(all.rig.now);
+      commitAll(all.rig);
+      carryBack(all);
+    }
+    for (const { replies } of reads) expect(replies[0]).toHaveLength(100_000 + 11);
+    expect(write.replies).toEqual(['+OK\r\n']);
   });
 
   it('what was sent over an older connection takes nothing of a newer one', () => {

@@ -13,7 +13,11 @@ function gathered(
 ): string {
   let result = '';
   let parts = 0;
-  const connection = { protocol: 2, partFinished: () => (parts += 1) } as unknown as Connection;
+  const connection = {
+    protocol: 2,
+    partFinished: () => (parts += 1),
+    keepPart: () => undefined,
+  } as unknown as Connection;
   const gather = new Gather(connection, new Request(), merge, isWrite, answers.length, order, (_, reply) => {
     result = reply.buffer.toString('latin1', 0, reply.size);
   });

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { PeerForwarding } from '../../src/server/forwarding.ts';
 import { keptReply, Request, RequestState } from '../../src/server/request.ts';
 import { Route, type Target } from '../../src/server/route.ts';
-import { Refusal } from '../../src/shard/waiter.ts';
+import { sessionId } from '../../src/shard/batch.ts';
+import { Refusal, type Waiter } from '../../src/shard/waiter.ts';
 import { SectionBuffer } from '../../src/transport/section-buffer.ts';
 import { SectionKind, type Parcel, type PeerLink, type SectionWriter } from '../../src/transport/types.ts';
 import { itemOf } from '../shard/encode.ts';
@@ -13,6 +14,7 @@ import { newRig, type Rig } from '../shard/fake-raft.ts';
 const MIB = 1024 * 1024;
 const NODE = 'b'.repeat(40);
 const SHARD = 1;
+const SESSION = sessionId('c'.repeat(40), 1);
 const OK = Buffer.from('+OK\r\n');
 
 interface SentParcel extends Parcel {
@@ -25,8 +27,9 @@ interface SentParcel extends Parcel {
 class FakeLink {
   readonly node = NODE;
   readonly connected = true;
-  readonly connection = 1;
+  connection = 1;
   readonly peerStart = 3;
+  readonly queuedBytes = 0;
   readonly parcels: SentParcel[] = [];
   private readonly sections = new Map<SectionKind, SectionBuffer>();
 
@@ -68,6 +71,7 @@ function pair(): Pair {
   const [entryLink, leaderLink] = [new FakeLink(), new FakeLink()];
   const host = {
     replica: (shard: number) => (shard === SHARD ? rig.replica : undefined),
+    disown: (of: (waiter: Waiter) => boolean) => rig.replica.disown(of),
     wake: () => undefined,
     after: () => undefined,
   };
@@ -172,6 +176,27 @@ describe('large commands between nodes', () => {
     expect(set.replies).toEqual([]);
   });
 
+  it('that come again over another connection are not staged twice', () => {
+    const all = pair();
+    let entries = 0;
+    for (let connection = 1; connection <= 4; connection++) {
+      for (const link of [all.entryLink, all.leaderLink]) link.connection = connection;
+      for (const forwarding of [all.entry, all.leader]) forwarding.connected();
+      const set = requestOf(['set', 'k', Buffer.alloc(20 * MIB, 'v')], true);
+      all.entry.target(SHARD).send(set.request, connection);
+      carry(all);
+      all.rig.replica.seal(all.rig.now);
+      entries += all.rig.raft.log.length;
+      if (connection < 4) continue;
+      commitAll(all.rig);
+      carryBack(all);
+      expect(String(set.replies[0])).toBe('+OK\r\n');
+    }
+    // Each connection's window of parts at most, before the last one's 80 and what runs it.
+    expect(entries).toBeLessThan(4 * 9);
+    expect(all.rig.raft.lastIndex).toBeLessThan(4 * 9 + 80 + 2);
+  });
+
   it('are refused when too many are on their way, unless alone', () => {
     const all = pair();
     const target = all.entry.target(SHARD);
@@ -212,6 +237,55 @@ describe('large commands between nodes', () => {
   });
 });
 
+describe('replies on their way to a peer', () => {
+  it('that are long go on while parcels wait: those take turns with them', () => {
+    const all = pair();
+    for (let at = 0; at < 20_000; at += 1000) {
+      const pairs = Array.from({ length: 1000 }, (_, i) => [`f${at + i}`, 'v'.repeat(40)]).flat();
+      all.entry.target(SHARD).send(requestOf(['hset', 'h', ...pairs], true).request, 1);
+    }
+    carry(all);
+    commitAll(all.rig);
+    giveLease(all.rig);
+    const target = all.entry.target(SHARD);
+    const long = requestOf(['hgetall', 'h'], false);
+    target.send(long.request, 1);
+    carry(all);
+    while (all.rig.replica.stepLongReads(all.rig.now.monotonicMs));
+    // A parcel that the line has not let through yet.
+    all.leaderLink.sendParcel(SectionKind.REPLIES, Buffer.alloc(0), Buffer.alloc(8 * MIB), 0, 8 * MIB);
+    for (let turn = 0; turn < 20; turn++) all.leader.pump(all.rig.now);
+    all.leaderLink.parcels.length = 0;
+    carryBack(all);
+    expect(String(long.replies[0])).toBe('*40000\r\n');
+  });
+
+  it('a write whose reply finds no room has run, and its client is told so', () => {
+    const all = pair();
+    const target = all.entry.target(SHARD);
+    const value = Buffer.alloc(64 * MIB, 'v');
+    target.send(requestOf(['set', 'k', value], true).request, 1);
+    carry(all);
+    commitAll(all.rig);
+    carryBack(all);
+    const changes = Array.from({ length: 10 }, () => requestOf(['set', 'k', 'new', 'get'], true));
+    for (const { request } of changes) {
+      target.send(request, 1);
+      carry(all);
+      commitAll(all.rig);
+      const again = itemOf(['set', 'k', value], ++sequence, 1);
+      const nobody = { reply: () => undefined, replyLong: () => undefined, refuse: () => undefined };
+      all.rig.replica.submitWrite(nobody, SESSION, again.bytes, again.start, again.end, all.rig.now);
+      commitAll(all.rig);
+    }
+    expect(all.leaderLink.parcels.length).toBeLessThanOrEqual(9);
+    carryBack(all);
+    const firsts = changes.map(({ replies }) => replies[0].toString('latin1', 0, 9));
+    expect(firsts.slice(0, 8)).toEqual(firsts.slice(0, 8).map(() => '$67108864'));
+    expect(firsts[9]).toBe('-REPLYLOS');
+  });
+});
+
 /** A route with a leader that keeps what it is sent. */
 class World {
   nowMs = 0;
@@ -220,6 +294,7 @@ class World {
   readonly sent: Request[] = [];
   readonly done: Request[] = [];
   readonly target: Target = {
+    isFull: false,
     send: (request) => void this.sent.push(request),
     abandon: (of) => void this.sent.splice(0, this.sent.length, ...this.sent.filter((one) => !of(one))),
   };

@@ -15,7 +15,7 @@ let target: Target;
 beforeEach(() => {
   nowMs = 0;
   sent = [];
-  target = { send: (request) => sent.push(request), abandon: () => undefined };
+  target = { isFull: false, send: (request) => sent.push(request), abandon: () => undefined };
   route = new Route(
     1,
     {
@@ -87,7 +87,7 @@ describe('a route', () => {
     expect(sent).toEqual([write.request, read.request]);
     write.request.refuse(Refusal.LOST);
     const other: Request[] = [];
-    route.retarget({ send: (request) => other.push(request), abandon: () => undefined });
+    route.retarget({ isFull: false, send: (request) => other.push(request), abandon: () => undefined });
     expect(other).toEqual([write.request, read.request]);
     nowMs += LIMITS.outcomeTimeoutMs;
     route.expire();

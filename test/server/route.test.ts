@@ -60,6 +60,7 @@ class World {
 
 /** Keeps what it is sent until the test says what becomes of it. */
 class Leader implements Target {
+  isFull = false;
   sent: { request: Request; stream: number }[] = [];
 
   send(request: Request, stream: number): void {
@@ -97,6 +98,32 @@ describe('a route', () => {
     for (let i = 0; i < 3; i++) leader.answer();
     expect(world.done).toEqual(requests);
     expect(world.answered).toEqual([1, 2, 3]);
+  });
+
+  it('keeps back what comes while its leader is full, and holds its connection; it goes in order when there is room', () => {
+    const world = new World();
+    const leader = new Leader();
+    world.route.retarget(leader);
+    leader.isFull = true;
+    const requests = [1, 2, 3].map((sequence) => world.dispatch(sequence));
+    expect([leader.sent.length, world.holds, world.parking.bytes]).toEqual([0, 3, 300]);
+    world.route.pump();
+    expect(leader.sent).toEqual([]);
+    leader.isFull = false;
+    requests.push(world.dispatch(4));
+    world.route.pump();
+    expect(leader.sent.map(({ request }) => request)).toEqual(requests);
+    expect([world.holds, world.parking.bytes]).toEqual([0, 0]);
+
+    leader.isFull = true;
+    const late = world.dispatch(5);
+    world.nowMs += 4000;
+    world.route.expire();
+    expect(world.done).toEqual([]);
+    world.nowMs += 30_000;
+    world.route.expire();
+    expect(world.done.at(-1)).toBe(late);
+    expect(text(late)).toMatch(/^-CLUSTERDOWN .* too slowly; the command was not run/);
   });
 
   it('sends the unanswered again to another leader, in order, in another stream; writes then hold until they are answered', () => {

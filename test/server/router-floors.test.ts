@@ -33,7 +33,7 @@ class World {
   readonly link = new FakeLink();
   readonly forwarding = new PeerForwarding(
     this.link as unknown as PeerLink,
-    { replica: () => undefined, wake: () => {}, after: () => {} },
+    { replica: () => undefined, disown: () => {}, wake: () => {}, after: () => {} },
     { sent: 0, served: 0, malformed: 0 },
   );
   readonly router = new Router(

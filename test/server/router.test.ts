@@ -104,6 +104,7 @@ class World {
         const targets = new Map<number, Target>();
         const target = (shard: number): Target => {
           const made = targets.get(shard) ?? {
+            isFull: false,
             send: () => sent.push(`${node}/${shard}`),
             abandon: () => {},
           };

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { sessionId } from '../../src/shard/batch.ts';
+import type { LongRead } from '../../src/commands/long-read.ts';
 import { skipReply } from '../../src/resp/reply-scan.ts';
+import { LongReads } from '../../src/shard/long-reads.ts';
 import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { NOBODY, Refusal } from '../../src/shard/waiter.ts';
 import { itemOf } from './encode.ts';
@@ -46,7 +48,7 @@ function rigWithHash(): Rig {
 
 function finish(rig: Rig): number {
   let steps = 1;
-  while (rig.replica.stepLongReads()) steps += 1;
+  while (rig.replica.stepLongReads(rig.now.monotonicMs)) steps += 1;
   return steps;
 }
 
@@ -72,11 +74,11 @@ describe('a read of a large hash', () => {
     const rig = rigWithHash();
     const answer = read(rig, false, 'hgetall', 'h');
     expect(answer.times).toBe(0);
-    rig.replica.stepLongReads();
+    rig.replica.stepLongReads(rig.now.monotonicMs);
     write(rig, 'hset', 'h', 'f1', 'other', 'new', 'field', 'f19999', 'x'.repeat(100));
     write(rig, 'hdel', 'h', 'f2', 'f19998');
     commit(rig);
-    rig.replica.stepLongReads();
+    rig.replica.stepLongReads(rig.now.monotonicMs);
     write(rig, 'del', 'h');
     commit(rig);
     expect(rig.machine.keyspace.reclaim(1e6)).toBe(false);
@@ -161,12 +163,12 @@ describe('while a snapshot takes the place of the state', () => {
     for (let i = 0; i < 10_000; i++) write(rig, 'set', `k${i}`, 'v');
     commit(rig);
     const answer = read(rig, false, 'keys', '*');
-    rig.replica.stepLongReads();
+    rig.replica.stepLongReads(rig.now.monotonicMs);
     const slices = slicesOf(rig);
     const load = new StateLoad(rig.machine, 100, 2);
     for (const slice of slices) {
       load.feed(slice);
-      rig.replica.stepLongReads();
+      rig.replica.stepLongReads(rig.now.monotonicMs);
     }
     load.finish();
     finish(rig);
@@ -178,12 +180,12 @@ describe('while a snapshot takes the place of the state', () => {
     const rig = rigWithHash();
     const slices = slicesOf(rig);
     const answer = read(rig, false, 'hgetall', 'h');
-    rig.replica.stepLongReads();
+    rig.replica.stepLongReads(rig.now.monotonicMs);
     const load = new StateLoad(rig.machine, 100, 2);
     for (const slice of slices) {
       load.feed(slice);
       rig.machine.keyspace.reclaim(2000);
-      rig.replica.stepLongReads();
+      rig.replica.stepLongReads(rig.now.monotonicMs);
     }
     load.finish();
     finish(rig);
@@ -206,12 +208,91 @@ describe('KEYS of a large database', () => {
       write(rig, 'del', `k${i}`);
       write(rig, 'set', `k${30_000 + i}`, 'v');
     }
-    rig.replica.stepLongReads();
+    rig.replica.stepLongReads(rig.now.monotonicMs);
     commit(rig);
     expect(finish(rig)).toBeGreaterThan(5);
     const told = elements(answer);
     const names = new Set(told);
     expect(names.size).toBe(told.length);
     for (let i = 1000; i < 30_000; i++) expect(names.has(`k${i}`)).toBe(i % 2 === 0);
+  });
+});
+
+describe('many long reads', () => {
+  const MIB = 1024 * 1024;
+  const ELEMENT = Buffer.alloc(4 * MIB, 'x');
+
+  /** 64 MiB in 16 steps; `made` is told of each. */
+  function largeRead(made: (sizeBytes: number) => void): LongRead & { ended: number } {
+    let left = 16;
+    return {
+      isUrgent: false,
+      isPinned: true,
+      ended: 0,
+      step(reply) {
+        reply.raw(ELEMENT, 0, ELEMENT.length);
+        made(ELEMENT.length);
+        left -= 1;
+        return left === 0;
+      },
+      head: (reply) => reply.arrayHeader(1),
+      end() {
+        this.ended += 1;
+      },
+    };
+  }
+
+  it('do not keep all their replies at once', () => {
+    const reads = new LongReads(() => undefined);
+    let keptBytes = 0;
+    let mostBytes = 0;
+    const order: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const read1 = largeRead((sizeBytes) => (keptBytes += sizeBytes));
+      const waiter = {
+        ...NOBODY,
+        isGone: false,
+        replyLong: () => void (order.push(i), (keptBytes -= 64 * MIB)),
+      };
+      reads.begin(waiter, read1, 2, 0);
+    }
+    for (let hasMore = true; hasMore;) {
+      hasMore = reads.step(0);
+      mostBytes = Math.max(mostBytes, keptBytes);
+    }
+    expect(order).toHaveLength(6);
+    expect(mostBytes).toBeLessThanOrEqual(64 * MIB + 64 * MIB);
+  });
+
+  it('end when those who asked are gone', () => {
+    const reads = new LongReads(() => undefined);
+    let madeBytes = 0;
+    const read1 = largeRead((sizeBytes) => (madeBytes += sizeBytes));
+    let replies = 0;
+    const waiter = { ...NOBODY, isGone: false, replyLong: () => void (replies += 1) };
+    reads.begin(waiter, read1, 2, 0);
+    reads.step(0);
+    waiter.isGone = true;
+    expect(reads.step(0)).toBe(false);
+    expect(madeBytes).toBe(ELEMENT.length);
+    // A request must come back to its pool.
+    expect([replies, read1.ended]).toEqual([1, 1]);
+  });
+
+  it('tell those who wait, now and then, that they go on', () => {
+    const reads = new LongReads(() => undefined);
+    const told: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const waiter = { ...NOBODY, isGone: false, progress: () => void told.push(i) };
+      reads.begin(
+        waiter,
+        largeRead(() => undefined),
+        2,
+        0,
+      );
+    }
+    for (let at = 0; at <= 1000; at += 100) reads.step(10_000 + at);
+    expect(told.filter((one) => one === 0)).toHaveLength(3);
+    expect(told.filter((one) => one === 1)).toHaveLength(3);
   });
 });

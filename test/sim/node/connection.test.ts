@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { SimCluster, type SimClient } from './cluster.ts';
+import { SimClient, SimCluster } from './cluster.ts';
+
+const REDIRECT_PORT = 8001;
+const SMALL_LIMITS = { 'client-output-buffer-limit': '1200kb', 'proto-max-bulk-len': '1mb' };
 
 /** The field of the connection's line that CLIENT LIST shows to another one. */
 function memoryOf(list: string, address: string): number {
@@ -10,6 +13,17 @@ function memoryOf(list: string, address: string): number {
 
 async function named(client: SimClient, name: string): Promise<void> {
   expect(await client.ask('client', 'setname', name)).toBe('+OK\r\n');
+}
+
+/** A key that node 0 leads, and one that node 1 leads: their own replicas say so, all others being home. */
+async function keysOf(cluster: SimCluster): Promise<{ here: string; elsewhere: string }> {
+  await cluster.pass(3000);
+  return { here: await ownKey(cluster, 0), elsewhere: await ownKey(cluster, 1) };
+}
+
+async function ownKey(cluster: SimCluster, node: number): Promise<string> {
+  const client = new SimClient(cluster, REDIRECT_PORT + node);
+  for (let i = 0; ; i++) if (!(await client.ask('get', `k${i}`)).startsWith('-MOVED')) return `k${i}`;
 }
 
 describe('connections of a simulated node', () => {
@@ -71,6 +85,37 @@ describe('connections of a simulated node', () => {
     for (const [i, [name]] of commands.entries())
       expect(client.replies[before + i].startsWith(name === 'incr' ? ':' : '$50000')).toBe(true);
     expect(client.isClosed).toBe(false);
+  });
+
+  it('count what is asked and what is answered apart: a long command is no reply that is not taken', async () => {
+    const cluster = new SimCluster(15, 3, SMALL_LIMITS);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    const { here, elsewhere } = await keysOf(cluster);
+    const before = client.replies.length;
+    cluster.cut(0, 1);
+    const value = Buffer.alloc(1_000_000, 'x');
+    const two = ['mset', here, value, `{${here}}`, value];
+    client.send(['get', elsewhere], two, ['strlen', here]);
+    await cluster.pass(300);
+    cluster.resume(1);
+    await cluster.until(() => client.isClosed || client.replies.length === before + 3);
+    expect(client.replies.slice(before)).toEqual(['$-1\r\n', '+OK\r\n', ':1000000\r\n']);
+  });
+
+  it('count the parts of a reply that wait for the others', async () => {
+    const cluster = new SimCluster(16, 3, SMALL_LIMITS);
+    await cluster.startAll();
+    const [client, writer] = [cluster.client(0), cluster.client(0)];
+    const { here, elsewhere } = await keysOf(cluster);
+    await writer.ask('set', here, Buffer.alloc(200_000, 'x'));
+    cluster.cut(0, 1);
+    client.send(...Array.from({ length: 10 }, () => ['mget', here, elsewhere]));
+    await cluster.pass(300);
+    expect(client.isClosed).toBe(true);
+    expect(cluster.events.get('client-too-slow')).toBe(1);
+    cluster.resume(1);
+    expect(await writer.ask('strlen', here)).toBe(':200000\r\n');
   });
 
   it('wait for another node no longer than the network takes', async () => {
