@@ -137,7 +137,11 @@ export async function askInline(port: number, command: string): Promise<string> 
   try {
     await once(socket, 'connect');
     socket.write(`${command}\r\n`);
-    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    // A server that starts may close what came before it served.
+    const closed = once(socket, 'end').then(() => {
+      throw new Error(`port ${port} closed the connection`);
+    });
+    const [bytes] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer];
     return bytes.toString('latin1');
   } finally {
     socket.destroy();
