@@ -1,4 +1,4 @@
-/** Long and large replies among other commands of their connection, while leaders are lost, links are cut and nodes stop: each is answered once, in order, whole. */
+/** Long and large replies among other commands of their connection, while leaders are lost, links are cut and nodes stop: each comes once, in order. */
 import { describe, expect, it } from 'vitest';
 
 import { SimCluster, type SimClient } from './cluster.ts';
