@@ -1,4 +1,7 @@
 import { createServer } from 'node:http';
+import { connect, Socket } from 'node:net';
+import type { TcpNetConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 import { WebSocket, WebSocketServer } from 'ws';
 
@@ -11,6 +14,7 @@ import type {
   Timer,
 } from './contracts.ts';
 import { listenOn } from './listen.ts';
+import { onreadOf, READ_BUFFER, reread } from './shared-buffer.ts';
 
 /** The largest message of a peer: the largest log entry, and room for its frame. */
 const MAX_MESSAGE_BYTES = 160 * 1024 * 1024;
@@ -50,8 +54,9 @@ export function listenMessages(
   };
   const upgrades = new WebSocketServer(options);
   http.on('upgrade', (request, socket, head) => {
-    upgrades.handleUpgrade(request, socket, head, (ws) => {
-      attach(ws, request.socket.remoteAddress ?? '', accept);
+    const { remoteAddress } = request.socket;
+    upgrades.handleUpgrade(request, rereading(socket), head, (ws) => {
+      attach(ws, remoteAddress ?? '', accept);
     });
   });
   return listenOn(http, address, () => http.closeIdleConnections());
@@ -91,12 +96,35 @@ function dial(url: string): WebSocket | Error {
     handshakeTimeout: UPGRADE_TIMEOUT_MS,
     closeTimeout: CLOSE_TIMEOUT_MS,
     generateMask: zeroMask,
+    createConnection: connectRereading as typeof connect,
   };
   try {
     return new WebSocket(url, options);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** What was read goes on in a buffer of its own: log entries are parts of it. */
+function deliver(socket: Socket, sizeBytes: number): void {
+  socket.emit('data', Buffer.from(READ_BUFFER.subarray(0, sizeBytes)));
+}
+
+/** Of the options only the address: their path is that of the request. */
+function connectRereading({ host, port }: TcpNetConnectOpts): Socket {
+  const onread = onreadOf((sizeBytes) => deliver(socket, sizeBytes));
+  const socket: Socket = connect({ host, port, onread });
+  return socket;
+}
+
+function rereading(upgraded: Duplex): Duplex {
+  if (!(upgraded instanceof Socket)) return upgraded;
+  const socket: Socket | null = reread(
+    upgraded,
+    (sizeBytes) => socket !== null && deliver(socket, sizeBytes),
+    false,
+  );
+  return socket ?? upgraded;
 }
 
 function attach(

@@ -1,18 +1,13 @@
-import { createServer, Socket } from 'node:net';
-import type { SocketConstructorOpts } from 'node:net';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
 
 import type { ByteStream, ByteStreamHandler, ListenAddress, Listener } from './contracts.ts';
 import { listenOn } from './listen.ts';
+import { READ_BUFFER, reread } from './shared-buffer.ts';
 
-/** What one read of the system takes at most. */
-const READ_BUFFER_BYTES = 64 * 1024;
 /** A client that vanished without a word is looked for after this long. */
 const KEEP_ALIVE_DELAY_MS = 300_000;
 
-/** All streams read into it: a handler is done with the bytes when it returns. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-/** Where Node keeps what it reads from; not a documented name, so it is looked for, never relied on. */
-const HANDLE = '_handle';
 const NO_BYTES = new Uint8Array(0);
 
 export function listenStream(
@@ -101,27 +96,10 @@ class TcpStream implements ByteStream {
   }
 }
 
-/**
- * Reading into one buffer (`onread`) saves an allocation and a stream event per read, about a fifth of a small command's cost.
- * Node offers it to sockets that connect only, so the handle of the accepted socket is wrapped anew; where a Node does not show
- * its handle, plain `data` events do.
- */
+/** Where this Node does not show its handle, plain `data` events do. */
 function withSharedBuffer(accepted: Socket, onBytes: (bytes: Buffer, end: number) => void): Socket {
-  const holder = accepted as unknown as Record<typeof HANDLE, unknown>;
-  const handle = holder[HANDLE];
-  if (!isStreamHandle(handle)) {
-    accepted.on('data', (bytes: Buffer) => onBytes(bytes, bytes.length));
-    return accepted;
-  }
-  holder[HANDLE] = null;
-  const callback = (sizeBytes: number): boolean => {
-    onBytes(READ_BUFFER, sizeBytes);
-    return true;
-  };
-  const options = { handle, onread: { buffer: READ_BUFFER, callback }, pauseOnCreate: true };
-  return new Socket(options as unknown as SocketConstructorOpts);
-}
-
-function isStreamHandle(handle: unknown): boolean {
-  return typeof handle === 'object' && handle !== null && 'useUserBuffer' in handle && 'readStart' in handle;
+  const socket = reread(accepted, (sizeBytes) => onBytes(READ_BUFFER, sizeBytes), true);
+  if (socket !== null) return socket;
+  accepted.on('data', (bytes: Buffer) => onBytes(bytes, bytes.length));
+  return accepted;
 }
