@@ -11,32 +11,10 @@ import {
   localCommand,
   OPEN_FLAGS,
 } from './local-row.ts';
+import { CATEGORIES } from './rows.ts';
 import type { LocalCommand } from './types.ts';
 
 const USER = 'default';
-const CATEGORIES = [
-  'keyspace',
-  'read',
-  'write',
-  'set',
-  'sortedset',
-  'list',
-  'hash',
-  'string',
-  'bitmap',
-  'hyperloglog',
-  'geo',
-  'stream',
-  'pubsub',
-  'admin',
-  'fast',
-  'slow',
-  'blocking',
-  'dangerous',
-  'connection',
-  'transaction',
-  'scripting',
-];
 
 function cat({ args, reply, node }: LocalContext): void {
   const [category, ...more] = restOf(args, 2);
@@ -47,7 +25,7 @@ function cat({ args, reply, node }: LocalContext): void {
   }
   const wanted = category.toLowerCase();
   if (more.length > 0) reply.error(SYNTAX);
-  else if (!CATEGORIES.includes(wanted)) reply.error(`ERR Unknown category '${category}'`);
+  else if (!CATEGORIES.some((name) => name === wanted)) reply.error(`ERR Unknown category '${category}'`);
   else {
     const rows = node.commands.filter((row) => row.categories.includes(wanted));
     reply.arrayHeader(rows.length);

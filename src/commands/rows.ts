@@ -5,7 +5,7 @@ import type { CommandFlag, KeyCommand, KeyContext, LocalCommand, Spread } from '
 const BY_SLOT: Spread = { by: 'slot' };
 
 /** ACL categories in the order in which COMMAND INFO tells them. */
-const CATEGORIES = [
+export const CATEGORIES = [
   'keyspace',
   'read',
   'write',

@@ -2,6 +2,7 @@
  * One command of a client on its way to its shard's leader and back. It stands in two orders: its connection's (replies go out in the order
  * sent) and its route's (what is unanswered goes again first, in order). Requests are pooled.
  */
+import { sizeOf } from './long-replies.ts';
 import { LARGE_REPLY_BYTES, type Refusal, type Waiter } from '../shard/waiter.ts';
 import type { Parcel } from '../transport/types.ts';
 import type { Route } from './route.ts';
@@ -101,7 +102,7 @@ export class Request implements Waiter {
 
   setTail(tail: readonly Buffer[]): void {
     this.tail = tail;
-    this.tailBytes = tail.reduce((sum, piece) => sum + piece.length, 0);
+    this.tailBytes = sizeOf(tail);
   }
 
   refuse(refusal: Refusal): void {
