@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 import { assert } from '../assert.ts';
+import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 /**
  * A log entry, encoded once by its leader: the same bytes go to the log on disk and over the wire, and the checksum is verified
@@ -59,51 +60,51 @@ export interface EntryFields {
 
 /** Writes what the proposer knows; the core fills in term, index and checksum with `sealEntry`. */
 export function writeEntryHeader(bytes: Buffer, fields: EntryFields): void {
-  bytes.writeUInt32LE(bytes.length, SIZE);
+  writeU32(bytes, bytes.length, SIZE);
   bytes[FORMAT] = ENTRY_FORMAT;
   bytes[KIND] = fields.kind;
-  bytes.writeUInt16LE(fields.rules, RULES);
-  bytes.writeUInt32LE(fields.seed >>> 0, SEED);
-  bytes.writeDoubleLE(fields.stampMs, STAMP);
+  writeU16(bytes, fields.rules, RULES);
+  writeU32(bytes, fields.seed >>> 0, SEED);
+  writeF64(bytes, fields.stampMs, STAMP);
 }
 
 /** Gives the entry its place in the log. Its bytes are final afterwards. */
 export function sealEntry(bytes: Buffer, term: number, index: number): Entry {
   assert(bytes.length >= ENTRY_HEADER_BYTES && bytes.length <= ENTRY_MAX_BYTES, 'an entry has a legal size');
-  bytes.writeDoubleLE(term, TERM);
-  bytes.writeDoubleLE(index, INDEX);
-  bytes.writeUInt32LE(checksumOf(bytes), CHECKSUM);
+  writeF64(bytes, term, TERM);
+  writeF64(bytes, index, INDEX);
+  writeU32(bytes, checksumOf(bytes), CHECKSUM);
   return { term, index, kind: entryKind(bytes), bytes };
 }
 
 /** Reads an entry that was received or recovered; null when its bytes are damaged or not an entry. */
 export function parseEntry(bytes: Buffer): Entry | null {
-  if (bytes.length < ENTRY_HEADER_BYTES || bytes.readUInt32LE(SIZE) !== bytes.length) return null;
+  if (bytes.length < ENTRY_HEADER_BYTES || readU32(bytes, SIZE) !== bytes.length) return null;
   if (bytes[FORMAT] !== ENTRY_FORMAT || bytes[KIND] > EntryKind.MEMBERSHIP) return null;
-  if (bytes.readUInt32LE(CHECKSUM) !== checksumOf(bytes)) return null;
-  return { term: bytes.readDoubleLE(TERM), index: bytes.readDoubleLE(INDEX), kind: entryKind(bytes), bytes };
+  if (readU32(bytes, CHECKSUM) !== checksumOf(bytes)) return null;
+  return { term: readF64(bytes, TERM), index: readF64(bytes, INDEX), kind: entryKind(bytes), bytes };
 }
 
 /** The size that the header at `offset` claims; 0 when there are too few bytes to tell. */
 export function entrySizeAt(bytes: Buffer, offset: number): number {
-  return offset + ENTRY_HEADER_BYTES <= bytes.length ? bytes.readUInt32LE(offset + SIZE) : 0;
+  return offset + ENTRY_HEADER_BYTES <= bytes.length ? readU32(bytes, offset + SIZE) : 0;
 }
 
 export function entryStampMs(entry: Entry): number {
-  return entry.bytes.readDoubleLE(STAMP);
+  return readF64(entry.bytes, STAMP);
 }
 
 /** Made once, by the leader: whoever stores the entry need not sum its bytes again. */
 export function entryChecksum(entry: Entry): number {
-  return entry.bytes.readUInt32LE(CHECKSUM);
+  return readU32(entry.bytes, CHECKSUM);
 }
 
 export function entryRules(entry: Entry): number {
-  return entry.bytes.readUInt16LE(RULES);
+  return readU16(entry.bytes, RULES);
 }
 
 export function entrySeed(entry: Entry): number {
-  return entry.bytes.readUInt32LE(SEED);
+  return readU32(entry.bytes, SEED);
 }
 
 function entryKind(bytes: Buffer): EntryKind {

@@ -19,6 +19,7 @@ import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
+import { readU16, readU32, writeU16, writeU32 } from '../little-endian.ts';
 
 const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
@@ -208,10 +209,10 @@ export class PeerForwarding {
     let at = start;
     while (at < end) {
       if (at + REPLY_HEADER_BYTES > end) return false;
-      const correlation = bytes.readUInt32LE(at);
-      const refusal = bytes.readUInt32LE(at + 4);
+      const correlation = readU32(bytes, at);
+      const refusal = readU32(bytes, at + 4);
       const from = at + REPLY_HEADER_BYTES;
-      const to = from + bytes.readUInt32LE(at + 8);
+      const to = from + readU32(bytes, at + 8);
       if (to > end || (refusal > Refusal.READ_LOST && refusal !== PIECE)) return false;
       if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to), now);
       else this.answer(correlation, refusal, bytes, from, to);
@@ -284,7 +285,7 @@ export class PeerForwarding {
 
   /** Part of a large reply has come: it is being answered, however long the rest takes. */
   onReplyPart(bytes: Buffer, filledBytes: number, now: Instant): void {
-    const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(bytes.readUInt32LE(0));
+    const request = filledBytes < REPLY_HEADER_BYTES ? null : this.window.peek(readU32(bytes, 0));
     request?.progress(now.monotonicMs);
   }
 
@@ -329,9 +330,9 @@ export class PeerForwarding {
     this.host.wake();
     if (end - start >= LARGE_REPLY_BYTES) {
       const head = Buffer.alloc(REPLY_HEADER_BYTES);
-      head.writeUInt32LE(correlation, 0);
-      head.writeUInt32LE(refusal, 4);
-      head.writeUInt32LE(end - start, 8);
+      writeU32(head, correlation, 0);
+      writeU32(head, refusal, 4);
+      writeU32(head, end - start, 8);
       link.sendParcel(SectionKind.REPLIES, head, bytes, start, end);
       return;
     }
@@ -397,15 +398,15 @@ export class PeerForwarding {
       return;
     }
     const head = Buffer.alloc(FORWARD_HEADER_BYTES);
-    head.writeUInt32LE(window.add(request), 0);
-    head.writeUInt32LE(stream, 4);
-    head.writeUInt16LE(shard, 8);
+    writeU32(head, window.add(request), 0);
+    writeU32(head, stream, 4);
+    writeU16(head, shard, 8);
     head[10] = kind;
     request.parcel = this.link.sendParcel(SectionKind.FORWARD, head, bytes, start, end);
   }
 
   private serve(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): boolean {
-    const shard = bytes.readUInt16LE(at + 8);
+    const shard = readU16(bytes, at + 8);
     const kind = bytes[at + 10];
     const replica = this.host.replica(shard);
     if (this.session === null) return false;
@@ -430,9 +431,9 @@ export class PeerForwarding {
   }
 
   private run(bytes: Buffer, at: number, itemAt: number, itemEnd: number, now: Instant): void {
-    const shard = bytes.readUInt16LE(at + 8);
+    const shard = readU16(bytes, at + 8);
     const kind = bytes[at + 10];
-    const stream = bytes.readUInt32LE(at + 4);
+    const stream = readU32(bytes, at + 4);
     const replica = this.host.replica(shard);
     const waiter = this.waiterOf(bytes, at);
     this.counters.served += 1;
@@ -448,10 +449,10 @@ export class PeerForwarding {
   }
 
   private waiterOf(bytes: Buffer, at: number): ForwardedCommand {
-    const correlation = bytes.readUInt32LE(at);
-    const stream = bytes.readUInt32LE(at + 4);
+    const correlation = readU32(bytes, at);
+    const stream = readU32(bytes, at + 4);
     const isRead = bytes[at + 10] !== Kind.WRITE;
-    const shard = bytes.readUInt16LE(at + 8);
+    const shard = readU16(bytes, at + 8);
     return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead);
   }
 

@@ -8,6 +8,7 @@ import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../raft/entry.t
 import { ItemType } from './command-item.ts';
 import { NODE_ID_BYTES } from './sessions-image.ts';
 import { NOBODY, Refusal, type Waiter } from './waiter.ts';
+import { writeU32 } from '../little-endian.ts';
 
 export const SESSION_ITEM_BYTES = 32;
 const SESSION_NODE = 8;
@@ -19,7 +20,7 @@ export type SessionId = Buffer;
 export function sessionId(node: string, start: number): SessionId {
   const id = Buffer.alloc(NODE_ID_BYTES + 4);
   id.write(node, 0, 'hex');
-  id.writeUInt32LE(start, NODE_ID_BYTES);
+  writeU32(id, start, NODE_ID_BYTES);
   return id;
 }
 
@@ -105,7 +106,7 @@ export class Batch {
   seal(rules: number, seed: number, stampMs: number): { entry: Buffer; waiters: EntryWaiters } {
     const preludeAt = ENTRY_HEADER_BYTES + 4 + this.commandBytes;
     const entry = Buffer.allocUnsafe(preludeAt + this.preludeBytes);
-    entry.writeUInt32LE(preludeAt - ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES);
+    writeU32(entry, preludeAt - ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES);
     let at = ENTRY_HEADER_BYTES + 4;
     let session: SessionId | null = null;
     for (let i = 0; i < this.itemBytes.length; i++) {
@@ -142,8 +143,8 @@ export class Batch {
 }
 
 function writeSessionItem(entry: Buffer, at: number, session: SessionId): number {
-  entry.writeUInt32LE(SESSION_ITEM_BYTES, at);
-  entry.writeUInt32LE(ItemType.SESSION, at + 4);
+  writeU32(entry, SESSION_ITEM_BYTES, at);
+  writeU32(entry, ItemType.SESSION, at + 4);
   session.copy(entry, at + SESSION_NODE, 0, NODE_ID_BYTES);
   session.copy(entry, at + SESSION_START, NODE_ID_BYTES);
   return at + SESSION_ITEM_BYTES;

@@ -12,7 +12,9 @@
  * | 24 | 8 each | start and end of each argument, from the item's start |
  * |    |   | the arguments' bytes |
  */
+import { assert } from '../assert.ts';
 import type { Args } from '../resp/args.ts';
+import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 export const ItemType = {
   COMMAND: 1,
@@ -75,19 +77,20 @@ export class ItemArena {
     const sizeBytes = head + (together ? span : sum);
     this.take(sizeBytes);
     const { bytes, start } = this;
-    bytes.writeUInt32LE(sizeBytes, start);
+    writeU32(bytes, sizeBytes, start);
     bytes[start + 4] = ItemType.COMMAND;
     bytes[start + FLAGS] = (resp3 ? 1 : 0) | (db << 4);
-    bytes.writeUInt16LE(slot, start + SLOT);
-    bytes.writeDoubleLE(sequence, start + SEQUENCE);
-    bytes.writeUInt32LE(sequence - floor, start + FLOOR_DELTA);
-    bytes.writeUInt32LE(count, start + COUNT);
+    writeU16(bytes, slot, start + SLOT);
+    writeF64(bytes, sequence, start + SEQUENCE);
+    assert(sequence - floor <= 0xffffffff, 'a floor is near');
+    writeU32(bytes, sequence - floor, start + FLOOR_DELTA);
+    writeU32(bytes, count, start + COUNT);
     let at = start + COMMAND_HEADER_BYTES;
     if (together) {
       const shift = head - first;
       for (let i = 0; i < count; i++, at += 8) {
-        bytes.writeUInt32LE(args.start[i] + shift, at);
-        bytes.writeUInt32LE(args.end[i] + shift, at + 4);
+        writeU32(bytes, args.start[i] + shift, at);
+        writeU32(bytes, args.end[i] + shift, at + 4);
       }
       args.bytes.copy(bytes, at, first, first + span);
       return;
@@ -95,8 +98,8 @@ export class ItemArena {
     let offset = head;
     for (let i = 0; i < count; i++, at += 8) {
       const length = args.end[i] - args.start[i];
-      bytes.writeUInt32LE(offset, at);
-      bytes.writeUInt32LE(offset + length, at + 4);
+      writeU32(bytes, offset, at);
+      writeU32(bytes, offset + length, at + 4);
       args.bytes.copy(bytes, start + offset, args.start[i], args.end[i]);
       offset += length;
     }
@@ -130,7 +133,7 @@ export function commandItemBytes(args: Args): number {
 }
 
 export function itemSize(bytes: Buffer, start: number): number {
-  return bytes.readUInt32LE(start);
+  return readU32(bytes, start);
 }
 
 export function itemType(bytes: Buffer, start: number): number {
@@ -146,27 +149,30 @@ export function commandDb(bytes: Buffer, start: number): number {
 }
 
 export function commandSlot(bytes: Buffer, start: number): number {
-  return bytes.readUInt16LE(start + SLOT);
+  return readU16(bytes, start + SLOT);
 }
 
 export function commandSequence(bytes: Buffer, start: number): number {
-  return bytes.readDoubleLE(start + SEQUENCE);
+  return readF64(bytes, start + SEQUENCE);
 }
 
-export function commandFloor(bytes: Buffer, start: number): number {
-  return bytes.readDoubleLE(start + SEQUENCE) - bytes.readUInt32LE(start + FLOOR_DELTA);
+/** How far the sender's floor is below its sequence. */
+export function commandFloorDelta(bytes: Buffer, start: number): number {
+  return readU32(bytes, start + FLOOR_DELTA);
 }
 
 /** Points `args` at the item's arguments. */
 export function commandArgs(bytes: Buffer, start: number, args: Args): void {
-  const count = bytes.readUInt32LE(start + COUNT);
+  const count = readU32(bytes, start + COUNT);
   args.reserve(count);
   args.bytes = bytes;
   args.count = count;
+  const starts = args.start;
+  const ends = args.end;
   let at = start + COMMAND_HEADER_BYTES;
   for (let i = 0; i < count; i++, at += 8) {
-    args.start[i] = start + bytes.readUInt32LE(at);
-    args.end[i] = start + bytes.readUInt32LE(at + 4);
+    starts[i] = start + readU32(bytes, at);
+    ends[i] = start + readU32(bytes, at + 4);
   }
 }
 
@@ -175,12 +181,12 @@ export function isCommandItem(bytes: Buffer, start: number, limit: number): bool
   if (start + COMMAND_HEADER_BYTES > limit) return false;
   const sizeBytes = itemSize(bytes, start);
   if (itemType(bytes, start) !== ItemType.COMMAND || sizeBytes > limit - start) return false;
-  const count = bytes.readUInt32LE(start + COUNT);
+  const count = readU32(bytes, start + COUNT);
   const head = COMMAND_HEADER_BYTES + count * 8;
   if (count === 0 || head > sizeBytes) return false;
   for (let i = 0, at = start + COMMAND_HEADER_BYTES; i < count; i++, at += 8) {
-    const from = bytes.readUInt32LE(at);
-    const to = bytes.readUInt32LE(at + 4);
+    const from = readU32(bytes, at);
+    const to = readU32(bytes, at + 4);
     if (from < head || to < from || to > sizeBytes) return false;
   }
   return true;

@@ -19,6 +19,7 @@ import {
   SLOT_COUNT,
   SLOT_FIELDS,
 } from './sessions-image.ts';
+import { readF64, readU16, readU32 } from '../little-endian.ts';
 
 interface Session {
   /** Told by no other of this shard. With the slot in its low bits: a place. */
@@ -64,7 +65,7 @@ export class Sessions {
 
   /** Opens the session of the 20 + 4 bytes at `at`; a later start ends the earlier ones. Returns its index, or -1 when it has ended. */
   open(bytes: Buffer, at: number): number {
-    const start = bytes.readUInt32LE(at + NODE_ID_BYTES);
+    const start = readU32(bytes, at + NODE_ID_BYTES);
     for (let i = 0; i < this.sessions.length; i++) {
       const session = this.sessions[i];
       if (session.start === start && session.nodeBytes.compare(bytes, at, at + NODE_ID_BYTES) === 0) return i;
@@ -144,7 +145,7 @@ export class Sessions {
   load(record: Buffer): void {
     const kind = record[0];
     const node = record.toString('hex', 1, 1 + NODE_ID_BYTES);
-    const start = record.readUInt32LE(1 + NODE_ID_BYTES);
+    const start = readU32(record, 1 + NODE_ID_BYTES);
     if (kind === ImageRecord.ENDED) {
       this.ended.set(node, Math.max(start, this.ended.get(node) ?? 0));
       return;
@@ -152,15 +153,15 @@ export class Sessions {
     const index = this.open(record, 1);
     if (index < 0 || kind === ImageRecord.SESSION) return;
     const session = this.sessions[index];
-    const slot = record.readUInt16LE(SLOT_AT);
-    this.raise(session, slot, record.readDoubleLE(FLOOR_AT));
+    const slot = readU16(record, SLOT_AT);
+    this.raise(session, slot, readF64(record, FLOOR_AT));
     const { rows } = this;
     let at = ROWS_AT;
     while (at < record.length) {
-      const row = this.addRow(session, slot, record.readDoubleLE(at));
-      const blobBytes = record.readUInt32LE(at + 17);
+      const row = this.addRow(session, slot, readF64(record, at));
+      const blobBytes = readU32(record, at + 17);
       const blob = Buffer.from(record.subarray(at + 21, at + 21 + blobBytes));
-      rows.restore(row, record[at + 8], record.readDoubleLE(at + 9), blob);
+      rows.restore(row, record[at + 8], readF64(record, at + 9), blob);
       at += 21 + blobBytes;
     }
   }

@@ -15,7 +15,7 @@ import {
   ItemType,
   commandArgs,
   commandDb,
-  commandFloor,
+  commandFloorDelta,
   commandResp3,
   commandSequence,
   commandSlot,
@@ -27,6 +27,7 @@ import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } 
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
+import { readU32 } from '../little-endian.ts';
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
 export const RULES_VERSION = 2;
@@ -162,7 +163,7 @@ export class StateMachine {
     this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
     this.keyspace.at(this.entryTimeMs, entry.index, true);
-    const preludeAt = ENTRY_HEADER_BYTES + bytes.readUInt32LE(ENTRY_HEADER_BYTES);
+    const preludeAt = ENTRY_HEADER_BYTES + readU32(bytes, ENTRY_HEADER_BYTES);
     this.applyPrelude(bytes, preludeAt);
     this.applyCommands(bytes, ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
   }
@@ -317,7 +318,7 @@ export class StateMachine {
     this.point(bytes, at);
     const slot = context.slot;
     const sequence = commandSequence(bytes, at);
-    const admission = sessions.admit(session, slot, sequence, commandFloor(bytes, at));
+    const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
     if (admission === Admission.RUN) {
       const command = this.commandOf();
       if (command.denyOom && this.isFull()) scratch.error(OOM);

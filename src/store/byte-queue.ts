@@ -1,5 +1,5 @@
 /** Bytes in, at the end, and out, at the front; those in between lie in one piece. */
-import { copyBytes } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 

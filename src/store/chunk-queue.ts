@@ -1,5 +1,5 @@
 /** Bytes in, at the end, and out, at the front. They lie in chunks, so that none is moved however many wait. */
-import { copyBytes } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 

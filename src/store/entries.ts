@@ -5,6 +5,7 @@
  * Bytes: 0 database (4 bits) and type (4), 1 encoding (4) and flags (4), 2 slot (u16), 4 key length (u32), 8 value length or table (u32),
  * 12 version (48 bits), 18 unused, 20 access clock (u32).
  */
+import { copyInto } from './copy-bytes.ts';
 import { KEY_LENGTH_WORD } from './dictionary.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { roundedSize, UNIT_BYTES } from './size-classes.ts';
@@ -55,7 +56,8 @@ export class Entries {
     words[unit * 2 + VERSION_WORD] = 0;
     words[unit * 2 + VERSION_WORD + 1] = 0;
     words[unit * 2 + ACCESS_WORD] = 0;
-    copyBytes(keyBytes, keyStart, keyEnd, bytes, unit * UNIT_BYTES + ENTRY_HEADER_BYTES);
+    const keyAt = unit * UNIT_BYTES + ENTRY_HEADER_BYTES;
+    copyInto(keyBytes, keyStart, keyEnd, bytes, this.slabs.views[slab], keyAt);
     if (expireAtMs !== 0) this.slabs.doubles[slab][unit + size / UNIT_BYTES - 1] = expireAtMs;
     return entry;
   }
@@ -184,6 +186,12 @@ export class Entries {
     return window;
   }
 
+  /** Writes `source[start, end)` as the whole value; the entry has that length. */
+  writeValue(entry: Handle, source: Uint8Array, start: number, end: number): void {
+    const slab = entry >>> SLAB_SHIFT;
+    copyInto(source, start, end, this.slabs.bytes[slab], this.slabs.views[slab], this.valueStart(entry));
+  }
+
   valueInto(entry: Handle, window: Window): Window {
     window.bytes = this.bytes(entry);
     window.start = this.valueStart(entry);
@@ -194,23 +202,6 @@ export class Entries {
 
 /** Bytes of an entry: a multiple of 8. */
 export function entrySize(keyLength: number, valueLength: number, expiring: boolean): number {
-  const content = Math.ceil((ENTRY_HEADER_BYTES + keyLength + valueLength) / UNIT_BYTES) * UNIT_BYTES;
+  const content = (ENTRY_HEADER_BYTES + keyLength + valueLength + UNIT_BYTES - 1) & -UNIT_BYTES;
   return expiring ? content + EXPIRY_BYTES : content;
-}
-
-/** Up to this, a loop beats the call into native code, which also makes a view as garbage. */
-const LOOP_BYTES = 192;
-
-export function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  at: number,
-): void {
-  if (end - start > LOOP_BYTES) {
-    (source as Buffer).copy(target, at, start, end);
-    return;
-  }
-  for (let from = start, to = at; from < end; from += 1, to += 1) target[to] = source[from];
 }

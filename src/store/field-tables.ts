@@ -5,7 +5,7 @@
 import { hashBytes } from './byte-hash.ts';
 import type { ChangeObserver } from './change-observer.ts';
 import { Dictionary, INDEX_SHARE_BYTES, KEY_LENGTH_WORD, RECORD_BYTES } from './dictionary.ts';
-import { copyBytes } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { roundedSize, UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';

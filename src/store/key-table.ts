@@ -34,6 +34,8 @@ export class KeyTable {
   readonly dictionary: Dictionary;
   readonly reclaimer: Reclaimer;
   readonly databases: (Database | null)[] = Array.from({ length: DATABASE_COUNT }, () => null);
+  /** Of all databases. */
+  usedBytes = 0;
   /** What is written now gets this version. */
   version = 0;
   /** No entry has a higher version. */
@@ -63,12 +65,6 @@ export class KeyTable {
 
   newAccess(): number {
     return Number.isNaN(this.accessNowMs) ? NEVER_USED : firstAccess(this.accessNowMs);
-  }
-
-  get usedBytes(): number {
-    let sum = 0;
-    for (const database of this.databases) sum += database === null ? 0 : database.usedBytes;
-    return sum;
   }
 
   database(db: number): Database {
@@ -105,7 +101,7 @@ export class KeyTable {
   }
 
   account(entry: Handle, delta: number): void {
-    if (delta !== 0) this.database(this.entries.database(entry)).usedBytes += delta;
+    if (delta !== 0) this.addUsed(this.database(this.entries.database(entry)), delta);
   }
 
   /** Enters a new entry, written now. */
@@ -114,7 +110,7 @@ export class KeyTable {
     const slot = this.entries.slot(entry);
     database.keys.insert(slot, hash, entry);
     if (this.entries.hasExpiry(entry)) database.volatile.insert(slot, hash, entry);
-    database.usedBytes += this.entryBytes(entry);
+    this.addUsed(database, this.entryBytes(entry));
   }
 
   /** Puts `replacement` in the place of `old`, of the same key. The field table of `old`, if any, is not touched. */
@@ -124,7 +120,7 @@ export class KeyTable {
     database.keys.replace(slot, hash, old, replacement);
     if (this.entries.hasExpiry(old)) database.volatile.remove(slot, hash, old);
     if (this.entries.hasExpiry(replacement)) database.volatile.insert(slot, hash, replacement);
-    database.usedBytes += this.entryBytes(replacement) - this.entryBytes(old);
+    this.addUsed(database, this.entryBytes(replacement) - this.entryBytes(old));
   }
 
   /** A new entry like this one, written now, with room for another value; not yet in the index. */
@@ -179,7 +175,7 @@ export class KeyTable {
     const database = this.database(this.entries.database(entry));
     const slot = this.entries.slot(entry);
     const hash = this.hashOfEntry(entry);
-    database.usedBytes -= this.entryBytes(entry);
+    this.addUsed(database, -this.entryBytes(entry));
     if (this.entries.hasExpiry(entry)) database.volatile.remove(slot, hash, entry);
     database.keys.remove(slot, hash, entry);
   }
@@ -214,6 +210,7 @@ export class KeyTable {
     const database = this.databases[db];
     if (database === null) return;
     this.databases[db] = null;
+    this.usedBytes -= database.usedBytes;
     if (database.keys.total > 0) this.reclaimer.addDatabase(database);
   }
 
@@ -225,6 +222,11 @@ export class KeyTable {
     let sum = 0;
     for (const database of this.databases) sum += database === null ? 0 : database.keys.counts[slot];
     return sum;
+  }
+
+  private addUsed(database: Database, delta: number): void {
+    database.usedBytes += delta;
+    this.usedBytes += delta;
   }
 
   private freeTable(table: Handle): void {

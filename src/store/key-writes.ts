@@ -1,5 +1,6 @@
 /** Writes that make, change or move a whole key: strings, expiry, rename and copy. */
-import { copyBytes, entrySize } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
+import { entrySize } from './entries.ts';
 import type { KeyTable } from './key-table.ts';
 import { roundedSize } from './size-classes.ts';
 import { Encoding, NO_REF, type Ref, ValueType } from './types.ts';
@@ -37,7 +38,7 @@ export class KeyWrites {
       entries.setAccess(entry, old === NO_REF ? this.keys.newAccess() : entries.access(old));
     }
     entries.setVersion(entry, this.keys.version);
-    copyBytes(valueBytes, valueStart, valueEnd, entries.bytes(entry), entries.valueStart(entry));
+    entries.writeValue(entry, valueBytes, valueStart, valueEnd);
     if (old === NO_REF) this.keys.add(entry, hash);
     else if (entry !== old) this.supersede(old, entry, hash);
     return entry;
@@ -112,8 +113,10 @@ export class KeyWrites {
     const { entries, observer } = this.keys;
     if (entries.type(entry) !== ValueType.STRING || entries.hasExpiry(entry) !== (expireAtMs !== 0))
       return false;
-    const size = entrySize(entries.keyLength(entry), length, expireAtMs !== 0);
-    if (roundedSize(entries.size(entry)) !== roundedSize(size)) return false;
+    if (entries.valueLength(entry) !== length) {
+      const size = entrySize(entries.keyLength(entry), length, expireAtMs !== 0);
+      if (roundedSize(entries.size(entry)) !== roundedSize(size)) return false;
+    }
     return observer === null || !observer.reads(entry);
   }
 

@@ -3,7 +3,7 @@
  * the value's length, its bytes. Lengths take one byte for seven bits. One cursor is used again and again.
  */
 import { equalAt } from './byte-hash.ts';
-import { copyBytes } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
 import type { FieldVisitor } from './types.ts';
 
 export const PACKED_HEADER_BYTES = 4;

@@ -69,12 +69,14 @@ export class SlabPages {
 const NO_BYTES = Buffer.alloc(0);
 const NO_WORDS = new Uint32Array(0);
 const NO_DOUBLES = new Float64Array(0);
+const NO_VIEW = new DataView(new ArrayBuffer(0));
 
 export class PageRuns {
   /** Views of each slab, by its number. */
   readonly bytes: Buffer[] = [NO_BYTES];
   readonly words: Uint32Array[] = [NO_WORDS];
   readonly doubles: Float64Array[] = [NO_DOUBLES];
+  readonly views: DataView[] = [NO_VIEW];
   readonly pages: (SlabPages | null)[] = [null];
   heldBytes = 0;
 
@@ -209,6 +211,7 @@ export class PageRuns {
     this.bytes[number] = bytes;
     this.words[number] = new Uint32Array(bytes.buffer, 0, bytes.length / 4);
     this.doubles[number] = new Float64Array(bytes.buffer, 0, bytes.length / UNIT_BYTES);
+    this.views[number] = new DataView(bytes.buffer, 0, bytes.length);
     this.pages[number] = new SlabPages(dedicated ? 1 : pages, dedicated);
     this.heldBytes += bytes.length;
     return number;
@@ -219,6 +222,7 @@ export class PageRuns {
     this.bytes[number] = NO_BYTES;
     this.words[number] = NO_WORDS;
     this.doubles[number] = NO_DOUBLES;
+    this.views[number] = NO_VIEW;
     this.pages[number] = null;
     this.freeNumbers.push(number);
   }

@@ -29,6 +29,7 @@ export class SlabPool {
   readonly bytes: Buffer[];
   readonly words: Uint32Array[];
   readonly doubles: Float64Array[];
+  readonly views: DataView[];
   /** Bytes of the blocks that are taken, as rounded up. The rest of `heldBytes` is free, or lost to fragmentation. */
   takenBytes = 0;
   private readonly runs = new PageRuns();
@@ -39,6 +40,7 @@ export class SlabPool {
     this.bytes = this.runs.bytes;
     this.words = this.runs.words;
     this.doubles = this.runs.doubles;
+    this.views = this.runs.views;
   }
 
   /** Bytes held from the system. */

@@ -1,7 +1,7 @@
 /** Reads a snapshot's bytes, in any cut, into an empty keyspace. */
 import { crc32 } from 'node:zlib';
 import { ByteQueue } from './byte-queue.ts';
-import { copyBytes } from './entries.ts';
+import { copyBytes } from './copy-bytes.ts';
 import type { KeyTable } from './key-table.ts';
 import { type Handle, NO_BLOCK } from './slab-pool.ts';
 import { SLOT_COUNT } from './slot-table.ts';

@@ -17,6 +17,7 @@ import {
 import { SectionBuffer } from './section-buffer.ts';
 import { SectionKind } from './types.ts';
 import type { SectionWriter } from './types.ts';
+import { readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 const KIND_MAX = Math.max(...Object.values(SectionKind));
 
@@ -91,33 +92,33 @@ export function emptyFrame(head: FrameHead): Buffer {
 }
 
 function writeFrameHead(frame: Buffer, head: FrameHead, sections: number): void {
-  frame.writeUInt32LE(FRAME_MAGIC, FRAME_MAGIC_AT);
-  frame.writeUInt16LE(FRAME_VERSION, FRAME_VERSION_AT);
-  frame.writeUInt16LE(sections, FRAME_SECTIONS_AT);
-  frame.writeUInt32LE(head.generation, FRAME_GENERATION_AT);
-  frame.writeUInt32LE(head.ping, FRAME_PING_AT);
-  frame.writeDoubleLE(head.epoch, FRAME_EPOCH_AT);
-  frame.writeUInt32LE(head.pong, FRAME_PONG_AT);
-  frame.writeUInt32LE(0, FRAME_ZERO_AT);
+  writeU32(frame, FRAME_MAGIC, FRAME_MAGIC_AT);
+  writeU16(frame, FRAME_VERSION, FRAME_VERSION_AT);
+  writeU16(frame, sections, FRAME_SECTIONS_AT);
+  writeU32(frame, head.generation, FRAME_GENERATION_AT);
+  writeU32(frame, head.ping, FRAME_PING_AT);
+  writeF64(frame, head.epoch, FRAME_EPOCH_AT);
+  writeU32(frame, head.pong, FRAME_PONG_AT);
+  writeU32(frame, 0, FRAME_ZERO_AT);
 }
 
 function writeSectionHead(frame: Buffer, at: number, kind: SectionKind, sizeBytes: number): void {
-  frame.writeUInt32LE(kind, at + SECTION_KIND_AT);
-  frame.writeUInt32LE(sizeBytes, at + SECTION_SIZE_AT);
+  writeU32(frame, kind, at + SECTION_KIND_AT);
+  writeU32(frame, sizeBytes, at + SECTION_SIZE_AT);
 }
 
 /** What is wrong with a frame, in words; null when it is whole. Checked before any section is delivered. */
 export function frameProblem(frame: Buffer): string | null {
   if (frame.length < FRAME_HEADER_BYTES) return 'a frame is shorter than its header';
-  if (frame.readUInt32LE(FRAME_MAGIC_AT) !== FRAME_MAGIC) return 'a message is not a frame';
-  const version = frame.readUInt16LE(FRAME_VERSION_AT);
+  if (readU32(frame, FRAME_MAGIC_AT) !== FRAME_MAGIC) return 'a message is not a frame';
+  const version = readU16(frame, FRAME_VERSION_AT);
   if (version !== FRAME_VERSION) return `a frame has version ${version}, not ${FRAME_VERSION}`;
   let at = FRAME_HEADER_BYTES;
-  for (let left = frame.readUInt16LE(FRAME_SECTIONS_AT); left > 0; left--) {
+  for (let left = readU16(frame, FRAME_SECTIONS_AT); left > 0; left--) {
     if (at + SECTION_HEADER_BYTES > frame.length) return 'a frame ends within a section header';
-    const kind = frame.readUInt32LE(at + SECTION_KIND_AT);
+    const kind = readU32(frame, at + SECTION_KIND_AT);
     if (kind < 1 || kind > KIND_MAX) return `a frame has a section of unknown kind ${kind}`;
-    at += SECTION_HEADER_BYTES + frame.readUInt32LE(at + SECTION_SIZE_AT);
+    at += SECTION_HEADER_BYTES + readU32(frame, at + SECTION_SIZE_AT);
     if (at > frame.length) return 'a frame ends within a section';
   }
   return at === frame.length ? null : 'a frame has bytes behind its last section';
@@ -131,16 +132,16 @@ export function eachSection(
   let at = FRAME_HEADER_BYTES;
   while (at < frame.length) {
     const start = at + SECTION_HEADER_BYTES;
-    const end = start + frame.readUInt32LE(at + SECTION_SIZE_AT);
-    deliver(frame.readUInt32LE(at + SECTION_KIND_AT) as SectionKind, frame, start, end);
+    const end = start + readU32(frame, at + SECTION_SIZE_AT);
+    deliver(readU32(frame, at + SECTION_KIND_AT) as SectionKind, frame, start, end);
     at = end;
   }
 }
 
 export function framePing(frame: Buffer): number {
-  return frame.readUInt32LE(FRAME_PING_AT);
+  return readU32(frame, FRAME_PING_AT);
 }
 
 export function framePong(frame: Buffer): number {
-  return frame.readUInt32LE(FRAME_PONG_AT);
+  return readU32(frame, FRAME_PONG_AT);
 }

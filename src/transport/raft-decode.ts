@@ -33,6 +33,7 @@ import {
   VOTE_FIELDS,
   VOTE_RESPONSE_FIELDS,
 } from './raft-layout.ts';
+import { readF64, readU32 } from '../little-endian.ts';
 
 /**
  * Reads the messages of a RAFT section and delivers each. Entries and data are views into `bytes`, not copies; the checksum of every
@@ -47,7 +48,7 @@ export function readMessages(
   let at = start;
   while (at < end) {
     if (at + MESSAGE_FIELDS_AT > end) throw new MalformedSectionError('a Raft message is cut short');
-    const messageEnd = at + bytes.readUInt32LE(at + MESSAGE_SIZE_AT);
+    const messageEnd = at + readU32(bytes, at + MESSAGE_SIZE_AT);
     if (messageEnd < at + MESSAGE_FIELDS_AT || messageEnd > end) {
       throw new MalformedSectionError('a Raft message has an impossible size');
     }
@@ -68,7 +69,7 @@ export function readHeartbeatRows(
 }
 
 function readHeartbeatRow(bytes: Buffer, at: number): Message {
-  const field = (number: number): number => bytes.readDoubleLE(at + ROW_FIELDS_AT + number * FIELD_BYTES);
+  const field = (number: number): number => readF64(bytes, at + ROW_FIELDS_AT + number * FIELD_BYTES);
   const base = { group: field(0), from: field(1), to: field(2), term: field(3) };
   const asked = { ...base, session: field(4), round: field(5) };
   switch (bytes[at + ROW_KIND_AT]) {
@@ -89,13 +90,13 @@ function readMessage(bytes: Buffer, at: number, end: number): Message {
   const first = (flags & FLAG_FIRST) !== 0;
   const second = (flags & FLAG_SECOND) !== 0;
   const base = {
-    group: bytes.readDoubleLE(at + MESSAGE_GROUP_AT),
-    from: bytes.readDoubleLE(at + MESSAGE_FROM_AT),
-    to: bytes.readDoubleLE(at + MESSAGE_TO_AT),
-    term: bytes.readDoubleLE(at + MESSAGE_TERM_AT),
+    group: readF64(bytes, at + MESSAGE_GROUP_AT),
+    from: readF64(bytes, at + MESSAGE_FROM_AT),
+    to: readF64(bytes, at + MESSAGE_TO_AT),
+    term: readF64(bytes, at + MESSAGE_TERM_AT),
   };
   const fieldsAt = at + MESSAGE_FIELDS_AT;
-  const field = (number: number): number => bytes.readDoubleLE(fieldsAt + number * FIELD_BYTES);
+  const field = (number: number): number => readF64(bytes, fieldsAt + number * FIELD_BYTES);
   switch (kind) {
     case MessageKind.VOTE:
       endsAfter(fieldsAt, VOTE_FIELDS, end);
@@ -133,16 +134,16 @@ function readAppend(bytes: Buffer, at: number, end: number): AppendRequest {
   const rest = restAfter(fieldsAt, APPEND_FIELDS, end);
   return {
     kind: 'append',
-    group: bytes.readDoubleLE(at + MESSAGE_GROUP_AT),
-    from: bytes.readDoubleLE(at + MESSAGE_FROM_AT),
-    to: bytes.readDoubleLE(at + MESSAGE_TO_AT),
-    term: bytes.readDoubleLE(at + MESSAGE_TERM_AT),
-    session: bytes.readDoubleLE(fieldsAt),
-    round: bytes.readDoubleLE(fieldsAt + FIELD_BYTES),
-    timeMs: bytes.readDoubleLE(fieldsAt + 2 * FIELD_BYTES),
-    prevIndex: bytes.readDoubleLE(fieldsAt + 3 * FIELD_BYTES),
-    prevTerm: bytes.readDoubleLE(fieldsAt + 4 * FIELD_BYTES),
-    commit: bytes.readDoubleLE(fieldsAt + 5 * FIELD_BYTES),
+    group: readF64(bytes, at + MESSAGE_GROUP_AT),
+    from: readF64(bytes, at + MESSAGE_FROM_AT),
+    to: readF64(bytes, at + MESSAGE_TO_AT),
+    term: readF64(bytes, at + MESSAGE_TERM_AT),
+    session: readF64(bytes, fieldsAt),
+    round: readF64(bytes, fieldsAt + FIELD_BYTES),
+    timeMs: readF64(bytes, fieldsAt + 2 * FIELD_BYTES),
+    prevIndex: readF64(bytes, fieldsAt + 3 * FIELD_BYTES),
+    prevTerm: readF64(bytes, fieldsAt + 4 * FIELD_BYTES),
+    commit: readF64(bytes, fieldsAt + 5 * FIELD_BYTES),
     entries: readEntries(bytes, rest, end),
   };
 }
@@ -152,24 +153,24 @@ function readAppendResponse(bytes: Buffer, at: number, end: number): AppendRespo
   endsAfter(fieldsAt, APPEND_RESPONSE_FIELDS, end);
   return {
     kind: 'append-response',
-    group: bytes.readDoubleLE(at + MESSAGE_GROUP_AT),
-    from: bytes.readDoubleLE(at + MESSAGE_FROM_AT),
-    to: bytes.readDoubleLE(at + MESSAGE_TO_AT),
-    term: bytes.readDoubleLE(at + MESSAGE_TERM_AT),
-    session: bytes.readDoubleLE(fieldsAt),
-    round: bytes.readDoubleLE(fieldsAt + FIELD_BYTES),
-    promiseMs: bytes.readDoubleLE(fieldsAt + 2 * FIELD_BYTES),
+    group: readF64(bytes, at + MESSAGE_GROUP_AT),
+    from: readF64(bytes, at + MESSAGE_FROM_AT),
+    to: readF64(bytes, at + MESSAGE_TO_AT),
+    term: readF64(bytes, at + MESSAGE_TERM_AT),
+    session: readF64(bytes, fieldsAt),
+    round: readF64(bytes, fieldsAt + FIELD_BYTES),
+    promiseMs: readF64(bytes, fieldsAt + 2 * FIELD_BYTES),
     accepted: (bytes[at + MESSAGE_FLAGS_AT] & FLAG_FIRST) !== 0,
-    index: bytes.readDoubleLE(fieldsAt + 3 * FIELD_BYTES),
-    hintIndex: bytes.readDoubleLE(fieldsAt + 4 * FIELD_BYTES),
-    hintTerm: bytes.readDoubleLE(fieldsAt + 5 * FIELD_BYTES),
+    index: readF64(bytes, fieldsAt + 3 * FIELD_BYTES),
+    hintIndex: readF64(bytes, fieldsAt + 4 * FIELD_BYTES),
+    hintTerm: readF64(bytes, fieldsAt + 5 * FIELD_BYTES),
   };
 }
 
 type MessageBase = Pick<SnapshotChunk, 'group' | 'from' | 'to' | 'term'>;
 
 function readSnapshot(bytes: Buffer, base: MessageBase, fieldsAt: number, end: number): SnapshotChunk {
-  const field = (number: number): number => bytes.readDoubleLE(fieldsAt + number * FIELD_BYTES);
+  const field = (number: number): number => readF64(bytes, fieldsAt + number * FIELD_BYTES);
   const voters = readMembers(bytes, fieldsAt + SNAPSHOT_FIELDS * FIELD_BYTES, end);
   const votersOld = readMembers(bytes, voters.end, end);
   const learners = readMembers(bytes, votersOld.end, end);
@@ -194,10 +195,10 @@ function readSnapshot(bytes: Buffer, base: MessageBase, fieldsAt: number, end: n
 
 function readMembers(bytes: Buffer, at: number, end: number): { members: MemberId[]; end: number } {
   if (at + 4 > end) throw new MalformedSectionError('a list of members is cut short');
-  const listEnd = at + 4 + bytes.readUInt32LE(at) * FIELD_BYTES;
+  const listEnd = at + 4 + readU32(bytes, at) * FIELD_BYTES;
   if (listEnd > end) throw new MalformedSectionError('a list of members is cut short');
   const members: MemberId[] = [];
-  for (let next = at + 4; next < listEnd; next += FIELD_BYTES) members.push(bytes.readDoubleLE(next));
+  for (let next = at + 4; next < listEnd; next += FIELD_BYTES) members.push(readF64(bytes, next));
   return { members, end: listEnd };
 }
 

@@ -1,5 +1,6 @@
 import { assert } from '../assert.ts';
 import type { SectionWriter } from './types.ts';
+import { writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 const FIRST_BYTES = 1024;
 /** A buffer that one burst made larger is let go after the flush. */
@@ -22,19 +23,19 @@ export class SectionBuffer implements SectionWriter {
 
   u16(value: number): void {
     this.reserve(2);
-    this.buffer.writeUInt16LE(value, this.size);
+    writeU16(this.buffer, value, this.size);
     this.size += 2;
   }
 
   u32(value: number): void {
     this.reserve(4);
-    this.buffer.writeUInt32LE(value, this.size);
+    writeU32(this.buffer, value, this.size);
     this.size += 4;
   }
 
   f64(value: number): void {
     this.reserve(8);
-    this.buffer.writeDoubleLE(value, this.size);
+    writeF64(this.buffer, value, this.size);
     this.size += 8;
   }
 
@@ -47,7 +48,7 @@ export class SectionBuffer implements SectionWriter {
 
   patchU32(offset: number, value: number): void {
     assert(offset >= 0 && offset + 4 <= this.size, 'a patch lies within what was written');
-    this.buffer.writeUInt32LE(value, offset);
+    writeU32(this.buffer, value, offset);
   }
 
   /** Copies the section to `target` and starts anew. Returns the offset behind it. */

@@ -5,13 +5,14 @@ import type { SourceFile } from './sources.ts';
 import { importsOf, sourceFiles } from './sources.ts';
 
 /** What everyone may use but the ring, which can be taken out of Torc whole. */
-const BASE = ['errors', 'assert'];
+const BASE = ['errors', 'assert', 'little-endian'];
 
 /** Layers that may use these and nothing else, whatever lies below. */
 const CLOSED_LAYERS: Record<string, { layers: string[]; packages: string[] }> = {
   ring: { layers: [], packages: ['hash-wasm'] },
   errors: { layers: [], packages: [] },
   assert: { layers: ['errors'], packages: [] },
+  'little-endian': { layers: [], packages: [] },
   raft: { layers: BASE, packages: ['node:zlib'] },
   paxos: { layers: BASE, packages: ['node:zlib'] },
   gossip: { layers: BASE, packages: ['node:zlib'] },
@@ -21,7 +22,7 @@ const CLOSED_LAYERS: Record<string, { layers: string[]; packages: string[] }> = 
 
 /** From the bottom up; those of one row may use each other. A layer may use its own row and all rows before it. */
 const ROWS: readonly (readonly string[])[] = [
-  ['errors', 'assert', 'ring'],
+  ['errors', 'assert', 'little-endian', 'ring'],
   ['env'],
   ['raft', 'paxos', 'gossip', 'store', 'resp'],
   ['version', 'settings', 'log', 'metrics'],

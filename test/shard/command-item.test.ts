@@ -7,7 +7,7 @@ import {
   ItemArena,
   commandArgs,
   commandDb,
-  commandFloor,
+  commandFloorDelta,
   commandItemBytes,
   commandResp3,
   commandSequence,
@@ -55,7 +55,10 @@ describe('a command item', () => {
               slot,
               resp3,
             ]);
-            expect([commandSequence(bytes, start), commandFloor(bytes, start)]).toEqual([base + delta, base]);
+            expect([commandSequence(bytes, start), commandFloorDelta(bytes, start)]).toEqual([
+              base + delta,
+              delta,
+            ]);
             const back = new Args();
             commandArgs(bytes, start, back);
             expect(wordsOf(back)).toEqual(wordsOf(args));

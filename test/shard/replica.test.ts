@@ -221,8 +221,10 @@ describe('what a peer forwards', () => {
     expect(admits(['nonsense', 'k'], true)).toBe(false);
     expect(admits(['ping'], true)).toBe(false);
     expect(admits(['set', 'k', 'v'], true, 0)).toBe(false);
-    expect(admits(['set', 'k', 'v'], true, Number.NaN)).toBe(false);
     const { bytes, start } = itemOf(['set', 'k', 'v'], 1, 1);
+    bytes.writeDoubleLE(Number.NaN, start + 8);
+    expect(replica.admits(bytes, start, true)).toBe(false);
+    bytes.writeDoubleLE(1, start + 8);
     bytes.writeUInt16LE(16384, start + 6);
     expect(replica.admits(bytes, start, true)).toBe(false);
   });
