@@ -14,6 +14,8 @@ export const SESSION_ITEM_BYTES = 32;
 const SESSION_NODE = 8;
 const SESSION_START = SESSION_NODE + NODE_ID_BYTES;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A session as its commands name it: 20 bytes of node id and 4 of start number. */
 export type SessionId = Buffer;
 
@@ -28,27 +30,39 @@ export function sessionId(node: string, start: number): SessionId {
 export class EntryWaiters {
   index = 0;
   readonly waiters: Waiter[] = [];
+  /** Without a read, as mostly, the two arrays below are not filled. */
+  hasReads = false;
   /** For a read its item; null for a write. */
   readonly readBytes: (Buffer | null)[] = [];
   readonly readStart: number[] = [];
 
   addWrite(waiter: Waiter): void {
     this.waiters.push(waiter);
+    if (!this.hasReads) return;
     this.readBytes.push(null);
     this.readStart.push(0);
   }
 
   addRead(waiter: Waiter, bytes: Buffer, start: number): void {
+    if (!this.hasReads) this.fillReads();
     this.waiters.push(waiter);
     this.readBytes.push(bytes);
     this.readStart.push(start);
+  }
+
+  private fillReads(): void {
+    this.hasReads = true;
+    for (let i = 0; i < this.waiters.length; i++) {
+      this.readBytes.push(null);
+      this.readStart.push(0);
+    }
   }
 
   /** Reads can always be asked again; where the entry may run yet, their refusal says nothing of what follows them. */
   refuseAll(refusal: Refusal): void {
     const ofReads = refusal === Refusal.LOST ? Refusal.READ_LOST : refusal;
     for (let i = 0; i < this.waiters.length; i++) {
-      const isRead = this.readBytes[i] !== null;
+      const isRead = this.hasReads && this.readBytes[i] !== null;
       this.waiters[i].refuse(isRead ? ofReads : refusal);
     }
   }
@@ -60,7 +74,9 @@ export class EntryWaiters {
 }
 
 export class Batch {
+  /** The first `count` hold. */
   private readonly itemBytes: Buffer[] = [];
+  private count = 0;
   private readonly itemStart: number[] = [];
   private readonly itemEnd: number[] = [];
   private readonly itemSession: SessionId[] = [];
@@ -72,7 +88,7 @@ export class Batch {
   waiters = new EntryWaiters();
 
   get isEmpty(): boolean {
-    return this.itemBytes.length === 0 && this.prelude.length === 0 && !this.hasWaiters;
+    return this.count === 0 && this.prelude.length === 0 && !this.hasWaiters;
   }
 
   get hasWaiters(): boolean {
@@ -85,10 +101,12 @@ export class Batch {
   }
 
   addCommand(waiter: Waiter, session: SessionId, bytes: Buffer, start: number, end: number): void {
-    this.itemBytes.push(bytes);
-    this.itemStart.push(start);
-    this.itemEnd.push(end);
-    this.itemSession.push(session);
+    const { count } = this;
+    this.itemBytes[count] = bytes;
+    this.itemStart[count] = start;
+    this.itemEnd[count] = end;
+    this.itemSession[count] = session;
+    this.count = count + 1;
     if (session !== this.lastSession) {
       this.lastSession = session;
       this.commandBytes += SESSION_ITEM_BYTES;
@@ -109,7 +127,7 @@ export class Batch {
     writeU32(entry, preludeAt - ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES);
     let at = ENTRY_HEADER_BYTES + 4;
     let session: SessionId | null = null;
-    for (let i = 0; i < this.itemBytes.length; i++) {
+    for (let i = 0; i < this.count; i++) {
       if (this.itemSession[i] !== session) {
         session = this.itemSession[i];
         at = writeSessionItem(entry, at, session);
@@ -130,11 +148,10 @@ export class Batch {
   }
 
   private clear(): void {
-    this.itemBytes.length = 0;
-    this.itemStart.length = 0;
-    this.itemEnd.length = 0;
-    this.itemSession.length = 0;
-    this.prelude.length = 0;
+    // What they pointed to goes.
+    for (let i = 0; i < this.count; i++) this.itemBytes[i] = NO_BYTES;
+    this.count = 0;
+    if (this.preludeBytes > 0) this.prelude.length = 0;
     this.preludeBytes = 0;
     this.commandBytes = 0;
     this.lastSession = null;
