@@ -127,6 +127,8 @@ export class Engine {
       } catch (error) {
         this.fail(error);
       }
+      // The acknowledgement of another follower than the one that a commit needed, mostly: nothing follows from it.
+      if (message.kind === 'append-response' && !replica.raft.hasReady()) return;
     }
     this.wake();
   }
