@@ -74,7 +74,7 @@ export class EntryWaiters {
 }
 
 export class Batch {
-  /** The first `count` hold. */
+  /** Items, or runs of items that follow one another in memory and in a session; the first `count` hold. */
   private readonly itemBytes: Buffer[] = [];
   private count = 0;
   private readonly itemStart: number[] = [];
@@ -101,18 +101,32 @@ export class Batch {
   }
 
   addCommand(waiter: Waiter, session: SessionId, bytes: Buffer, start: number, end: number): void {
+    if (session !== this.lastSession) {
+      this.lastSession = session;
+      this.commandBytes += SESSION_ITEM_BYTES;
+      this.addRun(session, bytes, start, end);
+    } else if (!this.extendsRun(bytes, start, end)) {
+      this.addRun(session, bytes, start, end);
+    }
+    this.commandBytes += end - start;
+    this.waiters.addWrite(waiter);
+  }
+
+  private addRun(session: SessionId, bytes: Buffer, start: number, end: number): void {
     const { count } = this;
     this.itemBytes[count] = bytes;
     this.itemStart[count] = start;
     this.itemEnd[count] = end;
     this.itemSession[count] = session;
     this.count = count + 1;
-    if (session !== this.lastSession) {
-      this.lastSession = session;
-      this.commandBytes += SESSION_ITEM_BYTES;
-    }
-    this.commandBytes += end - start;
-    this.waiters.addWrite(waiter);
+  }
+
+  /** As the arena of a node's own clients hands them out: a run is copied in one go. */
+  private extendsRun(bytes: Buffer, start: number, end: number): boolean {
+    const last = this.count - 1;
+    if (this.itemBytes[last] !== bytes || this.itemEnd[last] !== start) return false;
+    this.itemEnd[last] = end;
+    return true;
   }
 
   addPrelude(item: Buffer): void {
