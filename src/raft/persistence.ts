@@ -107,7 +107,8 @@ export class Persistence {
     }
     // Only a durable commit: the hint must never point beyond what recovery finds.
     const commit = Math.min(commitIndex, this.stableIndex);
-    const hardState = isHardStateNew || commit >= this.writtenCommit + COMMIT_HINT_ENTRIES ? { term, vote, commit } : null;
+    const hardState =
+      isHardStateNew || commit >= this.writtenCommit + COMMIT_HINT_ENTRIES ? { term, vote, commit } : null;
     if (hardState !== null) this.writtenCommit = commit;
     this.unwrittenFrom = NOTHING_UNWRITTEN;
     const mark = { term: log.lastTerm, index: log.lastIndex, sequence: ++this.handedOver };
