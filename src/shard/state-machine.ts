@@ -12,15 +12,18 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
+  ItemReader,
   ItemType,
   commandArgs,
   commandDb,
-  commandFloorDelta,
   commandResp3,
-  commandSequence,
   commandSlot,
+  dbIn,
   itemSize,
   itemType,
+  resp3In,
+  slotIn,
+  typeIn,
 } from './command-item.ts';
 import { LongReads } from './long-reads.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
@@ -34,6 +37,10 @@ export const RULES_VERSION = 2;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
+
+/** Of the entry being applied, and of the large command that it runs: one each for all replicas, since none applies while another does. */
+const entryItems = new ItemReader();
+const stagedItem = new ItemReader();
 
 /** What apply needs to know of a command. */
 export interface ShardCommand {
@@ -119,7 +126,8 @@ export class StateMachine {
   private readonly limits: KeyspaceLimits;
   private readonly context: Context;
   private readonly scratch = new ReplyWriter();
-  /** Nothing can be evicted: for the entry being applied. */
+  /** Of the entry being applied, in whole milliseconds; and that nothing can be evicted for it. */
+  private entryTimeMs = 0;
   private noRoom = false;
 
   /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
@@ -162,10 +170,13 @@ export class StateMachine {
     this.noRoom = false;
     this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
+    this.entryTimeMs = Math.floor(this.timeMs);
     this.keyspace.at(this.entryTimeMs, entry.index, true);
     const preludeAt = ENTRY_HEADER_BYTES + readU32(bytes, ENTRY_HEADER_BYTES);
-    this.applyPrelude(bytes, preludeAt);
-    this.applyCommands(bytes, ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
+    if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
+    entryItems.open(bytes);
+    this.applyCommands(ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
+    entryItems.close();
   }
 
   /** An entry with nothing to apply: a new leader's first. */
@@ -207,10 +218,6 @@ export class StateMachine {
     context.args = own;
     context.reply = this.scratch;
     return context.takeLong();
-  }
-
-  private get entryTimeMs(): number {
-    return Math.floor(this.timeMs);
   }
 
   private applyPrelude(bytes: Buffer, from: number): void {
@@ -261,18 +268,19 @@ export class StateMachine {
     Object.assign(this.limits, policy.limits);
   }
 
-  private applyCommands(bytes: Buffer, from: number, to: number, waiters: EntryWaiters | null): void {
+  private applyCommands(from: number, to: number, waiters: EntryWaiters | null): void {
     let session = -1;
     let place = 0;
-    for (let at = from; at < to; at += itemSize(bytes, at)) {
-      if (itemType(bytes, at) === ItemType.SESSION) {
-        session = this.sessions.open(bytes, sessionItemId(at));
+    for (let at = from; at < to; at += entryItems.size(at)) {
+      const type = typeIn(entryItems.head(at));
+      if (type === ItemType.SESSION) {
+        session = this.sessions.open(entryItems.bytes, sessionItemId(at));
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
       const waiter = waiters === null ? null : waiters.waiters[place++];
-      if (itemType(bytes, at) === ItemType.RUN_STAGED) this.runStaged(session, waiter);
-      else this.applyCommand(bytes, at, session, waiter);
+      if (type === ItemType.RUN_STAGED) this.runStaged(session, waiter);
+      else this.applyCommand(entryItems, at, session, waiter);
     }
     if (waiters === null) return;
     place = this.ride(waiters, place);
@@ -283,7 +291,9 @@ export class StateMachine {
     const { staged } = this;
     assert(staged !== null && staged.isWhole, 'a large command runs once all its parts are there');
     this.staged = null;
-    this.applyCommand(staged.bytes, 0, session, waiter);
+    stagedItem.open(staged.bytes);
+    this.applyCommand(stagedItem, 0, session, waiter);
+    stagedItem.close();
   }
 
   /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
@@ -301,7 +311,8 @@ export class StateMachine {
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
     const { context, scratch } = this;
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
-    this.point(bytes, at);
+    this.point(commandSlot(bytes, at), commandDb(bytes, at), commandResp3(bytes, at));
+    commandArgs(bytes, at, context.args);
     const command = this.commandOf();
     context.mayBeLong = !this.longReads.isFull;
     // The entry's draws are for its writes alone: followers do not run its leader's reads.
@@ -313,34 +324,36 @@ export class StateMachine {
     else this.longReads.begin(waiter, long, scratch.protocol, this.entryTimeMs);
   }
 
-  private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
+  private applyCommand(items: ItemReader, at: number, session: number, waiter: Waiter | null): void {
     const { context, scratch, sessions } = this;
-    this.point(bytes, at);
-    const slot = context.slot;
-    const sequence = commandSequence(bytes, at);
-    const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
+    const head = items.head(at);
+    const slot = slotIn(head);
+    const sequence = items.sequence(at);
+    const admission = sessions.admit(session, slot, sequence, sequence - items.floorDelta(at));
+    if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN) {
+      waiter?.refuse(Refusal.OUTDATED);
+      return;
+    }
+    this.point(slot, dbIn(head), resp3In(head));
     if (admission === Admission.RUN) {
+      items.args(at, context.args);
       const command = this.commandOf();
       if (command.denyOom && this.isFull()) scratch.error(OOM);
       else command.row.run(context);
       sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
-    } else if (admission === Admission.REPEAT) {
-      if (!sessions.repeatReply(scratch)) scratch.error(REPLY_LOST);
-    } else {
-      waiter?.refuse(Refusal.OUTDATED);
-      return;
+    } else if (!sessions.repeatReply(scratch)) {
+      scratch.error(REPLY_LOST);
     }
     if (waiter !== null) answerWith(waiter, scratch);
   }
 
-  /** Points the context at a command item. */
-  private point(bytes: Buffer, at: number): void {
+  /** Points the context at a command of the entry, but for its arguments. */
+  private point(slot: number, db: number, resp3: boolean): void {
     const { context, scratch } = this;
     scratch.reset();
-    scratch.protocol = commandResp3(bytes, at) ? 3 : 2;
-    commandArgs(bytes, at, context.args);
-    context.db = commandDb(bytes, at);
-    context.slot = commandSlot(bytes, at);
+    scratch.protocol = resp3 ? 3 : 2;
+    context.db = db;
+    context.slot = slot;
     context.timeMs = this.entryTimeMs;
   }
 
