@@ -11,7 +11,7 @@
  */
 import { equalAt, mix32 } from './byte-hash.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
-import { MAX_PAIRS, Segments } from './segment.ts';
+import { MAX_PAIRS, Segments, endPlace, lowerPlace } from './segment.ts';
 import { UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
 
@@ -94,10 +94,11 @@ export class Dictionary {
   /** The entry with this key, or NO_BLOCK. */
   find(record: Handle, hash: number, bytes: Uint8Array, start: number, end: number): Handle {
     const segment = this.segmentFor(record, hash);
-    const count = this.segments.count(segment);
-    for (let index = this.segments.lowerBound(segment, hash); index < count; index += 1) {
-      if (this.segments.hashAt(segment, index) !== hash) return NO_BLOCK;
-      const handle = this.segments.handleAt(segment, index);
+    const words = this.slabs.words[segment >>> SLAB_SHIFT];
+    const at = (segment & UNIT_MASK) * 2;
+    const pairsEnd = endPlace(words, at);
+    for (let place = lowerPlace(words, at, hash); place < pairsEnd && words[place] === hash; place += 2) {
+      const handle = words[place + 1];
       if (this.hasKey(handle, bytes, start, end)) return handle;
     }
     return NO_BLOCK;

@@ -10,7 +10,7 @@ import { KEY_LENGTH_WORD } from './dictionary.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { roundedSize, UNIT_BYTES } from './size-classes.ts';
 import type { Handle, SlabPool } from './slab-pool.ts';
-import { Encoding, type ValueType, type Window } from './types.ts';
+import { Encoding, ValueType, type Window } from './types.ts';
 
 export const ENTRY_HEADER_BYTES = 24;
 const VALUE_WORD = 2;
@@ -22,6 +22,11 @@ const VERSION_HIGH_BYTE = 16;
 const HAS_EXPIRY = 0x10;
 const EXPIRY_BYTES = 8;
 const TWO_32 = 2 ** 32;
+/** In the first word: type and "has expiry"; encoding. */
+const ENCODING_SHIFT = 8;
+const ENCODING_MASK = 0x0f << ENCODING_SHIFT;
+const KIND_MASK = 0xf0 | (HAS_EXPIRY << ENCODING_SHIFT);
+const PLAIN_STRING = ValueType.STRING << 4;
 
 export class Entries {
   readonly slabs: SlabPool;
@@ -190,6 +195,31 @@ export class Entries {
   writeValue(entry: Handle, source: Uint8Array, start: number, end: number): void {
     const slab = entry >>> SLAB_SHIFT;
     copyInto(source, start, end, this.slabs.bytes[slab], this.slabs.views[slab], this.valueStart(entry));
+  }
+
+  /**
+   * Puts another value into a string without expiry whose length stays, as most writes do, with one look at the slab. False, and nothing is
+   * done, when it is anything else.
+   */
+  overwrite(
+    entry: Handle,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    encoding: Encoding,
+    version: number,
+  ): boolean {
+    const slab = entry >>> SLAB_SHIFT;
+    const words = this.slabs.words[slab];
+    const at = (entry & UNIT_MASK) * 2;
+    const head = words[at];
+    if ((head & KIND_MASK) !== PLAIN_STRING || words[at + VALUE_WORD] !== end - start) return false;
+    words[at] = (head & ~ENCODING_MASK) | (encoding << ENCODING_SHIFT);
+    words[at + VERSION_WORD] = version;
+    words[at + VERSION_WORD + 1] = version / TWO_32;
+    const to = at * 4 + ENTRY_HEADER_BYTES + words[at + KEY_LENGTH_WORD];
+    copyInto(source, start, end, this.slabs.bytes[slab], this.slabs.views[slab], to);
+    return true;
   }
 
   valueInto(entry: Handle, window: Window): Window {

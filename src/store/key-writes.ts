@@ -24,11 +24,18 @@ export class KeyWrites {
     expireAtMs: number,
     encoding: Encoding,
   ): Ref {
-    const { entries } = this.keys;
+    const { entries, observer } = this.keys;
     const hash = this.keys.hashOf(keyBytes, keyStart, keyEnd);
     const old = this.keys.lookup(db, slot, hash, keyBytes, keyStart, keyEnd);
     const length = valueEnd - valueStart;
-    if (old !== NO_REF) this.keys.observer?.beforeKey(old);
+    if (old !== NO_REF) {
+      if (observer !== null) observer.beforeKey(old);
+      else if (
+        expireAtMs === 0 &&
+        entries.overwrite(old, valueBytes, valueStart, valueEnd, encoding, this.keys.version)
+      )
+        return old;
+    }
     let entry = old;
     if (old !== NO_REF && this.canRewrite(old, length, expireAtMs)) {
       this.rewrite(old, length, expireAtMs, encoding);

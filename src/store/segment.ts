@@ -68,15 +68,8 @@ export class Segments {
 
   /** The first index whose hash is not below `hash`. */
   lowerBound(segment: Handle, hash: number): number {
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
     const at = (segment & UNIT_MASK) * 2;
-    const count = words[at];
-    const pairs = at + HEADER_WORDS;
-    const depth = words[at + 1] & 0xff;
-    let index = Math.floor((((hash << depth) >>> 0) * count) / TWO_32);
-    while (index < count && words[pairs + 2 * index] < hash) index += 1;
-    while (index > 0 && words[pairs + 2 * index - 2] >= hash) index -= 1;
-    return index;
+    return (lowerPlace(this.slabs.words[segment >>> SLAB_SHIFT], at, hash) - at - HEADER_WORDS) >>> 1;
   }
 
   /** The index of this very pair, or -1. */
@@ -139,6 +132,23 @@ export class Segments {
     this.slabs.free(segment);
     return moved;
   }
+}
+
+/** Where the pairs of the segment at `at` end, in the words of its slab. */
+export function endPlace(words: Uint32Array, at: number): number {
+  return at + HEADER_WORDS + 2 * words[at];
+}
+
+/** Where its first pair lies whose hash is not below `hash`. A pair is its hash, then its handle. */
+export function lowerPlace(words: Uint32Array, at: number, hash: number): number {
+  const first = at + HEADER_WORDS;
+  const count = words[at];
+  const end = first + 2 * count;
+  const depth = words[at + 1] & 0xff;
+  let place = first + 2 * (((((hash << depth) >>> 0) * count) / TWO_32) >>> 0);
+  while (place < end && words[place] < hash) place += 2;
+  while (place > first && words[place - 2] >= hash) place -= 2;
+  return place;
 }
 
 /** Capacity for one more pair: an eighth more keeps the cost of growing constant per pair. */
