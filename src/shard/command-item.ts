@@ -14,7 +14,8 @@
  */
 import { assert } from '../assert.ts';
 import type { Args } from '../resp/args.ts';
-import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import { DESK, DESK_VIEW, wordAt } from '../store/desk.ts';
+import { readF64, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 export const ItemType = {
   COMMAND: 1,
@@ -39,6 +40,11 @@ export const COMMAND_MAX_BYTES = 96 * 1024 * 1024;
 
 /** A longer item goes to its leader, and into the log, in parts. */
 export const LARGE_COMMAND_BYTES = 512 * 1024;
+
+/** Copies of this module's own (see desk.ts). */
+const ownDesk = DESK;
+const ownDeskView = DESK_VIEW;
+const HEADER_BYTES = COMMAND_HEADER_BYTES;
 
 const TYPE = 4;
 const FLAGS = 5;
@@ -133,74 +139,17 @@ export function commandItemBytes(args: Args): number {
   return COMMAND_HEADER_BYTES + sum + count * (8 + FRAMING_BYTES_PER_ARGUMENT);
 }
 
-/** Longer items are read where they lie: a view costs less than copying them. */
-const READER_BYTES = 64 * 1024;
-
-/**
- * Reads items that lie in other bytes. Short ones it copies, all in one go, to a place that stays: what lies under a view is read at half the
- * cost of single bytes and copied at a quarter, but a view of each entry's own bytes would cost more than that saves.
- */
-export class ItemReader {
-  private readonly kept = Buffer.allocUnsafeSlow(READER_BYTES);
-  private readonly keptView = viewOf(this.kept);
-  bytes: Buffer = this.kept;
-  private view: DataView = this.keptView;
-
-  /** The same offsets hold in `bytes` as in `source`, until the next `open`. */
-  open(source: Buffer): void {
-    if (source.length <= READER_BYTES) {
-      this.kept.set(source);
-      this.close();
-    } else {
-      this.bytes = source;
-      this.view = viewOf(source);
-    }
-  }
-
-  /** Lets go of a long source. */
-  close(): void {
-    if (this.bytes === this.kept) return;
-    this.bytes = this.kept;
-    this.view = this.keptView;
-  }
-
-  size(start: number): number {
-    return this.view.getUint32(start, true);
-  }
-
-  /** Type, flags and slot in one: for `typeIn` and so on. */
-  head(start: number): number {
-    return this.view.getUint32(start + TYPE, true);
-  }
-
-  sequence(start: number): number {
-    return this.view.getFloat64(start + SEQUENCE, true);
-  }
-
-  /** How far the sender's floor is below its sequence. */
-  floorDelta(start: number): number {
-    return this.view.getUint32(start + FLOOR_DELTA, true);
-  }
-
-  /** Points `args` at the arguments of the command at `start`. */
-  args(start: number, args: Args): void {
-    const { bytes, view } = this;
-    const count = view.getUint32(start + COUNT, true);
-    args.reserve(count);
-    // A store to an object costs more than a comparison, and it is the same bytes mostly.
-    if (args.bytes !== bytes) args.bytes = bytes;
-    args.count = count;
-    const { start: starts, end: ends } = args;
-    let at = start + COMMAND_HEADER_BYTES;
-    for (let i = 0; i < count; i += 1, at += 8) {
-      starts[i] = start + view.getUint32(at, true);
-      ends[i] = start + view.getUint32(at + 4, true);
-    }
-  }
+export function itemSize(bytes: Buffer, start: number): number {
+  return wordAt(bytes, start) >>> 0;
 }
 
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+export function itemType(bytes: Buffer, start: number): number {
+  return bytes[start + TYPE];
+}
+
+/** Type, flags and slot in one: for `resp3In` and so on. */
+export function itemHead(bytes: Buffer, start: number): number {
+  return wordAt(bytes, start + TYPE);
 }
 
 export function typeIn(head: number): number {
@@ -219,42 +168,40 @@ export function slotIn(head: number): number {
   return head >>> 16;
 }
 
-export function itemSize(bytes: Buffer, start: number): number {
-  return readU32(bytes, start);
-}
-
-export function itemType(bytes: Buffer, start: number): number {
-  return bytes[start + 4];
-}
-
 export function commandResp3(bytes: Buffer, start: number): boolean {
-  return (bytes[start + FLAGS] & 1) === 1;
+  return resp3In(itemHead(bytes, start));
 }
 
 export function commandDb(bytes: Buffer, start: number): number {
-  return bytes[start + FLAGS] >> 4;
+  return dbIn(itemHead(bytes, start));
 }
 
 export function commandSlot(bytes: Buffer, start: number): number {
-  return readU16(bytes, start + SLOT);
+  return slotIn(itemHead(bytes, start));
 }
 
 export function commandSequence(bytes: Buffer, start: number): number {
+  if (bytes === ownDesk) return ownDeskView.getFloat64(start + SEQUENCE, true);
   return readF64(bytes, start + SEQUENCE);
+}
+
+/** How far the sender's floor is below its sequence. */
+export function commandFloorDelta(bytes: Buffer, start: number): number {
+  return wordAt(bytes, start + FLOOR_DELTA) >>> 0;
 }
 
 /** Points `args` at the item's arguments. */
 export function commandArgs(bytes: Buffer, start: number, args: Args): void {
-  const count = readU32(bytes, start + COUNT);
+  const count = wordAt(bytes, start + COUNT) >>> 0;
   args.reserve(count);
+  // A store to an object costs more than a comparison, and it is the same bytes mostly.
   if (args.bytes !== bytes) args.bytes = bytes;
   args.count = count;
-  const starts = args.start;
-  const ends = args.end;
-  let at = start + COMMAND_HEADER_BYTES;
-  for (let i = 0; i < count; i++, at += 8) {
-    starts[i] = start + readU32(bytes, at);
-    ends[i] = start + readU32(bytes, at + 4);
+  const { start: starts, end: ends } = args;
+  let at = start + HEADER_BYTES;
+  for (let i = 0; i < count; i += 1, at += 8) {
+    starts[i] = start + wordAt(bytes, at);
+    ends[i] = start + wordAt(bytes, at + 4);
   }
 }
 

@@ -48,22 +48,31 @@ export class SessionRows {
   private buckets = new Int32Array(INITIAL_ROWS).fill(NO_ROW);
   private free = NO_ROW;
 
-  add(place: number, sequence: number): number {
+  /** The newest of a list whose newest was `older`, or NO_ROW. */
+  add(place: number, sequence: number, older: number): number {
     const row = this.take();
-    const bucket = this.bucketOf(place, sequence);
+    const { words, buckets } = this;
+    const bucket = bucketOf(place, sequence) & (buckets.length - 1);
     const at = row * ROW_WORDS;
-    this.words[at + PLACE] = place;
-    this.words[at + CHAINED] = this.buckets[bucket];
+    words[at + NEWER] = NO_ROW;
+    words[at + OLDER] = older;
+    words[at + PLACE] = place;
+    words[at + CHAINED] = buckets[bucket];
     this.numbers[row * ROW_NUMBERS + SEQUENCE] = sequence;
-    this.buckets[bucket] = row;
+    buckets[bucket] = row;
+    if (older !== NO_ROW) words[older * ROW_WORDS + NEWER] = row;
     this.count += 1;
     return row;
   }
 
   find(place: number, sequence: number): number {
-    let row = this.buckets[this.bucketOf(place, sequence)];
-    while (row !== NO_ROW && (this.sequence(row) !== sequence || this.place(row) !== place))
-      row = this.words[row * ROW_WORDS + CHAINED];
+    const { words, numbers, buckets } = this;
+    let row = buckets[bucketOf(place, sequence) & (buckets.length - 1)];
+    while (row !== NO_ROW) {
+      if (numbers[row * ROW_NUMBERS + SEQUENCE] === sequence && words[row * ROW_WORDS + PLACE] === place)
+        break;
+      row = words[row * ROW_WORDS + CHAINED];
+    }
     return row;
   }
 
@@ -102,33 +111,28 @@ export class SessionRows {
     if (kind === RowReply.BLOB) this.keepBlob(row, blob);
   }
 
-  newer(row: number): number {
-    return this.words[row * ROW_WORDS + NEWER];
-  }
-
   older(row: number): number {
     return this.words[row * ROW_WORDS + OLDER];
-  }
-
-  setNewer(row: number, newer: number): void {
-    this.words[row * ROW_WORDS + NEWER] = newer;
-  }
-
-  setOlder(row: number, older: number): void {
-    this.words[row * ROW_WORDS + OLDER] = older;
   }
 
   private place(row: number): number {
     return this.words[row * ROW_WORDS + PLACE];
   }
 
-  /** The caller has taken it out of its list. */
-  drop(row: number): void {
+  /** Takes the row out of its list, whose newest was `head`; returns the newest of what is left. */
+  drop(row: number, head: number): number {
+    const { words } = this;
+    const at = row * ROW_WORDS;
+    const newer = words[at + NEWER];
+    const older = words[at + OLDER];
+    if (newer !== NO_ROW) words[newer * ROW_WORDS + OLDER] = older;
+    if (older !== NO_ROW) words[older * ROW_WORDS + NEWER] = newer;
     this.unchain(row);
     if (this.kinds[row] === RowReply.BLOB) this.dropBlob(row);
-    this.words[row * ROW_WORDS + CHAINED] = this.free;
+    words[at + CHAINED] = this.free;
     this.free = row;
     this.count -= 1;
+    return newer === NO_ROW ? older : head;
   }
 
   private dropBlob(row: number): void {
@@ -188,18 +192,13 @@ export class SessionRows {
     }
   }
 
-  private bucketOf(place: number, sequence: number): number {
-    // Sequences of a slot follow one another: neighbours in the buckets, too. Slots and sessions are scattered.
-    return (sequence + (Math.imul(place, 0x9e3779b1) >>> 0)) & (this.buckets.length - 1);
-  }
-
   private unchain(row: number): void {
-    const { words } = this;
+    const { words, buckets } = this;
     const next = words[row * ROW_WORDS + CHAINED];
-    const bucket = this.bucketOf(this.place(row), this.sequence(row));
-    let at = this.buckets[bucket];
+    const bucket = bucketOf(this.place(row), this.sequence(row)) & (buckets.length - 1);
+    let at = buckets[bucket];
     if (at === row) {
-      this.buckets[bucket] = next;
+      buckets[bucket] = next;
       return;
     }
     while (words[at * ROW_WORDS + CHAINED] !== row) at = words[at * ROW_WORDS + CHAINED];
@@ -225,11 +224,16 @@ export class SessionRows {
     this.numbers = grown(this.numbers, new Float64Array(capacity * ROW_NUMBERS));
     this.buckets = new Int32Array(capacity).fill(NO_ROW);
     for (let row = 0; row < this.used; row++) {
-      const bucket = this.bucketOf(this.place(row), this.sequence(row));
+      const bucket = bucketOf(this.place(row), this.sequence(row)) & (capacity - 1);
       this.words[row * ROW_WORDS + CHAINED] = this.buckets[bucket];
       this.buckets[bucket] = row;
     }
   }
+}
+
+/** Its low bits: sequences of a slot follow one another, and so do their buckets; slots and sessions are scattered. */
+function bucketOf(place: number, sequence: number): number {
+  return (sequence | 0) + Math.imul(place, 0x9e3779b1);
 }
 
 function parseInteger(bytes: Buffer, start: number, end: number): number {

@@ -9,16 +9,16 @@ import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
+import { onDesk } from '../store/desk.ts';
 import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
-  ItemReader,
   ItemType,
   commandArgs,
-  commandDb,
-  commandResp3,
-  commandSlot,
+  commandFloorDelta,
+  commandSequence,
   dbIn,
+  itemHead,
   itemSize,
   itemType,
   resp3In,
@@ -37,10 +37,6 @@ export const RULES_VERSION = 2;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
-
-/** Of the entry being applied, and of the large command that it runs: one each for all replicas, since none applies while another does. */
-const entryItems = new ItemReader();
-const stagedItem = new ItemReader();
 
 /** What apply needs to know of a command. */
 export interface ShardCommand {
@@ -174,9 +170,7 @@ export class StateMachine {
     this.keyspace.at(this.entryTimeMs, entry.index, true);
     const preludeAt = ENTRY_HEADER_BYTES + readU32(bytes, ENTRY_HEADER_BYTES);
     if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
-    entryItems.open(bytes);
-    this.applyCommands(ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
-    entryItems.close();
+    this.applyCommands(onDesk(bytes), ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
   }
 
   /** An entry with nothing to apply: a new leader's first. */
@@ -268,19 +262,19 @@ export class StateMachine {
     Object.assign(this.limits, policy.limits);
   }
 
-  private applyCommands(from: number, to: number, waiters: EntryWaiters | null): void {
+  private applyCommands(bytes: Buffer, from: number, to: number, waiters: EntryWaiters | null): void {
     let session = -1;
     let place = 0;
-    for (let at = from; at < to; at += entryItems.size(at)) {
-      const type = typeIn(entryItems.head(at));
+    for (let at = from; at < to; at += itemSize(bytes, at)) {
+      const type = typeIn(itemHead(bytes, at));
       if (type === ItemType.SESSION) {
-        session = this.sessions.open(entryItems.bytes, sessionItemId(at));
+        session = this.sessions.open(bytes, sessionItemId(at));
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
       const waiter = waiters === null ? null : waiters.waiters[place++];
       if (type === ItemType.RUN_STAGED) this.runStaged(session, waiter);
-      else this.applyCommand(entryItems, at, session, waiter);
+      else this.applyCommand(bytes, at, session, waiter);
     }
     if (waiters === null) return;
     place = this.ride(waiters, place);
@@ -291,9 +285,7 @@ export class StateMachine {
     const { staged } = this;
     assert(staged !== null && staged.isWhole, 'a large command runs once all its parts are there');
     this.staged = null;
-    stagedItem.open(staged.bytes);
-    this.applyCommand(stagedItem, 0, session, waiter);
-    stagedItem.close();
+    this.applyCommand(staged.bytes, 0, session, waiter);
   }
 
   /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
@@ -311,7 +303,7 @@ export class StateMachine {
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
     const { context, scratch } = this;
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
-    this.point(commandSlot(bytes, at), commandDb(bytes, at), commandResp3(bytes, at));
+    this.point(itemHead(bytes, at));
     commandArgs(bytes, at, context.args);
     const command = this.commandOf();
     context.mayBeLong = !this.longReads.isFull;
@@ -324,19 +316,19 @@ export class StateMachine {
     else this.longReads.begin(waiter, long, scratch.protocol, this.entryTimeMs);
   }
 
-  private applyCommand(items: ItemReader, at: number, session: number, waiter: Waiter | null): void {
+  private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
     const { context, scratch, sessions } = this;
-    const head = items.head(at);
+    const head = itemHead(bytes, at);
     const slot = slotIn(head);
-    const sequence = items.sequence(at);
-    const admission = sessions.admit(session, slot, sequence, sequence - items.floorDelta(at));
+    const sequence = commandSequence(bytes, at);
+    const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
     if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN) {
       waiter?.refuse(Refusal.OUTDATED);
       return;
     }
-    this.point(slot, dbIn(head), resp3In(head));
+    this.point(head);
     if (admission === Admission.RUN) {
-      items.args(at, context.args);
+      commandArgs(bytes, at, context.args);
       const command = this.commandOf();
       if (command.denyOom && this.isFull()) scratch.error(OOM);
       else command.row.run(context);
@@ -347,13 +339,13 @@ export class StateMachine {
     if (waiter !== null) answerWith(waiter, scratch);
   }
 
-  /** Points the context at a command of the entry, but for its arguments. */
-  private point(slot: number, db: number, resp3: boolean): void {
+  /** Points the context at a command of the entry, but for its arguments. `head`: of its item. */
+  private point(head: number): void {
     const { context, scratch } = this;
     scratch.reset();
-    scratch.protocol = resp3 ? 3 : 2;
-    context.db = db;
-    context.slot = slot;
+    scratch.protocol = resp3In(head) ? 3 : 2;
+    context.db = dbIn(head);
+    context.slot = slotIn(head);
     context.timeMs = this.entryTimeMs;
   }
 

@@ -1,13 +1,13 @@
 /** Hashing and comparing ranges of bytes, without a view or copy of them. */
+import { wordAt } from './desk.ts';
 
 /** MurmurHash3's 32-bit variant. The same on every platform: scan cursors are made of it. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let hash = seed;
   let at = start;
   for (; at + 4 <= end; at += 4) {
-    const word = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
-    hash ^= scramble(word);
-    hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64;
+    hash ^= scramble(wordAt(bytes, at));
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
   }
   if (at < end) {
     let tail = bytes[at];
@@ -42,5 +42,22 @@ export function equalAt(
   for (let at = start, other = leftStart; at < end; at += 1, other += 1) {
     if (left[other] !== right[at]) return false;
   }
+  return true;
+}
+
+/** As `equalAt`, for a left side under a view. */
+export function equalUnder(
+  left: DataView,
+  leftStart: number,
+  right: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  let at = start;
+  let other = leftStart;
+  for (; at + 4 <= end; at += 4, other += 4) {
+    if (left.getInt32(other, true) !== wordAt(right, at)) return false;
+  }
+  for (; at < end; at += 1, other += 1) if (left.getUint8(other) !== right[at]) return false;
   return true;
 }

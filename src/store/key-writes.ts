@@ -5,6 +5,9 @@ import type { KeyTable } from './key-table.ts';
 import { roundedSize } from './size-classes.ts';
 import { Encoding, NO_REF, type Ref, ValueType } from './types.ts';
 
+/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+const NONE = NO_REF;
+
 export class KeyWrites {
   private readonly keys: KeyTable;
 
@@ -28,7 +31,7 @@ export class KeyWrites {
     const hash = this.keys.hashOf(keyBytes, keyStart, keyEnd);
     const old = this.keys.lookup(db, slot, hash, keyBytes, keyStart, keyEnd);
     const length = valueEnd - valueStart;
-    if (old !== NO_REF) {
+    if (old !== NONE) {
       if (observer !== null) observer.beforeKey(old);
       else if (
         expireAtMs === 0 &&
@@ -37,16 +40,16 @@ export class KeyWrites {
         return old;
     }
     let entry = old;
-    if (old !== NO_REF && this.canRewrite(old, length, expireAtMs)) {
+    if (old !== NONE && this.canRewrite(old, length, expireAtMs)) {
       this.rewrite(old, length, expireAtMs, encoding);
     } else {
       const type = ValueType.STRING;
       entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
-      entries.setAccess(entry, old === NO_REF ? this.keys.newAccess() : entries.access(old));
+      entries.setAccess(entry, old === NONE ? this.keys.newAccess() : entries.access(old));
     }
     entries.setVersion(entry, this.keys.version);
     entries.writeValue(entry, valueBytes, valueStart, valueEnd);
-    if (old === NO_REF) this.keys.add(entry, hash);
+    if (old === NONE) this.keys.add(entry, hash);
     else if (entry !== old) this.supersede(old, entry, hash);
     return entry;
   }
@@ -94,7 +97,7 @@ export class KeyWrites {
     const replaced = this.keys.lookup(db, slot, hash, keyBytes, keyStart, keyEnd);
     if (replaced === ref) return ref;
     this.keys.observer?.beforeKey(ref);
-    if (replaced !== NO_REF) this.keys.remove(replaced);
+    if (replaced !== NONE) this.keys.remove(replaced);
     const entry = this.createLike(ref, db, slot, keyBytes, keyStart, keyEnd);
     this.copyValue(ref, entry);
     this.keys.unlink(ref);
