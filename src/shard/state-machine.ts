@@ -25,6 +25,7 @@ import {
   slotIn,
   typeIn,
 } from './command-item.ts';
+import { CommandMemo } from './command-memo.ts';
 import { LongReads } from './long-reads.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
@@ -117,7 +118,7 @@ export class StateMachine {
   /** A snapshot is taking the place of all this, bit by bit: it is no state yet. */
   isLoading = false;
 
-  private readonly lookup: ShardCommandLookup;
+  private readonly memo: CommandMemo;
   /** The keyspace reads these at each write. */
   private readonly limits: KeyspaceLimits;
   private readonly context: Context;
@@ -136,7 +137,7 @@ export class StateMachine {
   ) {
     this.keyspace = keyspace;
     this.limits = limits;
-    this.lookup = lookup;
+    this.memo = new CommandMemo(lookup);
     this.policy = policy;
     this.context = new Context(keyspace, this.scratch, runEnd);
   }
@@ -350,7 +351,7 @@ export class StateMachine {
   }
 
   private commandOf(): ShardCommand {
-    const command = this.lookup(this.context.args);
+    const command = this.memo.find(this.context.args);
     assert(command !== null, 'the log holds known commands');
     return command;
   }
