@@ -9,9 +9,12 @@ import type { ReplyWriter } from '../resp/reply-writer.ts';
 export const ROW_REPLY_MAX_BYTES = 64 * 1024;
 
 export const NO_ROW = -1;
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_ROW;
 
 /** How a row keeps its reply: the short ones that most writes get take no memory of their own. */
 export const RowReply = { BLOB: 0, OK: 1, INTEGER: 2, NULL_2: 3, NULL_3: 4, LOST: 5 } as const;
+const { BLOB, OK, INTEGER, NULL_2, NULL_3, LOST } = RowReply;
 
 const NULL_2_TEXT = Buffer.from('$-1\r\n');
 const NULL_3_TEXT = Buffer.from('_\r\n');
@@ -45,22 +48,22 @@ export class SessionRows {
   blobBytes = 0;
 
   /** As many buckets as there are rows at most. */
-  private buckets = new Int32Array(INITIAL_ROWS).fill(NO_ROW);
-  private free = NO_ROW;
+  private buckets = new Int32Array(INITIAL_ROWS).fill(NONE);
+  private free = NONE;
 
-  /** The newest of a list whose newest was `older`, or NO_ROW. */
+  /** The newest of a list whose newest was `older`, or NONE. */
   add(place: number, sequence: number, older: number): number {
     const row = this.take();
     const { words, buckets } = this;
     const bucket = bucketOf(place, sequence) & (buckets.length - 1);
     const at = row * ROW_WORDS;
-    words[at + NEWER] = NO_ROW;
+    words[at + NEWER] = NONE;
     words[at + OLDER] = older;
     words[at + PLACE] = place;
     words[at + CHAINED] = buckets[bucket];
     this.numbers[row * ROW_NUMBERS + SEQUENCE] = sequence;
     buckets[bucket] = row;
-    if (older !== NO_ROW) words[older * ROW_WORDS + NEWER] = row;
+    if (older !== NONE) words[older * ROW_WORDS + NEWER] = row;
     this.count += 1;
     return row;
   }
@@ -68,7 +71,7 @@ export class SessionRows {
   find(place: number, sequence: number): number {
     const { words, numbers, buckets } = this;
     let row = buckets[bucketOf(place, sequence) & (buckets.length - 1)];
-    while (row !== NO_ROW) {
+    while (row !== NONE) {
       if (numbers[row * ROW_NUMBERS + SEQUENCE] === sequence && words[row * ROW_WORDS + PLACE] === place)
         break;
       row = words[row * ROW_WORDS + CHAINED];
@@ -108,7 +111,7 @@ export class SessionRows {
   restore(row: number, kind: number, replyNumber: number, blob: Buffer): void {
     this.kinds[row] = kind;
     this.numbers[row * ROW_NUMBERS + REPLY] = replyNumber;
-    if (kind === RowReply.BLOB) this.keepBlob(row, blob);
+    if (kind === BLOB) this.keepBlob(row, blob);
   }
 
   older(row: number): number {
@@ -125,14 +128,14 @@ export class SessionRows {
     const at = row * ROW_WORDS;
     const newer = words[at + NEWER];
     const older = words[at + OLDER];
-    if (newer !== NO_ROW) words[newer * ROW_WORDS + OLDER] = older;
-    if (older !== NO_ROW) words[older * ROW_WORDS + NEWER] = newer;
+    if (newer !== NONE) words[newer * ROW_WORDS + OLDER] = older;
+    if (older !== NONE) words[older * ROW_WORDS + NEWER] = newer;
     this.unchain(row);
-    if (this.kinds[row] === RowReply.BLOB) this.dropBlob(row);
+    if (this.kinds[row] === BLOB) this.dropBlob(row);
     words[at + CHAINED] = this.free;
     this.free = row;
     this.count -= 1;
-    return newer === NO_ROW ? older : head;
+    return newer === NONE ? older : head;
   }
 
   private dropBlob(row: number): void {
@@ -145,23 +148,23 @@ export class SessionRows {
     const sizeBytes = end - start;
     const type = bytes[start];
     if (type === 43 && sizeBytes === 5 && bytes[start + 1] === 79 && bytes[start + 2] === 75) {
-      this.kinds[row] = RowReply.OK;
+      this.kinds[row] = OK;
     } else if (type === 58 && sizeBytes <= 18) {
-      this.kinds[row] = RowReply.INTEGER;
+      this.kinds[row] = INTEGER;
       this.numbers[row * ROW_NUMBERS + REPLY] = parseInteger(bytes, start + 1, end - 2);
     } else if (sizeBytes === 5 && NULL_2_TEXT.compare(bytes, start, end) === 0) {
-      this.kinds[row] = RowReply.NULL_2;
+      this.kinds[row] = NULL_2;
     } else if (sizeBytes === 3 && type === 95) {
-      this.kinds[row] = RowReply.NULL_3;
+      this.kinds[row] = NULL_3;
     } else if (sizeBytes > ROW_REPLY_MAX_BYTES) {
-      this.kinds[row] = RowReply.LOST;
+      this.kinds[row] = LOST;
     } else {
       this.keepBlob(row, Buffer.from(bytes.subarray(start, end)));
     }
   }
 
   private keepBlob(row: number, blob: Buffer): void {
-    this.kinds[row] = RowReply.BLOB;
+    this.kinds[row] = BLOB;
     this.blobs[row] = blob;
     this.blobBytes += blob.length;
   }
@@ -169,19 +172,19 @@ export class SessionRows {
   /** Writes the reply; false when it was too large to keep. */
   repeat(row: number, reply: ReplyWriter): boolean {
     switch (this.kinds[row]) {
-      case RowReply.OK:
+      case OK:
         reply.ok();
         return true;
-      case RowReply.INTEGER:
+      case INTEGER:
         reply.integer(this.numbers[row * ROW_NUMBERS + REPLY]);
         return true;
-      case RowReply.NULL_2:
+      case NULL_2:
         reply.raw(NULL_2_TEXT, 0, NULL_2_TEXT.length);
         return true;
-      case RowReply.NULL_3:
+      case NULL_3:
         reply.raw(NULL_3_TEXT, 0, NULL_3_TEXT.length);
         return true;
-      case RowReply.LOST:
+      case LOST:
         return false;
       default: {
         const blob = this.blobs[row];
@@ -207,7 +210,7 @@ export class SessionRows {
 
   private take(): number {
     const row = this.free;
-    if (row !== NO_ROW) {
+    if (row !== NONE) {
       this.free = this.words[row * ROW_WORDS + CHAINED];
       return row;
     }
@@ -222,7 +225,7 @@ export class SessionRows {
     this.kinds = grown(this.kinds, new Uint8Array(capacity));
     this.words = grown(this.words, new Int32Array(capacity * ROW_WORDS));
     this.numbers = grown(this.numbers, new Float64Array(capacity * ROW_NUMBERS));
-    this.buckets = new Int32Array(capacity).fill(NO_ROW);
+    this.buckets = new Int32Array(capacity).fill(NONE);
     for (let row = 0; row < this.used; row++) {
       const bucket = bucketOf(this.place(row), this.sequence(row)) & (capacity - 1);
       this.words[row * ROW_WORDS + CHAINED] = this.buckets[bucket];

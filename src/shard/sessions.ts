@@ -22,7 +22,7 @@ import {
 } from './sessions-image.ts';
 import { readF64, readU16, readU32 } from '../little-endian.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
 const NONE = NO_ROW;
 const COUNT_AT = COUNT;
 const HEAD_AT = HEAD;
@@ -54,6 +54,7 @@ export const Admission = {
   NOT_OPEN: 3,
 } as const;
 export type Admission = (typeof Admission)[keyof typeof Admission];
+const { RUN, REPEAT, BELOW_FLOOR, NOT_OPEN } = Admission;
 
 export class Sessions {
   private sessions: Session[] = [];
@@ -116,15 +117,15 @@ export class Sessions {
 
   /** Whether a write may run. Raises the floor first. */
   admit(index: number, slot: number, sequence: number, floor: number): Admission {
-    if (index < 0) return Admission.NOT_OPEN;
+    if (index < 0) return NOT_OPEN;
     const session = this.sessions[index];
     const { slots } = session;
     const at = slot * FIELDS;
     if (floor > slots[at]) this.raise(session, slot, floor);
-    if (sequence < slots[at]) return Admission.BELOW_FLOOR;
-    if (slots[at + COUNT_AT] === 0) return Admission.RUN;
+    if (sequence < slots[at]) return BELOW_FLOOR;
+    if (slots[at + COUNT_AT] === 0) return RUN;
     this.found = this.rows.find(placeOf(session, slot), sequence);
-    return this.found === NONE ? Admission.RUN : Admission.REPEAT;
+    return this.found === NONE ? RUN : REPEAT;
   }
 
   raiseFloor(index: number, slot: number, floor: number): void {

@@ -33,6 +33,11 @@ import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
 import { readU32 } from '../little-endian.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const { SESSION, RUN_STAGED } = ItemType;
+const { RUN, BELOW_FLOOR, NOT_OPEN } = Admission;
+const HEADER_BYTES = ENTRY_HEADER_BYTES;
+
 /** The rules that this build knows: an entry names the version that it is applied by. */
 export const RULES_VERSION = 2;
 
@@ -169,9 +174,9 @@ export class StateMachine {
     this.context.reseed(entrySeed(entry));
     this.entryTimeMs = Math.floor(this.timeMs);
     this.keyspace.at(this.entryTimeMs, entry.index, true);
-    const preludeAt = ENTRY_HEADER_BYTES + readU32(bytes, ENTRY_HEADER_BYTES);
+    const preludeAt = HEADER_BYTES + readU32(bytes, HEADER_BYTES);
     if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
-    this.applyCommands(onDesk(bytes), ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
+    this.applyCommands(onDesk(bytes), HEADER_BYTES + 4, preludeAt, waiters);
   }
 
   /** An entry with nothing to apply: a new leader's first. */
@@ -268,13 +273,13 @@ export class StateMachine {
     let place = 0;
     for (let at = from; at < to; at += itemSize(bytes, at)) {
       const type = typeIn(itemHead(bytes, at));
-      if (type === ItemType.SESSION) {
+      if (type === SESSION) {
         session = this.sessions.open(bytes, sessionItemId(at));
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
       const waiter = waiters === null ? null : waiters.waiters[place++];
-      if (type === ItemType.RUN_STAGED) this.runStaged(session, waiter);
+      if (type === RUN_STAGED) this.runStaged(session, waiter);
       else this.applyCommand(bytes, at, session, waiter);
     }
     if (waiters === null) return;
@@ -323,12 +328,12 @@ export class StateMachine {
     const slot = slotIn(head);
     const sequence = commandSequence(bytes, at);
     const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
-    if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN) {
+    if (admission === BELOW_FLOOR || admission === NOT_OPEN) {
       waiter?.refuse(Refusal.OUTDATED);
       return;
     }
     this.point(head);
-    if (admission === Admission.RUN) {
+    if (admission === RUN) {
       commandArgs(bytes, at, context.args);
       const command = this.commandOf();
       if (command.denyOom && this.isFull()) scratch.error(OOM);

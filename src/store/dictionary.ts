@@ -15,7 +15,7 @@ import { MAX_PAIRS, Segments, endPlace, lowerPlace } from './segment.ts';
 import { UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (desk.ts). */
 const SHIFT = SLAB_SHIFT;
 const MASK = UNIT_MASK;
 const UNIT = UNIT_BYTES;

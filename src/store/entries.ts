@@ -12,13 +12,15 @@ import { roundedSize, UNIT_BYTES } from './size-classes.ts';
 import type { Handle, SlabPool } from './slab-pool.ts';
 import { Encoding, ValueType, type Window } from './types.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (desk.ts). */
 const SHIFT = SLAB_SHIFT;
 const MASK = UNIT_MASK;
 const UNIT = UNIT_BYTES;
 const KEY_WORD = KEY_LENGTH_WORD;
 
 export const ENTRY_HEADER_BYTES = 24;
+const HEADER_BYTES = ENTRY_HEADER_BYTES;
+const { HASHTABLE } = Encoding;
 const VALUE_WORD = 2;
 const VERSION_WORD = 3;
 const ACCESS_WORD = 5;
@@ -54,7 +56,7 @@ export class Entries {
     expireAtMs: number,
   ): Handle {
     const keyLength = keyEnd - keyStart;
-    const size = entrySize(keyLength, encoding === Encoding.HASHTABLE ? 0 : valueLength, expireAtMs !== 0);
+    const size = entrySize(keyLength, encoding === HASHTABLE ? 0 : valueLength, expireAtMs !== 0);
     const entry = this.slabs.take(size);
     const slab = entry >>> SHIFT;
     const unit = entry & MASK;
@@ -67,7 +69,7 @@ export class Entries {
     words[unit * 2 + VERSION_WORD] = 0;
     words[unit * 2 + VERSION_WORD + 1] = 0;
     words[unit * 2 + ACCESS_WORD] = 0;
-    const keyAt = unit * UNIT + ENTRY_HEADER_BYTES;
+    const keyAt = unit * UNIT + HEADER_BYTES;
     copyInto(keyBytes, keyStart, keyEnd, bytes, this.slabs.views[slab], keyAt);
     if (expireAtMs !== 0) this.slabs.doubles[slab][unit + size / UNIT - 1] = expireAtMs;
     return entry;
@@ -100,7 +102,7 @@ export class Entries {
   }
 
   keyStart(entry: Handle): number {
-    return (entry & MASK) * UNIT + ENTRY_HEADER_BYTES;
+    return (entry & MASK) * UNIT + HEADER_BYTES;
   }
 
   keyLength(entry: Handle): number {
@@ -181,7 +183,7 @@ export class Entries {
 
   /** Bytes of the entry's content; without those of a field table. */
   size(entry: Handle): number {
-    const valueLength = this.encoding(entry) === Encoding.HASHTABLE ? 0 : this.valueLength(entry);
+    const valueLength = this.encoding(entry) === HASHTABLE ? 0 : this.valueLength(entry);
     return entrySize(this.keyLength(entry), valueLength, this.hasExpiry(entry));
   }
 
@@ -223,7 +225,7 @@ export class Entries {
     words[at] = (head & ~ENCODING_MASK) | (encoding << ENCODING_SHIFT);
     words[at + VERSION_WORD] = version;
     words[at + VERSION_WORD + 1] = version / TWO_32;
-    const to = at * 4 + ENTRY_HEADER_BYTES + words[at + KEY_WORD];
+    const to = at * 4 + HEADER_BYTES + words[at + KEY_WORD];
     copyInto(source, start, end, this.slabs.bytes[slab], this.slabs.views[slab], to);
     return true;
   }
@@ -238,6 +240,6 @@ export class Entries {
 
 /** Bytes of an entry: a multiple of 8. */
 export function entrySize(keyLength: number, valueLength: number, expiring: boolean): number {
-  const content = (ENTRY_HEADER_BYTES + keyLength + valueLength + UNIT - 1) & -UNIT;
+  const content = (HEADER_BYTES + keyLength + valueLength + UNIT - 1) & -UNIT;
   return expiring ? content + EXPIRY_BYTES : content;
 }

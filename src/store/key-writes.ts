@@ -5,8 +5,10 @@ import type { KeyTable } from './key-table.ts';
 import { roundedSize } from './size-classes.ts';
 import { Encoding, NO_REF, type Ref, ValueType } from './types.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (desk.ts). */
 const NONE = NO_REF;
+const { STRING } = ValueType;
+const { RAW, HASHTABLE } = Encoding;
 
 export class KeyWrites {
   private readonly keys: KeyTable;
@@ -43,7 +45,7 @@ export class KeyWrites {
     if (old !== NONE && this.canRewrite(old, length, expireAtMs)) {
       this.rewrite(old, length, expireAtMs, encoding);
     } else {
-      const type = ValueType.STRING;
+      const type = STRING;
       entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
       entries.setAccess(entry, old === NONE ? this.keys.newAccess() : entries.access(old));
     }
@@ -61,10 +63,10 @@ export class KeyWrites {
     const expireAtMs = entries.expireAtMs(ref);
     let entry = ref;
     if (this.canRewrite(ref, lengthBytes, expireAtMs)) {
-      this.rewrite(ref, lengthBytes, expireAtMs, Encoding.RAW);
+      this.rewrite(ref, lengthBytes, expireAtMs, RAW);
       entries.setVersion(ref, this.keys.version);
     } else {
-      entry = this.keys.remake(ref, lengthBytes, Encoding.RAW);
+      entry = this.keys.remake(ref, lengthBytes, RAW);
       const from = entries.valueStart(ref);
       const end = from + Math.min(before, lengthBytes);
       copyBytes(entries.bytes(ref), from, end, entries.bytes(entry), entries.valueStart(entry));
@@ -80,7 +82,7 @@ export class KeyWrites {
   setExpireAt(ref: Ref, expireAtMs: number): Ref {
     const { entries } = this.keys;
     this.keys.observer?.beforeKey(ref);
-    const valueLength = entries.encoding(ref) === Encoding.HASHTABLE ? 0 : entries.valueLength(ref);
+    const valueLength = entries.encoding(ref) === HASHTABLE ? 0 : entries.valueLength(ref);
     if (entries.fits(ref, entrySize(entries.keyLength(ref), valueLength, expireAtMs !== 0))) {
       this.keys.setExpiryInPlace(ref, expireAtMs);
       return ref;
@@ -109,7 +111,7 @@ export class KeyWrites {
   copy(ref: Ref, db: number, slot: number, keyBytes: Buffer, keyStart: number, keyEnd: number): Ref {
     const { entries, tables } = this.keys;
     const entry = this.createLike(ref, db, slot, keyBytes, keyStart, keyEnd);
-    if (entries.encoding(ref) === Encoding.HASHTABLE) {
+    if (entries.encoding(ref) === HASHTABLE) {
       entries.setTable(entry, tables.copy(entries.valueLength(ref), this.keys.version));
     } else {
       this.copyValue(ref, entry);
@@ -121,8 +123,7 @@ export class KeyWrites {
   /** Whether a string of this length and expiry can take the place of the entry's value in the block that it has. */
   private canRewrite(entry: Ref, length: number, expireAtMs: number): boolean {
     const { entries, observer } = this.keys;
-    if (entries.type(entry) !== ValueType.STRING || entries.hasExpiry(entry) !== (expireAtMs !== 0))
-      return false;
+    if (entries.type(entry) !== STRING || entries.hasExpiry(entry) !== (expireAtMs !== 0)) return false;
     if (entries.valueLength(entry) !== length) {
       const size = entrySize(entries.keyLength(entry), length, expireAtMs !== 0);
       if (roundedSize(entries.size(entry)) !== roundedSize(size)) return false;
@@ -165,7 +166,7 @@ export class KeyWrites {
   /** The value's bytes; a field table goes over by its handle. */
   private copyValue(from: Ref, to: Ref): void {
     const { entries } = this.keys;
-    if (entries.encoding(from) === Encoding.HASHTABLE) return;
+    if (entries.encoding(from) === HASHTABLE) return;
     const start = entries.valueStart(from);
     const end = start + entries.valueLength(from);
     copyBytes(entries.bytes(from), start, end, entries.bytes(to), entries.valueStart(to));

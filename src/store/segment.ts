@@ -8,7 +8,7 @@ import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { roundedSize } from './size-classes.ts';
 import type { Handle, SlabPool } from './slab-pool.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (desk.ts). */
 const SHIFT = SLAB_SHIFT;
 const MASK = UNIT_MASK;
 

@@ -5,7 +5,7 @@
 import type { Dictionary } from './dictionary.ts';
 import { type Handle, NO_BLOCK } from './slab-pool.ts';
 
-/** This module's own copies: V8 puts them into its code as numbers, where it would fetch what is imported at each use. */
+/** This module's own copies: V8 takes them for constant (desk.ts). */
 const NONE = NO_BLOCK;
 
 export const SLOT_COUNT = 16384;
