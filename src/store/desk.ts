@@ -5,7 +5,10 @@
  */
 const DESK_BYTES = 1024 * 1024;
 
-const bytesOfDesk: Buffer = Buffer.allocUnsafeSlow(DESK_BYTES);
+/** The last bytes may be read with what lies behind them, as a word. */
+const SLACK_BYTES = 8;
+
+const bytesOfDesk: Buffer = Buffer.allocUnsafeSlow(DESK_BYTES + SLACK_BYTES);
 const viewOfDesk: DataView = new DataView(bytesOfDesk.buffer);
 
 /** Exported under other names: V8 takes what a module keeps to itself for constant, and fetches what it exports at each use. */

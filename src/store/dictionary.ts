@@ -9,16 +9,14 @@
  * A record in the slabs describes one dictionary: words count, root (a segment, or with depth > 0 a directory of 2^depth segments),
  * depth, the size of its largest segment beyond MAX_PAIRS; then a double for the owner's use.
  */
-import { equalUnder, mix32 } from './byte-hash.ts';
+import { equalFrom, mix32 } from './byte-hash.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { MAX_PAIRS, Segments, endPlace, lowerPlace } from './segment.ts';
-import { UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
 
 /** This module's own copies: V8 takes them for constant (desk.ts). */
 const SHIFT = SLAB_SHIFT;
 const MASK = UNIT_MASK;
-const UNIT = UNIT_BYTES;
 const NONE = NO_BLOCK;
 
 export const RECORD_BYTES = 24;
@@ -44,6 +42,7 @@ const GOLDEN_RATIO = 0x9e3779b9;
 const FIRST_COLLECTED = 256;
 /** Word of an entry that holds the length of its key. */
 export const KEY_LENGTH_WORD = 1;
+const KEY_WORD = KEY_LENGTH_WORD;
 
 export class Dictionary {
   /** What the last `collect` found. */
@@ -53,13 +52,13 @@ export class Dictionary {
 
   private readonly slabs: SlabPool;
   private readonly segments: Segments;
-  private readonly keyOffsetBytes: number;
+  private readonly keyOffsetWords: number;
 
-  /** `keyOffsetBytes`: where the key's bytes start in an entry. */
+  /** `keyOffsetBytes`: where the key's bytes start in an entry; a multiple of 4. */
   constructor(slabs: SlabPool, keyOffsetBytes: number) {
     this.slabs = slabs;
     this.segments = new Segments(slabs);
-    this.keyOffsetBytes = keyOffsetBytes;
+    this.keyOffsetWords = keyOffsetBytes / 4;
   }
 
   create(): Handle {
@@ -204,10 +203,10 @@ export class Dictionary {
   }
 
   private hasKey(handle: Handle, bytes: Uint8Array, start: number, end: number): boolean {
-    const slab = handle >>> SHIFT;
-    const unit = handle & MASK;
-    if (this.slabs.words[slab][unit * 2 + KEY_LENGTH_WORD] !== end - start) return false;
-    return equalUnder(this.slabs.views[slab], unit * UNIT + this.keyOffsetBytes, bytes, start, end);
+    const words = this.slabs.words[handle >>> SHIFT];
+    const at = (handle & MASK) * 2;
+    if (words[at + KEY_WORD] !== end - start) return false;
+    return equalFrom(words, at + this.keyOffsetWords, bytes, start, end);
   }
 
   private get(record: Handle, word: number): number {
