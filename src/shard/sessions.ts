@@ -18,7 +18,7 @@ import {
   SessionsImage,
   SLOT_AT,
   SLOT_COUNT,
-  SLOT_FIELDS,
+  LIST_FIELDS,
 } from './sessions-image.ts';
 import { readF64, readU16, readU32 } from '../little-endian.ts';
 
@@ -26,7 +26,7 @@ import { readF64, readU16, readU32 } from '../little-endian.ts';
 const NONE = NO_ROW;
 const COUNT_AT = COUNT;
 const HEAD_AT = HEAD;
-const FIELDS = SLOT_FIELDS;
+const FIELDS = LIST_FIELDS;
 const SLOTS = SLOT_COUNT;
 const ID_BYTES = NODE_ID_BYTES;
 
@@ -36,8 +36,10 @@ interface Session {
   node: string;
   nodeBytes: Buffer;
   start: number;
-  /** Of each slot floor, newest row and number of rows, side by side. */
-  slots: Float64Array;
+  /** Of each slot. */
+  floors: Float64Array;
+  /** Of each slot its newest row and how many there are. Integers apart: as a double a row's number would stay one wherever it is kept. */
+  lists: Int32Array;
 }
 
 /** Numbers and slots fit into 31 bits together. */
@@ -91,7 +93,8 @@ export class Sessions {
       node,
       nodeBytes: Buffer.from(node, 'hex'),
       start,
-      slots: emptySlots(),
+      floors: new Float64Array(SLOTS),
+      lists: emptyLists(),
     });
     return this.sessions.length - 1;
   }
@@ -119,11 +122,10 @@ export class Sessions {
   admit(index: number, slot: number, sequence: number, floor: number): Admission {
     if (index < 0) return NOT_OPEN;
     const session = this.sessions[index];
-    const { slots } = session;
-    const at = slot * FIELDS;
-    if (floor > slots[at]) this.raise(session, slot, floor);
-    if (sequence < slots[at]) return BELOW_FLOOR;
-    if (slots[at + COUNT_AT] === 0) return RUN;
+    const { floors } = session;
+    if (floor > floors[slot]) this.raise(session, slot, floor);
+    if (sequence < floors[slot]) return BELOW_FLOOR;
+    if (session.lists[slot * FIELDS + COUNT_AT] === 0) return RUN;
     this.found = this.rows.find(placeOf(session, slot), sequence);
     return this.found === NONE ? RUN : REPEAT;
   }
@@ -147,7 +149,8 @@ export class Sessions {
     const sessions = this.sessions.map((session) => ({
       node: session.node,
       start: session.start,
-      slots: session.slots.slice(),
+      floors: session.floors.slice(),
+      lists: session.lists.slice(),
     }));
     return new SessionsImage(sessions, this.ended, this.rows);
   }
@@ -178,29 +181,29 @@ export class Sessions {
   }
 
   private addRow(session: Session, slot: number, sequence: number): number {
-    const { slots } = session;
+    const { lists } = session;
     const at = slot * FIELDS;
-    const row = this.rows.add(placeOf(session, slot), sequence, slots[at + HEAD_AT]);
-    slots[at + HEAD_AT] = row;
-    slots[at + COUNT_AT] += 1;
+    const row = this.rows.add(placeOf(session, slot), sequence, lists[at + HEAD_AT]);
+    lists[at + HEAD_AT] = row;
+    lists[at + COUNT_AT] += 1;
     return row;
   }
 
-  private removeRow({ slots }: Session, slot: number, row: number): void {
+  private removeRow({ lists }: Session, slot: number, row: number): void {
     const at = slot * FIELDS;
-    slots[at + HEAD_AT] = this.rows.drop(row, slots[at + HEAD_AT]);
-    slots[at + COUNT_AT] -= 1;
+    lists[at + HEAD_AT] = this.rows.drop(row, lists[at + HEAD_AT]);
+    lists[at + COUNT_AT] -= 1;
   }
 
   /** Looks at the sequences passed or at the rows, whichever are fewer: no sequence is passed twice. */
   private raise(session: Session, slot: number, floor: number): void {
-    const { slots } = session;
-    const at = slot * FIELDS;
-    const from = slots[at];
+    const { floors, lists } = session;
+    const from = floors[slot];
     if (floor <= from) return;
-    slots[at] = floor;
+    floors[slot] = floor;
     const { rows } = this;
-    if (floor - from < slots[at + COUNT_AT]) {
+    const at = slot * FIELDS;
+    if (floor - from < lists[at + COUNT_AT]) {
       const place = placeOf(session, slot);
       for (let sequence = from; sequence < floor; sequence++) {
         const row = rows.find(place, sequence);
@@ -208,7 +211,7 @@ export class Sessions {
       }
       return;
     }
-    for (let row = slots[at + HEAD_AT]; row !== NONE;) {
+    for (let row = lists[at + HEAD_AT]; row !== NONE;) {
       const older = rows.older(row);
       if (rows.sequence(row) < floor) this.removeRow(session, slot, row);
       row = older;
@@ -217,8 +220,8 @@ export class Sessions {
 
   private dropAll(session: Session): void {
     for (let slot = 0; slot < SLOTS; slot++) {
-      for (let at = slot * FIELDS + HEAD_AT; session.slots[at] !== NONE;)
-        this.removeRow(session, slot, session.slots[at]);
+      for (let at = slot * FIELDS + HEAD_AT; session.lists[at] !== NONE;)
+        this.removeRow(session, slot, session.lists[at]);
     }
   }
 }
@@ -227,8 +230,8 @@ function placeOf({ number }: Session, slot: number): number {
   return number * SLOTS + slot;
 }
 
-function emptySlots(): Float64Array {
-  const slots = new Float64Array(SLOTS * FIELDS);
-  for (let at = HEAD_AT; at < slots.length; at += FIELDS) slots[at] = NONE;
-  return slots;
+function emptyLists(): Int32Array {
+  const lists = new Int32Array(SLOTS * FIELDS);
+  for (let at = HEAD_AT; at < lists.length; at += FIELDS) lists[at] = NONE;
+  return lists;
 }
