@@ -134,6 +134,10 @@ export function setField(
 
 function replyField(context: KeyContext, ref: Ref, argument: number): void {
   const { keyspace, reply } = context;
-  if (!getField(context, ref, argument)) reply.null();
-  else reply.bulk(keyspace.window.bytes, keyspace.window.start, keyspace.window.end);
+  if (!getField(context, ref, argument)) {
+    reply.null();
+  } else {
+    const { bytes, view, start, end } = keyspace.window;
+    reply.bulkUnder(bytes, view, start, end);
+  }
 }

@@ -73,7 +73,8 @@ function addInteger(context: KeyContext, by: number): void {
     return;
   }
   const size = formatInteger(sum, digits, 0);
-  storeString(context, 1, digits, 0, size, expiryOf(context, ref), INT);
+  if (ref === NONE || !keyspace.overwriteString(ref, digits, 0, size, INT))
+    storeString(context, 1, digits, 0, size, expiryOf(context, ref), INT);
   reply.integer(sum);
 }
 

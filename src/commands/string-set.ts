@@ -130,5 +130,5 @@ function replyOld(context: KeyContext, ref: Ref): boolean {
 
 export function replyString(context: KeyContext, ref: Ref): void {
   const window = context.keyspace.string(ref);
-  context.reply.bulk(window.bytes, window.start, window.end);
+  context.reply.bulkUnder(window.bytes, window.view, window.start, window.end);
 }

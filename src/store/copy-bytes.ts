@@ -1,5 +1,6 @@
 /** Copying ranges of bytes without a view of them as garbage, as far as that is cheaper. */
 
+import { copyWords } from '../little-endian.ts';
 import { DESK, DESK_VIEW } from './desk.ts';
 
 /** Up to this, a loop over the bytes costs less than copying words. */
@@ -28,21 +29,6 @@ export function copyInto(
   } else {
     copyBytes(source, start, end, target, at);
   }
-}
-
-/** At least 4 bytes: the last word may overlap the one before it. */
-export function copyWords(source: DataView, start: number, end: number, target: DataView, at: number): void {
-  const last = end - 4;
-  let from = start;
-  let to = at;
-  for (; from + 12 <= last; from += 16, to += 16) {
-    target.setInt32(to, source.getInt32(from, true), true);
-    target.setInt32(to + 4, source.getInt32(from + 4, true), true);
-    target.setInt32(to + 8, source.getInt32(from + 8, true), true);
-    target.setInt32(to + 12, source.getInt32(from + 12, true), true);
-  }
-  for (; from < last; from += 4, to += 4) target.setInt32(to, source.getInt32(from, true), true);
-  target.setInt32(at + last - start, source.getInt32(last, true), true);
 }
 
 export function copyBytes(

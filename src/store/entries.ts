@@ -193,7 +193,7 @@ export class Entries {
   }
 
   keyInto(entry: Handle, window: Window): Window {
-    window.bytes = this.bytes(entry);
+    this.slabInto(entry, window);
     window.start = this.keyStart(entry);
     window.end = this.keyEnd(entry);
     return window;
@@ -231,10 +231,22 @@ export class Entries {
   }
 
   valueInto(entry: Handle, window: Window): Window {
-    window.bytes = this.bytes(entry);
-    window.start = this.valueStart(entry);
-    window.end = window.start + this.valueLength(entry);
+    const slab = entry >>> SHIFT;
+    const words = this.slabs.words[slab];
+    const at = (entry & MASK) * 2;
+    const start = at * 4 + HEADER_BYTES + words[at + KEY_WORD];
+    this.slabInto(entry, window);
+    window.start = start;
+    window.end = start + words[at + VALUE_WORD];
     return window;
+  }
+
+  /** Points the window at the bytes of the entry's slab: mostly it does already, and a comparison costs less than a store. */
+  slabInto(entry: Handle, window: Window): void {
+    const bytes = this.slabs.bytes[entry >>> SHIFT];
+    if (window.bytes === bytes) return;
+    window.bytes = bytes;
+    window.view = this.slabs.views[entry >>> SHIFT];
   }
 }
 

@@ -152,6 +152,7 @@ export class FieldTables {
 
   valueInto(field: Handle, window: Window): void {
     window.bytes = this.bytes(field);
+    window.view = this.slabs.views[field >>> SHIFT];
     window.start = this.valueStart(field);
     window.end = this.valueEnd(field);
   }

@@ -32,7 +32,12 @@ export class Hashes {
   private readonly keys: KeyTable;
   private readonly limits: KeyspaceLimits;
   private readonly cursor = new PackedCursor();
-  private readonly ignored: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  private readonly ignored: Window = {
+    bytes: Buffer.alloc(0),
+    view: new DataView(new ArrayBuffer(0)),
+    start: 0,
+    end: 0,
+  };
 
   constructor(keys: KeyTable, limits: KeyspaceLimits) {
     this.keys = keys;
@@ -66,7 +71,7 @@ export class Hashes {
     }
     this.open(entry);
     if (!this.cursor.seek(field, start, end)) return false;
-    window.bytes = this.cursor.bytes;
+    entries.slabInto(entry, window);
     window.start = this.cursor.valueStart;
     window.end = this.cursor.valueEnd;
     return true;

@@ -45,7 +45,12 @@ interface KeyspaceOptions {
 }
 
 class SlabKeyspace implements Keyspace {
-  readonly window: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  readonly window: Window = {
+    bytes: Buffer.alloc(0),
+    view: new DataView(new ArrayBuffer(0)),
+    start: 0,
+    end: 0,
+  };
   timeMs = 0;
   expiredCount = 0;
   evictedCount = 0;
@@ -181,6 +186,17 @@ class SlabKeyspace implements Keyspace {
       expireAtMs,
       encoding,
     );
+  }
+
+  overwriteString(
+    ref: Ref,
+    valueBytes: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    encoding: Encoding,
+  ): boolean {
+    const { entries, observer, version } = this.keys;
+    return observer === null && entries.overwrite(ref, valueBytes, valueStart, valueEnd, encoding, version);
   }
 
   resizeString(ref: Ref, lengthBytes: number): Ref {
