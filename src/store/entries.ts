@@ -79,6 +79,11 @@ export class Entries {
     return this.slabs.bytes[entry >>> SHIFT];
   }
 
+  /** Of the bytes. */
+  view(entry: Handle): DataView {
+    return this.slabs.views[entry >>> SHIFT];
+  }
+
   database(entry: Handle): number {
     return this.bytes(entry)[(entry & MASK) * UNIT] & 0x0f;
   }
@@ -110,11 +115,13 @@ export class Entries {
   }
 
   keyEnd(entry: Handle): number {
-    return this.keyStart(entry) + this.keyLength(entry);
+    return this.valueStart(entry);
   }
 
+  /** The value follows the key. */
   valueStart(entry: Handle): number {
-    return this.keyEnd(entry);
+    const at = (entry & MASK) * 2;
+    return at * 4 + HEADER_BYTES + this.slabs.words[entry >>> SHIFT][at + KEY_WORD];
   }
 
   /** The length of the value; of a large hash: the handle of its field table. */

@@ -8,6 +8,7 @@ import {
   ValueType,
   type Window,
 } from './types.ts';
+import { copyInto } from './copy-bytes.ts';
 import { entrySize } from './entries.ts';
 import type { KeyTable } from './key-table.ts';
 import {
@@ -89,12 +90,19 @@ export class Hashes {
     this.keys.observer?.beforeKey(entry);
     const longest = Math.max(fieldEnd - fieldStart, valueEnd - valueStart);
     let hash = entry;
-    if (!this.isTable(hash) && longest > this.limits.hashMaxListpackValueBytes) hash = this.convert(hash);
-    if (this.isTable(hash)) {
+    let isTable = this.isTable(hash);
+    if (!isTable && longest > this.limits.hashMaxListpackValueBytes) {
+      hash = this.convert(hash);
+      isTable = true;
+    }
+    if (isTable) {
       this.setInTable(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
       return hash;
     }
-    hash = this.setPacked(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
+    this.open(hash);
+    this.created = !this.cursor.seek(field, fieldStart, fieldEnd);
+    if (this.created || !this.rewritePacked(hash, value, valueStart, valueEnd))
+      hash = this.setPacked(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
     return this.length(hash) > this.limits.hashMaxListpackEntries ? this.convert(hash) : hash;
   }
 
@@ -181,6 +189,16 @@ export class Hashes {
     entries.setVersion(entry, version);
   }
 
+  /** Puts another value of the same length in the place of that which the cursor is at; false when its length is another. */
+  private rewritePacked(entry: Ref, value: Buffer, start: number, end: number): boolean {
+    const { cursor, keys } = this;
+    if (cursor.valueEnd - cursor.valueStart !== end - start) return false;
+    copyInto(value, start, end, cursor.bytes, keys.entries.view(entry), cursor.valueStart);
+    keys.entries.setVersion(entry, keys.version);
+    return true;
+  }
+
+  /** The cursor is at the field's pair, or at the end when it is new. */
   private setPacked(
     entry: Ref,
     field: Buffer,
@@ -191,8 +209,6 @@ export class Hashes {
     valueEnd: number,
   ): Ref {
     const { entries } = this.keys;
-    this.open(entry);
-    this.created = !this.cursor.seek(field, fieldStart, fieldEnd);
     const pair = packedSize(fieldEnd - fieldStart) + packedSize(valueEnd - valueStart);
     // Where the new pair comes, and where what follows it begins now.
     const at = (this.created ? this.cursor.end : this.cursor.pairStart) - entries.valueStart(entry);
