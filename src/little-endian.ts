@@ -36,3 +36,18 @@ export function writeF64(bytes: Uint8Array, value: number, at: number): void {
   writeU32(bytes, words[0], at);
   writeU32(bytes, words[1], at + 4);
 }
+
+/** Copies what is under one view to another: without a view of the range as garbage. At least 4 bytes: the last word may overlap the one before it. */
+export function copyWords(source: DataView, start: number, end: number, target: DataView, at: number): void {
+  const last = end - 4;
+  let from = start;
+  let to = at;
+  for (; from + 12 <= last; from += 16, to += 16) {
+    target.setInt32(to, source.getInt32(from, true), true);
+    target.setInt32(to + 4, source.getInt32(from + 4, true), true);
+    target.setInt32(to + 8, source.getInt32(from + 8, true), true);
+    target.setInt32(to + 12, source.getInt32(from + 12, true), true);
+  }
+  for (; from < last; from += 4, to += 4) target.setInt32(to, source.getInt32(from, true), true);
+  target.setInt32(at + last - start, source.getInt32(last, true), true);
+}

@@ -5,6 +5,10 @@ import { wrongArity } from './error-texts.ts';
 import { hasType, readKey, writeKey } from './lookup.ts';
 import type { KeyContext } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_REF;
+const { HASH } = ValueType;
+
 export function hset(context: KeyContext): void {
   const created = setPairs(context, 'hset');
   if (created >= 0) context.reply.integer(created);
@@ -22,8 +26,8 @@ function setPairs(context: KeyContext, name: string): number {
     return -1;
   }
   let ref = writeKey(context, 1);
-  if (ref !== NO_REF && !hasType(context, ref, ValueType.HASH)) return -1;
-  if (ref === NO_REF) ref = createHash(context);
+  if (ref !== NONE && !hasType(context, ref, HASH)) return -1;
+  if (ref === NONE) ref = createHash(context);
   let created = 0;
   for (let i = 2; i < args.count; i += 2) {
     ref = setField(context, ref, i, args.bytes, args.start[i + 1], args.end[i + 1]);
@@ -35,29 +39,29 @@ function setPairs(context: KeyContext, name: string): number {
 export function hsetnx(context: KeyContext): void {
   const { args, reply } = context;
   let ref = writeKey(context, 1);
-  if (ref !== NO_REF && !hasType(context, ref, ValueType.HASH)) return;
-  if (ref !== NO_REF && getField(context, ref, 2)) {
+  if (ref !== NONE && !hasType(context, ref, HASH)) return;
+  if (ref !== NONE && getField(context, ref, 2)) {
     reply.integer(0);
     return;
   }
-  if (ref === NO_REF) ref = createHash(context);
+  if (ref === NONE) ref = createHash(context);
   setField(context, ref, 2, args.bytes, args.start[3], args.end[3]);
   reply.integer(1);
 }
 
 export function hget(context: KeyContext): void {
   const ref = readKey(context, 1);
-  if (ref === NO_REF) context.reply.null();
-  else if (hasType(context, ref, ValueType.HASH)) replyField(context, ref, 2);
+  if (ref === NONE) context.reply.null();
+  else if (hasType(context, ref, HASH)) replyField(context, ref, 2);
 }
 
 export function hmget(context: KeyContext): void {
   const { args, reply } = context;
   const ref = readKey(context, 1);
-  if (ref !== NO_REF && !hasType(context, ref, ValueType.HASH)) return;
+  if (ref !== NONE && !hasType(context, ref, HASH)) return;
   reply.arrayHeader(args.count - 2);
   for (let i = 2; i < args.count; i++) {
-    if (ref === NO_REF) reply.null();
+    if (ref === NONE) reply.null();
     else replyField(context, ref, i);
   }
 }
@@ -65,11 +69,11 @@ export function hmget(context: KeyContext): void {
 export function hdel(context: KeyContext): void {
   const { args, keyspace, reply } = context;
   const ref = writeKey(context, 1);
-  if (ref === NO_REF) {
+  if (ref === NONE) {
     reply.integer(0);
     return;
   }
-  if (!hasType(context, ref, ValueType.HASH)) return;
+  if (!hasType(context, ref, HASH)) return;
   let deleted = 0;
   for (let i = 2; i < args.count; i++) {
     if (!keyspace.hashDelete(ref, args.bytes, args.start[i], args.end[i])) continue;
@@ -83,29 +87,29 @@ export function hdel(context: KeyContext): void {
 
 export function hexists(context: KeyContext): void {
   const ref = readHash(context);
-  if (ref !== NO_REF) context.reply.integer(getField(context, ref, 2) ? 1 : 0);
+  if (ref !== NONE) context.reply.integer(getField(context, ref, 2) ? 1 : 0);
 }
 
 export function hlen(context: KeyContext): void {
   const ref = readHash(context);
-  if (ref !== NO_REF) context.reply.integer(context.keyspace.hashLength(ref));
+  if (ref !== NONE) context.reply.integer(context.keyspace.hashLength(ref));
 }
 
 export function hstrlen(context: KeyContext): void {
   const { keyspace, reply } = context;
   const ref = readHash(context);
-  if (ref === NO_REF) return;
+  if (ref === NONE) return;
   reply.integer(getField(context, ref, 2) ? keyspace.window.end - keyspace.window.start : 0);
 }
 
-/** NO_REF, and answered with 0 or an error, when there is no hash to count in. */
+/** NONE, and answered with 0 or an error, when there is no hash to count in. */
 function readHash(context: KeyContext): Ref {
   const ref = readKey(context, 1);
-  if (ref === NO_REF) {
+  if (ref === NONE) {
     context.reply.integer(0);
-    return NO_REF;
+    return NONE;
   }
-  return hasType(context, ref, ValueType.HASH) ? ref : NO_REF;
+  return hasType(context, ref, HASH) ? ref : NONE;
 }
 
 export function createHash({ args, db, keyspace, slot }: KeyContext): Ref {
@@ -130,6 +134,10 @@ export function setField(
 
 function replyField(context: KeyContext, ref: Ref, argument: number): void {
   const { keyspace, reply } = context;
-  if (!getField(context, ref, argument)) reply.null();
-  else reply.bulk(keyspace.window.bytes, keyspace.window.start, keyspace.window.end);
+  if (!getField(context, ref, argument)) {
+    reply.null();
+  } else {
+    const { bytes, view, start, end } = keyspace.window;
+    reply.bulkUnder(bytes, view, start, end);
+  }
 }

@@ -4,6 +4,9 @@ import type { Ref, ValueType } from '../store/types.ts';
 import { WRONG_TYPE } from './error-texts.ts';
 import type { KeyContext } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_REF;
+
 /** The slot of a key argument. That of the first, usual one is known already. */
 export function slotOf(context: KeyContext, argument: number): number {
   return argument === 1 ? context.slot : context.slotOf(argument);
@@ -24,9 +27,9 @@ export function findKey(context: KeyContext, argument: number): Ref {
 /** Notes an access, and a hit or miss. */
 export function readKey(context: KeyContext, argument: number): Ref {
   const ref = findKey(context, argument);
-  if (ref === NO_REF) {
+  if (ref === NONE) {
     context.misses += 1;
-    return NO_REF;
+    return NONE;
   }
   context.hits += 1;
   touchKey(context, ref);
@@ -36,7 +39,7 @@ export function readKey(context: KeyContext, argument: number): Ref {
 /** Notes an access; a hit or miss counts only for commands that reply with what they found (`countLookup`). */
 export function writeKey(context: KeyContext, argument: number): Ref {
   const ref = findKey(context, argument);
-  if (ref !== NO_REF) touchKey(context, ref);
+  if (ref !== NONE) touchKey(context, ref);
   return ref;
 }
 
@@ -46,7 +49,7 @@ function touchKey(context: KeyContext, ref: Ref): void {
 
 /** Counts a hit or miss, for a look-up that is not to count as an access, or whose command writes as well. */
 export function countLookup(context: KeyContext, ref: Ref): void {
-  if (ref === NO_REF) context.misses += 1;
+  if (ref === NONE) context.misses += 1;
   else context.hits += 1;
 }
 

@@ -16,6 +16,11 @@ import { hasType, writeKey } from './lookup.ts';
 import { storeString, textEncodingOf } from './string-value.ts';
 import type { KeyContext } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_REF;
+const { STRING } = ValueType;
+const { INT } = Encoding;
+
 const DECREMENT_WOULD_OVERFLOW = 'ERR decrement would overflow';
 
 const digits = Buffer.alloc(INT64_MAX_DIGITS);
@@ -54,8 +59,8 @@ function addInteger(context: KeyContext, by: number): void {
   const { keyspace, reply } = context;
   const ref = writeKey(context, 1);
   let value = 0;
-  if (ref !== NO_REF) {
-    if (!hasType(context, ref, ValueType.STRING)) return;
+  if (ref !== NONE) {
+    if (!hasType(context, ref, STRING)) return;
     value = parseWindow(keyspace.string(ref));
     if (Number.isNaN(value)) {
       reply.error(NOT_AN_INTEGER);
@@ -68,15 +73,16 @@ function addInteger(context: KeyContext, by: number): void {
     return;
   }
   const size = formatInteger(sum, digits, 0);
-  storeString(context, 1, digits, 0, size, expiryOf(context, ref), Encoding.INT);
+  if (ref === NONE || !keyspace.overwriteString(ref, digits, 0, size, INT))
+    storeString(context, 1, digits, 0, size, expiryOf(context, ref), INT);
   reply.integer(sum);
 }
 
 function addBigInteger(context: KeyContext, by: bigint): void {
   const { keyspace, reply } = context;
   const ref = writeKey(context, 1);
-  if (ref !== NO_REF) {
-    if (!hasType(context, ref, ValueType.STRING)) return;
+  if (ref !== NONE) {
+    if (!hasType(context, ref, STRING)) return;
     if (Number.isNaN(parseWindow(keyspace.string(ref)))) {
       reply.error(NOT_AN_INTEGER);
       return;
@@ -85,11 +91,11 @@ function addBigInteger(context: KeyContext, by: bigint): void {
   addBigToKey(context, ref, by);
 }
 
-/** `ref` is NO_REF, or holds an int64. */
+/** `ref` is NONE, or holds an int64. */
 function addBigToKey(context: KeyContext, ref: Ref, by: bigint): void {
   const { keyspace, reply } = context;
   let value = 0n;
-  if (ref !== NO_REF) {
+  if (ref !== NONE) {
     const window = keyspace.string(ref);
     value = parseBigInt64(window.bytes, window.start, window.end);
   }
@@ -99,7 +105,7 @@ function addBigToKey(context: KeyContext, ref: Ref, by: bigint): void {
     return;
   }
   const size = digits.write(sum.toString(), 0, 'latin1');
-  storeString(context, 1, digits, 0, size, expiryOf(context, ref), Encoding.INT);
+  storeString(context, 1, digits, 0, size, expiryOf(context, ref), INT);
   reply.bigInteger(sum);
 }
 
@@ -107,8 +113,8 @@ export function incrbyfloat(context: KeyContext): void {
   const { args, keyspace, reply } = context;
   const ref = writeKey(context, 1);
   let value: LongDouble | null = LONG_DOUBLE_ZERO;
-  if (ref !== NO_REF) {
-    if (!hasType(context, ref, ValueType.STRING)) return;
+  if (ref !== NONE) {
+    if (!hasType(context, ref, STRING)) return;
     const window = keyspace.string(ref);
     value = parseLongDouble(window.bytes, window.start, window.end);
   }
@@ -133,5 +139,5 @@ function parseWindow(window: Window): number {
 }
 
 function expiryOf(context: KeyContext, ref: Ref): number {
-  return ref === NO_REF ? 0 : context.keyspace.expireAtMs(ref);
+  return ref === NONE ? 0 : context.keyspace.expireAtMs(ref);
 }

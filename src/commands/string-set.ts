@@ -8,6 +8,10 @@ import { expiryOf, parseStringOptions } from './string-options.ts';
 import { storeArgument } from './string-value.ts';
 import type { KeyContext } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_REF;
+const { STRING } = ValueType;
+
 export function set(context: KeyContext): void {
   if (context.args.count === 3) {
     storeArgument(context, 1, 2, 0);
@@ -20,17 +24,17 @@ export function set(context: KeyContext): void {
   if (Number.isNaN(expireAtMs)) return;
   const ref = writeKey(context, 1);
   if (options.get && !replyOld(context, ref)) return;
-  if ((options.onlyIfAbsent && ref !== NO_REF) || (options.onlyIfPresent && ref === NO_REF)) {
+  if ((options.onlyIfAbsent && ref !== NONE) || (options.onlyIfPresent && ref === NONE)) {
     if (!options.get) context.reply.null();
     return;
   }
-  const keptMs = options.keepExpiry && ref !== NO_REF ? context.keyspace.expireAtMs(ref) : 0;
+  const keptMs = options.keepExpiry && ref !== NONE ? context.keyspace.expireAtMs(ref) : 0;
   storeArgument(context, 1, 2, options.keepExpiry ? keptMs : expireAtMs);
   if (!options.get) context.reply.ok();
 }
 
 export function setnx(context: KeyContext): void {
-  if (writeKey(context, 1) !== NO_REF) {
+  if (writeKey(context, 1) !== NONE) {
     context.reply.integer(0);
     return;
   }
@@ -60,7 +64,7 @@ export function getset(context: KeyContext): void {
 
 export function getdel(context: KeyContext): void {
   const ref = writeKey(context, 1);
-  if (replyOld(context, ref) && ref !== NO_REF) context.keyspace.remove(ref);
+  if (replyOld(context, ref) && ref !== NONE) context.keyspace.remove(ref);
 }
 
 export function getex(context: KeyContext): void {
@@ -69,11 +73,11 @@ export function getex(context: KeyContext): void {
   if (options === null) return;
   const ref = writeKey(context, 1);
   countLookup(context, ref);
-  if (ref === NO_REF) {
+  if (ref === NONE) {
     context.reply.null();
     return;
   }
-  if (!hasType(context, ref, ValueType.STRING)) return;
+  if (!hasType(context, ref, STRING)) return;
   const expireAtMs = expiryOf(context, options);
   if (Number.isNaN(expireAtMs)) return;
   replyString(context, ref);
@@ -94,7 +98,7 @@ export function mset(context: KeyContext): void {
 export function msetnx(context: KeyContext): void {
   if (!hasPairs(context, 'msetnx')) return;
   for (let i = 1; i < context.args.count; i += 2) {
-    if (findKey(context, i) === NO_REF) continue;
+    if (findKey(context, i) === NONE) continue;
     context.reply.integer(0);
     return;
   }
@@ -115,16 +119,16 @@ function storePairs(context: KeyContext): void {
 /** Replies with the value or null. False, and answered with an error, when the key holds another type. */
 function replyOld(context: KeyContext, ref: Ref): boolean {
   countLookup(context, ref);
-  if (ref === NO_REF) {
+  if (ref === NONE) {
     context.reply.null();
     return true;
   }
-  if (!hasType(context, ref, ValueType.STRING)) return false;
+  if (!hasType(context, ref, STRING)) return false;
   replyString(context, ref);
   return true;
 }
 
 export function replyString(context: KeyContext, ref: Ref): void {
   const window = context.keyspace.string(ref);
-  context.reply.bulk(window.bytes, window.start, window.end);
+  context.reply.bulkUnder(window.bytes, window.view, window.start, window.end);
 }

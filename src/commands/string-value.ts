@@ -6,6 +6,10 @@ import { STRING_TOO_LONG } from './error-texts.ts';
 import { slotOf } from './lookup.ts';
 import type { KeyContext } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const { INT, EMBSTR, RAW } = Encoding;
+const INTEGER_MAX_BYTES = INT64_MAX_DIGITS;
+
 /** No command makes a longer string. A constant, since all replicas must come to the same verdict. */
 export const STRING_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -13,13 +17,13 @@ const EMBSTR_MAX_BYTES = 44;
 
 function encodingOf(bytes: Buffer, start: number, end: number): Encoding {
   const lengthBytes = end - start;
-  if (lengthBytes <= INT64_MAX_DIGITS && !Number.isNaN(parseInteger(bytes, start, end))) return Encoding.INT;
+  if (lengthBytes <= INTEGER_MAX_BYTES && !Number.isNaN(parseInteger(bytes, start, end))) return INT;
   return textEncodingOf(lengthBytes);
 }
 
 /** Of a value that is stored as text even where it looks like an integer. */
 export function textEncodingOf(lengthBytes: number): Encoding {
-  return lengthBytes <= EMBSTR_MAX_BYTES ? Encoding.EMBSTR : Encoding.RAW;
+  return lengthBytes <= EMBSTR_MAX_BYTES ? EMBSTR : RAW;
 }
 
 /** Sets the key in argument `key` to the value in argument `value`. */

@@ -1,3 +1,5 @@
+import { copyWords } from '../little-endian.ts';
+
 /**
  * Writes replies as bytes, in the protocol of the asking client. Grows by doubling; `reset` keeps the buffer.
  * Null, maps, sets, doubles and the like differ between RESP2 and RESP3 here and nowhere else.
@@ -22,8 +24,11 @@ const INITIAL_BYTES = 16 * 1024;
 /** A longer buffer has no more to spare than this part. */
 const LONG_BYTES = 1024 * 1024;
 const LONG_SPARE = 4;
-/** Up to this length a loop beats a native copy. */
+/** Up to this length a loop beats a native copy, and up to that a copy by words, where there is a view of the source. */
 const SHORT_COPY_BYTES = 24;
+const WORDS_COPY_BYTES = 512;
+/** The head of a bulk string: its type, length and line break. */
+const HEADER_MAX_BYTES = 24;
 
 export class ReplyWriter {
   buffer: Buffer;
@@ -31,9 +36,12 @@ export class ReplyWriter {
   size = 0;
   /** 2 or 3: set before each command. */
   protocol: 2 | 3 = 2;
+  /** Of the buffer. */
+  private view: DataView;
 
   constructor(initialBytes = INITIAL_BYTES) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.view = new DataView(this.buffer.buffer);
   }
 
   reset(): void {
@@ -43,6 +51,7 @@ export class ReplyWriter {
   /** What was written is somebody else's from here on. */
   letGo(): void {
     this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.view = new DataView(this.buffer.buffer);
     this.size = 0;
   }
 
@@ -87,6 +96,20 @@ export class ReplyWriter {
   bulk(bytes: Uint8Array, start: number, end: number): void {
     this.header(DOLLAR, end - start);
     this.raw(bytes, start, end);
+    this.crlf();
+  }
+
+  /** As `bulk`, with a view of the same bytes: such as lie in one place for long. */
+  bulkUnder(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    const sizeBytes = end - start;
+    if (sizeBytes <= SHORT_COPY_BYTES || sizeBytes > WORDS_COPY_BYTES) {
+      this.bulk(bytes, start, end);
+      return;
+    }
+    this.ensure(HEADER_MAX_BYTES + sizeBytes);
+    this.header(DOLLAR, sizeBytes);
+    copyWords(view, start, end, this.view, this.size);
+    this.size += sizeBytes;
     this.crlf();
   }
 
@@ -188,9 +211,10 @@ export class ReplyWriter {
 
   private crlf(): void {
     this.ensure(2);
-    this.buffer[this.size] = CR;
-    this.buffer[this.size + 1] = LF;
-    this.size += 2;
+    const { buffer, size } = this;
+    buffer[size] = CR;
+    buffer[size + 1] = LF;
+    this.size = size + 2;
   }
 
   private line(type: number, text: string): void {
@@ -201,8 +225,9 @@ export class ReplyWriter {
   }
 
   private header(type: number, value: number): void {
-    this.ensure(24);
-    this.buffer[this.size++] = type;
+    this.ensure(HEADER_MAX_BYTES);
+    this.buffer[this.size] = type;
+    this.size += 1;
     this.decimal(value);
     this.crlf();
   }
@@ -212,15 +237,16 @@ export class ReplyWriter {
       this.size += this.buffer.write(value.toString(), this.size, 'latin1');
       return;
     }
+    const { buffer, size } = this;
     let digits = 1;
     for (let rest = value; rest >= 10; rest = (rest / 10) | 0) digits += 1;
-    let rest = value;
-    for (let at = this.size + digits - 1; at >= this.size; at--) {
+    let rest = value | 0;
+    for (let at = size + digits - 1; at >= size; at--) {
       const quotient = (rest / 10) | 0;
-      this.buffer[at] = DIGIT_ZERO + rest - quotient * 10;
+      buffer[at] = DIGIT_ZERO + rest - quotient * 10;
       rest = quotient;
     }
-    this.size += digits;
+    this.size = size + digits;
   }
 
   private grow(sizeBytes: number): void {
@@ -232,5 +258,6 @@ export class ReplyWriter {
     const bigger = Buffer.allocUnsafeSlow(capacity);
     this.buffer.copy(bigger, 0, 0, this.size);
     this.buffer = bigger;
+    this.view = new DataView(bigger.buffer);
   }
 }

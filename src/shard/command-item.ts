@@ -14,7 +14,8 @@
  */
 import { assert } from '../assert.ts';
 import type { Args } from '../resp/args.ts';
-import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import { DESK, DESK_VIEW, wordAt } from '../store/desk.ts';
+import { readF64, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 export const ItemType = {
   COMMAND: 1,
@@ -40,6 +41,12 @@ export const COMMAND_MAX_BYTES = 96 * 1024 * 1024;
 /** A longer item goes to its leader, and into the log, in parts. */
 export const LARGE_COMMAND_BYTES = 512 * 1024;
 
+/** Copies of this module's own (see desk.ts). */
+const ownDesk = DESK;
+const ownDeskView = DESK_VIEW;
+const HEADER_BYTES = COMMAND_HEADER_BYTES;
+
+const TYPE = 4;
 const FLAGS = 5;
 const SLOT = 6;
 const SEQUENCE = 8;
@@ -133,46 +140,68 @@ export function commandItemBytes(args: Args): number {
 }
 
 export function itemSize(bytes: Buffer, start: number): number {
-  return readU32(bytes, start);
+  return wordAt(bytes, start) >>> 0;
 }
 
 export function itemType(bytes: Buffer, start: number): number {
-  return bytes[start + 4];
+  return bytes[start + TYPE];
+}
+
+/** Type, flags and slot in one: for `resp3In` and so on. */
+export function itemHead(bytes: Buffer, start: number): number {
+  return wordAt(bytes, start + TYPE);
+}
+
+export function typeIn(head: number): number {
+  return head & 0xff;
+}
+
+export function resp3In(head: number): boolean {
+  return (head & 0x100) !== 0;
+}
+
+export function dbIn(head: number): number {
+  return (head >>> 12) & 0xf;
+}
+
+export function slotIn(head: number): number {
+  return head >>> 16;
 }
 
 export function commandResp3(bytes: Buffer, start: number): boolean {
-  return (bytes[start + FLAGS] & 1) === 1;
+  return resp3In(itemHead(bytes, start));
 }
 
 export function commandDb(bytes: Buffer, start: number): number {
-  return bytes[start + FLAGS] >> 4;
+  return dbIn(itemHead(bytes, start));
 }
 
 export function commandSlot(bytes: Buffer, start: number): number {
-  return readU16(bytes, start + SLOT);
+  return slotIn(itemHead(bytes, start));
 }
 
 export function commandSequence(bytes: Buffer, start: number): number {
+  if (bytes === ownDesk) return ownDeskView.getFloat64(start + SEQUENCE, true);
   return readF64(bytes, start + SEQUENCE);
 }
 
 /** How far the sender's floor is below its sequence. */
 export function commandFloorDelta(bytes: Buffer, start: number): number {
-  return readU32(bytes, start + FLOOR_DELTA);
+  return wordAt(bytes, start + FLOOR_DELTA) >>> 0;
 }
 
 /** Points `args` at the item's arguments. */
 export function commandArgs(bytes: Buffer, start: number, args: Args): void {
-  const count = readU32(bytes, start + COUNT);
+  const count = wordAt(bytes, start + COUNT) >>> 0;
   args.reserve(count);
-  args.bytes = bytes;
+  // A store to an object costs more than a comparison, and it is the same bytes mostly.
+  if (args.bytes !== bytes) args.bytes = bytes;
   args.count = count;
-  const starts = args.start;
-  const ends = args.end;
-  let at = start + COMMAND_HEADER_BYTES;
-  for (let i = 0; i < count; i++, at += 8) {
-    starts[i] = start + readU32(bytes, at);
-    ends[i] = start + readU32(bytes, at + 4);
+  const { start: starts, end: ends } = args;
+  let at = start + HEADER_BYTES;
+  for (let i = 0; i < count; i += 1, at += 8) {
+    starts[i] = start + wordAt(bytes, at);
+    ends[i] = start + wordAt(bytes, at + 4);
   }
 }
 

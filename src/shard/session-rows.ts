@@ -9,9 +9,12 @@ import type { ReplyWriter } from '../resp/reply-writer.ts';
 export const ROW_REPLY_MAX_BYTES = 64 * 1024;
 
 export const NO_ROW = -1;
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_ROW;
 
 /** How a row keeps its reply: the short ones that most writes get take no memory of their own. */
 export const RowReply = { BLOB: 0, OK: 1, INTEGER: 2, NULL_2: 3, NULL_3: 4, LOST: 5 } as const;
+const { BLOB, OK, INTEGER, NULL_2, NULL_3, LOST } = RowReply;
 
 const NULL_2_TEXT = Buffer.from('$-1\r\n');
 const NULL_3_TEXT = Buffer.from('_\r\n');
@@ -45,25 +48,34 @@ export class SessionRows {
   blobBytes = 0;
 
   /** As many buckets as there are rows at most. */
-  private buckets = new Int32Array(INITIAL_ROWS).fill(NO_ROW);
-  private free = NO_ROW;
+  private buckets = new Int32Array(INITIAL_ROWS).fill(NONE);
+  private free = NONE;
 
-  add(place: number, sequence: number): number {
+  /** The newest of a list whose newest was `older`, or NONE. */
+  add(place: number, sequence: number, older: number): number {
     const row = this.take();
-    const bucket = this.bucketOf(place, sequence);
+    const { words, buckets } = this;
+    const bucket = bucketOf(place, sequence) & (buckets.length - 1);
     const at = row * ROW_WORDS;
-    this.words[at + PLACE] = place;
-    this.words[at + CHAINED] = this.buckets[bucket];
+    words[at + NEWER] = NONE;
+    words[at + OLDER] = older;
+    words[at + PLACE] = place;
+    words[at + CHAINED] = buckets[bucket];
     this.numbers[row * ROW_NUMBERS + SEQUENCE] = sequence;
-    this.buckets[bucket] = row;
+    buckets[bucket] = row;
+    if (older !== NONE) words[older * ROW_WORDS + NEWER] = row;
     this.count += 1;
     return row;
   }
 
   find(place: number, sequence: number): number {
-    let row = this.buckets[this.bucketOf(place, sequence)];
-    while (row !== NO_ROW && (this.sequence(row) !== sequence || this.place(row) !== place))
-      row = this.words[row * ROW_WORDS + CHAINED];
+    const { words, numbers, buckets } = this;
+    let row = buckets[bucketOf(place, sequence) & (buckets.length - 1)];
+    while (row !== NONE) {
+      if (numbers[row * ROW_NUMBERS + SEQUENCE] === sequence && words[row * ROW_WORDS + PLACE] === place)
+        break;
+      row = words[row * ROW_WORDS + CHAINED];
+    }
     return row;
   }
 
@@ -99,36 +111,31 @@ export class SessionRows {
   restore(row: number, kind: number, replyNumber: number, blob: Buffer): void {
     this.kinds[row] = kind;
     this.numbers[row * ROW_NUMBERS + REPLY] = replyNumber;
-    if (kind === RowReply.BLOB) this.keepBlob(row, blob);
-  }
-
-  newer(row: number): number {
-    return this.words[row * ROW_WORDS + NEWER];
+    if (kind === BLOB) this.keepBlob(row, blob);
   }
 
   older(row: number): number {
     return this.words[row * ROW_WORDS + OLDER];
   }
 
-  setNewer(row: number, newer: number): void {
-    this.words[row * ROW_WORDS + NEWER] = newer;
-  }
-
-  setOlder(row: number, older: number): void {
-    this.words[row * ROW_WORDS + OLDER] = older;
-  }
-
   private place(row: number): number {
     return this.words[row * ROW_WORDS + PLACE];
   }
 
-  /** The caller has taken it out of its list. */
-  drop(row: number): void {
+  /** Takes the row out of its list, whose newest was `head`; returns the newest of what is left. */
+  drop(row: number, head: number): number {
+    const { words } = this;
+    const at = row * ROW_WORDS;
+    const newer = words[at + NEWER];
+    const older = words[at + OLDER];
+    if (newer !== NONE) words[newer * ROW_WORDS + OLDER] = older;
+    if (older !== NONE) words[older * ROW_WORDS + NEWER] = newer;
     this.unchain(row);
-    if (this.kinds[row] === RowReply.BLOB) this.dropBlob(row);
-    this.words[row * ROW_WORDS + CHAINED] = this.free;
+    if (this.kinds[row] === BLOB) this.dropBlob(row);
+    words[at + CHAINED] = this.free;
     this.free = row;
     this.count -= 1;
+    return newer === NONE ? older : head;
   }
 
   private dropBlob(row: number): void {
@@ -141,23 +148,23 @@ export class SessionRows {
     const sizeBytes = end - start;
     const type = bytes[start];
     if (type === 43 && sizeBytes === 5 && bytes[start + 1] === 79 && bytes[start + 2] === 75) {
-      this.kinds[row] = RowReply.OK;
+      this.kinds[row] = OK;
     } else if (type === 58 && sizeBytes <= 18) {
-      this.kinds[row] = RowReply.INTEGER;
+      this.kinds[row] = INTEGER;
       this.numbers[row * ROW_NUMBERS + REPLY] = parseInteger(bytes, start + 1, end - 2);
     } else if (sizeBytes === 5 && NULL_2_TEXT.compare(bytes, start, end) === 0) {
-      this.kinds[row] = RowReply.NULL_2;
+      this.kinds[row] = NULL_2;
     } else if (sizeBytes === 3 && type === 95) {
-      this.kinds[row] = RowReply.NULL_3;
+      this.kinds[row] = NULL_3;
     } else if (sizeBytes > ROW_REPLY_MAX_BYTES) {
-      this.kinds[row] = RowReply.LOST;
+      this.kinds[row] = LOST;
     } else {
       this.keepBlob(row, Buffer.from(bytes.subarray(start, end)));
     }
   }
 
   private keepBlob(row: number, blob: Buffer): void {
-    this.kinds[row] = RowReply.BLOB;
+    this.kinds[row] = BLOB;
     this.blobs[row] = blob;
     this.blobBytes += blob.length;
   }
@@ -165,19 +172,19 @@ export class SessionRows {
   /** Writes the reply; false when it was too large to keep. */
   repeat(row: number, reply: ReplyWriter): boolean {
     switch (this.kinds[row]) {
-      case RowReply.OK:
+      case OK:
         reply.ok();
         return true;
-      case RowReply.INTEGER:
+      case INTEGER:
         reply.integer(this.numbers[row * ROW_NUMBERS + REPLY]);
         return true;
-      case RowReply.NULL_2:
+      case NULL_2:
         reply.raw(NULL_2_TEXT, 0, NULL_2_TEXT.length);
         return true;
-      case RowReply.NULL_3:
+      case NULL_3:
         reply.raw(NULL_3_TEXT, 0, NULL_3_TEXT.length);
         return true;
-      case RowReply.LOST:
+      case LOST:
         return false;
       default: {
         const blob = this.blobs[row];
@@ -188,18 +195,13 @@ export class SessionRows {
     }
   }
 
-  private bucketOf(place: number, sequence: number): number {
-    // Sequences of a slot follow one another: neighbours in the buckets, too. Slots and sessions are scattered.
-    return (sequence + (Math.imul(place, 0x9e3779b1) >>> 0)) & (this.buckets.length - 1);
-  }
-
   private unchain(row: number): void {
-    const { words } = this;
+    const { words, buckets } = this;
     const next = words[row * ROW_WORDS + CHAINED];
-    const bucket = this.bucketOf(this.place(row), this.sequence(row));
-    let at = this.buckets[bucket];
+    const bucket = bucketOf(this.place(row), this.sequence(row)) & (buckets.length - 1);
+    let at = buckets[bucket];
     if (at === row) {
-      this.buckets[bucket] = next;
+      buckets[bucket] = next;
       return;
     }
     while (words[at * ROW_WORDS + CHAINED] !== row) at = words[at * ROW_WORDS + CHAINED];
@@ -208,7 +210,7 @@ export class SessionRows {
 
   private take(): number {
     const row = this.free;
-    if (row !== NO_ROW) {
+    if (row !== NONE) {
       this.free = this.words[row * ROW_WORDS + CHAINED];
       return row;
     }
@@ -223,13 +225,18 @@ export class SessionRows {
     this.kinds = grown(this.kinds, new Uint8Array(capacity));
     this.words = grown(this.words, new Int32Array(capacity * ROW_WORDS));
     this.numbers = grown(this.numbers, new Float64Array(capacity * ROW_NUMBERS));
-    this.buckets = new Int32Array(capacity).fill(NO_ROW);
+    this.buckets = new Int32Array(capacity).fill(NONE);
     for (let row = 0; row < this.used; row++) {
-      const bucket = this.bucketOf(this.place(row), this.sequence(row));
+      const bucket = bucketOf(this.place(row), this.sequence(row)) & (capacity - 1);
       this.words[row * ROW_WORDS + CHAINED] = this.buckets[bucket];
       this.buckets[bucket] = row;
     }
   }
+}
+
+/** Its low bits: sequences of a slot follow one another, and so do their buckets; slots and sessions are scattered. */
+function bucketOf(place: number, sequence: number): number {
+  return (sequence | 0) + Math.imul(place, 0x9e3779b1);
 }
 
 function parseInteger(bytes: Buffer, start: number, end: number): number {

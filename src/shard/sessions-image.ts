@@ -4,10 +4,10 @@ import { NO_ROW, RowReply, type SessionRows } from './session-rows.ts';
 export const NODE_ID_BYTES = 20;
 export const SLOT_COUNT = 16384;
 
-/** What a session keeps of each slot: its floor, its newest row, how many rows. */
-export const SLOT_FIELDS = 3;
-export const HEAD = 1;
-export const COUNT = 2;
+/** What a session keeps of each slot's rows: the newest, and how many. */
+export const LIST_FIELDS = 2;
+export const HEAD = 0;
+export const COUNT = 1;
 
 export const ImageRecord = { SESSION: 1, SLOT: 2, ENDED: 3 } as const;
 export const SLOT_AT = 1 + NODE_ID_BYTES + 4;
@@ -19,7 +19,10 @@ const SLOT_RECORD_BYTES = 256 * 1024;
 export interface SessionImage {
   node: string;
   start: number;
-  slots: Float64Array;
+  /** A number a slot. */
+  floors: Float64Array;
+  /** LIST_FIELDS a slot. */
+  lists: Int32Array;
 }
 
 /** Records in an order that depends on the content alone: the same state gives the same bytes on every replica. */
@@ -56,7 +59,7 @@ export class SessionsImage {
       if (this.rowsLeft.length > 0) return this.slotRecord(session, this.slotAt - 1, this.rowsLeft);
       while (this.slotAt < SLOT_COUNT) {
         const slot = this.slotAt++;
-        if (session.slots[slot * SLOT_FIELDS] !== 0 || session.slots[slot * SLOT_FIELDS + HEAD] !== NO_ROW)
+        if (session.floors[slot] !== 0 || session.lists[slot * LIST_FIELDS + HEAD] !== NO_ROW)
           return this.slotRecord(session, slot, this.rowsOf(session, slot));
       }
       this.sessionAt += 1;
@@ -68,7 +71,7 @@ export class SessionsImage {
   private rowsOf(session: SessionImage, slot: number): number[] {
     const { rows } = this;
     const ofSlot: number[] = [];
-    for (let row = session.slots[slot * SLOT_FIELDS + HEAD]; row !== NO_ROW; row = rows.older(row))
+    for (let row = session.lists[slot * LIST_FIELDS + HEAD]; row !== NO_ROW; row = rows.older(row))
       ofSlot.push(row);
     return ofSlot.sort((a, b) => rows.sequence(a) - rows.sequence(b));
   }
@@ -85,7 +88,7 @@ export class SessionsImage {
     this.rowsLeft = rows.slice(records.length);
     const place = Buffer.alloc(10);
     place.writeUInt16LE(slot, 0);
-    place.writeDoubleLE(session.slots[slot * SLOT_FIELDS], 2);
+    place.writeDoubleLE(session.floors[slot], 2);
     return Buffer.concat([header(ImageRecord.SLOT, session.node, session.start), place, ...records]);
   }
 

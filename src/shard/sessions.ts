@@ -6,6 +6,7 @@
  */
 import { assert } from '../assert.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { equalAt } from '../store/byte-hash.ts';
 import { NO_ROW, SessionRows } from './session-rows.ts';
 import {
   COUNT,
@@ -17,9 +18,17 @@ import {
   SessionsImage,
   SLOT_AT,
   SLOT_COUNT,
-  SLOT_FIELDS,
+  LIST_FIELDS,
 } from './sessions-image.ts';
 import { readF64, readU16, readU32 } from '../little-endian.ts';
+
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const NONE = NO_ROW;
+const COUNT_AT = COUNT;
+const HEAD_AT = HEAD;
+const FIELDS = LIST_FIELDS;
+const SLOTS = SLOT_COUNT;
+const ID_BYTES = NODE_ID_BYTES;
 
 interface Session {
   /** Told by no other of this shard. With the slot in its low bits: a place. */
@@ -27,8 +36,10 @@ interface Session {
   node: string;
   nodeBytes: Buffer;
   start: number;
-  /** Of each slot floor, newest row and number of rows, side by side. */
-  slots: Float64Array;
+  /** Of each slot. */
+  floors: Float64Array;
+  /** Of each slot its newest row and how many there are. Integers apart: as a double a row's number would stay one wherever it is kept. */
+  lists: Int32Array;
 }
 
 /** Numbers and slots fit into 31 bits together. */
@@ -45,13 +56,14 @@ export const Admission = {
   NOT_OPEN: 3,
 } as const;
 export type Admission = (typeof Admission)[keyof typeof Admission];
+const { RUN, REPEAT, BELOW_FLOOR, NOT_OPEN } = Admission;
 
 export class Sessions {
   private sessions: Session[] = [];
   /** The highest ended start of each node, kept for ever. */
   private ended = new Map<string, number>();
   private readonly rows = new SessionRows();
-  private found = NO_ROW;
+  private found = NONE;
 
   /** How many rows are kept. */
   get rowCount(): number {
@@ -65,12 +77,12 @@ export class Sessions {
 
   /** Opens the session of the 20 + 4 bytes at `at`; a later start ends the earlier ones. Returns its index, or -1 when it has ended. */
   open(bytes: Buffer, at: number): number {
-    const start = readU32(bytes, at + NODE_ID_BYTES);
+    const start = readU32(bytes, at + ID_BYTES);
     for (let i = 0; i < this.sessions.length; i++) {
       const session = this.sessions[i];
-      if (session.start === start && session.nodeBytes.compare(bytes, at, at + NODE_ID_BYTES) === 0) return i;
+      if (session.start === start && equalAt(session.nodeBytes, 0, bytes, at, at + ID_BYTES)) return i;
     }
-    return this.openNew(bytes.toString('hex', at, at + NODE_ID_BYTES), start);
+    return this.openNew(bytes.toString('hex', at, at + ID_BYTES), start);
   }
 
   private openNew(node: string, start: number): number {
@@ -81,7 +93,8 @@ export class Sessions {
       node,
       nodeBytes: Buffer.from(node, 'hex'),
       start,
-      slots: emptySlots(),
+      floors: new Float64Array(SLOTS),
+      lists: emptyLists(),
     });
     return this.sessions.length - 1;
   }
@@ -107,14 +120,14 @@ export class Sessions {
 
   /** Whether a write may run. Raises the floor first. */
   admit(index: number, slot: number, sequence: number, floor: number): Admission {
-    if (index < 0) return Admission.NOT_OPEN;
+    if (index < 0) return NOT_OPEN;
     const session = this.sessions[index];
-    this.raise(session, slot, floor);
-    const at = slot * SLOT_FIELDS;
-    if (sequence < session.slots[at]) return Admission.BELOW_FLOOR;
-    if (session.slots[at + COUNT] === 0) return Admission.RUN;
+    const { floors } = session;
+    if (floor > floors[slot]) this.raise(session, slot, floor);
+    if (sequence < floors[slot]) return BELOW_FLOOR;
+    if (session.lists[slot * FIELDS + COUNT_AT] === 0) return RUN;
     this.found = this.rows.find(placeOf(session, slot), sequence);
-    return this.found === NO_ROW ? Admission.RUN : Admission.REPEAT;
+    return this.found === NONE ? RUN : REPEAT;
   }
 
   raiseFloor(index: number, slot: number, floor: number): void {
@@ -136,7 +149,8 @@ export class Sessions {
     const sessions = this.sessions.map((session) => ({
       node: session.node,
       start: session.start,
-      slots: session.slots.slice(),
+      floors: session.floors.slice(),
+      lists: session.lists.slice(),
     }));
     return new SessionsImage(sessions, this.ended, this.rows);
   }
@@ -144,8 +158,8 @@ export class Sessions {
   /** Takes in one record that an image wrote. */
   load(record: Buffer): void {
     const kind = record[0];
-    const node = record.toString('hex', 1, 1 + NODE_ID_BYTES);
-    const start = readU32(record, 1 + NODE_ID_BYTES);
+    const node = record.toString('hex', 1, 1 + ID_BYTES);
+    const start = readU32(record, 1 + ID_BYTES);
     if (kind === ImageRecord.ENDED) {
       this.ended.set(node, Math.max(start, this.ended.get(node) ?? 0));
       return;
@@ -167,48 +181,37 @@ export class Sessions {
   }
 
   private addRow(session: Session, slot: number, sequence: number): number {
-    const { rows } = this;
-    const { slots } = session;
-    const at = slot * SLOT_FIELDS;
-    const row = rows.add(placeOf(session, slot), sequence);
-    const head = slots[at + HEAD];
-    rows.setNewer(row, NO_ROW);
-    rows.setOlder(row, head);
-    if (head !== NO_ROW) rows.setNewer(head, row);
-    slots[at + HEAD] = row;
-    slots[at + COUNT] += 1;
+    const { lists } = session;
+    const at = slot * FIELDS;
+    const row = this.rows.add(placeOf(session, slot), sequence, lists[at + HEAD_AT]);
+    lists[at + HEAD_AT] = row;
+    lists[at + COUNT_AT] += 1;
     return row;
   }
 
-  private removeRow({ slots }: Session, slot: number, row: number): void {
-    const { rows } = this;
-    const at = slot * SLOT_FIELDS;
-    const newer = rows.newer(row);
-    const older = rows.older(row);
-    if (newer === NO_ROW) slots[at + HEAD] = older;
-    else rows.setOlder(newer, older);
-    if (older !== NO_ROW) rows.setNewer(older, newer);
-    slots[at + COUNT] -= 1;
-    rows.drop(row);
+  private removeRow({ lists }: Session, slot: number, row: number): void {
+    const at = slot * FIELDS;
+    lists[at + HEAD_AT] = this.rows.drop(row, lists[at + HEAD_AT]);
+    lists[at + COUNT_AT] -= 1;
   }
 
   /** Looks at the sequences passed or at the rows, whichever are fewer: no sequence is passed twice. */
   private raise(session: Session, slot: number, floor: number): void {
-    const { slots } = session;
-    const at = slot * SLOT_FIELDS;
-    const from = slots[at];
+    const { floors, lists } = session;
+    const from = floors[slot];
     if (floor <= from) return;
-    slots[at] = floor;
+    floors[slot] = floor;
     const { rows } = this;
-    if (floor - from <= slots[at + COUNT]) {
+    const at = slot * FIELDS;
+    if (floor - from < lists[at + COUNT_AT]) {
       const place = placeOf(session, slot);
       for (let sequence = from; sequence < floor; sequence++) {
         const row = rows.find(place, sequence);
-        if (row !== NO_ROW) this.removeRow(session, slot, row);
+        if (row !== NONE) this.removeRow(session, slot, row);
       }
       return;
     }
-    for (let row = slots[at + HEAD]; row !== NO_ROW;) {
+    for (let row = lists[at + HEAD_AT]; row !== NONE;) {
       const older = rows.older(row);
       if (rows.sequence(row) < floor) this.removeRow(session, slot, row);
       row = older;
@@ -216,19 +219,19 @@ export class Sessions {
   }
 
   private dropAll(session: Session): void {
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      for (let at = slot * SLOT_FIELDS + HEAD; session.slots[at] !== NO_ROW;)
-        this.removeRow(session, slot, session.slots[at]);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      for (let at = slot * FIELDS + HEAD_AT; session.lists[at] !== NONE;)
+        this.removeRow(session, slot, session.lists[at]);
     }
   }
 }
 
 function placeOf({ number }: Session, slot: number): number {
-  return number * SLOT_COUNT + slot;
+  return number * SLOTS + slot;
 }
 
-function emptySlots(): Float64Array {
-  const slots = new Float64Array(SLOT_COUNT * SLOT_FIELDS);
-  for (let at = HEAD; at < slots.length; at += SLOT_FIELDS) slots[at] = NO_ROW;
-  return slots;
+function emptyLists(): Int32Array {
+  const lists = new Int32Array(SLOTS * FIELDS);
+  for (let at = HEAD_AT; at < lists.length; at += FIELDS) lists[at] = NONE;
+  return lists;
 }

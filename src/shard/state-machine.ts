@@ -9,25 +9,34 @@ import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
+import { onDesk } from '../store/desk.ts';
 import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
   commandArgs,
-  commandDb,
   commandFloorDelta,
-  commandResp3,
   commandSequence,
-  commandSlot,
+  dbIn,
+  itemHead,
   itemSize,
   itemType,
+  resp3In,
+  slotIn,
+  typeIn,
 } from './command-item.ts';
+import { CommandMemo } from './command-memo.ts';
 import { LongReads } from './long-reads.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
 import { readU32 } from '../little-endian.ts';
+
+/** This module's own copies: V8 takes them for constant (store/desk.ts). */
+const { SESSION, RUN_STAGED } = ItemType;
+const { RUN, BELOW_FLOOR, NOT_OPEN } = Admission;
+const HEADER_BYTES = ENTRY_HEADER_BYTES;
 
 /** The rules that this build knows: an entry names the version that it is applied by. */
 export const RULES_VERSION = 2;
@@ -114,12 +123,13 @@ export class StateMachine {
   /** A snapshot is taking the place of all this, bit by bit: it is no state yet. */
   isLoading = false;
 
-  private readonly lookup: ShardCommandLookup;
+  private readonly memo: CommandMemo;
   /** The keyspace reads these at each write. */
   private readonly limits: KeyspaceLimits;
   private readonly context: Context;
   private readonly scratch = new ReplyWriter();
-  /** Nothing can be evicted: for the entry being applied. */
+  /** Of the entry being applied, in whole milliseconds; and that nothing can be evicted for it. */
+  private entryTimeMs = 0;
   private noRoom = false;
 
   /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
@@ -132,7 +142,7 @@ export class StateMachine {
   ) {
     this.keyspace = keyspace;
     this.limits = limits;
-    this.lookup = lookup;
+    this.memo = new CommandMemo(lookup);
     this.policy = policy;
     this.context = new Context(keyspace, this.scratch, runEnd);
   }
@@ -162,10 +172,11 @@ export class StateMachine {
     this.noRoom = false;
     this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
+    this.entryTimeMs = Math.floor(this.timeMs);
     this.keyspace.at(this.entryTimeMs, entry.index, true);
-    const preludeAt = ENTRY_HEADER_BYTES + readU32(bytes, ENTRY_HEADER_BYTES);
-    this.applyPrelude(bytes, preludeAt);
-    this.applyCommands(bytes, ENTRY_HEADER_BYTES + 4, preludeAt, waiters);
+    const preludeAt = HEADER_BYTES + readU32(bytes, HEADER_BYTES);
+    if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
+    this.applyCommands(onDesk(bytes), HEADER_BYTES + 4, preludeAt, waiters);
   }
 
   /** An entry with nothing to apply: a new leader's first. */
@@ -207,10 +218,6 @@ export class StateMachine {
     context.args = own;
     context.reply = this.scratch;
     return context.takeLong();
-  }
-
-  private get entryTimeMs(): number {
-    return Math.floor(this.timeMs);
   }
 
   private applyPrelude(bytes: Buffer, from: number): void {
@@ -265,13 +272,14 @@ export class StateMachine {
     let session = -1;
     let place = 0;
     for (let at = from; at < to; at += itemSize(bytes, at)) {
-      if (itemType(bytes, at) === ItemType.SESSION) {
+      const type = typeIn(itemHead(bytes, at));
+      if (type === SESSION) {
         session = this.sessions.open(bytes, sessionItemId(at));
         continue;
       }
       if (waiters !== null) place = this.ride(waiters, place);
       const waiter = waiters === null ? null : waiters.waiters[place++];
-      if (itemType(bytes, at) === ItemType.RUN_STAGED) this.runStaged(session, waiter);
+      if (type === RUN_STAGED) this.runStaged(session, waiter);
       else this.applyCommand(bytes, at, session, waiter);
     }
     if (waiters === null) return;
@@ -302,7 +310,8 @@ export class StateMachine {
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
     const { context, scratch } = this;
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
-    this.point(bytes, at);
+    this.point(itemHead(bytes, at));
+    commandArgs(bytes, at, context.args);
     const command = this.commandOf();
     context.mayBeLong = !this.longReads.isFull;
     // The entry's draws are for its writes alone: followers do not run its leader's reads.
@@ -316,37 +325,39 @@ export class StateMachine {
 
   private applyCommand(bytes: Buffer, at: number, session: number, waiter: Waiter | null): void {
     const { context, scratch, sessions } = this;
-    this.point(bytes, at);
-    const slot = context.slot;
+    const head = itemHead(bytes, at);
+    const slot = slotIn(head);
     const sequence = commandSequence(bytes, at);
     const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
-    if (admission === Admission.RUN) {
+    if (admission === BELOW_FLOOR || admission === NOT_OPEN) {
+      waiter?.refuse(Refusal.OUTDATED);
+      return;
+    }
+    this.point(head);
+    if (admission === RUN) {
+      commandArgs(bytes, at, context.args);
       const command = this.commandOf();
       if (command.denyOom && this.isFull()) scratch.error(OOM);
       else command.row.run(context);
       sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
-    } else if (admission === Admission.REPEAT) {
-      if (!sessions.repeatReply(scratch)) scratch.error(REPLY_LOST);
-    } else {
-      waiter?.refuse(Refusal.OUTDATED);
-      return;
+    } else if (!sessions.repeatReply(scratch)) {
+      scratch.error(REPLY_LOST);
     }
     if (waiter !== null) answerWith(waiter, scratch);
   }
 
-  /** Points the context at a command item. */
-  private point(bytes: Buffer, at: number): void {
+  /** Points the context at a command of the entry, but for its arguments. `head`: of its item. */
+  private point(head: number): void {
     const { context, scratch } = this;
     scratch.reset();
-    scratch.protocol = commandResp3(bytes, at) ? 3 : 2;
-    commandArgs(bytes, at, context.args);
-    context.db = commandDb(bytes, at);
-    context.slot = commandSlot(bytes, at);
+    scratch.protocol = resp3In(head) ? 3 : 2;
+    context.db = dbIn(head);
+    context.slot = slotIn(head);
     context.timeMs = this.entryTimeMs;
   }
 
   private commandOf(): ShardCommand {
-    const command = this.lookup(this.context.args);
+    const command = this.memo.find(this.context.args);
     assert(command !== null, 'the log holds known commands');
     return command;
   }

@@ -23,6 +23,9 @@ export function firstAccess(monotonicMs: number): number {
 /** The clock after one more use: the counter rises with a chance that falls with its height. `pick`: a random uint32. */
 export function nextAccess(access: number, monotonicMs: number, pick: number): number {
   if (access === NEVER_USED) return firstAccess(monotonicMs);
+  // Within a second, and with the pick of who counts nothing by chance: the counter rises, and nothing has decayed.
+  if (pick === 0 && access >>> COUNTER_BITS === secondsOf(monotonicMs) + 1)
+    return (access & COUNTER_MASK) === COUNTER_MASK ? access : access + 1;
   const counter = frequencyOf(access, monotonicMs);
   const base = Math.max(0, counter - FIRST_COUNTER);
   const rises = counter < COUNTER_MASK && pick / TWO_32 < 1 / (base * LOG_FACTOR + 1);
@@ -41,7 +44,7 @@ export function frequencyOf(access: number, monotonicMs: number): number {
 }
 
 function secondsOf(monotonicMs: number): number {
-  return Math.floor(monotonicMs / SECOND_MS) % CLOCK_RANGE;
+  return ((monotonicMs / SECOND_MS) >>> 0) % CLOCK_RANGE;
 }
 
 function idleSeconds(access: number, monotonicMs: number): number {

@@ -9,11 +9,15 @@
  * A record in the slabs describes one dictionary: words count, root (a segment, or with depth > 0 a directory of 2^depth segments),
  * depth, the size of its largest segment beyond MAX_PAIRS; then a double for the owner's use.
  */
-import { equalAt, mix32 } from './byte-hash.ts';
+import { equalFrom, mix32 } from './byte-hash.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
-import { MAX_PAIRS, Segments } from './segment.ts';
-import { UNIT_BYTES } from './size-classes.ts';
+import { MAX_PAIRS, Segments, endPlace, lowerPlace } from './segment.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
+
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const SHIFT = SLAB_SHIFT;
+const MASK = UNIT_MASK;
+const NONE = NO_BLOCK;
 
 export const RECORD_BYTES = 24;
 const COUNT = 0;
@@ -38,6 +42,7 @@ const GOLDEN_RATIO = 0x9e3779b9;
 const FIRST_COLLECTED = 256;
 /** Word of an entry that holds the length of its key. */
 export const KEY_LENGTH_WORD = 1;
+const KEY_WORD = KEY_LENGTH_WORD;
 
 export class Dictionary {
   /** What the last `collect` found. */
@@ -47,13 +52,13 @@ export class Dictionary {
 
   private readonly slabs: SlabPool;
   private readonly segments: Segments;
-  private readonly keyOffsetBytes: number;
+  private readonly keyOffsetWords: number;
 
-  /** `keyOffsetBytes`: where the key's bytes start in an entry. */
+  /** `keyOffsetBytes`: where the key's bytes start in an entry; a multiple of 4. */
   constructor(slabs: SlabPool, keyOffsetBytes: number) {
     this.slabs = slabs;
     this.segments = new Segments(slabs);
-    this.keyOffsetBytes = keyOffsetBytes;
+    this.keyOffsetWords = keyOffsetBytes / 4;
   }
 
   create(): Handle {
@@ -62,7 +67,7 @@ export class Dictionary {
     this.set(record, ROOT, this.segments.create(0, 1));
     this.set(record, DEPTH, 0);
     this.set(record, OVERSIZE, 0);
-    this.slabs.doubles[record >>> SLAB_SHIFT][(record & UNIT_MASK) + OWNER_DOUBLE] = 0;
+    this.slabs.doubles[record >>> SHIFT][(record & MASK) + OWNER_DOUBLE] = 0;
     return record;
   }
 
@@ -84,23 +89,24 @@ export class Dictionary {
   }
 
   ownerDouble(record: Handle): number {
-    return this.slabs.doubles[record >>> SLAB_SHIFT][(record & UNIT_MASK) + OWNER_DOUBLE];
+    return this.slabs.doubles[record >>> SHIFT][(record & MASK) + OWNER_DOUBLE];
   }
 
   addToOwnerDouble(record: Handle, delta: number): void {
-    this.slabs.doubles[record >>> SLAB_SHIFT][(record & UNIT_MASK) + OWNER_DOUBLE] += delta;
+    this.slabs.doubles[record >>> SHIFT][(record & MASK) + OWNER_DOUBLE] += delta;
   }
 
-  /** The entry with this key, or NO_BLOCK. */
+  /** The entry with this key, or NONE. */
   find(record: Handle, hash: number, bytes: Uint8Array, start: number, end: number): Handle {
     const segment = this.segmentFor(record, hash);
-    const count = this.segments.count(segment);
-    for (let index = this.segments.lowerBound(segment, hash); index < count; index += 1) {
-      if (this.segments.hashAt(segment, index) !== hash) return NO_BLOCK;
-      const handle = this.segments.handleAt(segment, index);
+    const words = this.slabs.words[segment >>> SHIFT];
+    const at = (segment & MASK) * 2;
+    const pairsEnd = endPlace(words, at);
+    for (let place = lowerPlace(words, at, hash); place < pairsEnd && words[place] === hash; place += 2) {
+      const handle = words[place + 1];
       if (this.hasKey(handle, bytes, start, end)) return handle;
     }
-    return NO_BLOCK;
+    return NONE;
   }
 
   insert(record: Handle, hash: number, handle: Handle): void {
@@ -197,27 +203,27 @@ export class Dictionary {
   }
 
   private hasKey(handle: Handle, bytes: Uint8Array, start: number, end: number): boolean {
-    const slab = handle >>> SLAB_SHIFT;
-    const unit = handle & UNIT_MASK;
-    if (this.slabs.words[slab][unit * 2 + KEY_LENGTH_WORD] !== end - start) return false;
-    return equalAt(this.slabs.bytes[slab], unit * UNIT_BYTES + this.keyOffsetBytes, bytes, start, end);
+    const words = this.slabs.words[handle >>> SHIFT];
+    const at = (handle & MASK) * 2;
+    if (words[at + KEY_WORD] !== end - start) return false;
+    return equalFrom(words, at + this.keyOffsetWords, bytes, start, end);
   }
 
   private get(record: Handle, word: number): number {
-    return this.slabs.words[record >>> SLAB_SHIFT][(record & UNIT_MASK) * 2 + word];
+    return this.slabs.words[record >>> SHIFT][(record & MASK) * 2 + word];
   }
 
   private set(record: Handle, word: number, value: number): void {
-    this.slabs.words[record >>> SLAB_SHIFT][(record & UNIT_MASK) * 2 + word] = value;
+    this.slabs.words[record >>> SHIFT][(record & MASK) * 2 + word] = value;
   }
 
   private directoryEntry(directory: Handle, index: number): Handle {
-    return this.slabs.words[directory >>> SLAB_SHIFT][(directory & UNIT_MASK) * 2 + index];
+    return this.slabs.words[directory >>> SHIFT][(directory & MASK) * 2 + index];
   }
 
   private segmentFor(record: Handle, hash: number): Handle {
-    const words = this.slabs.words[record >>> SLAB_SHIFT];
-    const at = (record & UNIT_MASK) * 2;
+    const words = this.slabs.words[record >>> SHIFT];
+    const at = (record & MASK) * 2;
     const depth = words[at + DEPTH];
     if (depth === 0) return words[at + ROOT];
     return this.directoryEntry(words[at + ROOT], hash >>> (32 - depth));
@@ -245,8 +251,8 @@ export class Dictionary {
     const root = this.get(record, ROOT);
     const width = 2 ** (depth - this.segments.depth(segment));
     const first = Math.floor((hash >>> (32 - depth)) / width) * width;
-    const at = (root & UNIT_MASK) * 2 + first;
-    this.slabs.words[root >>> SLAB_SHIFT].fill(segment, at, at + width);
+    const at = (root & MASK) * 2 + first;
+    this.slabs.words[root >>> SHIFT].fill(segment, at, at + width);
   }
 
   /** Splits the segment in two by its next bit. False when the directory would grow too large for it. */
@@ -274,8 +280,8 @@ export class Dictionary {
     if (2 ** (depth + 1) * LEAST_PAIRS_PER_DIRECTORY_ENTRY > this.count(record)) return false;
     const root = this.get(record, ROOT);
     const directory = this.slabs.take(2 ** (depth + 1) * 4);
-    const words = this.slabs.words[directory >>> SLAB_SHIFT];
-    const at = (directory & UNIT_MASK) * 2;
+    const words = this.slabs.words[directory >>> SHIFT];
+    const at = (directory & MASK) * 2;
     for (let index = 0; index < 2 ** depth; index += 1) {
       const segment = depth === 0 ? root : this.directoryEntry(root, index);
       words[at + 2 * index] = segment;

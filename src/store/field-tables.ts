@@ -11,6 +11,13 @@ import { roundedSize, UNIT_BYTES } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
 import type { FieldVisitor, Window } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const SHIFT = SLAB_SHIFT;
+const MASK = UNIT_MASK;
+const UNIT = UNIT_BYTES;
+const NONE = NO_BLOCK;
+const KEY_WORD = KEY_LENGTH_WORD;
+
 const FIELD_HEADER_BYTES = 16;
 const VALUE_LENGTH_WORD = 0;
 const VERSION_DOUBLE = 1;
@@ -62,19 +69,19 @@ export class FieldTables {
   ): boolean {
     const hash = this.hashOf(bytes, start, end);
     const old = this.dictionary.find(table, hash, bytes, start, end);
-    if (old !== NO_BLOCK) this.observer?.beforeField(table, old, hash);
+    if (old !== NONE) this.observer?.beforeField(table, old, hash);
     const size = FIELD_HEADER_BYTES + end - start + valueEnd - valueStart;
-    if (old !== NO_BLOCK && this.canRewrite(old, size)) {
+    if (old !== NONE && this.canRewrite(old, size)) {
       this.writeValue(old, valueBytes, valueStart, valueEnd, version);
       return false;
     }
     const field = this.createField(bytes, start, end, size);
     this.writeValue(field, valueBytes, valueStart, valueEnd, version);
     this.enter(table, hash, old, field);
-    return old === NO_BLOCK;
+    return old === NONE;
   }
 
-  /** A new field whose value of this length is yet to be written; NO_BLOCK when the field is there already. */
+  /** A new field whose value of this length is yet to be written; NONE when the field is there already. */
   reserve(
     table: Handle,
     bytes: Uint8Array,
@@ -84,10 +91,10 @@ export class FieldTables {
     version: number,
   ): Handle {
     const hash = this.hashOf(bytes, start, end);
-    if (this.dictionary.find(table, hash, bytes, start, end) !== NO_BLOCK) return NO_BLOCK;
+    if (this.dictionary.find(table, hash, bytes, start, end) !== NONE) return NONE;
     const field = this.createField(bytes, start, end, FIELD_HEADER_BYTES + end - start + valueLength);
     this.describe(field, valueLength, version);
-    this.enter(table, hash, NO_BLOCK, field);
+    this.enter(table, hash, NONE, field);
     return field;
   }
 
@@ -95,7 +102,7 @@ export class FieldTables {
   remove(table: Handle, bytes: Uint8Array, start: number, end: number): boolean {
     const hash = this.hashOf(bytes, start, end);
     const field = this.dictionary.find(table, hash, bytes, start, end);
-    if (field === NO_BLOCK) return false;
+    if (field === NONE) return false;
     this.observer?.beforeField(table, field, hash);
     this.dictionary.remove(table, hash, field);
     this.dictionary.addToOwnerDouble(table, -this.slabs.capacity(field) - INDEX_SHARE_BYTES);
@@ -114,17 +121,17 @@ export class FieldTables {
       // As `set` does, but each is new.
       const made = this.createField(bytes, start, valueStart, FIELD_HEADER_BYTES + end - start);
       this.writeValue(made, bytes, valueStart, end, version);
-      this.enter(copied, this.hashOf(bytes, start, valueStart), NO_BLOCK, made);
+      this.enter(copied, this.hashOf(bytes, start, valueStart), NONE, made);
     }
     return copied;
   }
 
   bytes(field: Handle): Buffer {
-    return this.slabs.bytes[field >>> SLAB_SHIFT];
+    return this.slabs.bytes[field >>> SHIFT];
   }
 
   fieldStart(field: Handle): number {
-    return (field & UNIT_MASK) * UNIT_BYTES + FIELD_HEADER_BYTES;
+    return (field & MASK) * UNIT + FIELD_HEADER_BYTES;
   }
 
   hashOfField(field: Handle): number {
@@ -132,7 +139,7 @@ export class FieldTables {
   }
 
   valueStart(field: Handle): number {
-    return this.fieldStart(field) + this.word(field, KEY_LENGTH_WORD);
+    return this.fieldStart(field) + this.word(field, KEY_WORD);
   }
 
   valueEnd(field: Handle): number {
@@ -140,11 +147,12 @@ export class FieldTables {
   }
 
   version(field: Handle): number {
-    return this.slabs.doubles[field >>> SLAB_SHIFT][(field & UNIT_MASK) + VERSION_DOUBLE];
+    return this.slabs.doubles[field >>> SHIFT][(field & MASK) + VERSION_DOUBLE];
   }
 
   valueInto(field: Handle, window: Window): void {
     window.bytes = this.bytes(field);
+    window.view = this.slabs.views[field >>> SHIFT];
     window.start = this.valueStart(field);
     window.end = this.valueEnd(field);
   }
@@ -191,7 +199,7 @@ export class FieldTables {
   }
 
   private word(field: Handle, word: number): number {
-    return this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + word];
+    return this.slabs.words[field >>> SHIFT][(field & MASK) * 2 + word];
   }
 
   private canRewrite(field: Handle, sizeBytes: number): boolean {
@@ -203,7 +211,7 @@ export class FieldTables {
   /** Puts the field into the table, in the place of `old` if there is one. */
   private enter(table: Handle, hash: number, old: Handle, field: Handle): void {
     const delta = this.slabs.capacity(field);
-    if (old === NO_BLOCK) {
+    if (old === NONE) {
       this.dictionary.insert(table, hash, field);
       this.dictionary.addToOwnerDouble(table, delta + INDEX_SHARE_BYTES);
       return;
@@ -214,14 +222,14 @@ export class FieldTables {
   }
 
   private describe(field: Handle, valueLength: number, version: number): void {
-    const slab = field >>> SLAB_SHIFT;
-    this.slabs.words[slab][(field & UNIT_MASK) * 2 + VALUE_LENGTH_WORD] = valueLength;
-    this.slabs.doubles[slab][(field & UNIT_MASK) + VERSION_DOUBLE] = version;
+    const slab = field >>> SHIFT;
+    this.slabs.words[slab][(field & MASK) * 2 + VALUE_LENGTH_WORD] = valueLength;
+    this.slabs.doubles[slab][(field & MASK) + VERSION_DOUBLE] = version;
   }
 
   private createField(bytes: Uint8Array, start: number, end: number, sizeBytes: number): Handle {
     const field = this.slabs.take(sizeBytes);
-    this.slabs.words[field >>> SLAB_SHIFT][(field & UNIT_MASK) * 2 + KEY_LENGTH_WORD] = end - start;
+    this.slabs.words[field >>> SHIFT][(field & MASK) * 2 + KEY_WORD] = end - start;
     copyBytes(bytes, start, end, this.bytes(field), this.fieldStart(field));
     return field;
   }

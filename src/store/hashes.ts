@@ -8,6 +8,7 @@ import {
   ValueType,
   type Window,
 } from './types.ts';
+import { copyInto } from './copy-bytes.ts';
 import { entrySize } from './entries.ts';
 import type { KeyTable } from './key-table.ts';
 import {
@@ -20,6 +21,10 @@ import {
 } from './packed-fields.ts';
 import { END_OF_HASHES } from './dictionary.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const NONE = NO_REF;
+const { LISTPACK, HASHTABLE } = Encoding;
+
 /** All fields of a large hash are visited in pieces of so many, to keep the scratch space small. */
 const EACH_FIELDS = 1024;
 
@@ -28,7 +33,12 @@ export class Hashes {
   private readonly keys: KeyTable;
   private readonly limits: KeyspaceLimits;
   private readonly cursor = new PackedCursor();
-  private readonly ignored: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  private readonly ignored: Window = {
+    bytes: Buffer.alloc(0),
+    view: new DataView(new ArrayBuffer(0)),
+    start: 0,
+    end: 0,
+  };
 
   constructor(keys: KeyTable, limits: KeyspaceLimits) {
     this.keys = keys;
@@ -39,7 +49,7 @@ export class Hashes {
     const { entries } = this.keys;
     const type = ValueType.HASH;
     const length = PACKED_HEADER_BYTES;
-    const entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, Encoding.LISTPACK, length, 0);
+    const entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, LISTPACK, length, 0);
     writePackedCount(entries.bytes(entry), entries.valueStart(entry), 0);
     entries.setVersion(entry, this.keys.version);
     entries.setAccess(entry, access);
@@ -57,12 +67,12 @@ export class Hashes {
     const { entries, tables } = this.keys;
     if (this.isTable(entry)) {
       const found = tables.find(entries.valueLength(entry), field, start, end);
-      if (found !== NO_REF) tables.valueInto(found, window);
-      return found !== NO_REF;
+      if (found !== NONE) tables.valueInto(found, window);
+      return found !== NONE;
     }
     this.open(entry);
     if (!this.cursor.seek(field, start, end)) return false;
-    window.bytes = this.cursor.bytes;
+    entries.slabInto(entry, window);
     window.start = this.cursor.valueStart;
     window.end = this.cursor.valueEnd;
     return true;
@@ -80,12 +90,19 @@ export class Hashes {
     this.keys.observer?.beforeKey(entry);
     const longest = Math.max(fieldEnd - fieldStart, valueEnd - valueStart);
     let hash = entry;
-    if (!this.isTable(hash) && longest > this.limits.hashMaxListpackValueBytes) hash = this.convert(hash);
-    if (this.isTable(hash)) {
+    let isTable = this.isTable(hash);
+    if (!isTable && longest > this.limits.hashMaxListpackValueBytes) {
+      hash = this.convert(hash);
+      isTable = true;
+    }
+    if (isTable) {
       this.setInTable(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
       return hash;
     }
-    hash = this.setPacked(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
+    this.open(hash);
+    this.created = !this.cursor.seek(field, fieldStart, fieldEnd);
+    if (this.created || !this.rewritePacked(hash, value, valueStart, valueEnd))
+      hash = this.setPacked(hash, field, fieldStart, fieldEnd, value, valueStart, valueEnd);
     return this.length(hash) > this.limits.hashMaxListpackEntries ? this.convert(hash) : hash;
   }
 
@@ -137,7 +154,7 @@ export class Hashes {
   }
 
   private isTable(entry: Ref): boolean {
-    return this.keys.entries.encoding(entry) === Encoding.HASHTABLE;
+    return this.keys.entries.encoding(entry) === HASHTABLE;
   }
 
   private open(entry: Ref): void {
@@ -172,6 +189,16 @@ export class Hashes {
     entries.setVersion(entry, version);
   }
 
+  /** Puts another value of the same length in the place of that which the cursor is at; false when its length is another. */
+  private rewritePacked(entry: Ref, value: Buffer, start: number, end: number): boolean {
+    const { cursor, keys } = this;
+    if (cursor.valueEnd - cursor.valueStart !== end - start) return false;
+    copyInto(value, start, end, cursor.bytes, keys.entries.view(entry), cursor.valueStart);
+    keys.entries.setVersion(entry, keys.version);
+    return true;
+  }
+
+  /** The cursor is at the field's pair, or at the end when it is new. */
   private setPacked(
     entry: Ref,
     field: Buffer,
@@ -182,8 +209,6 @@ export class Hashes {
     valueEnd: number,
   ): Ref {
     const { entries } = this.keys;
-    this.open(entry);
-    this.created = !this.cursor.seek(field, fieldStart, fieldEnd);
     const pair = packedSize(fieldEnd - fieldStart) + packedSize(valueEnd - valueStart);
     // Where the new pair comes, and where what follows it begins now.
     const at = (this.created ? this.cursor.end : this.cursor.pairStart) - entries.valueStart(entry);
@@ -246,7 +271,7 @@ export class Hashes {
       const { bytes, fieldStart, fieldEnd, valueStart, valueEnd } = cursor;
       tables.set(table, bytes, fieldStart, fieldEnd, bytes, valueStart, valueEnd, version);
     }
-    const moved = this.keys.remake(entry, table, Encoding.HASHTABLE);
+    const moved = this.keys.remake(entry, table, HASHTABLE);
     entries.setVersion(moved, version);
     this.keys.replace(entry, moved, this.keys.hashOfEntry(moved));
     this.keys.release(entry);

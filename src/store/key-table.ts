@@ -14,6 +14,10 @@ import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
 import { SlotTable } from './slot-table.ts';
 import { DATABASE_COUNT, Encoding, type Victim } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const NONE = NO_BLOCK;
+const { HASHTABLE } = Encoding;
+
 /** Large hashes with more fields are freed bit by bit. */
 const FREE_AT_ONCE_FIELDS = 64;
 
@@ -80,10 +84,10 @@ export class KeyTable {
     return this.hashOf(this.entries.bytes(entry), start, start + this.entries.keyLength(entry));
   }
 
-  /** The entry, expired or not, or NO_BLOCK. */
+  /** The entry, expired or not, or NONE. */
   lookup(db: number, slot: number, hash: number, bytes: Uint8Array, start: number, end: number): Handle {
     const database = this.databases[db];
-    return database === null ? NO_BLOCK : database.keys.find(slot, hash, bytes, start, end);
+    return database === null ? NONE : database.keys.find(slot, hash, bytes, start, end);
   }
 
   /** As in Redis a key lives through the millisecond of its expiry. */
@@ -96,7 +100,7 @@ export class KeyTable {
   entryBytes(entry: Handle): number {
     const own = roundedSize(this.entries.size(entry)) + INDEX_SHARE_BYTES;
     const index = this.entries.hasExpiry(entry) ? own + INDEX_SHARE_BYTES : own;
-    if (this.entries.encoding(entry) !== Encoding.HASHTABLE) return index;
+    if (this.entries.encoding(entry) !== HASHTABLE) return index;
     return index + this.tables.usedBytes(this.entries.valueLength(entry));
   }
 
@@ -188,8 +192,7 @@ export class KeyTable {
 
   /** Frees the table of an entry that has one. */
   releaseTableOf(entry: Handle): void {
-    if (this.entries.encoding(entry) === Encoding.HASHTABLE)
-      this.releaseTable(this.entries.valueLength(entry));
+    if (this.entries.encoding(entry) === HASHTABLE) this.releaseTable(this.entries.valueLength(entry));
   }
 
   releaseTable(table: Handle): void {

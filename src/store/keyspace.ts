@@ -30,6 +30,9 @@ import {
   type Window,
 } from './types.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const NONE = NO_REF;
+
 interface KeyspaceOptions {
   slabs: SlabPool;
   /** Read at each write that they matter to: the owner may change them between entries. */
@@ -42,7 +45,12 @@ interface KeyspaceOptions {
 }
 
 class SlabKeyspace implements Keyspace {
-  readonly window: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  readonly window: Window = {
+    bytes: Buffer.alloc(0),
+    view: new DataView(new ArrayBuffer(0)),
+    start: 0,
+    end: 0,
+  };
   timeMs = 0;
   expiredCount = 0;
   evictedCount = 0;
@@ -100,12 +108,12 @@ class SlabKeyspace implements Keyspace {
 
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref {
     const entry = this.keys.lookup(db, slot, this.keys.hashOf(bytes, start, end), bytes, start, end);
-    if (entry === NO_REF || !this.keys.isExpired(entry, this.timeMs)) return entry;
+    if (entry === NONE || !this.keys.isExpired(entry, this.timeMs)) return entry;
     if (this.writing) {
       this.keys.remove(entry);
       this.expiredCount += 1;
     }
-    return NO_REF;
+    return NONE;
   }
 
   touch(ref: Ref, monotonicMs: number, pick: number): void {
@@ -178,6 +186,17 @@ class SlabKeyspace implements Keyspace {
       expireAtMs,
       encoding,
     );
+  }
+
+  overwriteString(
+    ref: Ref,
+    valueBytes: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    encoding: Encoding,
+  ): boolean {
+    const { entries, observer, version } = this.keys;
+    return observer === null && entries.overwrite(ref, valueBytes, valueStart, valueEnd, encoding, version);
   }
 
   resizeString(ref: Ref, lengthBytes: number): Ref {
@@ -291,7 +310,7 @@ class SlabKeyspace implements Keyspace {
     reason: 'expired' | 'evicted',
   ): boolean {
     const entry = this.keys.lookup(db, slot, this.keys.hashOf(bytes, start, end), bytes, start, end);
-    if (entry === NO_REF || this.keys.entries.version(entry) !== version) return false;
+    if (entry === NONE || this.keys.entries.version(entry) !== version) return false;
     this.keys.remove(entry);
     if (reason === 'expired') this.expiredCount += 1;
     else this.evictedCount += 1;

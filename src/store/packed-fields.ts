@@ -2,6 +2,7 @@
  * The fields of a small hash as packed bytes, in the order of their making: a count (u32), then per pair the field's length, its bytes,
  * the value's length, its bytes. Lengths take one byte for seven bits. One cursor is used again and again.
  */
+import { readU32, writeU32 } from '../little-endian.ts';
 import { equalAt } from './byte-hash.ts';
 import { copyBytes } from './copy-bytes.ts';
 import type { FieldVisitor } from './types.ts';
@@ -60,6 +61,15 @@ export class PackedCursor {
   }
 
   private readLength(): number {
+    const { bytes, at } = this;
+    if (bytes[at] < CONTINUES) {
+      this.at = at + 1;
+      return bytes[at];
+    }
+    return this.readLongLength();
+  }
+
+  private readLongLength(): number {
     let length = 0;
     for (let shift = 0; ; shift += LENGTH_BITS) {
       const byte = this.bytes[this.at++];
@@ -70,11 +80,11 @@ export class PackedCursor {
 }
 
 export function packedCount(bytes: Buffer, start: number): number {
-  return bytes.readUInt32LE(start);
+  return readU32(bytes, start);
 }
 
 export function writePackedCount(bytes: Buffer, start: number, count: number): void {
-  bytes.writeUInt32LE(count, start);
+  writeU32(bytes, count, start);
 }
 
 /** Bytes of a length and what it is the length of. */

@@ -8,6 +8,10 @@ import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import { roundedSize } from './size-classes.ts';
 import type { Handle, SlabPool } from './slab-pool.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const SHIFT = SLAB_SHIFT;
+const MASK = UNIT_MASK;
+
 const HEADER_WORDS = 2;
 const PAIR_BYTES = 8;
 /** Beyond it a segment is split in two. Moving up to this many pairs takes well under a microsecond. */
@@ -25,8 +29,8 @@ export class Segments {
   create(depth: number, pairs: number): Handle {
     const sizeBytes = roundedSize(HEADER_WORDS * 4 + Math.max(pairs, LEAST_CAPACITY) * PAIR_BYTES);
     const segment = this.slabs.take(sizeBytes);
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const at = (segment & UNIT_MASK) * 2;
+    const words = this.slabs.words[segment >>> SHIFT];
+    const at = (segment & MASK) * 2;
     words[at] = 0;
     words[at + 1] = (((sizeBytes - HEADER_WORDS * 4) / PAIR_BYTES) << 8) | depth;
     return segment;
@@ -37,46 +41,38 @@ export class Segments {
   }
 
   count(segment: Handle): number {
-    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2];
+    return this.slabs.words[segment >>> SHIFT][(segment & MASK) * 2];
   }
 
   depth(segment: Handle): number {
-    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + 1] & 0xff;
+    return this.slabs.words[segment >>> SHIFT][(segment & MASK) * 2 + 1] & 0xff;
   }
 
   hashAt(segment: Handle, index: number): number {
-    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index];
+    return this.slabs.words[segment >>> SHIFT][(segment & MASK) * 2 + HEADER_WORDS + 2 * index];
   }
 
   handleAt(segment: Handle, index: number): Handle {
-    return this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1];
+    return this.slabs.words[segment >>> SHIFT][(segment & MASK) * 2 + HEADER_WORDS + 2 * index + 1];
   }
 
   /** Writes all handles to `target` from `at` on; returns where they end. */
   handlesInto(segment: Handle, target: Uint32Array, at: number): number {
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const from = (segment & UNIT_MASK) * 2;
+    const words = this.slabs.words[segment >>> SHIFT];
+    const from = (segment & MASK) * 2;
     const end = at + words[from];
     for (let to = at, word = from + HEADER_WORDS + 1; to < end; to += 1, word += 2) target[to] = words[word];
     return end;
   }
 
   setHandleAt(segment: Handle, index: number, handle: Handle): void {
-    this.slabs.words[segment >>> SLAB_SHIFT][(segment & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index + 1] =
-      handle;
+    this.slabs.words[segment >>> SHIFT][(segment & MASK) * 2 + HEADER_WORDS + 2 * index + 1] = handle;
   }
 
   /** The first index whose hash is not below `hash`. */
   lowerBound(segment: Handle, hash: number): number {
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const at = (segment & UNIT_MASK) * 2;
-    const count = words[at];
-    const pairs = at + HEADER_WORDS;
-    const depth = words[at + 1] & 0xff;
-    let index = Math.floor((((hash << depth) >>> 0) * count) / TWO_32);
-    while (index < count && words[pairs + 2 * index] < hash) index += 1;
-    while (index > 0 && words[pairs + 2 * index - 2] >= hash) index -= 1;
-    return index;
+    const at = (segment & MASK) * 2;
+    return (lowerPlace(this.slabs.words[segment >>> SHIFT], at, hash) - at - HEADER_WORDS) >>> 1;
   }
 
   /** The index of this very pair, or -1. */
@@ -93,8 +89,8 @@ export class Segments {
   insert(segment: Handle, hash: number, handle: Handle): Handle {
     const index = this.lowerBound(segment, hash);
     const roomy = this.isFull(segment) ? this.resize(segment, grown(this.count(segment))) : segment;
-    const words = this.slabs.words[roomy >>> SLAB_SHIFT];
-    const at = (roomy & UNIT_MASK) * 2;
+    const words = this.slabs.words[roomy >>> SHIFT];
+    const at = (roomy & MASK) * 2;
     const count = words[at];
     const place = at + HEADER_WORDS + 2 * index;
     if (index < count) words.copyWithin(place + 2, place, at + HEADER_WORDS + 2 * count);
@@ -106,8 +102,8 @@ export class Segments {
 
   /** Takes the pair out; returns the segment, which moves when it shrinks. */
   removeAt(segment: Handle, index: number): Handle {
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const at = (segment & UNIT_MASK) * 2;
+    const words = this.slabs.words[segment >>> SHIFT];
+    const at = (segment & MASK) * 2;
     const count = words[at] - 1;
     const place = at + HEADER_WORDS + 2 * index;
     words.copyWithin(place, place + 2, at + HEADER_WORDS + 2 * count + 2);
@@ -118,18 +114,18 @@ export class Segments {
 
   /** Appends `count` pairs of another segment; there is room, and their hashes are not below those that are there. */
   append(segment: Handle, from: Handle, index: number, count: number): void {
-    const source = this.slabs.words[from >>> SLAB_SHIFT];
-    const first = (from & UNIT_MASK) * 2 + HEADER_WORDS + 2 * index;
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const at = (segment & UNIT_MASK) * 2;
+    const source = this.slabs.words[from >>> SHIFT];
+    const first = (from & MASK) * 2 + HEADER_WORDS + 2 * index;
+    const words = this.slabs.words[segment >>> SHIFT];
+    const at = (segment & MASK) * 2;
     const place = at + HEADER_WORDS + 2 * words[at];
     for (let word = 0; word < 2 * count; word += 1) words[place + word] = source[first + word];
     words[at] += count;
   }
 
   private isFull(segment: Handle): boolean {
-    const words = this.slabs.words[segment >>> SLAB_SHIFT];
-    const at = (segment & UNIT_MASK) * 2;
+    const words = this.slabs.words[segment >>> SHIFT];
+    const at = (segment & MASK) * 2;
     return words[at] === words[at + 1] >>> 8;
   }
 
@@ -139,6 +135,25 @@ export class Segments {
     this.slabs.free(segment);
     return moved;
   }
+}
+
+/** Where the pairs of the segment at `at` end, in the words of its slab. */
+export function endPlace(words: Uint32Array, at: number): number {
+  return at + HEADER_WORDS + 2 * words[at];
+}
+
+/** Where its first pair lies whose hash is not below `hash`. A pair is its hash, then its handle. */
+export function lowerPlace(words: Uint32Array, at: number, hash: number): number {
+  // Known to be a uint32, it is compared as one.
+  const wanted = hash >>> 0;
+  const first = at + HEADER_WORDS;
+  const count = words[at];
+  const end = first + 2 * count;
+  const depth = words[at + 1] & 0xff;
+  let place = first + 2 * (((((wanted << depth) >>> 0) * count) / TWO_32) >>> 0);
+  while (place < end && words[place] < wanted) place += 2;
+  while (place > first && words[place - 2] >= wanted) place -= 2;
+  return place;
 }
 
 /** Capacity for one more pair: an eighth more keeps the cost of growing constant per pair. */

@@ -15,6 +15,11 @@ import {
   UNIT_BYTES,
 } from './size-classes.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const SHIFT = SLAB_SHIFT;
+const MASK = UNIT_MASK;
+const UNIT = UNIT_BYTES;
+
 export type Handle = number;
 export const NO_BLOCK: Handle = 0;
 
@@ -22,7 +27,7 @@ const NO_CLASS = 255;
 const PAGE_SHIFT = 12;
 const PAGE_MASK = PAGES_PER_SLAB - 1;
 const UNITS_PER_PAGE_SHIFT = 9;
-const CLASS_UNITS = Uint32Array.from(CLASS_SIZES, (size) => size / UNIT_BYTES);
+const CLASS_UNITS = Uint32Array.from(CLASS_SIZES, (size) => size / UNIT);
 const BLOCKS_PER_SPAN = Uint32Array.from(CLASS_SIZES, (size) => Math.floor(SPAN_BYTES / size));
 
 export class SlabPool {
@@ -53,13 +58,13 @@ export class SlabPool {
     if (sizeBytes <= MAX_SMALL_BYTES) return this.takeSmall(classOf(sizeBytes));
     const handle = this.runs.take(sizeBytes);
     this.takenBytes += roundedSize(sizeBytes);
-    this.runs.slab(handle >>> SLAB_SHIFT).sizeClass[(handle & UNIT_MASK) >>> UNITS_PER_PAGE_SHIFT] = NO_CLASS;
+    this.runs.slab(handle >>> SHIFT).sizeClass[(handle & MASK) >>> UNITS_PER_PAGE_SHIFT] = NO_CLASS;
     return handle >>> 0;
   }
 
   free(handle: Handle): void {
-    const slab = this.runs.slab(handle >>> SLAB_SHIFT);
-    const unit = handle & UNIT_MASK;
+    const slab = this.runs.slab(handle >>> SHIFT);
+    const unit = handle & MASK;
     const first = slab.head[unit >>> UNITS_PER_PAGE_SHIFT];
     const sizeClass = slab.sizeClass[first];
     if (sizeClass === NO_CLASS) {
@@ -71,9 +76,9 @@ export class SlabPool {
     assert(used > 0, 'a block is freed once');
     slab.usedBlocks[first] = used - 1;
     this.takenBytes -= CLASS_SIZES[sizeClass];
-    this.runs.words[handle >>> SLAB_SHIFT][unit * 2] = slab.freeUnit[first];
+    this.runs.words[handle >>> SHIFT][unit * 2] = slab.freeUnit[first];
     slab.freeUnit[first] = unit + 1;
-    const page = (((handle >>> SLAB_SHIFT) << PAGE_SHIFT) | first) >>> 0;
+    const page = (((handle >>> SHIFT) << PAGE_SHIFT) | first) >>> 0;
     if (used === BLOCKS_PER_SPAN[sizeClass]) this.linkSpan(page, sizeClass);
     if (used === 1) {
       this.unlinkSpan(page, sizeClass);
@@ -83,8 +88,8 @@ export class SlabPool {
 
   /** The bytes that the block really has. */
   capacity(handle: Handle): number {
-    const slab = this.runs.slab(handle >>> SLAB_SHIFT);
-    const first = slab.head[(handle & UNIT_MASK) >>> UNITS_PER_PAGE_SHIFT];
+    const slab = this.runs.slab(handle >>> SHIFT);
+    const first = slab.head[(handle & MASK) >>> UNITS_PER_PAGE_SHIFT];
     const sizeClass = slab.sizeClass[first];
     return sizeClass === NO_CLASS ? this.runs.sizeOf(handle) : CLASS_SIZES[sizeClass];
   }
@@ -107,19 +112,19 @@ export class SlabPool {
     slab.usedBlocks[first] = used;
     this.takenBytes += CLASS_SIZES[sizeClass];
     if (used === BLOCKS_PER_SPAN[sizeClass]) this.unlinkSpan(page, sizeClass);
-    return ((number << SLAB_SHIFT) | unit) >>> 0;
+    return ((number << SHIFT) | unit) >>> 0;
   }
 
   private addSpan(sizeClass: number): number {
     const handle = this.runs.take(SPAN_PAGES * PAGE_BYTES);
-    const slab = this.runs.slab(handle >>> SLAB_SHIFT);
-    const unit = handle & UNIT_MASK;
+    const slab = this.runs.slab(handle >>> SHIFT);
+    const unit = handle & MASK;
     const first = unit >>> UNITS_PER_PAGE_SHIFT;
     slab.sizeClass[first] = sizeClass;
     slab.usedBlocks[first] = 0;
     slab.freeUnit[first] = 0;
     slab.freshUnit[first] = unit;
-    const page = (((handle >>> SLAB_SHIFT) << PAGE_SHIFT) | first) >>> 0;
+    const page = (((handle >>> SHIFT) << PAGE_SHIFT) | first) >>> 0;
     this.linkSpan(page, sizeClass);
     return page;
   }

@@ -5,6 +5,9 @@
 import type { Dictionary } from './dictionary.ts';
 import { type Handle, NO_BLOCK } from './slab-pool.ts';
 
+/** This module's own copies: V8 takes them for constant (desk.ts). */
+const NONE = NO_BLOCK;
+
 export const SLOT_COUNT = 16384;
 const GROUP_SHIFT = 7;
 const SLOTS_PER_GROUP = 1 << GROUP_SHIFT;
@@ -22,11 +25,11 @@ export class SlotTable {
 
   find(slot: number, hash: number, bytes: Uint8Array, start: number, end: number): Handle {
     const record = this.records[slot];
-    return record === NO_BLOCK ? NO_BLOCK : this.dictionary.find(record, hash, bytes, start, end);
+    return record === NONE ? NONE : this.dictionary.find(record, hash, bytes, start, end);
   }
 
   insert(slot: number, hash: number, entry: Handle): void {
-    if (this.records[slot] === NO_BLOCK) this.records[slot] = this.dictionary.create();
+    if (this.records[slot] === NONE) this.records[slot] = this.dictionary.create();
     this.dictionary.insert(this.records[slot], hash, entry);
     this.addToCounts(slot, 1);
   }
@@ -37,11 +40,11 @@ export class SlotTable {
 
   remove(slot: number, hash: number, entry: Handle): void {
     const record = this.records[slot];
-    if (record === NO_BLOCK || !this.dictionary.remove(record, hash, entry)) return;
+    if (record === NONE || !this.dictionary.remove(record, hash, entry)) return;
     this.addToCounts(slot, -1);
     if (this.counts[slot] !== 0) return;
     this.dictionary.free(record);
-    this.records[slot] = NO_BLOCK;
+    this.records[slot] = NONE;
   }
 
   /** See Dictionary.collect. */
@@ -76,8 +79,8 @@ export class SlotTable {
 
   /** Frees the slot's dictionary, whatever it leads to. The table is not used for it any more. */
   discard(slot: number): void {
-    if (this.records[slot] !== NO_BLOCK) this.dictionary.free(this.records[slot]);
-    this.records[slot] = NO_BLOCK;
+    if (this.records[slot] !== NONE) this.dictionary.free(this.records[slot]);
+    this.records[slot] = NONE;
   }
 
   private addToCounts(slot: number, delta: number): void {

@@ -31,6 +31,8 @@ export type EvictionPolicy =
 /** Bytes of the store, valid until the next call into the keyspace that writes. */
 export interface Window {
   bytes: Buffer;
+  /** Of the same bytes. */
+  view: DataView;
   start: number;
   end: number;
 }
@@ -115,6 +117,17 @@ export interface Keyspace {
     expireAtMs: number,
     encoding: Encoding,
   ): Ref;
+  /**
+   * As `setString` for a key that was found, with a value as long as the old one and no expiry. False, and nothing is done, where that does not go
+   * in place: then `setString` does it.
+   */
+  overwriteString(
+    ref: Ref,
+    valueBytes: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    encoding: Encoding,
+  ): boolean;
   /** Gives a string another length, RAW; new bytes are zero; the content may then be written through `string(ref)`. Keeps the expiry. */
   resizeString(ref: Ref, lengthBytes: number): Ref;
 

@@ -44,7 +44,12 @@ export class PlainKeyspace implements Keyspace {
   evictedCount = 0;
   hashCreated = false;
   readonly slabBytes = 0;
-  readonly window: Window = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  readonly window: Window = {
+    bytes: Buffer.alloc(0),
+    view: new DataView(new ArrayBuffer(0)),
+    start: 0,
+    end: 0,
+  };
 
   private readonly limits: KeyspaceLimits;
   private readonly items = new Map<string, Item>();
@@ -161,6 +166,11 @@ export class PlainKeyspace implements Keyspace {
     this.refuseOwn(valueBytes);
     const value = Buffer.from(valueBytes.subarray(valueStart, valueEnd));
     return this.put(db, slot, keyBytes, keyStart, keyEnd, value, expireAtMs, encoding);
+  }
+
+  /** Nothing lies in a place here. */
+  overwriteString(): boolean {
+    return false;
   }
 
   resizeString(ref: Ref, lengthBytes: number): Ref {
@@ -419,6 +429,7 @@ export class PlainKeyspace implements Keyspace {
   private show(bytes: Buffer): Window {
     this.shown = null;
     this.window.bytes = bytes;
+    this.window.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.window.start = 0;
     this.window.end = bytes.length;
     return this.window;
