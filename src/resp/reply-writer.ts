@@ -25,12 +25,17 @@ const LONG_SPARE = 4;
 /** Up to this length a loop beats a native copy. */
 const SHORT_COPY_BYTES = 24;
 
+const NO_BYTES = Buffer.alloc(0);
+
 export class ReplyWriter {
   buffer: Buffer;
   /** Bytes written. */
   size = 0;
   /** 2 or 3: set before each command. */
   protocol: 2 | 3 = 2;
+  /** The last view that `written` gave out, of `viewed`. */
+  private view: Buffer = NO_BYTES;
+  private viewed: Buffer = NO_BYTES;
 
   constructor(initialBytes = INITIAL_BYTES) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
@@ -40,8 +45,19 @@ export class ReplyWriter {
     this.size = 0;
   }
 
+  /** What was written. A view costs more to make than a short reply to write, and many replies are as long as the last one. */
+  get written(): Buffer {
+    if (this.view.length !== this.size || this.viewed !== this.buffer) {
+      this.viewed = this.buffer;
+      this.view = this.buffer.subarray(0, this.size);
+    }
+    return this.view;
+  }
+
   /** What was written is somebody else's from here on. */
   letGo(): void {
+    this.view = NO_BYTES;
+    this.viewed = NO_BYTES;
     this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.size = 0;
   }

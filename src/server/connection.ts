@@ -528,7 +528,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private writeOut(): void {
     const { out } = this;
     if (out === null || out.size === 0) return;
-    const isTaken = this.write(out.buffer.subarray(0, out.size));
+    const isTaken = this.write(out.written);
     this.server.writers.give(out, isTaken);
     this.out = null;
   }
