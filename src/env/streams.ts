@@ -32,6 +32,7 @@ class TcpStream implements ByteStream {
   private readonly socket: Socket;
   private readonly handler: ByteStreamHandler;
   private readonly onWritten = (): void => this.drained();
+  /** Something may be queued in the socket: `drained` follows when nothing is. */
   private draining = false;
   private paused = false;
 
@@ -49,7 +50,8 @@ class TcpStream implements ByteStream {
   }
 
   get bufferedBytes(): number {
-    return this.socket.writableLength;
+    // While nothing is queued, as mostly, the socket need not be asked.
+    return this.draining ? this.socket.writableLength : 0;
   }
 
   write(bytes: Uint8Array): boolean {
