@@ -13,7 +13,7 @@ import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
-import { compileCommands } from './server/compiled-command.ts';
+import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
@@ -234,11 +234,7 @@ class Node implements RunningNode {
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const numbers = compileCommands(COMMANDS.rows);
-    const lookup: ShardCommandLookup = (args) => {
-      const row = COMMANDS.find(args);
-      return row === null ? null : (numbers.key.get(row) ?? null);
-    };
+    const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
