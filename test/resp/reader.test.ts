@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { Args } from '../../src/resp/args.ts';
-import { CommandReader, DEFAULT_READER_LIMITS, DEFAULT_READER_LIMITS } from '../../src/resp/reader.ts';
+import { CommandReader, DEFAULT_READER_LIMITS } from '../../src/resp/reader.ts';
 
 interface Read {
   commands: string[][];
