@@ -43,7 +43,7 @@ export interface DiskFile {
   /** Reads up to `target.length` bytes at `position`; returns how many were read (0 at the end). */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Hands the bytes to the operating system before it returns: they survive a kill of the process, not of the machine. Throws. */
-  writeNow(bytes: Uint8Array, position: number): void;
+  writeNow(bytes: Uint8Array, position: number, sizeBytes?: number): void;
   /** The same off the event loop; writes of one file are done in the order given. */
   write(bytes: Uint8Array, position: number, done: DiskDone): void;
   /** fdatasync. Once done without error, all writes that were done before the call are durable. */

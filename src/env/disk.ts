@@ -145,10 +145,10 @@ class SystemFile implements DiskFile {
     });
   }
 
-  writeNow(bytes: Uint8Array, position: number): void {
+  writeNow(bytes: Uint8Array, position: number, sizeBytes: number = bytes.length): void {
     let written = 0;
-    while (written < bytes.length) {
-      written += writeSync(this.#descriptor, bytes, written, bytes.length - written, position + written);
+    while (written < sizeBytes) {
+      written += writeSync(this.#descriptor, bytes, written, sizeBytes - written, position + written);
     }
   }
 

@@ -1,9 +1,14 @@
+/** So many that are answered are forgotten in one go. */
+const FORGET_AT = 64;
+
 /** Appends sent to one follower and not yet acknowledged: a shallow pipeline, limited by messages and by bytes. */
 export class Inflight {
   private readonly maxMessages: number;
   private readonly maxBytes: number;
+  /** Those below `first` are answered. */
   private lastIndexes: number[] = [];
   private sizes: number[] = [];
+  private first = 0;
   private totalBytes = 0;
 
   constructor(maxMessages: number, maxBytes: number) {
@@ -12,7 +17,7 @@ export class Inflight {
   }
 
   get messages(): number {
-    return this.lastIndexes.length;
+    return this.lastIndexes.length - this.first;
   }
 
   get bytes(): number {
@@ -20,7 +25,7 @@ export class Inflight {
   }
 
   get isFull(): boolean {
-    return this.lastIndexes.length >= this.maxMessages || this.totalBytes >= this.maxBytes;
+    return this.messages >= this.maxMessages || this.totalBytes >= this.maxBytes;
   }
 
   add(lastIndex: number, sizeBytes: number): void {
@@ -31,18 +36,20 @@ export class Inflight {
 
   /** All appends that end at or below `index` have been answered. */
   freeTo(index: number): void {
-    let count = 0;
-    while (count < this.lastIndexes.length && this.lastIndexes[count] <= index) {
-      this.totalBytes -= this.sizes[count++];
+    const { lastIndexes, sizes } = this;
+    while (this.first < lastIndexes.length && lastIndexes[this.first] <= index) {
+      this.totalBytes -= sizes[this.first++];
     }
-    if (count === 0) return;
-    this.lastIndexes.splice(0, count);
-    this.sizes.splice(0, count);
+    if (this.first < FORGET_AT) return;
+    lastIndexes.splice(0, this.first);
+    sizes.splice(0, this.first);
+    this.first = 0;
   }
 
   clear(): void {
     this.lastIndexes = [];
     this.sizes = [];
+    this.first = 0;
     this.totalBytes = 0;
   }
 }

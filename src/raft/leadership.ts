@@ -29,7 +29,8 @@ export class Leadership {
   readonly reads = new ReadQueue();
   readonly snapshots: SnapshotSender;
   readonly transfer: Transfer;
-  readonly peers = new Map<MemberId, Progress>();
+  /** One for each member but this one. */
+  readonly peers: readonly Progress[];
   private readonly state: MemberState;
   private readonly preference: LeaderPreference;
   private readonly rounds = new Rounds();
@@ -55,10 +56,10 @@ export class Leadership {
     this.isAlone = otherVoters(membership, self).length === 0;
     this.heartbeatMs = state.nowMonotonicMs + config.heartbeatIntervalMs;
     this.uncommittedBytes = log.bytesAbove(state.commitIndex);
-    for (const member of peersOf(membership, self)) {
+    this.peers = peersOf(membership, self).map((member) => {
       const session = 1 + Math.floor(config.random() * SESSIONS);
-      this.peers.set(member, new Progress(member, session, log.lastIndex + 1, config, state.nowMonotonicMs));
-    }
+      return new Progress(member, session, log.lastIndex + 1, config, state.nowMonotonicMs);
+    });
     this.noopIndex = log.lastIndex + 1;
     this.appendNoop();
   }
@@ -72,9 +73,14 @@ export class Leadership {
     return Math.min(this.heartbeatMs, this.transfer.deadlineMs);
   }
 
+  peer(member: MemberId): Progress | undefined {
+    for (const peer of this.peers) if (peer.member === member) return peer;
+    return undefined;
+  }
+
   get hasWork(): boolean {
     if (this.isHeartbeatDue || this.reads.needsRound) return true;
-    for (const peer of this.peers.values()) if (this.replication.canSend(peer)) return true;
+    for (const peer of this.peers) if (this.replication.canSend(peer)) return true;
     return false;
   }
 
@@ -89,7 +95,7 @@ export class Leadership {
 
   /** Sends what there is to send; called once a Ready, so that all of a turn goes out in batches and in one round. */
   flush(): void {
-    for (const peer of this.peers.values()) {
+    for (const peer of this.peers) {
       this.replication.flush(peer);
       // Also beside an append: the answer to that waits for a disk.
       if (this.isHeartbeatDue || this.reads.needsRound) this.sendHeartbeat(peer);
@@ -108,7 +114,7 @@ export class Leadership {
     this.heartbeatMs = nowMonotonicMs + config.heartbeatIntervalMs;
     if (nowMonotonicMs - this.quorumHeardMs() >= config.electionTimeoutMs) return false;
     this.isHeartbeatDue = true;
-    for (const peer of this.peers.values()) this.snapshots.tick(peer);
+    for (const peer of this.peers) this.snapshots.tick(peer);
     this.preferHome();
     return true;
   }
@@ -125,7 +131,7 @@ export class Leadership {
       peer.promiseMs = response.promiseMs;
       this.onRoundAcknowledged();
     }
-    this.transfer.advance(this.peers);
+    this.transfer.advance(this.peerOf);
   }
 
   /** The leader's own log has reached the disk. */
@@ -143,15 +149,21 @@ export class Leadership {
 
   startTransfer(to: MemberId): void {
     this.transfer.start(to);
-    this.transfer.advance(this.peers);
+    this.transfer.advance(this.peerOf);
   }
+
+  private readonly peerOf = (member: MemberId): Progress | undefined => this.peer(member);
+
+  private readonly matchOf = (member: MemberId): number =>
+    member === this.state.self ? this.state.storage.stableIndex : (this.peer(member)?.match ?? 0);
+
+  private readonly ackedRoundOf = (member: MemberId): number =>
+    member === this.state.self ? this.rounds.last : (this.peer(member)?.ackedRound ?? 0);
 
   /** Only entries of the own term are committed by counting; earlier ones are with them (§5.4.2). */
   private advanceCommit(): void {
-    const { log, membership, self, storage, term } = this.state;
-    const index = quorumValue(membership, (member) =>
-      member === self ? storage.stableIndex : (this.peers.get(member)?.match ?? 0),
-    );
+    const { log, membership, term } = this.state;
+    const index = quorumValue(membership, this.matchOf);
     if (index <= this.state.commitIndex || log.termAt(index) !== term) return;
     const wasReadable = this.isReadable;
     for (let i = this.state.commitIndex + 1; i <= index; i++) {
@@ -165,10 +177,7 @@ export class Leadership {
 
   /** A member promises nothing to itself: it votes for another only once it leads no more. */
   private onRoundAcknowledged(): void {
-    const { membership, self } = this.state;
-    const number = quorumValue(membership, (member) =>
-      member === self ? this.rounds.last : (this.peers.get(member)?.ackedRound ?? 0),
-    );
+    const number = quorumValue(this.state.membership, this.ackedRoundOf);
     if (number === 0) return;
     this.rounds.forgetBefore(number);
     const round = this.rounds.get(number);
@@ -178,7 +187,7 @@ export class Leadership {
 
   private leastPromiseMs(round: number): number {
     let leastMs = Infinity;
-    for (const peer of this.peers.values()) {
+    for (const peer of this.peers) {
       if (peer.ackedRound < round || !isVoter(this.state.membership, peer.member)) continue;
       leastMs = Math.min(leastMs, peer.promiseMs);
     }
@@ -188,7 +197,7 @@ export class Leadership {
   private quorumHeardMs(): number {
     const { membership, self, nowMonotonicMs } = this.state;
     return quorumValue(membership, (member) =>
-      member === self ? nowMonotonicMs : (this.peers.get(member)?.heardMs ?? -Infinity),
+      member === self ? nowMonotonicMs : (this.peer(member)?.heardMs ?? -Infinity),
     );
   }
 
@@ -196,7 +205,7 @@ export class Leadership {
     const { config, membership, self } = this.state;
     const home = config.preferredLeader;
     if (home === 0 || home === self || !isVoter(membership, home)) return;
-    if (!this.isReadable || this.transfer.isUnderWay || !this.preference.wants(this.peers.get(home))) return;
+    if (!this.isReadable || this.transfer.isUnderWay || !this.preference.wants(this.peer(home))) return;
     this.preference.attempted();
     this.startTransfer(home);
   }

@@ -7,6 +7,11 @@ import type {
   SnapshotWrite,
 } from './types.ts';
 
+const NO_MESSAGES: readonly Message[] = [];
+const NO_READS: readonly ReadReady[] = [];
+const NO_SNAPSHOTS_WANTED: readonly SnapshotWanted[] = [];
+const NO_SNAPSHOT_READS: readonly SnapshotRead[] = [];
+
 /** Gathers effects, those on the disk apart (persistence.ts), until the driver takes them. */
 export class Outbox {
   messages: Message[] = [];
@@ -21,12 +26,38 @@ export class Outbox {
     this.messages.push(message);
   };
 
-  clear(): void {
+  /** What is mostly empty is taken without a new array each time. */
+  takeMessages(): readonly Message[] {
+    const { messages } = this;
+    if (messages.length === 0) return NO_MESSAGES;
     this.messages = [];
+    return messages;
+  }
+
+  takeReads(): readonly ReadReady[] {
+    const { reads } = this;
+    if (reads.length === 0) return NO_READS;
     this.reads = [];
-    this.readsLost = false;
+    return reads;
+  }
+
+  takeSnapshotsWanted(): readonly SnapshotWanted[] {
+    const { snapshotsWanted } = this;
+    if (snapshotsWanted.length === 0) return NO_SNAPSHOTS_WANTED;
     this.snapshotsWanted = [];
+    return snapshotsWanted;
+  }
+
+  takeSnapshotReads(): readonly SnapshotRead[] {
+    const { snapshotReads } = this;
+    if (snapshotReads.length === 0) return NO_SNAPSHOT_READS;
     this.snapshotReads = [];
+    return snapshotReads;
+  }
+
+  /** What is not taken by one of the above. */
+  clear(): void {
+    this.readsLost = false;
     this.snapshotWrite = null;
     this.snapshotInstall = null;
   }

@@ -22,6 +22,13 @@ export interface ToPersist {
 }
 
 const NOTHING_UNWRITTEN = Infinity;
+/**
+ * The commit index is written with term and vote, else once in so many entries: a restarted member learns it from its leader anyway, and what
+ * it applies before is only that much sooner.
+ */
+const COMMIT_HINT_ENTRIES = 64;
+const NO_ENTRIES: readonly Entry[] = [];
+const NO_MESSAGES: readonly Message[] = [];
 
 /**
  * What is durable, what is on its way to the disk, and which messages wait for it. Writes are numbered by the Ready that hands them
@@ -93,15 +100,15 @@ export class Persistence {
 
   take(term: number, vote: number, commitIndex: number, log: RaftLog): ToPersist {
     const entries =
-      this.unwrittenFrom === NOTHING_UNWRITTEN ? [] : log.range(this.unwrittenFrom, log.lastIndex);
+      this.unwrittenFrom === NOTHING_UNWRITTEN ? NO_ENTRIES : log.range(this.unwrittenFrom, log.lastIndex);
     const isHardStateNew = this.hardStateSequence > this.handedOver;
     if (!isHardStateNew && entries.length === 0) {
       return { hardState: null, entries, messages: this.takeMessages(), mark: null };
     }
     // Only a durable commit: the hint must never point beyond what recovery finds.
     const commit = Math.min(commitIndex, this.stableIndex);
-    const hardState = isHardStateNew || commit > this.writtenCommit ? { term, vote, commit } : null;
-    this.writtenCommit = Math.max(this.writtenCommit, commit);
+    const hardState = isHardStateNew || commit >= this.writtenCommit + COMMIT_HINT_ENTRIES ? { term, vote, commit } : null;
+    if (hardState !== null) this.writtenCommit = commit;
     this.unwrittenFrom = NOTHING_UNWRITTEN;
     const mark = { term: log.lastTerm, index: log.lastIndex, sequence: ++this.handedOver };
     this.underWay.push({ sequence: mark.sequence, index: mark.index });
@@ -136,8 +143,9 @@ export class Persistence {
     for (const write of this.underWay) write.index = Math.min(write.index, from - 1);
   }
 
-  private takeMessages(): Message[] {
+  private takeMessages(): readonly Message[] {
     const messages = this.afterPersist;
+    if (messages.length === 0) return NO_MESSAGES;
     this.afterPersist = [];
     return messages;
   }

@@ -32,13 +32,18 @@ export function otherVoters(membership: Membership, self: MemberId): MemberId[] 
   return peersOf(membership, self).filter((member) => isVoter(membership, member));
 }
 
+/** From high to low; used again and again, since every acknowledgement asks. */
+const reached: number[] = [];
+
 /** Sorted from high to low, the value at half the length has been reached by more than half. Without voters nothing is ever decided. */
 function majorityValue(voters: readonly MemberId[], valueOf: (member: MemberId) => number): number {
-  if (voters.length === 0) return -Infinity;
-  const values = voters.map(valueOf).sort(descending);
-  return values[values.length >> 1];
-}
-
-function descending(a: number, b: number): number {
-  return a === b ? 0 : b > a ? 1 : -1;
+  const count = voters.length;
+  if (count === 0) return -Infinity;
+  for (let i = 0; i < count; i++) {
+    const value = valueOf(voters[i]);
+    let at = i;
+    for (; at > 0 && reached[at - 1] < value; at--) reached[at] = reached[at - 1];
+    reached[at] = value;
+  }
+  return reached[count >> 1];
 }

@@ -34,6 +34,8 @@ import type {
 } from './types.ts';
 import { Voter } from './voter.ts';
 
+const NONE: readonly Entry[] = [];
+
 /** Starts a member from what its disk holds. `now` is its start: it grants no vote for `startHoldMs` from here. */
 export function createRaft(config: RaftConfig, restored: RaftRestored, now: Instant): RaftCore {
   return new Raft(config, restored, now);
@@ -155,16 +157,16 @@ class Raft implements RaftCore {
     const { commitIndex, log, outbox, storage, term, vote } = this.state;
     const toPersist = storage.take(term, vote, commitIndex, log);
     const ready: Ready = {
-      messages: outbox.messages,
+      messages: outbox.takeMessages(),
       hardState: toPersist.hardState,
       entries: toPersist.entries,
       messagesAfterPersist: toPersist.messages,
       mark: toPersist.mark,
       committed: this.takeCommitted(),
-      reads: outbox.reads,
+      reads: outbox.takeReads(),
       readsLost: outbox.readsLost,
-      snapshotsWanted: outbox.snapshotsWanted,
-      snapshotReads: outbox.snapshotReads,
+      snapshotsWanted: outbox.takeSnapshotsWanted(),
+      snapshotReads: outbox.takeSnapshotReads(),
       snapshotWrite: outbox.snapshotWrite,
       snapshotInstall: outbox.snapshotInstall,
     };
@@ -248,19 +250,19 @@ class Raft implements RaftCore {
     now: Instant,
   ): void {
     this.state.setNow(now);
-    const peer = this.leadership?.peers.get(to);
+    const peer = this.leadership?.peer(to);
     if (peer !== undefined) this.leadership?.snapshots.offer(peer, snapshot, snapshotId, totalBytes);
   }
 
   snapshotData(to: MemberId, snapshotId: number, offset: number, data: Uint8Array, now: Instant): void {
     this.state.setNow(now);
-    const peer = this.leadership?.peers.get(to);
+    const peer = this.leadership?.peer(to);
     if (peer !== undefined) this.leadership?.snapshots.data(peer, snapshotId, offset, data);
   }
 
   snapshotFailed(to: MemberId, now: Instant): void {
     this.state.setNow(now);
-    const peer = this.leadership?.peers.get(to);
+    const peer = this.leadership?.peer(to);
     if (peer !== undefined) this.leadership?.snapshots.failed(peer);
   }
 
@@ -277,7 +279,7 @@ class Raft implements RaftCore {
 
   progress(): readonly ProgressStatus[] {
     if (this.leadership === null) return [];
-    return [...this.leadership.peers.values()].map((peer) => peer.status());
+    return this.leadership.peers.map((peer) => peer.status());
   }
 
   private onLeaderRequest(request: AppendRequest | Heartbeat | SnapshotChunk): void {
@@ -302,7 +304,7 @@ class Raft implements RaftCore {
 
   /** Only of members of the leader's configuration, and of this term's session with them. */
   private onFollowerResponse(response: AppendResponse | HeartbeatResponse | SnapshotResponse): void {
-    const peer = this.leadership?.peers.get(response.from);
+    const peer = this.leadership?.peer(response.from);
     if (peer === undefined || peer.session !== response.session) return;
     if (response.term > this.state.term) this.becomeFollower(response.term, 0);
     else if (response.term === this.state.term) this.leadership?.onResponse(peer, response);
@@ -348,7 +350,7 @@ class Raft implements RaftCore {
   }
 
   private takeCommitted(): readonly Entry[] {
-    if (!this.canApply()) return [];
+    if (!this.canApply()) return NONE;
     const { appliedIndex, commitIndex, log } = this.state;
     this.state.appliedIndex = commitIndex;
     this.leadership?.onApply();

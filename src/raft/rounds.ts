@@ -9,12 +9,15 @@ export interface Round {
   timeMs: number;
 }
 
+/** So many that are passed are forgotten in one go. */
+const FORGET_AT = 64;
+
 /**
  * The rounds of a leader's term, numbered from 1. A peer that acknowledges a round followed this leader after the round was sent:
  * that is what leases and ReadIndex live by (§6.4).
  */
 export class Rounds {
-  private rounds: Round[] = [];
+  private readonly rounds: Round[] = [];
   private lastNumber = 0;
 
   get last(): number {
@@ -42,6 +45,6 @@ export class Rounds {
   forgetBefore(number: number): void {
     if (this.rounds.length === 0) return;
     const passed = number - this.rounds[0].number;
-    if (passed > 0) this.rounds.splice(0, passed);
+    if (passed >= FORGET_AT) this.rounds.splice(0, passed);
   }
 }

@@ -35,9 +35,9 @@ export class Transfer {
   }
 
   /** Tells the target once it holds the whole log. */
-  advance(peers: ReadonlyMap<MemberId, Progress>): void {
+  advance(peerOf: (member: MemberId) => Progress | undefined): void {
     const { config, log, outbox, self, term } = this.state;
-    if (this.to === 0 || this.isToldNow || peers.get(this.to)?.match !== log.lastIndex) return;
+    if (this.to === 0 || this.isToldNow || peerOf(this.to)?.match !== log.lastIndex) return;
     this.isToldNow = true;
     this.lease.drop();
     outbox.send({

@@ -14,6 +14,8 @@ export const SESSION_ITEM_BYTES = 32;
 const SESSION_NODE = 8;
 const SESSION_START = SESSION_NODE + NODE_ID_BYTES;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A session as its commands name it: 20 bytes of node id and 4 of start number. */
 export type SessionId = Buffer;
 
@@ -28,27 +30,39 @@ export function sessionId(node: string, start: number): SessionId {
 export class EntryWaiters {
   index = 0;
   readonly waiters: Waiter[] = [];
+  /** Without a read, as mostly, the two arrays below are not filled. */
+  hasReads = false;
   /** For a read its item; null for a write. */
   readonly readBytes: (Buffer | null)[] = [];
   readonly readStart: number[] = [];
 
   addWrite(waiter: Waiter): void {
     this.waiters.push(waiter);
+    if (!this.hasReads) return;
     this.readBytes.push(null);
     this.readStart.push(0);
   }
 
   addRead(waiter: Waiter, bytes: Buffer, start: number): void {
+    if (!this.hasReads) this.fillReads();
     this.waiters.push(waiter);
     this.readBytes.push(bytes);
     this.readStart.push(start);
+  }
+
+  private fillReads(): void {
+    this.hasReads = true;
+    for (let i = 0; i < this.waiters.length; i++) {
+      this.readBytes.push(null);
+      this.readStart.push(0);
+    }
   }
 
   /** Reads can always be asked again; where the entry may run yet, their refusal says nothing of what follows them. */
   refuseAll(refusal: Refusal): void {
     const ofReads = refusal === Refusal.LOST ? Refusal.READ_LOST : refusal;
     for (let i = 0; i < this.waiters.length; i++) {
-      const isRead = this.readBytes[i] !== null;
+      const isRead = this.hasReads && this.readBytes[i] !== null;
       this.waiters[i].refuse(isRead ? ofReads : refusal);
     }
   }
@@ -60,7 +74,9 @@ export class EntryWaiters {
 }
 
 export class Batch {
+  /** Items, or runs of items that follow one another in memory and in a session; the first `count` hold. */
   private readonly itemBytes: Buffer[] = [];
+  private count = 0;
   private readonly itemStart: number[] = [];
   private readonly itemEnd: number[] = [];
   private readonly itemSession: SessionId[] = [];
@@ -72,7 +88,7 @@ export class Batch {
   waiters = new EntryWaiters();
 
   get isEmpty(): boolean {
-    return this.itemBytes.length === 0 && this.prelude.length === 0 && !this.hasWaiters;
+    return this.count === 0 && this.prelude.length === 0 && !this.hasWaiters;
   }
 
   get hasWaiters(): boolean {
@@ -85,16 +101,32 @@ export class Batch {
   }
 
   addCommand(waiter: Waiter, session: SessionId, bytes: Buffer, start: number, end: number): void {
-    this.itemBytes.push(bytes);
-    this.itemStart.push(start);
-    this.itemEnd.push(end);
-    this.itemSession.push(session);
     if (session !== this.lastSession) {
       this.lastSession = session;
       this.commandBytes += SESSION_ITEM_BYTES;
+      this.addRun(session, bytes, start, end);
+    } else if (!this.extendsRun(bytes, start, end)) {
+      this.addRun(session, bytes, start, end);
     }
     this.commandBytes += end - start;
     this.waiters.addWrite(waiter);
+  }
+
+  private addRun(session: SessionId, bytes: Buffer, start: number, end: number): void {
+    const { count } = this;
+    this.itemBytes[count] = bytes;
+    this.itemStart[count] = start;
+    this.itemEnd[count] = end;
+    this.itemSession[count] = session;
+    this.count = count + 1;
+  }
+
+  /** As the arena of a node's own clients hands them out: a run is copied in one go. */
+  private extendsRun(bytes: Buffer, start: number, end: number): boolean {
+    const last = this.count - 1;
+    if (this.itemBytes[last] !== bytes || this.itemEnd[last] !== start) return false;
+    this.itemEnd[last] = end;
+    return true;
   }
 
   addPrelude(item: Buffer): void {
@@ -109,7 +141,7 @@ export class Batch {
     writeU32(entry, preludeAt - ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES);
     let at = ENTRY_HEADER_BYTES + 4;
     let session: SessionId | null = null;
-    for (let i = 0; i < this.itemBytes.length; i++) {
+    for (let i = 0; i < this.count; i++) {
       if (this.itemSession[i] !== session) {
         session = this.itemSession[i];
         at = writeSessionItem(entry, at, session);
@@ -130,11 +162,10 @@ export class Batch {
   }
 
   private clear(): void {
-    this.itemBytes.length = 0;
-    this.itemStart.length = 0;
-    this.itemEnd.length = 0;
-    this.itemSession.length = 0;
-    this.prelude.length = 0;
+    // What they pointed to goes.
+    for (let i = 0; i < this.count; i++) this.itemBytes[i] = NO_BYTES;
+    this.count = 0;
+    if (this.preludeBytes > 0) this.prelude.length = 0;
     this.preludeBytes = 0;
     this.commandBytes = 0;
     this.lastSession = null;

@@ -50,7 +50,7 @@ const ARENA_CHUNK_BYTES = 64 * 1024;
 /** Arguments with at most this much between them (RESP's framing) are copied in one go. */
 const FRAMING_BYTES_PER_ARGUMENT = 16;
 
-/** Hands out room for items. A chunk is dropped, and freed when the last item in it is answered. */
+/** Hands out room for items, one right behind the other. A chunk is dropped, and freed when the last item in it is answered. */
 export class ItemArena {
   private chunk = Buffer.allocUnsafeSlow(ARENA_CHUNK_BYTES);
   private used = 0;
@@ -120,7 +120,7 @@ export class ItemArena {
     this.bytes = this.chunk;
     this.start = this.used;
     this.end = this.used + sizeBytes;
-    this.used = (this.end + 7) & ~7;
+    this.used = this.end;
   }
 }
 

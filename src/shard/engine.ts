@@ -101,11 +101,13 @@ export class Engine {
       return;
     }
     this.scheduled = true;
-    this.timers.endOfTurn(() => {
-      this.scheduled = false;
-      this.guarded();
-    });
+    this.timers.endOfTurn(this.atEndOfTurn);
   }
+
+  private readonly atEndOfTurn = (): void => {
+    this.scheduled = false;
+    this.guarded();
+  };
 
   /** No more turns. */
   stop(): void {
@@ -124,6 +126,8 @@ export class Engine {
       } catch (error) {
         this.fail(error);
       }
+      // The acknowledgement of another follower than the one that a commit needed, mostly: nothing follows from it.
+      if (message.kind === 'append-response' && !replica.raft.hasReady()) return;
     }
     this.wake();
   }
@@ -174,19 +178,15 @@ export class Engine {
   private guarded(): void {
     if (this.stopped) return;
     this.inTurn = true;
-    this.guard(() => this.turn());
+    try {
+      this.turn();
+    } catch (error) {
+      this.fail(error);
+    }
     this.inTurn = false;
     if (!this.wanted) return;
     this.wanted = false;
     this.wake();
-  }
-
-  private guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   private fail(error: unknown): void {
@@ -249,7 +249,7 @@ export class Engine {
       const { written } = this;
       this.written = [];
       this.sendAhead(written);
-      this.wal.flush(() => this.guard(() => this.durable(written)));
+      this.wal.flush(() => this.durable(written));
     }
   }
 
@@ -278,11 +278,16 @@ export class Engine {
   private durable(written: readonly Written[]): void {
     if (this.stopped) return;
     const now = this.inTurn ? this.now : this.readClock();
-    for (const { replica, mark, messages } of written) {
-      for (const message of messages) this.send(message);
-      if (mark !== null) replica.raft.persisted(mark, now);
+    try {
+      for (const { replica, mark, messages } of written) {
+        for (const message of messages) this.send(message);
+        if (mark !== null) replica.raft.persisted(mark, now);
+      }
+    } catch (error) {
+      this.fail(error);
     }
-    this.wake();
+    // In `buffered` the turn that wrote it goes on.
+    if (!this.inTurn) this.wake();
   }
 
   private setTimer(nowMs: number): void {

@@ -288,6 +288,7 @@ export class StateMachine {
 
   /** Runs the reads that ride before the next write: they see what was sent before them, and nothing that was sent after. */
   private ride(waiters: EntryWaiters, from: number): number {
+    if (!waiters.hasReads) return from;
     let place = from;
     for (; place < waiters.waiters.length; place++) {
       const bytes = waiters.readBytes[place];

@@ -14,8 +14,10 @@ export class Batch {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #view = viewOf(this.#bytes);
   #lengthBytes = 0;
-  /** The highest index staged of each group. */
-  readonly highest = new Map<GroupId, number>();
+  /** The groups with entries in it, few, and the highest index staged of each: the first `groupCount` hold. */
+  groupCount = 0;
+  readonly groups: GroupId[] = [];
+  readonly highest: number[] = [];
   /** To be run, in this order, when the batch is durable. */
   callbacks: (() => void)[] = [];
   /** To be run when it is synced, in `buffered` too. */
@@ -31,6 +33,19 @@ export class Batch {
     const payload = entry.bytes;
     const offset = this.#reserve(RecordKind.ENTRY, group, payload.length, entryChecksum(entry));
     this.#bytes.set(payload, offset);
+  }
+
+  raiseHighest(group: GroupId, index: number): void {
+    const { groups, highest } = this;
+    let at = 0;
+    while (at < this.groupCount && groups[at] !== group) at += 1;
+    if (at === this.groupCount) {
+      this.groupCount += 1;
+      groups[at] = group;
+      highest[at] = index;
+    } else if (index > highest[at]) {
+      highest[at] = index;
+    }
   }
 
   addHardState(group: GroupId, hardState: HardState): void {
@@ -49,10 +64,10 @@ export class Batch {
     this.#reserve(RecordKind.TIME_CEILING, NO_GROUP, TIME_CEILING_BYTES, checksum);
   }
 
-  /** The bytes as they go to `position` of the log. */
+  /** The first `lengthBytes` of what is returned go to `position` of the log. */
   seal(position: number, start: number, mark: number): Buffer {
     sealRecords(this.#bytes, this.#view, 0, this.#lengthBytes, position, start, mark);
-    return this.#bytes.subarray(0, this.#lengthBytes);
+    return this.#bytes;
   }
 
   takeCallbacks(): (() => void)[] {
@@ -61,9 +76,9 @@ export class Batch {
 
   clear(): void {
     this.#lengthBytes = 0;
-    this.highest.clear();
-    this.callbacks = [];
-    this.awaitSync.length = 0;
+    this.groupCount = 0;
+    if (this.callbacks.length > 0) this.callbacks = [];
+    if (this.awaitSync.length > 0) this.awaitSync.length = 0;
     this.flushed = false;
     if (this.#bytes.length > KEPT_BYTES) this.#resize(INITIAL_BYTES);
   }

@@ -90,8 +90,7 @@ export class SegmentedLog implements Wal {
     if (this.#failure !== null || entries.length === 0) return;
     const batch = this.#gathering;
     for (let i = 0; i < entries.length; i += 1) batch.addEntry(group, entries[i]);
-    const last = entries[entries.length - 1].index;
-    if (last > (batch.highest.get(group) ?? 0)) batch.highest.set(group, last);
+    batch.raiseHighest(group, entries[entries.length - 1].index);
   }
 
   stageHardState(group: GroupId, hardState: HardState): void {
@@ -152,12 +151,13 @@ export class SegmentedLog implements Wal {
       const { file } = segment;
       const bytes = batch.seal(this.#end, this.#init.start, this.#mark);
       const offset = this.#end - segment.base;
-      this.#end += bytes.length;
-      if (bytes.length > WRITE_NOW_BYTES) {
-        file.write(bytes, offset, (error) => this.#onWritten(file, error));
+      const { lengthBytes } = batch;
+      this.#end += lengthBytes;
+      if (lengthBytes > WRITE_NOW_BYTES) {
+        file.write(bytes.subarray(0, lengthBytes), offset, (error) => this.#onWritten(file, error));
         return;
       }
-      file.writeNow(bytes, offset);
+      file.writeNow(bytes, offset, lengthBytes);
       this.#onWritten(file, null);
     } catch (error) {
       this.#fail(diskErrorOf('cannot write the log', error));
@@ -198,8 +198,8 @@ export class SegmentedLog implements Wal {
     try {
       const segment = this.#place(batch);
       const bytes = batch.seal(this.#end, this.#init.start, this.#mark);
-      segment.file.writeNow(bytes, this.#end - segment.base);
-      this.#end += bytes.length;
+      segment.file.writeNow(bytes, this.#end - segment.base, batch.lengthBytes);
+      this.#end += batch.lengthBytes;
       this.#unsynced.add(segment);
     } catch (error) {
       this.#fail(diskErrorOf('cannot write the log', error));
@@ -207,7 +207,7 @@ export class SegmentedLog implements Wal {
     }
     this.#init.observe(batch.lengthBytes, this.#clock.monotonicMs() - writtenAtMs);
     const urgent = batch.awaitSync.length > 0;
-    this.#awaitingSync.push(...batch.awaitSync);
+    if (urgent) this.#awaitingSync.push(...batch.awaitSync);
     batch.clear();
     if (urgent) this.#syncBehind();
     else this.#syncTimer ??= this.#timers.after(this.#init.bufferedSyncDelayMs, this.#syncBehind);
@@ -259,8 +259,9 @@ export class SegmentedLog implements Wal {
     const batchEnd = this.#end + batch.lengthBytes;
     segment.sizeBytes = Math.max(segment.sizeBytes, batchEnd - segment.base);
     if (segment.restatedEnd === Infinity) segment.restatedEnd = batchEnd;
-    for (const [group, index] of batch.highest) {
-      if (index > (segment.highest.get(group) ?? 0)) segment.highest.set(group, index);
+    const { groups, groupCount, highest } = batch;
+    for (let i = 0; i < groupCount; i += 1) {
+      if (highest[i] > (segment.highest.get(groups[i]) ?? 0)) segment.highest.set(groups[i], highest[i]);
     }
     this.#batches += 1;
     this.#bytesWritten += batch.lengthBytes;
@@ -277,7 +278,8 @@ export class SegmentedLog implements Wal {
     this.#end = base + SEGMENT_HEADER_BYTES;
     this.#restated.clear();
     this.#restate(this.#restated);
-    file.writeNow(this.#restated.seal(this.#end, start, this.#mark), SEGMENT_HEADER_BYTES);
+    const restated = this.#restated.seal(this.#end, start, this.#mark);
+    file.writeNow(restated, SEGMENT_HEADER_BYTES, this.#restated.lengthBytes);
     this.#end += this.#restated.lengthBytes;
     this.#bytesWritten += SEGMENT_HEADER_BYTES + this.#restated.lengthBytes;
   }

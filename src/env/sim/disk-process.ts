@@ -160,7 +160,8 @@ class DiskHandle implements DiskFile {
   }
 
   /** In a dead process nothing comes after this: it throws. */
-  writeNow(bytes: Uint8Array, position: number): void {
+  writeNow(given: Uint8Array, position: number, sizeBytes: number = given.length): void {
+    const bytes = given.subarray(0, sizeBytes);
     if (!this.#process.livesToWrite(this.#inode, bytes, position)) {
       throw systemError('ESHUTDOWN', 'the process is dead: write', this.path);
     }
