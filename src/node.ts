@@ -352,7 +352,7 @@ class Node implements RunningNode {
       session: sessionId(self, start),
       now: engine.now,
       replica: (shard) => replicas.find((replica) => replica.shard === shard),
-      forwarding: (node) => this.traffic?.forwardings.get(node),
+      forwarding: (node) => this.traffic?.to(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
         env.timers.after(delayMs, () => engine.wake());
@@ -445,8 +445,10 @@ class Node implements RunningNode {
     const wire = new RaftWire(topology, () => mesh.links);
     this.wire = wire;
     for (const replica of replicas) wire.add(replica);
+    const replicaOf: (Replica | undefined)[] = [];
+    for (const replica of replicas) replicaOf[replica.shard] = replica;
     const host = {
-      replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+      replica: (shard: ShardId) => replicaOf[shard],
       disown: (of: (waiter: Waiter) => boolean) => {
         for (const replica of replicas) replica.disown(of);
       },
@@ -459,7 +461,7 @@ class Node implements RunningNode {
       },
     };
     for (const link of mesh.links.values()) {
-      traffic.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
+      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
       if (link.connected) traffic.onConnected(link);
     }
     engine.wake();

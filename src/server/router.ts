@@ -55,6 +55,8 @@ export interface ShardWay {
   leader: NodeId | null;
   leaderTerm: number;
   retryAtMs: number;
+  /** To the leader's node, where that is another; null until it is asked for. */
+  forwarding: PeerForwarding | null;
   /** What `leader` was found from. */
   seenMember: number;
   seenTerm: number;
@@ -102,6 +104,7 @@ export class Router {
         leader: null,
         leaderTerm: 0,
         retryAtMs: 0,
+        forwarding: null,
         seenMember: 0,
         seenTerm: -1,
         seenHint: null,
@@ -249,6 +252,7 @@ export class Router {
     }
     if (leader !== way.leader || term !== way.leaderTerm) {
       way.retryAtMs = 0;
+      way.forwarding = null;
       this.tellFloorsAgain(way);
     }
     way.leader = leader;
@@ -262,8 +266,8 @@ export class Router {
   private targetOf(way: ShardWay): Target | null {
     if (way.leader === null) return null;
     if (way.leader === this.host.self) return way.replica?.isLeader === true ? way.local : null;
-    const forwarding = this.host.forwarding(way.leader);
-    return forwarding?.link.connected === true ? forwarding.target(way.shard) : null;
+    way.forwarding ??= this.host.forwarding(way.leader) ?? null;
+    return way.forwarding?.link.connected === true ? way.forwarding.target(way.shard) : null;
   }
 
   private stalled(route: Route): void {

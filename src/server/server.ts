@@ -81,6 +81,8 @@ export class ClientServer implements WalkHost {
   readonly scratch = new ReplyWriter();
   readonly statistics: Statistics;
   readonly connections = new Map<number, Connection>();
+  /** The engine's latest reading. */
+  readonly now: Instant;
   /** What local commands see of the node; set once the node is composed. */
   view: NodeView | null = null;
   onClosed: (connection: Connection) => void = () => {};
@@ -101,14 +103,11 @@ export class ClientServer implements WalkHost {
     this.deps = deps;
     this.table = deps.table;
     this.router = deps.router;
+    this.now = deps.engine.now;
     this.readerLimits = { ...DEFAULT_READER_LIMITS };
     this.settingsChanged();
     this.commands = compileCommands(deps.table.rows);
     this.statistics = new Statistics(deps.table.rows);
-  }
-
-  get now(): Instant {
-    return this.deps.engine.now;
   }
 
   /** For connections from now on; those that are open stay as they are. */
