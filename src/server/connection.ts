@@ -19,6 +19,7 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import { ReadScope, RequestState, keptReply, type Request, type RequestOwner } from './request.ts';
+import type { ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
@@ -75,6 +76,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
+  /** 1 where there has been one. */
+  private wroteTo: Uint8Array | null = null;
   /** Reads not answered yet, by the index of their shard; and those among them that have read in several slots of it. */
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
@@ -82,8 +85,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write that waits for reads before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
   private awaitsReads = false;
-  /** The indexes of the shards that it has written to, for WAIT. */
-  readonly waysWritten = new Set<number>();
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -366,8 +367,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     this.writesTo ??= new Int32Array(this.server.router.ways.length);
-    if (this.writesTo[way] === 0) this.waysWritten.add(way);
+    this.wroteTo ??= new Uint8Array(this.server.router.ways.length);
     this.writesTo[way] += 1;
+    this.wroteTo[way] = 1;
+  }
+
+  /** Those that it has ever written to, for WAIT. */
+  waysWritten(): readonly ShardWay[] {
+    return this.server.router.ways.filter(({ index }) => this.wroteTo?.[index] === 1);
   }
 
   hasWritesTo(way: number): boolean {

@@ -107,8 +107,7 @@ export class MeshTraffic implements MeshHandler {
   // --- the turn
 
   serveDelayed(): void {
-    for (const forwarding of this.peers)
-      if (forwarding.hasDelayed) forwarding.serveDelayed(this.engine.now);
+    for (const forwarding of this.peers) if (forwarding.hasDelayed) forwarding.serveDelayed(this.engine.now);
   }
 
   /** Long replies go on. */
