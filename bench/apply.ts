@@ -2,7 +2,7 @@
 import { COMMANDS } from '../src/commands/table.ts';
 import { sealEntry } from '../src/raft/entry.ts';
 import { Args } from '../src/resp/args.ts';
-import { compileCommands } from '../src/server/compiled-command.ts';
+import { compiledLookup } from '../src/server/compiled-command.ts';
 import { Batch, sessionId } from '../src/shard/batch.ts';
 import { ItemArena } from '../src/shard/command-item.ts';
 import { StateMachine } from '../src/shard/state-machine.ts';
@@ -16,14 +16,10 @@ const COMMANDS_PER_ENTRY = Number(process.argv[2] ?? 20);
 const ENTRIES = 50_000 / COMMANDS_PER_ENTRY;
 const ROUNDS = 8;
 
-const numbers = compileCommands(COMMANDS.rows);
 const limits = { hashMaxListpackEntries: 512, hashMaxListpackValueBytes: 64 };
 const machine = new StateMachine(
   createKeyspace({ slabs: createSlabPool(), limits }),
-  (args) => {
-    const row = COMMANDS.findName(args);
-    return row === null ? null : (numbers.key.get(row) ?? null);
-  },
+  compiledLookup(COMMANDS),
   { budgetBytes: 0, eviction: 'noeviction', limits },
   limits,
   () => 16383,

@@ -1,13 +1,15 @@
 /** CRC16 as Redis Cluster computes it: XMODEM, polynomial 0x1021, initial value 0, nothing reflected. */
 const POLYNOMIAL = 0x1021;
 
-const TABLE = makeTable();
+/** What a byte adds: see `crc16`. */
+export const CRC16_TABLE = makeTable();
 
 /** The CRC16 of `bytes[start, end)`. */
 export function crc16(bytes: Uint8Array, start: number, end: number): number {
+  const table = CRC16_TABLE;
   let crc = 0;
   for (let i = start; i < end; i++) {
-    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ bytes[i]];
+    crc = ((crc << 8) & 0xffff) ^ table[(crc >>> 8) ^ bytes[i]];
   }
   return crc;
 }

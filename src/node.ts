@@ -13,7 +13,7 @@ import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
-import { compileCommands } from './server/compiled-command.ts';
+import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
@@ -234,11 +234,7 @@ class Node implements RunningNode {
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const numbers = compileCommands(COMMANDS.rows);
-    const lookup: ShardCommandLookup = (args) => {
-      const row = COMMANDS.find(args);
-      return row === null ? null : (numbers.key.get(row) ?? null);
-    };
+    const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
@@ -356,7 +352,7 @@ class Node implements RunningNode {
       session: sessionId(self, start),
       now: engine.now,
       replica: (shard) => replicas.find((replica) => replica.shard === shard),
-      forwarding: (node) => this.traffic?.forwardings.get(node),
+      forwarding: (node) => this.traffic?.to(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
         env.timers.after(delayMs, () => engine.wake());
@@ -449,8 +445,10 @@ class Node implements RunningNode {
     const wire = new RaftWire(topology, () => mesh.links);
     this.wire = wire;
     for (const replica of replicas) wire.add(replica);
+    const replicaOf: (Replica | undefined)[] = [];
+    for (const replica of replicas) replicaOf[replica.shard] = replica;
     const host = {
-      replica: (shard: ShardId) => replicas.find((replica) => replica.shard === shard),
+      replica: (shard: ShardId) => replicaOf[shard],
       disown: (of: (waiter: Waiter) => boolean) => {
         for (const replica of replicas) replica.disown(of);
       },
@@ -463,7 +461,7 @@ class Node implements RunningNode {
       },
     };
     for (const link of mesh.links.values()) {
-      traffic.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
+      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
       if (link.connected) traffic.onConnected(link);
     }
     engine.wake();

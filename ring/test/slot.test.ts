@@ -77,6 +77,23 @@ describe('slotOf', () => {
     expect(slotOf(bytesOf('{a'), 0, 2)).toBe(slotOf(bytesOf('{a}'), 0, 2));
   });
 
+  test('of a key without a tag is the CRC16 of it all, at any place and of any length', () => {
+    const byte = fc.integer({ min: 0, max: 255 }).filter((value) => value !== 0x7b);
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 40 }), fc.nat(8), (key, start) => {
+        const bytes = Uint8Array.from([
+          ...Array.from({ length: start }, () => 0x7b),
+          ...key,
+          0x7b,
+          0x61,
+          0x7d,
+        ]);
+        const end = start + key.length;
+        expect(slotOf(bytes, start, end)).toBe(crc16ByDefinition(bytes.subarray(start, end)) % SLOT_COUNT);
+      }),
+    );
+  });
+
   test('of keys with one tag is one slot', () => {
     const text = fc.string({ minLength: 1 }).filter((part) => !/[{}]/.test(part));
     fc.assert(

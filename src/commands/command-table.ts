@@ -9,34 +9,51 @@ import type { CommandRow } from './types.ts';
 const QUOTED_NAME_BYTES = 128;
 const QUOTED_ARGUMENTS_BYTES = 128;
 
-/** A name of the first argument: a command, a container of subcommands, or (COMMAND) both. */
+/** No place in the table. */
+const NONE = -1;
+
+/** A name of the first argument: a command, a container of subcommands, or (COMMAND) both. Commands by their places in the table. */
 interface Entry {
   name: string;
-  row: CommandRow | null;
-  subcommands: NameIndex<CommandRow> | null;
+  place: number;
+  subcommands: NameIndex<number> | null;
 }
 
 export class CommandTable {
   readonly rows: readonly CommandRow[];
   private readonly entries: NameIndex<Entry>;
+  /** By place. Rows have many shapes, so that asking them costs more. */
+  private readonly arities: Int32Array;
 
   constructor(families: readonly (readonly CommandRow[])[]) {
     this.rows = families.flat();
     this.entries = new NameIndex(entriesOf(this.rows));
+    this.arities = Int32Array.from(this.rows, ({ arity }) => arity);
   }
 
-  /** The row of the command in `args`, or null when it must be refused: `refusal` says why. */
+  /** The place in `rows` of the command in `args`; negative when it must be refused: `refusal` says why. */
+  placeOf(args: Args): number {
+    const place = this.placeOfName(args);
+    if (place === NONE) return NONE;
+    const arity = this.arities[place];
+    return (arity >= 0 ? args.count === arity : args.count >= -arity) ? place : NONE;
+  }
+
+  /** The row of the command in `args`, or null when it must be refused. */
   find(args: Args): CommandRow | null {
-    const row = this.findName(args);
-    return row !== null && hasArity(row, args.count) ? row : null;
+    return this.rows[this.placeOf(args)] ?? null;
   }
 
   /** As `find`, whatever the number of arguments. */
   findName(args: Args): CommandRow | null {
+    return this.rows[this.placeOfName(args)] ?? null;
+  }
+
+  private placeOfName(args: Args): number {
     const entry = this.entries.find(args.bytes, args.start[0], args.end[0]);
-    if (entry === null) return null;
-    if (entry.subcommands === null || args.count === 1) return entry.row;
-    return entry.subcommands.find(args.bytes, args.start[1], args.end[1]);
+    if (entry === null) return NONE;
+    if (entry.subcommands === null || args.count === 1) return entry.place;
+    return entry.subcommands.find(args.bytes, args.start[1], args.end[1]) ?? NONE;
   }
 
   /** The error for a command that `find` refused. */
@@ -51,35 +68,31 @@ export class CommandTable {
   }
 }
 
-function hasArity(row: CommandRow, count: number): boolean {
-  return row.arity >= 0 ? count === row.arity : count >= -row.arity;
-}
-
 /** The last argument that is a key, for a command of so many arguments; below `row.firstKey` when it has no keys. */
-export function lastKeyArgument(row: CommandRow, count: number): number {
+export function lastKeyArgument(row: Pick<CommandRow, 'firstKey' | 'lastKey'>, count: number): number {
   if (row.firstKey === 0) return -1;
   return row.lastKey < 0 ? count + row.lastKey : row.lastKey;
 }
 
 function entriesOf(rows: readonly CommandRow[]): Map<string, Entry> {
-  const plain = new Map<string, CommandRow>();
-  const contained = new Map<string, Map<string, CommandRow>>();
+  const plain = new Map<string, number>();
+  const contained = new Map<string, Map<string, number>>();
   assert(new Set(rows.map(({ name }) => name)).size === rows.length, 'no two commands have the same name');
-  for (const row of rows) {
+  for (const [place, row] of rows.entries()) {
     const [container, subcommand] = row.name.split('|');
     if (subcommand === undefined) {
-      plain.set(container, row);
+      plain.set(container, place);
       continue;
     }
-    const siblings = contained.get(container) ?? new Map<string, CommandRow>();
-    contained.set(container, siblings.set(subcommand, row));
+    const siblings = contained.get(container) ?? new Map<string, number>();
+    contained.set(container, siblings.set(subcommand, place));
   }
   const entries = new Map<string, Entry>();
   for (const name of new Set([...plain.keys(), ...contained.keys()])) {
     const subcommands = contained.get(name);
     entries.set(name, {
       name,
-      row: plain.get(name) ?? null,
+      place: plain.get(name) ?? NONE,
       subcommands: subcommands === undefined ? null : new NameIndex(subcommands),
     });
   }

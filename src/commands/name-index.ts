@@ -1,4 +1,5 @@
 /** Values by name, looked up by the bytes of an argument whatever their case, without making a string. */
+import { ShortNames } from './short-names.ts';
 import { lowerCase } from './words.ts';
 
 const FNV_OFFSET = 0x811c9dc5;
@@ -8,6 +9,7 @@ export class NameIndex<T> {
   private readonly names: (Buffer | null)[];
   private readonly values: (T | null)[];
   private readonly mask: number;
+  private readonly short: ShortNames<T>;
 
   /** Names are lower case and differ. */
   constructor(entries: ReadonlyMap<string, T>) {
@@ -17,9 +19,14 @@ export class NameIndex<T> {
     this.names = Array.from({ length: capacity }, () => null);
     this.values = Array.from({ length: capacity }, () => null);
     for (const [name, value] of entries) this.add(Buffer.from(name), value);
+    this.short = new ShortNames(entries);
   }
 
   find(bytes: Buffer, start: number, end: number): T | null {
+    return this.short.find(bytes, start, end) ?? this.findAny(bytes, start, end);
+  }
+
+  private findAny(bytes: Buffer, start: number, end: number): T | null {
     const { names, mask } = this;
     for (let place = hashOf(bytes, start, end) & mask; ; place = (place + 1) & mask) {
       const name = names[place];

@@ -97,7 +97,7 @@ export interface KeyCommand extends RowBase {
   kind: 'key';
   spread: Spread;
   /** What Redis Cluster refuses of it, and so the redirect port does: the error, or null. */
-  clusterRefusal?(args: Args): string | null;
+  clusterRefusal?(this: void, args: Args): string | null;
   run(context: KeyContext): void;
 }
 

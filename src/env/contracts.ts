@@ -8,6 +8,13 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970, fractional; may jump either way. */
   wallMs(): number;
+  /** Both, at one moment, into `reading`: cheaper than one after the other. */
+  read(reading: ClockReading): void;
+}
+
+export interface ClockReading {
+  monotonicMs: number;
+  wallMs: number;
 }
 
 export interface Timer {

@@ -30,6 +30,8 @@ const WORDS_COPY_BYTES = 512;
 /** The head of a bulk string: its type, length and line break. */
 const HEADER_MAX_BYTES = 24;
 
+const NO_BYTES = Buffer.alloc(0);
+
 export class ReplyWriter {
   buffer: Buffer;
   /** Bytes written. */
@@ -38,6 +40,9 @@ export class ReplyWriter {
   protocol: 2 | 3 = 2;
   /** Of the buffer. */
   private view: DataView;
+  /** What `written` gave out last, a part of `partOf`. */
+  private part: Buffer = NO_BYTES;
+  private partOf: Buffer = NO_BYTES;
 
   constructor(initialBytes = INITIAL_BYTES) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
@@ -48,8 +53,19 @@ export class ReplyWriter {
     this.size = 0;
   }
 
+  /** What was written. A view costs more to make than a short reply to write, and many replies are as long as the last one. */
+  get written(): Buffer {
+    if (this.part.length !== this.size || this.partOf !== this.buffer) {
+      this.partOf = this.buffer;
+      this.part = this.buffer.subarray(0, this.size);
+    }
+    return this.part;
+  }
+
   /** What was written is somebody else's from here on. */
   letGo(): void {
+    this.part = NO_BYTES;
+    this.partOf = NO_BYTES;
     this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.view = new DataView(this.buffer.buffer);
     this.size = 0;

@@ -1,5 +1,7 @@
-/** What the server asks of a command's row at each call, answered once. */
-import type { CommandRow } from '../commands/types.ts';
+/** What the server asks of a command's row at each call, answered once, in objects of one shape: rows have many, and reading them costs more. */
+import type { CommandTable } from '../commands/command-table.ts';
+import type { CommandRow, KeyCommand } from '../commands/types.ts';
+import type { Args } from '../resp/args.ts';
 import type { ShardCommand } from '../shard/state-machine.ts';
 
 export interface CompiledCommand extends ShardCommand {
@@ -7,26 +9,42 @@ export interface CompiledCommand extends ShardCommand {
   ordinal: number;
   /** Constant time: never worth a line in the slow log. */
   isFast: boolean;
+  /** All its keys must lie in one slot, as those of most commands. */
+  isOfOneSlot: boolean;
+  firstKey: number;
+  lastKey: number;
+  keyStep: number;
+  /** What Redis Cluster refuses of it. */
+  clusterRefusal: KeyCommand['clusterRefusal'] | null;
 }
 
-export interface CommandNumbers {
-  key: ReadonlyMap<CommandRow, CompiledCommand>;
-  ordinal: ReadonlyMap<CommandRow, number>;
+/** By place in the table; null for those that are local. */
+export type CompiledCommands = readonly (CompiledCommand | null)[];
+
+export function compileCommands(rows: readonly CommandRow[]): CompiledCommands {
+  return rows.map((row, ordinal) => (row.kind === 'key' ? compiled(row, ordinal) : null));
 }
 
-export function compileCommands(rows: readonly CommandRow[]): CommandNumbers {
-  const key = new Map<CommandRow, CompiledCommand>();
-  const ordinals = new Map<CommandRow, number>();
-  for (const [ordinal, row] of rows.entries()) {
-    ordinals.set(row, ordinal);
-    if (row.kind !== 'key') continue;
-    key.set(row, {
-      row,
-      ordinal,
-      isWrite: row.flags.includes('write'),
-      denyOom: row.flags.includes('denyoom'),
-      isFast: row.flags.includes('fast'),
-    });
-  }
-  return { key, ordinal: ordinals };
+/** Finds the command on keys that the arguments say; null: it is none, or has not so many arguments. */
+export function compiledLookup(table: CommandTable): (args: Args) => CompiledCommand | null {
+  const commands = compileCommands(table.rows);
+  return (args) => {
+    const place = table.placeOf(args);
+    return place < 0 ? null : commands[place];
+  };
+}
+
+function compiled(row: KeyCommand, ordinal: number): CompiledCommand {
+  return {
+    row,
+    ordinal,
+    isWrite: row.flags.includes('write'),
+    denyOom: row.flags.includes('denyoom'),
+    isFast: row.flags.includes('fast'),
+    isOfOneSlot: row.spread.by === 'slot',
+    firstKey: row.firstKey,
+    lastKey: row.lastKey,
+    keyStep: row.keyStep,
+    clusterRefusal: row.clusterRefusal ?? null,
+  };
 }

@@ -12,13 +12,14 @@ import type {
   ReplyMode,
   SessionBuffers,
 } from '../commands/local-context.ts';
-import type { CommandRow, LocalCommand } from '../commands/types.ts';
 import type { ByteStream, ByteStreamHandler } from '../env/contracts.ts';
 import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
+import type { CompiledCommand } from './compiled-command.ts';
 import { ReadScope, RequestState, keptReply, type Request, type RequestOwner } from './request.ts';
+import type { ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
@@ -56,7 +57,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly localAddress: string;
   readonly createdWallMs: number;
   lastCommandMonotonicMs: number;
-  lastCommand = '';
   protocol: 2 | 3 = 2;
   db = 0;
   databaseRefused = false;
@@ -76,15 +76,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   readonly patterns = new Set<string>();
   /** Writes not answered yet, by the index of their shard; made with the first write. */
   private writesTo: Int32Array | null = null;
+  /** 1 where there has been one. */
+  private wroteTo: Uint8Array | null = null;
   /** Reads not answered yet, by the index of their shard; and those among them that have read in several slots of it. */
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
   /** A write that waits for reads before it. */
-  private postponed: { row: CommandRow; args: Args } | null = null;
+  private postponed: { command: CompiledCommand; args: Args } | null = null;
   private awaitsReads = false;
-  /** The indexes of the shards that it has written to, for WAIT. */
-  readonly waysWritten = new Set<number>();
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -93,6 +93,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private readonly context: LocalContext;
   private out: ReplyWriter | null = null;
   private isDirty = false;
+  /** Not every command may run (`isUnrestricted`): its own local commands alone change that. */
+  private isRestricted: boolean;
+  /** Of the command that ran last, in the table; negative: none has. */
+  private lastPlace = -1;
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
@@ -125,6 +129,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.authenticated = !server.passwordRequired;
     this.reader = new CommandReader(server.readerLimits);
     this.reader.authenticated = this.authenticated;
+    this.isRestricted = !isUnrestricted(this);
     this.context = {
       args: this.args,
       reply: server.scratch,
@@ -136,6 +141,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   get blocked(): boolean {
     return this.waiting !== null;
+  }
+
+  get lastCommand(): string {
+    return this.lastPlace < 0 ? '' : this.server.table.rows[this.lastPlace].name;
   }
 
   get isGone(): boolean {
@@ -176,9 +185,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private runPostponed(): void {
     if (this.postponed === null || this.mustWait()) return;
-    const { row, args } = this.postponed;
+    const { command, args } = this.postponed;
     this.postponed = null;
-    this.server.runKeyCommand(this, row, args);
+    this.server.runKeyCommand(this, command, args);
   }
 
   /** Whether no further command may be run now. */
@@ -208,32 +217,42 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private execute(args: Args): void {
     const { server } = this;
-    const row = server.table.find(args);
-    if (row === null) {
-      if (isWebRequest(args)) {
-        server.logWebRequest(this);
-        this.kill();
-        return;
-      }
-      this.replyError(server.table.refusal(args));
+    const place = server.table.placeOf(args);
+    if (place < 0) {
+      this.refuseCommand(args);
       return;
     }
-    if (!isUnrestricted(this)) {
-      const refusal = refusalOf(this, row);
-      if (refusal !== null) {
-        server.countRejected(row);
-        this.replyError(refusal);
-        return;
-      }
-    }
-    this.lastCommand = row.name;
-    if (row.kind === 'local') this.runLocal(row, args);
-    else server.runKeyCommand(this, row, args);
+    if (this.isRestricted && this.refuses(place)) return;
+    this.lastPlace = place;
+    const command = server.commands[place];
+    if (command === null) this.runLocal(place, args);
+    else server.runKeyCommand(this, command, args);
     this.asking = false;
   }
 
-  private runLocal(row: LocalCommand, args: Args): void {
+  private refuseCommand(args: Args): void {
+    const { server } = this;
+    if (isWebRequest(args)) {
+      server.logWebRequest(this);
+      this.kill();
+      return;
+    }
+    this.replyError(server.table.refusal(args));
+  }
+
+  private refuses(place: number): boolean {
+    const { server } = this;
+    const refusal = refusalOf(this, server.table.rows[place]);
+    if (refusal === null) return false;
+    server.statistics.rejected[place] += 1;
+    this.replyError(refusal);
+    return true;
+  }
+
+  private runLocal(place: number, args: Args): void {
     const { server, context } = this;
+    const row = server.table.rows[place];
+    if (row.kind !== 'local') throw new TypeError(`${row.name} was not compiled`);
     const reply = server.scratch;
     const mode = this.replyMode;
     const before = this.tail;
@@ -245,7 +264,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     if (this.isSkipped) this.replyMode = 'on';
     row.run(context);
     this.reader.authenticated = this.authenticated;
-    server.countLocal(row, reply);
+    this.isRestricted = !isUnrestricted(this);
+    server.countLocal(place, reply);
     if (reply.size === 0 && this.tail !== before) return;
     const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
     if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
@@ -347,8 +367,14 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     this.writesTo ??= new Int32Array(this.server.router.ways.length);
-    if (this.writesTo[way] === 0) this.waysWritten.add(way);
+    this.wroteTo ??= new Uint8Array(this.server.router.ways.length);
     this.writesTo[way] += 1;
+    this.wroteTo[way] = 1;
+  }
+
+  /** Those that it has ever written to, for WAIT. */
+  waysWritten(): readonly ShardWay[] {
+    return this.server.router.ways.filter(({ index }) => this.wroteTo?.[index] === 1);
   }
 
   hasWritesTo(way: number): boolean {
@@ -397,8 +423,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   /** Runs the command once more when another read is answered, and nothing of the connection before it. */
-  postpone(row: CommandRow, args: Args): void {
-    this.postponed = { row, args: args.copy() };
+  postpone(command: CompiledCommand, args: Args): void {
+    this.postponed = { command, args: args.copy() };
     this.awaitsReads = true;
     this.hold();
   }
@@ -528,7 +554,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private writeOut(): void {
     const { out } = this;
     if (out === null || out.size === 0) return;
-    const isTaken = this.write(out.buffer.subarray(0, out.size));
+    const isTaken = this.write(out.written);
     this.server.writers.give(out, isTaken);
     this.out = null;
   }

@@ -143,7 +143,8 @@ export class PeerForwarding {
   private repliedBytes = 0;
   /** The latest stream of each shard in which a command of the peer was refused: all that follow in it are refused, too. */
   private readonly endedStreams = new Map<ShardId, number>();
-  private readonly targets = new Map<ShardId, Target>();
+  /** By shard. */
+  private targets: (Target | undefined)[] = [];
   private readonly longReplies = new OutgoingReplies();
   private readonly incoming = new IncomingReplies();
   /** No less than what waits for the line. */
@@ -166,7 +167,7 @@ export class PeerForwarding {
     this.host.disown((waiter) => waiter instanceof ForwardedCommand && waiter.isOf(this));
     this.window = new ForwardWindow();
     this.endedStreams.clear();
-    this.targets.clear();
+    this.targets = [];
     this.longReplies.clear();
     this.incoming.clear();
     this.delayed.clear();
@@ -176,7 +177,7 @@ export class PeerForwarding {
 
   /** The way to the shard's leader over the present connection. Another connection gives another target. */
   target(shard: ShardId): Target {
-    let target = this.targets.get(shard);
+    let target = this.targets[shard];
     if (target !== undefined) return target;
     // The window of this connection: in a later one the same correlation is another request's.
     const { window } = this;
@@ -188,7 +189,7 @@ export class PeerForwarding {
       send: (request, stream) => this.forward(window, shard, request, stream),
       abandon: (of) => window.remove(of),
     };
-    this.targets.set(shard, target);
+    this.targets[shard] = target;
     return target;
   }
 

@@ -187,7 +187,7 @@ export class ComposedNodeView implements NodeView {
     done: (held: number | 'unblocked') => void,
   ): void {
     if (!(session instanceof Connection)) throw new TypeError('a session is a connection');
-    const ways = [...session.waysWritten].map((index) => this.deps.router.ways[index]);
+    const ways = session.waysWritten();
     const progress = ways.length === 0 ? this.nothingWritten() : this.progressOf(ways);
     new ReplicaWait(session, this.deps.timers, progress, replicas, done).start(timeoutMs);
   }

@@ -55,6 +55,12 @@ export interface ShardWay {
   leader: NodeId | null;
   leaderTerm: number;
   retryAtMs: number;
+  /** To the leader's node, where that is another; null until it is asked for. */
+  forwarding: PeerForwarding | null;
+  /** What `leader` was found from. */
+  seenMember: number;
+  seenTerm: number;
+  seenHint: LeaderHint | null;
   /** Over which floors were told last: over another they are told again, since some may be lost. */
   floorsTarget: Target | null;
   /** The slot that the next message of floors begins at. */
@@ -98,6 +104,10 @@ export class Router {
         leader: null,
         leaderTerm: 0,
         retryAtMs: 0,
+        forwarding: null,
+        seenMember: 0,
+        seenTerm: -1,
+        seenHint: null,
         floorsTarget: null,
         floorsFrom: 0,
       };
@@ -115,10 +125,11 @@ export class Router {
 
   /** The slot of the command's keys; CROSS_SLOT when they have several. */
   slotOfKeys(command: CompiledCommand, args: Args): number {
-    const { row } = command;
-    const slot = slotOf(args.bytes, args.start[row.firstKey], args.end[row.firstKey]);
-    const last = lastKeyArgument(row, args.count);
-    for (let i = row.firstKey + row.keyStep; i <= last; i += row.keyStep) {
+    const { firstKey, keyStep } = command;
+    const slot = slotOf(args.bytes, args.start[firstKey], args.end[firstKey]);
+    if (command.lastKey === firstKey) return slot;
+    const last = lastKeyArgument(command, args.count);
+    for (let i = firstKey + keyStep; i <= last; i += keyStep) {
       if (slotOf(args.bytes, args.start[i], args.end[i]) !== slot) return CROSS_SLOT;
     }
     return slot;
@@ -222,18 +233,26 @@ export class Router {
 
   private findLeader(way: ShardWay): void {
     const { replica, hint } = way;
-    let leader: NodeId | null = null;
-    let term = 0;
-    if (replica !== undefined) {
-      term = replica.raft.term;
-      leader = this.nodeOfMember.get(way.shard)?.get(replica.raft.leader) ?? null;
-    }
+    const term = replica === undefined ? 0 : replica.raft.term;
+    const member = replica === undefined ? 0 : replica.raft.leader;
+    if (term === way.seenTerm && member === way.seenMember && hint === way.seenHint) return;
+    way.seenTerm = term;
+    way.seenMember = member;
+    way.seenHint = hint;
+    this.chooseLeader(way, member, term);
+  }
+
+  private chooseLeader(way: ShardWay, member: number, memberTerm: number): void {
+    const { hint } = way;
+    let leader = this.nodeOfMember.get(way.shard)?.get(member) ?? null;
+    let term = memberTerm;
     if (hint !== null && (hint.term > term || (hint.term === term && leader === null))) {
       leader = hint.node;
       term = hint.term;
     }
     if (leader !== way.leader || term !== way.leaderTerm) {
       way.retryAtMs = 0;
+      way.forwarding = null;
       this.tellFloorsAgain(way);
     }
     way.leader = leader;
@@ -247,8 +266,8 @@ export class Router {
   private targetOf(way: ShardWay): Target | null {
     if (way.leader === null) return null;
     if (way.leader === this.host.self) return way.replica?.isLeader === true ? way.local : null;
-    const forwarding = this.host.forwarding(way.leader);
-    return forwarding?.link.connected === true ? forwarding.target(way.shard) : null;
+    way.forwarding ??= this.host.forwarding(way.leader) ?? null;
+    return way.forwarding?.link.connected === true ? way.forwarding.target(way.shard) : null;
   }
 
   private stalled(route: Route): void {

@@ -8,6 +8,8 @@ export class Sequences {
   private readonly next = new Float64Array(SLOT_COUNT).fill(1);
   private readonly floors = new Float64Array(SLOT_COUNT).fill(1);
   private readonly ahead = new Map<number, Set<number>>();
+  /** How many slots `ahead` has: mostly none, and then it is not asked. */
+  private slotsAhead = 0;
   /** The floor that a write or a floors message has told last. */
   private readonly told = new Float64Array(SLOT_COUNT).fill(1);
 
@@ -28,15 +30,21 @@ export class Sequences {
       let waiting = this.ahead.get(slot);
       if (waiting === undefined) this.ahead.set(slot, (waiting = new Set()));
       waiting.add(sequence);
+      this.slotsAhead = this.ahead.size;
       return;
     }
+    this.floors[slot] = this.slotsAhead === 0 ? sequence + 1 : this.floorAfter(slot, sequence);
+  }
+
+  /** Above the sequence and all that follow it and were answered before. */
+  private floorAfter(slot: number, sequence: number): number {
     let floor = sequence + 1;
     const waiting = this.ahead.get(slot);
-    if (waiting !== undefined) {
-      while (waiting.delete(floor)) floor += 1;
-      if (waiting.size === 0) this.ahead.delete(slot);
-    }
-    this.floors[slot] = floor;
+    if (waiting === undefined) return floor;
+    while (waiting.delete(floor)) floor += 1;
+    if (waiting.size === 0) this.ahead.delete(slot);
+    this.slotsAhead = this.ahead.size;
+    return floor;
   }
 
   /** Floors told before may not have come to the new leader of the slots that `of` accepts: they are told again. */

@@ -4,7 +4,6 @@ import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts
 import type { ClientSession, NodeView, PortKind } from '../commands/local-context.ts';
 import type { Subscriptions } from '../commands/pubsub-registry.ts';
 import type { LongRead } from '../commands/long-read.ts';
-import type { CommandRow } from '../commands/types.ts';
 import type { ByteStream, Clock } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { Instant } from '../raft/types.ts';
@@ -14,7 +13,7 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Waiter } from '../shard/waiter.ts';
 import type { Engine } from '../shard/engine.ts';
 import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
-import { compileCommands, type CommandNumbers, type CompiledCommand } from './compiled-command.ts';
+import { compileCommands, type CompiledCommand, type CompiledCommands } from './compiled-command.ts';
 import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
 import { ReadScope, RequestState, type Request } from './request.ts';
@@ -82,17 +81,21 @@ export class ClientServer implements WalkHost {
   readonly scratch = new ReplyWriter();
   readonly statistics: Statistics;
   readonly connections = new Map<number, Connection>();
+  /** The engine's latest reading. */
+  readonly now: Instant;
   /** What local commands see of the node; set once the node is composed. */
   view: NodeView | null = null;
   onClosed: (connection: Connection) => void = () => {};
 
   private readonly deps: ServerDeps;
-  private readonly numbers: CommandNumbers;
+  /** Commands on keys, by their places in the table. */
+  readonly commands: CompiledCommands;
   private nextId = 1;
   private dirtyConnections: Connection[] = [];
   private resumable: Connection[] = [];
-  /** Reads answered at once in this chunk, by their numbers: they share its time. */
+  /** Reads answered at once in this chunk, by their numbers, so many of them: they share its time. */
   private readonly direct: number[] = [];
+  private directCount = 0;
   private chunkStartMs = 0;
   private readonly slowArgs = new Args();
 
@@ -100,14 +103,11 @@ export class ClientServer implements WalkHost {
     this.deps = deps;
     this.table = deps.table;
     this.router = deps.router;
+    this.now = deps.engine.now;
     this.readerLimits = { ...DEFAULT_READER_LIMITS };
     this.settingsChanged();
-    this.numbers = compileCommands(deps.table.rows);
+    this.commands = compileCommands(deps.table.rows);
     this.statistics = new Statistics(deps.table.rows);
-  }
-
-  get now(): Instant {
-    return this.deps.engine.now;
   }
 
   /** For connections from now on; those that are open stay as they are. */
@@ -153,21 +153,24 @@ export class ClientServer implements WalkHost {
   }
 
   endChunk(): void {
-    const { direct, statistics } = this;
-    if (direct.length === 0) return;
-    const eachMs = (this.deps.clock.monotonicMs() - this.chunkStartMs) / direct.length;
-    for (const command of direct) statistics.timed(command, eachMs);
-    direct.length = 0;
+    const { direct, directCount, statistics } = this;
+    if (directCount === 0) return;
+    const eachMs = (this.deps.clock.monotonicMs() - this.chunkStartMs) / directCount;
+    for (let i = 0; i < directCount; i++) statistics.timed(direct[i], eachMs);
+    this.directCount = 0;
   }
 
-  runKeyCommand(connection: Connection, row: CommandRow, args: Args): void {
-    const command = this.numbers.key.get(row);
-    if (command === undefined) throw new TypeError(`${row.name} was not compiled`);
+  runKeyCommand(connection: Connection, command: CompiledCommand, args: Args): void {
     const spanBytes = args.end[args.count - 1] - args.start[0];
     if (spanBytes > LONG_COMMAND_BYTES && commandItemBytes(args) > COMMAND_MAX_BYTES) {
       this.reject(connection, command, TOO_LONG_TEXT);
       return;
     }
+    if (command.isOfOneSlot) this.runOnSlot(connection, command, args);
+    else this.runOnMany(connection, command, args);
+  }
+
+  private runOnMany(connection: Connection, command: CompiledCommand, args: Args): void {
     switch (command.row.spread.by) {
       case 'slot':
         this.runOnSlot(connection, command, args);
@@ -212,7 +215,7 @@ export class ClientServer implements WalkHost {
       return;
     }
     if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {
-      connection.postpone(command.row, args);
+      connection.postpone(command, args);
       return;
     }
     const request = connection.enqueue();
@@ -244,7 +247,7 @@ export class ClientServer implements WalkHost {
       this.reject(connection, command, `MOVED ${slot} ${this.deps.redirectAddress(leader)}`);
       return true;
     }
-    const refusal = command.row.clusterRefusal?.(args) ?? null;
+    const refusal = command.clusterRefusal?.(args) ?? null;
     if (refusal !== null) this.reject(connection, command, refusal);
     return refusal !== null;
   }
@@ -268,7 +271,7 @@ export class ClientServer implements WalkHost {
     if (!command.isFast) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
     this.statistics.reads += 1;
     this.statistics.replied(command.ordinal, reply.buffer, start);
-    this.direct.push(command.ordinal);
+    this.direct[this.directCount++] = command.ordinal;
   }
 
   /** A long read goes on in later turns; its reply has its place among those of the connection. */
@@ -387,7 +390,7 @@ export class ClientServer implements WalkHost {
   ): boolean {
     if (!command.isWrite) return false;
     if (!ways.some((way) => connection.mustFollowReads(way.index, 0, ReadScope.SHARD))) return false;
-    connection.postpone(command.row, args);
+    connection.postpone(command, args);
     return true;
   }
 
@@ -458,14 +461,7 @@ export class ClientServer implements WalkHost {
 
   // --- counting
 
-  countRejected(row: CommandRow): void {
-    const ordinal = this.numbers.ordinal.get(row);
-    if (ordinal !== undefined) this.statistics.rejected[ordinal] += 1;
-  }
-
-  countLocal(row: CommandRow, reply: ReplyWriter): void {
-    const ordinal = this.numbers.ordinal.get(row);
-    if (ordinal === undefined) return;
+  countLocal(ordinal: number, reply: ReplyWriter): void {
     this.statistics.timed(ordinal, 0);
     this.statistics.replied(ordinal, reply.buffer, 0);
   }

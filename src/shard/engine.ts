@@ -89,8 +89,7 @@ export class Engine {
   }
 
   readClock(): Instant {
-    this.now.monotonicMs = this.clock.monotonicMs();
-    this.now.wallMs = this.clock.wallMs();
+    this.clock.read(this.now);
     return this.now;
   }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { lastKeyArgument } from '../../src/commands/command-table.ts';
 import { COMMANDS } from '../../src/commands/table.ts';
+import type { CommandRow } from '../../src/commands/types.ts';
 import { Args } from '../../src/resp/args.ts';
 import { RedisServer, redisVersion } from '../differential/redis-server.ts';
 import { type Reply, parseReply } from '../differential/reply.ts';
@@ -27,6 +28,30 @@ describe('look-up', () => {
       expect(COMMANDS.findName(argsOf(...words.map((word) => word.toUpperCase())))).toBe(row);
       expect(COMMANDS.findName(argsOf(`${words[0]}x`))).toBeNull();
     }
+  });
+
+  test('finds a name by its own bytes alone, and takes no other byte for a letter', () => {
+    const found = (name: string): CommandRow | null => {
+      const args = new Args();
+      args.bytes = Buffer.from(`ab${name}cdefghij`, 'latin1');
+      args.push(2, 2 + name.length);
+      return COMMANDS.findName(args);
+    };
+    for (const row of COMMANDS.rows) {
+      if (row.name.includes('|')) continue;
+      expect(found(row.name)).toBe(row);
+      expect(found(row.name.toUpperCase())).toBe(row);
+      for (let at = 0; at < row.name.length; at++) {
+        for (const bit of [1, 64, 128]) {
+          const other = String.fromCharCode(row.name.charCodeAt(at) ^ bit);
+          const name = row.name.slice(0, at) + other + row.name.slice(at + 1);
+          expect(found(name)?.name).toBe(
+            COMMANDS.rows.find((each) => each.name === name.toLowerCase())?.name,
+          );
+        }
+      }
+    }
+    expect(found('')).toBeNull();
   });
 
   test('names differ', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Clock, MessageSocketHandler, Timer, Timers } from '../../src/env/contracts.ts';
+import type { Clock, ClockReading, MessageSocketHandler, Timer, Timers } from '../../src/env/contracts.ts';
 import { SimNetwork } from '../../src/env/sim/network.ts';
 import { startMesh } from '../../src/transport/mesh.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
@@ -17,6 +17,10 @@ class TestTime implements Clock, Timers {
 
   monotonicMs = (): number => this.nowMs;
   wallMs = (): number => this.nowMs;
+  read(reading: ClockReading): void {
+    reading.monotonicMs = this.nowMs;
+    reading.wallMs = this.nowMs;
+  }
   after(delayMs: number, run: () => void): Timer {
     const task = { atMs: this.nowMs + delayMs, order: this.order++, run };
     this.pending.push(task);

@@ -189,41 +189,51 @@ describe('fuzz', () => {
     );
   });
 
-  test('any bytes give the same commands and error wherever they are cut, and bounded memory', () => {
-    const fragment = fc.oneof(
-      fc.constantFrom(
-        '*',
-        '$',
-        '\r',
-        '\n',
-        '\r\n',
-        '*1\r\n',
-        '*2\r\n$1\r\na\r\n',
-        '$3\r\nabc\r\n',
-        '"',
-        "'",
-        '\\x',
-        ' ',
-        '\0',
-        '-',
-        '0',
-      ),
-      fc.nat(99).map(String),
-      fc.string({ unit: 'binary-ascii', maxLength: 10 }),
-      command.map((words) => encode(words).toString('latin1')),
-    );
-    const limits = { bulkMaxBytes: 60, argumentMaxCount: 20, lineMaxBytes: 40, commandMaxBytes: 200 };
-    fc.assert(
-      fc.property(fc.array(fragment, { maxLength: 40 }), cuts, (fragments, places) => {
-        const bytes = Buffer.from(fragments.join(''), 'latin1');
-        const whole = readChunks([bytes], new CommandReader(limits));
-        const reader = new CommandReader(limits);
-        expect(readChunks(cut(bytes, places), reader)).toEqual(whole);
-        expect(reader.bufferedBytes).toBeLessThanOrEqual(1024);
-      }),
-      { numRuns: 2000 },
-    );
-  });
+  const smallLimits = { bulkMaxBytes: 60, argumentMaxCount: 20, lineMaxBytes: 40, commandMaxBytes: 200 };
+
+  test.each([
+    ['small', smallLimits, 1024],
+    ['the default', DEFAULT_READER_LIMITS, 16 * 1024],
+  ])(
+    'any bytes give the same commands and error wherever they are cut, and bounded memory, by %s limits',
+    (_, limits, memoryMaxBytes) => {
+      const fragment = fc.oneof(
+        fc.constantFrom(
+          '*',
+          '$',
+          '\r',
+          '\n',
+          '\r\n',
+          '*1\r\n',
+          '*2\r\n$1\r\na\r\n',
+          '$3\r\nabc\r\n',
+          '"',
+          "'",
+          '\\x',
+          ' ',
+          '\0',
+          '-',
+          '0',
+        ),
+        fc.nat(99).map(String),
+        fc.string({ unit: 'binary-ascii', maxLength: 10 }),
+        command.map((words) => encode(words).toString('latin1')),
+      );
+      fc.assert(
+        fc.property(fc.array(fragment, { maxLength: 40 }), cuts, (fragments, places) => {
+          const bytes = Buffer.from(fragments.join(''), 'latin1');
+          const whole = readChunks([bytes], new CommandReader(limits));
+          const reader = new CommandReader(limits);
+          expect(readChunks(cut(bytes, places), reader)).toEqual(whole);
+          expect(reader.bufferedBytes).toBeLessThanOrEqual(memoryMaxBytes);
+          // Byte by byte, nothing is read in one pass.
+          const single = Array.from(bytes, (byte) => Buffer.from([byte]));
+          expect(readChunks(single, new CommandReader(limits))).toEqual(whole);
+        }),
+        { numRuns: 2000 },
+      );
+    },
+  );
 
   test('byte by byte, a large argument costs no more than doubling', () => {
     const bytes = encode(['SET', 'k', 'v'.repeat(200_000)]);

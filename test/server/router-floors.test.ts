@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { slotOf } from '../../ring/index.ts';
 import { COMMANDS } from '../../src/commands/table.ts';
-import { compileCommands } from '../../src/server/compiled-command.ts';
+import { compiledLookup } from '../../src/server/compiled-command.ts';
 import { PeerForwarding } from '../../src/server/forwarding.ts';
 import { Request } from '../../src/server/request.ts';
 import { Router } from '../../src/server/router.ts';
@@ -50,7 +50,7 @@ class World {
     TOPOLOGY,
     LIMITS,
   );
-  private readonly numbers = compileCommands(COMMANDS.rows);
+  private readonly lookup = compiledLookup(COMMANDS);
 
   constructor() {
     this.forwarding.connected();
@@ -60,9 +60,8 @@ class World {
 
   write(key: string): Request {
     const args = argsOf('set', key, 'v');
-    const row = COMMANDS.find(args);
-    const command = row === null ? undefined : this.numbers.key.get(row);
-    if (command === undefined) throw new Error('SET is a command');
+    const command = this.lookup(args);
+    if (command === null) throw new Error('SET is a command');
     const request = new Request();
     const owner = { finished: () => {}, hold: () => {}, release: () => {} };
     const slot = slotOfKey(key);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { slotOf } from '../../ring/index.ts';
 import { COMMANDS } from '../../src/commands/table.ts';
-import { compileCommands, type CompiledCommand } from '../../src/server/compiled-command.ts';
+import { compiledLookup, type CompiledCommand } from '../../src/server/compiled-command.ts';
 import type { PeerForwarding } from '../../src/server/forwarding.ts';
 import { Request, type RequestOwner } from '../../src/server/request.ts';
 import type { Target } from '../../src/server/route.ts';
@@ -21,13 +21,12 @@ const SLOTS: readonly SlotRun[] = [
   { from: 16001, to: 16383, shard: 1 },
 ];
 
-const { key: compiled } = compileCommands(COMMANDS.rows);
+const lookup = compiledLookup(COMMANDS);
 const OWNER: RequestOwner = { finished: () => {}, hold: () => {}, release: () => {} };
 
 function commandOf(...words: string[]): CompiledCommand {
-  const row = COMMANDS.find(argsOf(...words));
-  const command = row === null ? undefined : compiled.get(row);
-  if (command === undefined) throw new Error(`no such command: ${words[0]}`);
+  const command = lookup(argsOf(...words));
+  if (command === null) throw new Error(`no such command: ${words[0]}`);
   return command;
 }
 

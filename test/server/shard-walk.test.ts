@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { COMMANDS } from '../../src/commands/table.ts';
-import { compileCommands } from '../../src/server/compiled-command.ts';
+import { compiledLookup } from '../../src/server/compiled-command.ts';
 import type { Connection } from '../../src/server/connection.ts';
 import { Request, type RequestOwner } from '../../src/server/request.ts';
 import type { Router, ShardWay } from '../../src/server/router.ts';
@@ -18,7 +18,7 @@ const RUNS: readonly SlotRun[] = [
 ];
 const NIL = '$-1\r\n';
 
-const { key: compiled } = compileCommands(COMMANDS.rows);
+const lookup = compiledLookup(COMMANDS);
 
 interface Asked {
   shard: number;
@@ -108,9 +108,8 @@ class World {
 
   private parts5(...words: string[]): ConstructorParameters<typeof ScanWalk> {
     const args = argsOf(...words);
-    const row = COMMANDS.find(args);
-    const command = row === null ? undefined : compiled.get(row);
-    if (command === undefined) throw new Error(words[0]);
+    const command = lookup(args);
+    if (command === null) throw new Error(words[0]);
     const connection = {
       db: 3,
       protocol: this.protocol,

@@ -9,14 +9,9 @@ import { StateMachine, type ShardCommandLookup } from '../../src/shard/state-mac
 import type { Refusal, Waiter } from '../../src/shard/waiter.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
-import { compileCommands } from '../../src/server/compiled-command.ts';
+import { compiledLookup } from '../../src/server/compiled-command.ts';
 
-const numbers = compileCommands(COMMANDS.rows);
-
-export const lookup: ShardCommandLookup = (args) => {
-  const row = COMMANDS.find(args);
-  return row === null ? null : (numbers.key.get(row) ?? null);
-};
+export const lookup: ShardCommandLookup = compiledLookup(COMMANDS);
 
 export function newMachine(policy: Partial<MemoryPolicy> = {}): StateMachine {
   const limits = { hashMaxListpackEntries: 128, hashMaxListpackValueBytes: 64 };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Log, LogEvent, LogFields } from '../../src/log.ts';
 import type { PeerPortEnv } from '../../src/transport/peer-port.ts';
+import { SystemClock } from '../../src/env/clock.ts';
 import { systemNetwork } from '../../src/env/network.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
 import type { LocalPeer } from '../../src/transport/handshake.ts';
@@ -18,7 +19,7 @@ export function nodeId(number: number): NodeId {
 }
 
 export const realEnv: PeerPortEnv = {
-  clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
+  clock: new SystemClock(),
   timers: {
     after(delayMs, run) {
       const timer = setTimeout(run, delayMs);

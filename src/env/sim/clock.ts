@@ -1,4 +1,4 @@
-import type { Clock, Timer, Timers } from '../contracts.ts';
+import type { Clock, ClockReading, Timer, Timers } from '../contracts.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** One node's clocks: both run at `rate`, and the wall clock may jump. */
@@ -23,6 +23,11 @@ export class SimulatedClock implements Clock {
 
   wallMs(): number {
     return this.#wallOffsetMs + this.monotonicMs();
+  }
+
+  read(reading: ClockReading): void {
+    reading.monotonicMs = this.monotonicMs();
+    reading.wallMs = this.wallMs();
   }
 
   setRate(rate: number): void {

@@ -16,10 +16,12 @@ import { localCommands } from '../../../src/commands/local-table.ts';
 import type { NodeFigures } from '../../../src/commands/node-figures.ts';
 import { PubSubRegistry } from '../../../src/commands/pubsub-registry.ts';
 import type { CommandRow, KeyCommand } from '../../../src/commands/types.ts';
+import type { Clock } from '../../../src/env/contracts.ts';
 import { Args } from '../../../src/resp/args.ts';
 import { ReplyWriter } from '../../../src/resp/reply-writer.ts';
 
 export const NODE_IDS = ['a', 'b', 'c'].map((letter) => letter.repeat(40));
+const MONOTONIC_MS = 3_500;
 const WALL_MS = 1_700_000_000_123.456;
 
 export class FakeSession implements ClientSession {
@@ -108,7 +110,11 @@ export class FakeNode implements NodeView {
   readonly runId = 'f'.repeat(40);
   readonly start = 7;
   readonly version = '0.1.0';
-  readonly clock = { monotonicMs: () => 3_500, wallMs: () => WALL_MS };
+  readonly clock: Clock = {
+    monotonicMs: () => MONOTONIC_MS,
+    wallMs: () => WALL_MS,
+    read: (reading) => void Object.assign(reading, { monotonicMs: MONOTONIC_MS, wallMs: WALL_MS }),
+  };
   commands: readonly CommandRow[] = [...localCommands, ...KEY_ROWS];
   readonly masterNames = new Set<string>();
   readonly pubsub = new PubSubRegistry((session) => this.fake(session.id));

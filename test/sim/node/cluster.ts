@@ -1,5 +1,5 @@
 /** Whole nodes in one thread on a simulated clock, network and disk; the same seed gives the same run. */
-import type { ByteStream, Env } from '../../../src/env/contracts.ts';
+import type { ByteStream, ClockReading, Env } from '../../../src/env/contracts.ts';
 import { SimulatedClock, SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
@@ -59,6 +59,7 @@ export class SimCluster {
     const time = {
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
+      read: (reading: ClockReading) => clock.read(reading),
       after: (delayMs: number, run: () => void) => timers.after(delayMs, run),
       endOfTurn: (run: () => void) => timers.endOfTurn(run),
     };
