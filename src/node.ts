@@ -356,7 +356,7 @@ class Node implements RunningNode {
       session: sessionId(self, start),
       now: engine.now,
       replica: (shard) => replicas.find((replica) => replica.shard === shard),
-      forwarding: (node) => this.traffic?.forwardings.get(node),
+      forwarding: (node) => this.traffic?.forwarding(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
         env.timers.after(delayMs, () => engine.wake());
@@ -463,7 +463,7 @@ class Node implements RunningNode {
       },
     };
     for (const link of mesh.links.values()) {
-      traffic.forwardings.set(link.node, new PeerForwarding(link, host, this.forwardingCounters));
+      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
       if (link.connected) traffic.onConnected(link);
     }
     engine.wake();

@@ -9,7 +9,9 @@ import type { News } from './news.ts';
 import type { RaftWire } from './raft-wire.ts';
 
 export class MeshTraffic implements MeshHandler {
-  readonly forwardings = new Map<NodeId, PeerForwarding>();
+  private readonly forwardings = new Map<NodeId, PeerForwarding>();
+  /** The same, for what goes over all of them each turn. */
+  private readonly list: PeerForwarding[] = [];
   private readonly engine: Engine;
   private readonly counters: ForwardingCounters;
   private wire: RaftWire | null = null;
@@ -20,6 +22,15 @@ export class MeshTraffic implements MeshHandler {
   constructor(engine: Engine, counters: ForwardingCounters) {
     this.engine = engine;
     this.counters = counters;
+  }
+
+  add(forwarding: PeerForwarding): void {
+    this.forwardings.set(forwarding.link.node, forwarding);
+    this.list.push(forwarding);
+  }
+
+  forwarding(node: NodeId): PeerForwarding | undefined {
+    return this.forwardings.get(node);
   }
 
   /** What comes before is dropped, as on any network. */
@@ -96,12 +107,11 @@ export class MeshTraffic implements MeshHandler {
   // --- the turn
 
   serveDelayed(): void {
-    for (const forwarding of this.forwardings.values())
-      if (forwarding.hasDelayed) forwarding.serveDelayed(this.engine.now);
+    for (const forwarding of this.list) if (forwarding.hasDelayed) forwarding.serveDelayed(this.engine.now);
   }
 
   /** Long replies go on. */
   pump(): void {
-    for (const forwarding of this.forwardings.values()) forwarding.pump(this.engine.now);
+    for (const forwarding of this.list) forwarding.pump(this.engine.now);
   }
 }
