@@ -13,9 +13,9 @@ export class SystemClock implements Clock {
     return performance.now();
   }
 
-  wallMs(): number {
+  wallMs(monotonicMs: number = performance.now()): number {
     const wholeMs = Date.now();
-    const fineMs = this.#wallMinusMonotonicMs + performance.now();
+    const fineMs = this.#wallMinusMonotonicMs + monotonicMs;
     const withinMs = Math.min(Math.max(fineMs, wholeMs), wholeMs + JUST_BELOW_ONE_MS);
     this.#wallMinusMonotonicMs += withinMs - fineMs;
     return withinMs;

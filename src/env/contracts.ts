@@ -6,8 +6,8 @@
 export interface Clock {
   /** Milliseconds, fractional, never going back; the origin is arbitrary. */
   monotonicMs(): number;
-  /** Milliseconds since 1970, fractional; may jump either way. */
-  wallMs(): number;
+  /** Milliseconds since 1970, fractional; may jump either way. `monotonicMs`: that clock's reading of just now, if there is one. */
+  wallMs(monotonicMs?: number): number;
 }
 
 export interface Timer {

@@ -89,8 +89,9 @@ export class Engine {
   }
 
   readClock(): Instant {
-    this.now.monotonicMs = this.clock.monotonicMs();
-    this.now.wallMs = this.clock.wallMs();
+    const monotonicMs = this.clock.monotonicMs();
+    this.now.monotonicMs = monotonicMs;
+    this.now.wallMs = this.clock.wallMs(monotonicMs);
     return this.now;
   }
 
