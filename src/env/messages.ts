@@ -186,6 +186,8 @@ class WsSocket implements MessageSocket {
   readonly remoteAddress: string;
   private readonly ws: WebSocket;
   private readonly line: Line;
+  /** What was sent last was not all taken at once: only then is there something to ask the socket, which costs as much as the rest of sending. */
+  private isQueued = false;
 
   constructor(ws: WebSocket, line: Line, remoteAddress: string) {
     this.ws = ws;
@@ -194,12 +196,17 @@ class WsSocket implements MessageSocket {
   }
 
   get bufferedBytes(): number {
-    return this.ws.bufferedAmount;
+    if (!this.isQueued) return 0;
+    const queuedBytes = this.ws.bufferedAmount;
+    this.isQueued = queuedBytes > 0;
+    return queuedBytes;
   }
 
   send(bytes: Uint8Array): void {
     // A socket that is closing drops it, as the wire might: `onClose` is on its way.
-    if (this.ws.readyState === OPEN) this.ws.send(bytes, SEND_OPTIONS);
+    if (this.ws.readyState !== OPEN) return;
+    this.ws.send(bytes, SEND_OPTIONS);
+    this.isQueued = true;
   }
 
   roomBytes(messageBytes: number): number {
@@ -210,12 +217,14 @@ class WsSocket implements MessageSocket {
     if (this.ws.readyState !== OPEN) return true;
     const { socket, masksSent } = this.line;
     if (socket === null) {
-      this.ws.send(Buffer.from(bytes), SEND_OPTIONS);
+      this.send(Buffer.from(bytes));
       return true;
     }
     writeHeader(bytes, 0, bytes.length - roomBytes, masksSent);
     socket.write(bytes);
-    return socket.writableLength === 0;
+    if (socket.writableLength === 0) return true;
+    this.isQueued = true;
+    return false;
   }
 
   limitMessageBytes(maxBytes: number): void {

@@ -60,7 +60,7 @@ export class SectionBuffer implements SectionWriter {
   /** The same. */
   moveInto(target: Space, offset: number): number {
     const end = offset + this.size;
-    target.copy(this.space.bytes, this.space.view, 0, this.size, offset);
+    target.copyFirst(this.space, this.size, offset);
     this.clear();
     return end;
   }
@@ -82,7 +82,7 @@ export class SectionBuffer implements SectionWriter {
 
   private grow(neededBytes: number): void {
     const grown = new Space(Math.max(neededBytes, this.space.bytes.length * 2));
-    grown.copy(this.space.bytes, this.space.view, 0, this.size, 0);
+    grown.copyFirst(this.space, this.size, 0);
     this.space = grown;
   }
 }

@@ -10,7 +10,7 @@ const View = (Buffer as unknown as { [Symbol.species]: ViewMaker })[Symbol.speci
 
 /** The least that `copyWords` copies, and the most for which it is cheaper than to make a view for native code. */
 const WORDS_MIN_BYTES = 4;
-const WORDS_MAX_BYTES = 192;
+const WORDS_MAX_BYTES = 256;
 
 export class Space {
   readonly bytes: Buffer;
@@ -28,13 +28,21 @@ export class Space {
     return new View(this.memory, at, sizeBytes);
   }
 
+  /** Copies the first bytes of another. */
+  copyFirst(source: Space, sizeBytes: number, at: number): void {
+    if (isForWords(sizeBytes)) copyWords(source.view, 0, sizeBytes, this.view, at);
+    else this.bytes.set(source.part(0, sizeBytes), at);
+  }
+
   /** Copies `source[start, end)`; `sourceView` is of the same bytes. */
   copy(source: Buffer, sourceView: DataView, start: number, end: number, at: number): void {
-    const sizeBytes = end - start;
-    if (sizeBytes >= WORDS_MIN_BYTES && sizeBytes <= WORDS_MAX_BYTES)
-      copyWords(sourceView, start, end, this.view, at);
+    if (isForWords(end - start)) copyWords(sourceView, start, end, this.view, at);
     else this.bytes.set(source.subarray(start, end), at);
   }
+}
+
+function isForWords(sizeBytes: number): boolean {
+  return sizeBytes >= WORDS_MIN_BYTES && sizeBytes <= WORDS_MAX_BYTES;
 }
 
 let viewed: Buffer = Buffer.alloc(0);
