@@ -113,6 +113,13 @@ export interface MessageSocket {
   readonly bufferedBytes: number;
   /** The bytes must not be changed afterwards. */
   send(bytes: Uint8Array): void;
+  /** How many bytes `sendInPlace` wants in front of a message of this size. */
+  roomBytes(messageBytes: number): number;
+  /**
+   * Sends what lies behind the first `roomBytes` of `bytes`, as many as were told for its size; those are overwritten.
+   * True: the system took it all, or it is dropped, and `bytes` may be used again at once. False: they must not be changed afterwards.
+   */
+  sendInPlace(bytes: Buffer, roomBytes: number): boolean;
   /** A larger message closes the connection. Until it is called, the network's own limit holds. */
   limitMessageBytes(maxBytes: number): void;
   /** Closes in good order, with a reason of at most 120 bytes. */
@@ -122,8 +129,8 @@ export interface MessageSocket {
 }
 
 export interface MessageSocketHandler {
-  /** The receiver owns `bytes`. */
-  onMessage(bytes: Buffer): void;
+  /** `bytes[start, end)` may be read during the call only: the buffer is used again. */
+  onMessage(bytes: Buffer, start: number, end: number): void;
   onClose(code: number, reason: string): void;
 }
 

@@ -13,6 +13,7 @@ import type {
   MessageSocketHandler,
   Timer,
 } from './contracts.ts';
+import { DataFrames, headerBytes, writeHeader } from './data-frames.ts';
 import { listenOn } from './listen.ts';
 import { onreadOf, READ_BUFFER, reread } from './shared-buffer.ts';
 
@@ -32,6 +33,18 @@ const RECEIVER = '_receiver';
 const RECEIVER_LIMIT = '_maxPayload';
 
 const SEND_OPTIONS = { binary: true, compress: false } as const;
+const { OPEN } = WebSocket;
+
+/**
+ * Of both sides. Neither deflates nor defers what it sends or receives, so ws writes each of its frames to the socket, and takes each from it, in one
+ * synchronous step: ours stand between whole frames of its own, in the order of the calls.
+ */
+const COMMON_OPTIONS = {
+  perMessageDeflate: false,
+  allowSynchronousEvents: true,
+  maxPayload: MAX_MESSAGE_BYTES,
+  closeTimeout: CLOSE_TIMEOUT_MS,
+} as const;
 
 export function listenMessages(
   address: ListenAddress,
@@ -44,19 +57,12 @@ export function listenMessages(
   });
   http.headersTimeout = UPGRADE_TIMEOUT_MS;
   http.requestTimeout = UPGRADE_TIMEOUT_MS;
-  const options = {
-    noServer: true,
-    path,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-  };
-  const upgrades = new WebSocketServer(options);
+  const upgrades = new WebSocketServer({ ...COMMON_OPTIONS, noServer: true, path, clientTracking: false });
   http.on('upgrade', (request, socket, head) => {
     const { remoteAddress } = request.socket;
-    upgrades.handleUpgrade(request, rereading(socket), head, (ws) => {
-      attach(ws, remoteAddress ?? '', accept);
+    const line = new Line(true);
+    upgrades.handleUpgrade(request, line.accept(socket), head, (ws) => {
+      attach(ws, line, remoteAddress ?? '', accept);
     });
   });
   return listenOn(http, address, () => http.closeIdleConnections());
@@ -68,7 +74,8 @@ export function connectMessages(
   opened: (socket: MessageSocket) => MessageSocketHandler,
   failed: (error: Error) => void,
 ): Timer {
-  const ws = dial(urlOf(address, path));
+  const line = new Line(false);
+  const ws = dial(urlOf(address, path), line);
   if (ws instanceof Error) {
     const failing = setImmediate(() => failed(ws));
     return { cancel: () => clearImmediate(failing) };
@@ -76,7 +83,7 @@ export function connectMessages(
   let settled = false;
   const settle = (): boolean => !settled && (settled = true);
   ws.once('open', () => {
-    if (settle()) attach(ws, address.host, opened);
+    if (settle()) attach(ws, line, address.host, opened);
   });
   ws.on('error', (error) => {
     if (settle()) failed(error);
@@ -89,14 +96,12 @@ export function connectMessages(
 }
 
 /** An address of which no URL can be made is an error like any other of connecting. */
-function dial(url: string): WebSocket | Error {
+function dial(url: string, line: Line): WebSocket | Error {
   const options = {
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
+    ...COMMON_OPTIONS,
     handshakeTimeout: UPGRADE_TIMEOUT_MS,
-    closeTimeout: CLOSE_TIMEOUT_MS,
     generateMask: zeroMask,
-    createConnection: connectRereading as typeof connect,
+    createConnection: ((to: TcpNetConnectOpts) => line.connect(to)) as typeof connect,
   };
   try {
     return new WebSocket(url, options);
@@ -105,30 +110,60 @@ function dial(url: string): WebSocket | Error {
   }
 }
 
-/** What was read goes on in a buffer of its own: log entries are parts of it. */
-function deliver(socket: Socket, sizeBytes: number): void {
-  socket.emit('data', Buffer.from(READ_BUFFER.subarray(0, sizeBytes)));
-}
+/** The socket under a WebSocket, read into the shared buffer: by ws until the connection is open, then by `DataFrames` first. */
+class Line {
+  /** Null where this Node does not let it be read so: then all is ws's. */
+  socket: Socket | null = null;
+  private readonly isServer: boolean;
+  private frames: DataFrames | null = null;
+  private maxBytes = MAX_MESSAGE_BYTES;
 
-/** Of the options only the address: their path is that of the request. */
-function connectRereading({ host, port }: TcpNetConnectOpts): Socket {
-  const onread = onreadOf((sizeBytes) => deliver(socket, sizeBytes));
-  const socket: Socket = connect({ host, port, onread });
-  return socket;
-}
+  constructor(isServer: boolean) {
+    this.isServer = isServer;
+  }
 
-function rereading(upgraded: Duplex): Duplex {
-  if (!(upgraded instanceof Socket)) return upgraded;
-  const socket: Socket | null = reread(
-    upgraded,
-    (sizeBytes) => socket !== null && deliver(socket, sizeBytes),
-    false,
-  );
-  return socket ?? upgraded;
+  /** Clients mask what they send. */
+  get masksSent(): boolean {
+    return !this.isServer;
+  }
+
+  /** Of the options only the address: their path is that of the request. */
+  connect({ host, port }: TcpNetConnectOpts): Socket {
+    this.socket = connect({ host, port, onread: onreadOf((sizeBytes) => this.onBytes(sizeBytes)) });
+    return this.socket;
+  }
+
+  accept(upgraded: Duplex): Duplex {
+    if (!(upgraded instanceof Socket)) return upgraded;
+    this.socket = reread(upgraded, (sizeBytes) => this.onBytes(sizeBytes), false);
+    return this.socket ?? upgraded;
+  }
+
+  /** From now on messages go to the handler. What came with the handshake's end, and ws has yet to read, may be the beginning of one: then all is ws's. */
+  open(handler: MessageSocketHandler): void {
+    const { socket } = this;
+    if (socket === null || socket.readableLength > 0) return;
+    this.frames = new DataFrames(this.isServer, this.maxBytes, {
+      message: (bytes, start, end) => handler.onMessage(bytes, start, end),
+      rest: (bytes) => socket.emit('data', bytes),
+    });
+  }
+
+  limitMessageBytes(maxBytes: number): void {
+    this.maxBytes = maxBytes;
+    if (this.frames !== null) this.frames.maxBytes = maxBytes;
+  }
+
+  private onBytes(sizeBytes: number): void {
+    if (this.frames !== null) this.frames.read(READ_BUFFER, sizeBytes);
+    // What ws is handed is its own.
+    else this.socket?.emit('data', Buffer.from(READ_BUFFER.subarray(0, sizeBytes)));
+  }
 }
 
 function attach(
   ws: WebSocket,
+  line: Line,
   remoteAddress: string,
   accept: (socket: MessageSocket) => MessageSocketHandler,
 ): void {
@@ -136,9 +171,10 @@ function attach(
   let problem = '';
   // `close` follows with code 1006 or the protocol's; the text says more.
   ws.on('error', (error) => (problem = error.message));
-  const handler = accept(new WsSocket(ws, remoteAddress));
+  const handler = accept(new WsSocket(ws, line, remoteAddress));
+  line.open(handler);
   ws.on('message', (data: Buffer, isBinary: boolean) => {
-    if (isBinary) handler.onMessage(data);
+    if (isBinary) handler.onMessage(data, 0, data.length);
     else ws.close(1003, 'only binary messages');
   });
   ws.on('close', (code, reason) => {
@@ -149,22 +185,50 @@ function attach(
 class WsSocket implements MessageSocket {
   readonly remoteAddress: string;
   private readonly ws: WebSocket;
+  private readonly line: Line;
+  /** What was sent last was not all taken at once: only then is there something to ask the socket, which costs as much as the rest of sending. */
+  private isQueued = false;
 
-  constructor(ws: WebSocket, remoteAddress: string) {
+  constructor(ws: WebSocket, line: Line, remoteAddress: string) {
     this.ws = ws;
+    this.line = line;
     this.remoteAddress = remoteAddress;
   }
 
   get bufferedBytes(): number {
-    return this.ws.bufferedAmount;
+    if (!this.isQueued) return 0;
+    const queuedBytes = this.ws.bufferedAmount;
+    this.isQueued = queuedBytes > 0;
+    return queuedBytes;
   }
 
   send(bytes: Uint8Array): void {
     // A socket that is closing drops it, as the wire might: `onClose` is on its way.
-    if (this.ws.readyState === WebSocket.OPEN) this.ws.send(bytes, SEND_OPTIONS);
+    if (this.ws.readyState !== OPEN) return;
+    this.ws.send(bytes, SEND_OPTIONS);
+    this.isQueued = true;
+  }
+
+  roomBytes(messageBytes: number): number {
+    return this.line.socket === null ? 0 : headerBytes(messageBytes, this.line.masksSent);
+  }
+
+  sendInPlace(bytes: Buffer, roomBytes: number): boolean {
+    if (this.ws.readyState !== OPEN) return true;
+    const { socket, masksSent } = this.line;
+    if (socket === null) {
+      this.send(Buffer.from(bytes));
+      return true;
+    }
+    writeHeader(bytes, 0, bytes.length - roomBytes, masksSent);
+    socket.write(bytes);
+    if (socket.writableLength === 0) return true;
+    this.isQueued = true;
+    return false;
   }
 
   limitMessageBytes(maxBytes: number): void {
+    this.line.limitMessageBytes(maxBytes);
     const receiver: unknown = Reflect.get(this.ws, RECEIVER);
     if (typeof receiver !== 'object' || receiver === null || !(RECEIVER_LIMIT in receiver)) return;
     Reflect.set(receiver, RECEIVER_LIMIT, maxBytes);

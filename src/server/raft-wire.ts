@@ -1,38 +1,51 @@
 /** Raft's messages between this node's members and those of other nodes. */
-import type { Message } from '../raft/types.ts';
+import type { GroupId, MemberId, Message } from '../raft/types.ts';
 import type { Engine } from '../shard/engine.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, Topology } from '../topology/types.ts';
-import { readHeartbeatRows, readMessages } from '../transport/raft-decode.ts';
+import { readHeartbeatRows, readMessages, type MessageTaker } from '../transport/raft-decode.ts';
 import { writeHeartbeatRow, writeMessage } from '../transport/raft-encode.ts';
 import { SectionBuffer } from '../transport/section-buffer.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
+/** A group's members: the node of each, and the links found to those of other nodes, which last as long as the mesh. */
+interface Group {
+  replica: Replica | null;
+  readonly members: readonly MemberId[];
+  readonly nodes: readonly NodeId[];
+  readonly links: (PeerLink | undefined)[];
+}
+
 export class RaftWire {
   private readonly links: () => ReadonlyMap<NodeId, PeerLink>;
-  /** By group: the node of each member. */
-  private readonly nodes = new Map<number, Map<number, NodeId>>();
-  private readonly replicas = new Map<number, Replica>();
+  private readonly groups = new Map<GroupId, Group>();
+  /** Whose section is being read, and who takes in what it holds. */
+  private sender: NodeId = '';
+  private engine: Engine | null = null;
+  private readonly deliver: MessageTaker = (message, group, from) => this.take(message, group, from);
 
   constructor(topology: Topology, links: () => ReadonlyMap<NodeId, PeerLink>) {
     this.links = links;
-    for (const shard of topology.shards) {
-      this.nodes.set(shard.group, new Map(shard.replicas.map((row) => [row.member, row.node])));
+    for (const { group, replicas } of topology.shards) {
+      const members = replicas.map(({ member }) => member);
+      const nodes = replicas.map(({ node }) => node);
+      this.groups.set(group, { replica: null, members, nodes, links: nodes.map(() => undefined) });
     }
   }
 
   add(replica: Replica): void {
-    this.replicas.set(replica.raft.group, replica);
+    const group = this.groups.get(replica.raft.group);
+    if (group !== undefined) group.replica = replica;
   }
 
   /** Sends a message if its receiver is reached now; a message that is not sent is lost, as on any network. */
   send(message: Message): void {
-    const node = this.nodes.get(message.group)?.get(message.to);
-    const link = node === undefined ? undefined : this.links().get(node);
+    const link = this.linkTo(message.group, message.to);
     if (link === undefined || !link.connected) return;
-    if (message.kind === 'heartbeat' || message.kind === 'heartbeat-response') {
+    const { kind } = message;
+    if (kind === 'heartbeat' || kind === 'heartbeat-response') {
       writeHeartbeatRow(link.section(SectionKind.HEARTBEATS), message);
-    } else if (message.kind === 'snapshot') {
+    } else if (kind === 'snapshot') {
       const section = new SectionBuffer();
       writeMessage(section, message);
       const bytes = Buffer.allocUnsafe(section.sizeBytes);
@@ -43,13 +56,25 @@ export class RaftWire {
 
   /** Takes in a section of Raft messages from a node; throws when it is malformed. */
   receive(engine: Engine, from: NodeId, kind: SectionKind, bytes: Buffer, start: number, end: number): void {
-    const deliver = (message: Message): void => {
-      const replica = this.replicas.get(message.group);
-      // The sender's member must be of the node that the connection is with.
-      if (replica === undefined || this.nodes.get(message.group)?.get(message.from) !== from) return;
-      engine.step(replica, message);
-    };
-    if (kind === SectionKind.HEARTBEATS) readHeartbeatRows(bytes, start, end, deliver);
-    else readMessages(bytes, start, end, deliver);
+    this.engine = engine;
+    this.sender = from;
+    if (kind === SectionKind.HEARTBEATS) readHeartbeatRows(bytes, start, end, this.deliver);
+    else readMessages(bytes, start, end, this.deliver);
+  }
+
+  private take(message: Message, groupId: GroupId, from: MemberId): void {
+    const group = this.groups.get(groupId);
+    if (group === undefined || group.replica === null) return;
+    // The sender's member must be of the node that the connection is with.
+    if (group.nodes[group.members.indexOf(from)] !== this.sender) return;
+    this.engine?.step(group.replica, message);
+  }
+
+  private linkTo(groupId: GroupId, to: MemberId): PeerLink | undefined {
+    const group = this.groups.get(groupId);
+    if (group === undefined) return undefined;
+    const at = group.members.indexOf(to);
+    if (at < 0) return undefined;
+    return (group.links[at] ??= this.links().get(group.nodes[at]));
   }
 }

@@ -143,7 +143,7 @@ export class Founder {
     this.sessions.set(from, sessions.add(held));
     this.greet(session);
     return {
-      onMessage: (bytes) => this.onMessage(held, session.remote, bytes),
+      onMessage: (bytes, start, end) => this.onMessage(held, session.remote, bytes.subarray(start, end)),
       onClose: () => sessions.delete(held),
     };
   }

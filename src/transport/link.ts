@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Announcement, NodeId } from '../topology/types.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
-import { eachSection, FrameBuilder, frameOf } from './frame.ts';
+import { eachSection, FrameBuilder } from './frame.ts';
 import { MalformedSectionError } from './malformed.ts';
 import { IncomingParcels, OutgoingParcels } from './parcels.ts';
 import type { PeerSession } from './peer-port.ts';
@@ -131,9 +131,7 @@ export class Link implements PeerLink {
     if (connection === null) return false;
     const queued = connection.bufferedBytes;
     if (queued > 0 && queued + bytes.length > this.host.limits.bulkBufferLimitBytes) return false;
-    const frame = frameOf(kind, bytes, connection.nextHead());
-    this.sentBytes += frame.length;
-    connection.send(frame);
+    this.sentBytes += connection.sendSection(kind, bytes);
     return true;
   }
 
@@ -154,9 +152,7 @@ export class Link implements PeerLink {
   }
 
   private sendFrame(connection: Connection): void {
-    const frame = this.frame.take(connection.nextHead());
-    this.sentBytes += frame.length;
-    connection.send(frame);
+    this.sentBytes += connection.sendFrame(this.frame);
   }
 
   /** Takes over a connection that has proven itself; it replaces an older one, which the other side has given up. */
@@ -188,7 +184,7 @@ export class Link implements PeerLink {
       const connection = this.sockets[channel];
       if (connection === null) continue;
       if (stoodStill) connection.forgiveSilence();
-      if (nowMs - connection.lastHeardMs > this.host.limits.silenceLimitMs) {
+      if (connection.silentMs(nowMs) > this.host.limits.silenceLimitMs) {
         connection.terminate();
         this.lost(channel, connection, 'it has been silent too long');
         continue;
@@ -225,16 +221,19 @@ export class Link implements PeerLink {
     const deliver = (kind: SectionKind, bytes: Buffer, start: number, end: number): void => {
       if (kind === SectionKind.PARCELS) this.takeParcels(bytes, start, end);
       else if (kind === SectionKind.ACKNOWLEDGED) this.parcelsTaken(bytes, start, end);
-      else handler.onSection(this, kind, bytes, start, end);
+      else if (kind === SectionKind.RAFT || kind === SectionKind.HEARTBEATS)
+        handler.onSection(this, kind, bytes, start, end);
+      // All others may be kept.
+      else handler.onSection(this, kind, Buffer.from(bytes.subarray(start, end)), 0, end - start);
     };
     return {
       nowMs: () => host.nowMs(),
       epoch: () => host.epoch(),
       // What a connection that was given up still delivers would come after its successor's: it is dropped.
-      frame: (bytes) => {
+      frame: (bytes, start, end) => {
         if (this.sockets[channel] !== self()) return;
-        this.receivedBytes += bytes.length;
-        eachSection(bytes, deliver);
+        this.receivedBytes += end - start;
+        eachSection(bytes, start, end, deliver);
       },
       echoOwed: () => host.echoOwed(self()),
       malformed: (problem) => {

@@ -52,6 +52,8 @@ class NodeMesh implements Mesh {
   private readonly port: PeerPort;
   private readonly limits: MeshLimits;
   private readonly byNode = new Map<NodeId, Link>();
+  /** The same, for what goes over all of them each turn. */
+  private readonly list: readonly Link[];
   private readonly owing = new Set<Connection>();
   private readonly payEchoes = (): void => this.sendOwedEchoes();
   private readonly owingFrames = new Set<Link>();
@@ -71,21 +73,22 @@ class NodeMesh implements Mesh {
       if (peer.node !== self)
         this.byNode.set(peer.node, new Link(host, peer.node, peer.address, self < peer.node));
     }
+    this.list = [...this.byNode.values()];
     this.routeSessions();
     this.lastCheckMs = env.clock.monotonicMs();
     this.checking = this.planCheck();
-    for (const link of this.byNode.values()) link.start();
+    for (const link of this.list) link.start();
   }
 
   flush(): void {
-    for (const link of this.byNode.values()) link.flush();
+    for (const link of this.list) link.flush();
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.checking.cancel();
-    for (const link of this.byNode.values()) link.close();
+    for (const link of this.list) link.close();
     await this.port.close();
   }
 
@@ -149,7 +152,7 @@ class NodeMesh implements Mesh {
     const nowMs = this.env.clock.monotonicMs();
     const stoodStill = nowMs - this.lastCheckMs > this.limits.echoIntervalMs * STANDSTILL_INTERVALS;
     this.lastCheckMs = nowMs;
-    for (const link of this.byNode.values()) link.check(nowMs, stoodStill);
+    for (const link of this.list) link.check(nowMs, stoodStill);
     this.checking = this.planCheck();
   }
 }

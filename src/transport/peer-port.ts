@@ -253,9 +253,10 @@ class Meeting implements MessageSocketHandler {
     this.events = events;
   }
 
-  onMessage(bytes: Buffer): void {
-    if (this.session !== null) this.session.onMessage(bytes);
-    else if (!this.ended) this.take(this.events.step(bytes));
+  onMessage(bytes: Buffer, start: number, end: number): void {
+    if (this.session !== null) this.session.onMessage(bytes, start, end);
+    // The handshake keeps what was said.
+    else if (!this.ended) this.take(this.events.step(Buffer.from(bytes.subarray(start, end))));
   }
 
   onClose(code: number, reason: string): void {

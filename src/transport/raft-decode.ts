@@ -3,6 +3,9 @@ import type { Entry } from '../raft/entry.ts';
 import type {
   AppendRequest,
   AppendResponse,
+  GroupId,
+  Heartbeat,
+  HeartbeatResponse,
   Membership,
   MemberId,
   Message,
@@ -33,70 +36,136 @@ import {
   VOTE_FIELDS,
   VOTE_RESPONSE_FIELDS,
 } from './raft-layout.ts';
-import { readF64, readU32 } from '../little-endian.ts';
+import { KeptBytes } from './kept-bytes.ts';
+import { viewOf } from './space.ts';
+
+/** What takes in a message; `group` and `from` are its own: of messages of so many shapes they would have to be looked for again. */
+export type MessageTaker = (message: Message, group: GroupId, from: MemberId) => void;
+
+/** Where entries are kept. */
+const kept = new KeptBytes();
 
 /**
- * Reads the messages of a RAFT section and delivers each. Entries and data are views into `bytes`, not copies; the checksum of every
+ * Reads the messages of a RAFT section and delivers each. Entries and data are copied, so that `bytes` may be used again; the checksum of every
  * entry is verified. Throws a MalformedSectionError; what was delivered before it was whole.
  */
-export function readMessages(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  deliver: (message: Message) => void,
-): void {
+export function readMessages(bytes: Buffer, start: number, end: number, deliver: MessageTaker): void {
+  const view = viewOf(bytes);
   let at = start;
   while (at < end) {
     if (at + MESSAGE_FIELDS_AT > end) throw new MalformedSectionError('a Raft message is cut short');
-    const messageEnd = at + readU32(bytes, at + MESSAGE_SIZE_AT);
+    const messageEnd = at + view.getUint32(at + MESSAGE_SIZE_AT, true);
     if (messageEnd < at + MESSAGE_FIELDS_AT || messageEnd > end) {
       throw new MalformedSectionError('a Raft message has an impossible size');
     }
-    deliver(readMessage(bytes, at, messageEnd));
+    const group = view.getFloat64(at + MESSAGE_GROUP_AT, true);
+    const from = view.getFloat64(at + MESSAGE_FROM_AT, true);
+    deliver(readMessage(bytes, view, at, messageEnd), group, from);
     at = messageEnd;
   }
 }
 
 /** Reads the rows of a HEARTBEATS section, as `readMessages` does. */
-export function readHeartbeatRows(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  deliver: (message: Message) => void,
-): void {
+export function readHeartbeatRows(bytes: Buffer, start: number, end: number, deliver: MessageTaker): void {
   if ((end - start) % ROW_BYTES !== 0) throw new MalformedSectionError('a row of heartbeats is cut short');
-  for (let at = start; at < end; at += ROW_BYTES) deliver(readHeartbeatRow(bytes, at));
-}
-
-function readHeartbeatRow(bytes: Buffer, at: number): Message {
-  const field = (number: number): number => readF64(bytes, at + ROW_FIELDS_AT + number * FIELD_BYTES);
-  const base = { group: field(0), from: field(1), to: field(2), term: field(3) };
-  const asked = { ...base, session: field(4), round: field(5) };
-  switch (bytes[at + ROW_KIND_AT]) {
-    case MessageKind.HEARTBEAT:
-      return { kind: 'heartbeat', ...asked, timeMs: field(6), commit: field(7) };
-    case MessageKind.HEARTBEAT_RESPONSE:
-      return { kind: 'heartbeat-response', ...asked, promiseMs: field(6) };
-    default:
-      throw new MalformedSectionError(`unknown kind ${bytes[at + ROW_KIND_AT]} of a heartbeat's row`);
+  const view = viewOf(bytes);
+  for (let at = start; at < end; at += ROW_BYTES) {
+    const message = readHeartbeatRow(view, at);
+    deliver(message, message.group, message.from);
   }
 }
 
-function readMessage(bytes: Buffer, at: number, end: number): Message {
-  const kind = bytes[at + MESSAGE_KIND_AT];
-  if (kind === MessageKind.APPEND) return readAppend(bytes, at, end);
-  if (kind === MessageKind.APPEND_RESPONSE) return readAppendResponse(bytes, at, end);
+// --- messages are plain literals, with the keys in the order of those that Raft makes: spreading one object into another costs more than all the rest
+
+function readHeartbeatRow(view: DataView, at: number): Heartbeat | HeartbeatResponse {
+  const fieldsAt = at + ROW_FIELDS_AT;
+  const kind = view.getUint8(at + ROW_KIND_AT);
+  switch (kind) {
+    case MessageKind.HEARTBEAT:
+      return {
+        kind: 'heartbeat',
+        group: view.getFloat64(fieldsAt, true),
+        from: view.getFloat64(fieldsAt + FIELD_BYTES, true),
+        to: view.getFloat64(fieldsAt + 2 * FIELD_BYTES, true),
+        term: view.getFloat64(fieldsAt + 3 * FIELD_BYTES, true),
+        session: view.getFloat64(fieldsAt + 4 * FIELD_BYTES, true),
+        round: view.getFloat64(fieldsAt + 5 * FIELD_BYTES, true),
+        timeMs: view.getFloat64(fieldsAt + 6 * FIELD_BYTES, true),
+        commit: view.getFloat64(fieldsAt + 7 * FIELD_BYTES, true),
+      };
+    case MessageKind.HEARTBEAT_RESPONSE:
+      return {
+        kind: 'heartbeat-response',
+        group: view.getFloat64(fieldsAt, true),
+        from: view.getFloat64(fieldsAt + FIELD_BYTES, true),
+        to: view.getFloat64(fieldsAt + 2 * FIELD_BYTES, true),
+        term: view.getFloat64(fieldsAt + 3 * FIELD_BYTES, true),
+        session: view.getFloat64(fieldsAt + 4 * FIELD_BYTES, true),
+        round: view.getFloat64(fieldsAt + 5 * FIELD_BYTES, true),
+        promiseMs: view.getFloat64(fieldsAt + 6 * FIELD_BYTES, true),
+      };
+    default:
+      throw new MalformedSectionError(`unknown kind ${kind} of a heartbeat's row`);
+  }
+}
+
+function readMessage(bytes: Buffer, view: DataView, at: number, end: number): Message {
+  const kind = view.getUint8(at + MESSAGE_KIND_AT);
+  if (kind === MessageKind.APPEND) return readAppend(bytes, view, at, end);
+  if (kind === MessageKind.APPEND_RESPONSE) return readAppendResponse(view, at, end);
+  return readSeldomMessage(kind, bytes, view, at, end);
+}
+
+function readAppend(bytes: Buffer, view: DataView, at: number, end: number): AppendRequest {
+  const fieldsAt = at + MESSAGE_FIELDS_AT;
+  const rest = restAfter(fieldsAt, APPEND_FIELDS, end);
+  return {
+    kind: 'append',
+    group: view.getFloat64(at + MESSAGE_GROUP_AT, true),
+    from: view.getFloat64(at + MESSAGE_FROM_AT, true),
+    to: view.getFloat64(at + MESSAGE_TO_AT, true),
+    term: view.getFloat64(at + MESSAGE_TERM_AT, true),
+    session: view.getFloat64(fieldsAt, true),
+    round: view.getFloat64(fieldsAt + FIELD_BYTES, true),
+    timeMs: view.getFloat64(fieldsAt + 2 * FIELD_BYTES, true),
+    prevIndex: view.getFloat64(fieldsAt + 3 * FIELD_BYTES, true),
+    prevTerm: view.getFloat64(fieldsAt + 4 * FIELD_BYTES, true),
+    commit: view.getFloat64(fieldsAt + 5 * FIELD_BYTES, true),
+    entries: readEntries(bytes, rest, end),
+  };
+}
+
+function readAppendResponse(view: DataView, at: number, end: number): AppendResponse {
+  const fieldsAt = at + MESSAGE_FIELDS_AT;
+  endsAfter(fieldsAt, APPEND_RESPONSE_FIELDS, end);
+  return {
+    kind: 'append-response',
+    group: view.getFloat64(at + MESSAGE_GROUP_AT, true),
+    from: view.getFloat64(at + MESSAGE_FROM_AT, true),
+    to: view.getFloat64(at + MESSAGE_TO_AT, true),
+    term: view.getFloat64(at + MESSAGE_TERM_AT, true),
+    session: view.getFloat64(fieldsAt, true),
+    round: view.getFloat64(fieldsAt + FIELD_BYTES, true),
+    promiseMs: view.getFloat64(fieldsAt + 2 * FIELD_BYTES, true),
+    accepted: (view.getUint8(at + MESSAGE_FLAGS_AT) & FLAG_FIRST) !== 0,
+    index: view.getFloat64(fieldsAt + 3 * FIELD_BYTES, true),
+    hintIndex: view.getFloat64(fieldsAt + 4 * FIELD_BYTES, true),
+    hintTerm: view.getFloat64(fieldsAt + 5 * FIELD_BYTES, true),
+  };
+}
+
+function readSeldomMessage(kind: number, bytes: Buffer, view: DataView, at: number, end: number): Message {
   const flags = bytes[at + MESSAGE_FLAGS_AT];
   const first = (flags & FLAG_FIRST) !== 0;
   const second = (flags & FLAG_SECOND) !== 0;
   const base = {
-    group: readF64(bytes, at + MESSAGE_GROUP_AT),
-    from: readF64(bytes, at + MESSAGE_FROM_AT),
-    to: readF64(bytes, at + MESSAGE_TO_AT),
-    term: readF64(bytes, at + MESSAGE_TERM_AT),
+    group: view.getFloat64(at + MESSAGE_GROUP_AT, true),
+    from: view.getFloat64(at + MESSAGE_FROM_AT, true),
+    to: view.getFloat64(at + MESSAGE_TO_AT, true),
+    term: view.getFloat64(at + MESSAGE_TERM_AT, true),
   };
   const fieldsAt = at + MESSAGE_FIELDS_AT;
-  const field = (number: number): number => readF64(bytes, fieldsAt + number * FIELD_BYTES);
+  const field = (number: number): number => view.getFloat64(fieldsAt + number * FIELD_BYTES, true);
   switch (kind) {
     case MessageKind.VOTE:
       endsAfter(fieldsAt, VOTE_FIELDS, end);
@@ -116,7 +185,7 @@ function readMessage(bytes: Buffer, at: number, end: number): Message {
       return { kind: 'timeout-now', ...base, lastIndex: field(0), lastTerm: field(1) };
     case MessageKind.SNAPSHOT:
       restAfter(fieldsAt, SNAPSHOT_FIELDS, end);
-      return readSnapshot(bytes, base, fieldsAt, end);
+      return readSnapshot(bytes, view, base, fieldsAt, end);
     case MessageKind.SNAPSHOT_RESPONSE: {
       endsAfter(fieldsAt, SNAPSHOT_RESPONSE_FIELDS, end);
       const answered = { ...base, session: field(0), round: field(1), promiseMs: field(2) };
@@ -128,52 +197,19 @@ function readMessage(bytes: Buffer, at: number, end: number): Message {
   }
 }
 
-/** The messages of every turn are plain literals: spreading one object into another costs more than all the rest. */
-function readAppend(bytes: Buffer, at: number, end: number): AppendRequest {
-  const fieldsAt = at + MESSAGE_FIELDS_AT;
-  const rest = restAfter(fieldsAt, APPEND_FIELDS, end);
-  return {
-    kind: 'append',
-    group: readF64(bytes, at + MESSAGE_GROUP_AT),
-    from: readF64(bytes, at + MESSAGE_FROM_AT),
-    to: readF64(bytes, at + MESSAGE_TO_AT),
-    term: readF64(bytes, at + MESSAGE_TERM_AT),
-    session: readF64(bytes, fieldsAt),
-    round: readF64(bytes, fieldsAt + FIELD_BYTES),
-    timeMs: readF64(bytes, fieldsAt + 2 * FIELD_BYTES),
-    prevIndex: readF64(bytes, fieldsAt + 3 * FIELD_BYTES),
-    prevTerm: readF64(bytes, fieldsAt + 4 * FIELD_BYTES),
-    commit: readF64(bytes, fieldsAt + 5 * FIELD_BYTES),
-    entries: readEntries(bytes, rest, end),
-  };
-}
-
-function readAppendResponse(bytes: Buffer, at: number, end: number): AppendResponse {
-  const fieldsAt = at + MESSAGE_FIELDS_AT;
-  endsAfter(fieldsAt, APPEND_RESPONSE_FIELDS, end);
-  return {
-    kind: 'append-response',
-    group: readF64(bytes, at + MESSAGE_GROUP_AT),
-    from: readF64(bytes, at + MESSAGE_FROM_AT),
-    to: readF64(bytes, at + MESSAGE_TO_AT),
-    term: readF64(bytes, at + MESSAGE_TERM_AT),
-    session: readF64(bytes, fieldsAt),
-    round: readF64(bytes, fieldsAt + FIELD_BYTES),
-    promiseMs: readF64(bytes, fieldsAt + 2 * FIELD_BYTES),
-    accepted: (bytes[at + MESSAGE_FLAGS_AT] & FLAG_FIRST) !== 0,
-    index: readF64(bytes, fieldsAt + 3 * FIELD_BYTES),
-    hintIndex: readF64(bytes, fieldsAt + 4 * FIELD_BYTES),
-    hintTerm: readF64(bytes, fieldsAt + 5 * FIELD_BYTES),
-  };
-}
-
 type MessageBase = Pick<SnapshotChunk, 'group' | 'from' | 'to' | 'term'>;
 
-function readSnapshot(bytes: Buffer, base: MessageBase, fieldsAt: number, end: number): SnapshotChunk {
-  const field = (number: number): number => readF64(bytes, fieldsAt + number * FIELD_BYTES);
-  const voters = readMembers(bytes, fieldsAt + SNAPSHOT_FIELDS * FIELD_BYTES, end);
-  const votersOld = readMembers(bytes, voters.end, end);
-  const learners = readMembers(bytes, votersOld.end, end);
+function readSnapshot(
+  bytes: Buffer,
+  view: DataView,
+  base: MessageBase,
+  fieldsAt: number,
+  end: number,
+): SnapshotChunk {
+  const field = (number: number): number => view.getFloat64(fieldsAt + number * FIELD_BYTES, true);
+  const voters = readMembers(view, fieldsAt + SNAPSHOT_FIELDS * FIELD_BYTES, end);
+  const votersOld = readMembers(view, voters.end, end);
+  const learners = readMembers(view, votersOld.end, end);
   const membership: Membership = {
     voters: voters.members,
     votersOld: votersOld.members,
@@ -189,28 +225,33 @@ function readSnapshot(bytes: Buffer, base: MessageBase, fieldsAt: number, end: n
     offset: field(4),
     totalBytes: field(5),
     snapshot: { index: field(6), term: field(7), membership },
-    data: bytes.subarray(learners.end, end),
+    data: Buffer.from(bytes.subarray(learners.end, end)),
   };
 }
 
-function readMembers(bytes: Buffer, at: number, end: number): { members: MemberId[]; end: number } {
+function readMembers(view: DataView, at: number, end: number): { members: MemberId[]; end: number } {
   if (at + 4 > end) throw new MalformedSectionError('a list of members is cut short');
-  const listEnd = at + 4 + readU32(bytes, at) * FIELD_BYTES;
+  const listEnd = at + 4 + view.getUint32(at, true) * FIELD_BYTES;
   if (listEnd > end) throw new MalformedSectionError('a list of members is cut short');
   const members: MemberId[] = [];
-  for (let next = at + 4; next < listEnd; next += FIELD_BYTES) members.push(readF64(bytes, next));
+  for (let next = at + 4; next < listEnd; next += FIELD_BYTES) members.push(view.getFloat64(next, true));
   return { members, end: listEnd };
 }
 
 function readEntries(bytes: Buffer, start: number, end: number): Entry[] {
   const entries: Entry[] = [];
-  let at = start;
-  while (at < end) {
-    const entryEnd = at + entrySizeAt(bytes, at);
-    const entry = entryEnd > at && entryEnd <= end ? parseEntry(bytes.subarray(at, entryEnd)) : null;
+  if (start === end) return entries;
+  kept.keep(bytes, start, end);
+  const { space } = kept;
+  const keptEnd = kept.at + end - start;
+  let { at } = kept;
+  while (at < keptEnd) {
+    const sizeBytes = entrySizeAt(space.bytes, at);
+    const isWhole = sizeBytes > 0 && at + sizeBytes <= keptEnd;
+    const entry = isWhole ? parseEntry(space.part(at, sizeBytes)) : null;
     if (entry === null) throw new MalformedSectionError('a log entry arrived damaged');
     entries.push(entry);
-    at = entryEnd;
+    at += sizeBytes;
   }
   return entries;
 }

@@ -1,33 +1,33 @@
 import { unreachable } from '../assert.ts';
-import type { Heartbeat, HeartbeatResponse, Membership, Message } from '../raft/types.ts';
+import type {
+  AppendRequest,
+  AppendResponse,
+  Heartbeat,
+  HeartbeatResponse,
+  Membership,
+  Message,
+} from '../raft/types.ts';
 import { FLAG_FIRST, FLAG_SECOND, MESSAGE_SIZE_AT, MessageKind } from './raft-layout.ts';
 import type { SectionWriter } from './types.ts';
 
 /** All but heartbeats and their responses, which have rows of their own. */
 type SectionMessage = Exclude<Message, Heartbeat | HeartbeatResponse>;
+type SeldomMessage = Exclude<SectionMessage, AppendRequest | AppendResponse>;
 
 /** Writes the message at the end of a RAFT section. Entries are copied as they are. */
 export function writeMessage(writer: SectionWriter, message: SectionMessage): void {
   const start = writer.sizeBytes;
-  writer.u8(kindOf(message));
-  writer.u8(flagsOf(message));
-  writer.u16(0);
-  writer.u32(0);
-  writer.f64(message.group);
-  writer.f64(message.from);
-  writer.f64(message.to);
-  writer.f64(message.term);
-  writeFields(writer, message);
+  // What differs in shape is told apart once: the two of every turn are read and written by functions that know no other.
+  if (message.kind === 'append') writeAppend(writer, message);
+  else if (message.kind === 'append-response') writeAppendResponse(writer, message);
+  else writeSeldomMessage(writer, message);
   writer.patchU32(start + MESSAGE_SIZE_AT, writer.sizeBytes - start);
 }
 
 /** Writes a row of a HEARTBEATS section. */
 export function writeHeartbeatRow(writer: SectionWriter, message: Heartbeat | HeartbeatResponse): void {
   const asks = message.kind === 'heartbeat';
-  writer.u8(asks ? MessageKind.HEARTBEAT : MessageKind.HEARTBEAT_RESPONSE);
-  writer.u8(0);
-  writer.u16(0);
-  writer.u32(0);
+  writeKind(writer, asks ? MessageKind.HEARTBEAT : MessageKind.HEARTBEAT_RESPONSE, 0);
   writer.f64(message.group);
   writer.f64(message.from);
   writer.f64(message.to);
@@ -38,17 +38,48 @@ export function writeHeartbeatRow(writer: SectionWriter, message: Heartbeat | He
   writer.f64(asks ? message.commit : 0);
 }
 
-function writeFields(writer: SectionWriter, message: SectionMessage): void {
+function writeAppend(writer: SectionWriter, message: AppendRequest): void {
+  writeKind(writer, MessageKind.APPEND, 0);
+  writer.f64(message.group);
+  writer.f64(message.from);
+  writer.f64(message.to);
+  writer.f64(message.term);
+  writeThree(writer, message.session, message.round, message.timeMs);
+  writeThree(writer, message.prevIndex, message.prevTerm, message.commit);
+  const { entries } = message;
+  for (let i = 0; i < entries.length; i++) {
+    const { bytes } = entries[i];
+    writer.bytes(bytes, 0, bytes.length);
+  }
+}
+
+function writeAppendResponse(writer: SectionWriter, message: AppendResponse): void {
+  writeKind(writer, MessageKind.APPEND_RESPONSE, flags(message.accepted, false));
+  writer.f64(message.group);
+  writer.f64(message.from);
+  writer.f64(message.to);
+  writer.f64(message.term);
+  writeThree(writer, message.session, message.round, message.promiseMs);
+  writeThree(writer, message.index, message.hintIndex, message.hintTerm);
+}
+
+function writeSeldomMessage(writer: SectionWriter, message: SeldomMessage): void {
+  writeKind(writer, kindOf(message), flagsOf(message));
+  writer.f64(message.group);
+  writer.f64(message.from);
+  writer.f64(message.to);
+  writer.f64(message.term);
+  writeFields(writer, message);
+}
+
+/** The size is filled in when it is known. */
+function writeKind(writer: SectionWriter, kind: number, flags: number): void {
+  writer.u32(kind | (flags << 8));
+  writer.u32(0);
+}
+
+function writeFields(writer: SectionWriter, message: SeldomMessage): void {
   switch (message.kind) {
-    case 'append':
-      writeThree(writer, message.session, message.round, message.timeMs);
-      writeThree(writer, message.prevIndex, message.prevTerm, message.commit);
-      for (const { bytes } of message.entries) writer.bytes(bytes, 0, bytes.length);
-      return;
-    case 'append-response':
-      writeThree(writer, message.session, message.round, message.promiseMs);
-      writeThree(writer, message.index, message.hintIndex, message.hintTerm);
-      return;
     case 'vote':
     case 'timeout-now':
       writer.f64(message.lastIndex);
@@ -75,12 +106,8 @@ function writeFields(writer: SectionWriter, message: SectionMessage): void {
   }
 }
 
-function kindOf(message: SectionMessage): number {
+function kindOf(message: SeldomMessage): number {
   switch (message.kind) {
-    case 'append':
-      return MessageKind.APPEND;
-    case 'append-response':
-      return MessageKind.APPEND_RESPONSE;
     case 'vote':
       return MessageKind.VOTE;
     case 'vote-response':
@@ -96,17 +123,14 @@ function kindOf(message: SectionMessage): number {
   }
 }
 
-function flagsOf(message: SectionMessage): number {
+function flagsOf(message: SeldomMessage): number {
   switch (message.kind) {
-    case 'append-response':
-      return flags(message.accepted, false);
     case 'vote':
       return flags(message.pre, message.transfer);
     case 'vote-response':
       return flags(message.pre, message.granted);
     case 'snapshot-response':
       return flags(message.installed, false);
-    case 'append':
     case 'timeout-now':
     case 'snapshot':
       return 0;

@@ -81,8 +81,8 @@ export interface PeerLink {
 
 export interface MeshHandler {
   /**
-   * `bytes[start, end)` is a section's body; the receiver may keep references to it. A MalformedSectionError thrown here closes the
-   * connection and drops the rest of its frame.
+   * `bytes[start, end)` is a section's body; the receiver may keep references to it, but to Raft's sections (RAFT and HEARTBEATS), which may be
+   * read during the call only. A MalformedSectionError thrown here closes the connection and drops the rest of its frame.
    */
   onSection(peer: PeerLink, kind: SectionKind, bytes: Buffer, start: number, end: number): void;
   /** A part of a parcel with a section of this kind has come: `bytes[0, filledBytes)` is there. */

@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
 import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 
 import type {
   ByteStream,
@@ -236,7 +237,7 @@ function messagesOn(socket: MessageSocket): Messages {
     socket,
     received: [],
     closed: [],
-    onMessage: (bytes) => messages.received.push(bytes),
+    onMessage: (bytes, start, end) => messages.received.push(Buffer.from(bytes.subarray(start, end))),
     onClose: (code, reason) => messages.closed.push({ code, reason }),
   };
   cleanups.push(() => socket.terminate());
@@ -277,6 +278,74 @@ describe('message sockets', () => {
       expect(client.received[i].equals(Buffer.alloc(size, (size + 1) & 0xff))).toBe(true);
     });
     await until(() => client.socket.bufferedBytes === 0);
+  });
+
+  it('send in place what lies behind the room that they ask for, in order with what they send else', async () => {
+    const { client, server } = await messagePair();
+    const sizes = [0, 1, 125, 126, 65_535, 65_536, 3_000_000, 7];
+    for (const { socket } of [client, server]) {
+      for (const size of sizes) {
+        socket.send(Buffer.from(`before ${size}`));
+        const roomBytes = socket.roomBytes(size);
+        const bytes = Buffer.alloc(roomBytes + size, size & 0xff);
+        // What the system took may be used again; the rest is the socket's.
+        if (socket.sendInPlace(bytes, roomBytes)) bytes.fill(0xdb);
+      }
+      socket.close(4000, 'all is sent');
+      expect(socket.sendInPlace(Buffer.alloc(20), 14)).toBe(true);
+    }
+    await until(() => client.closed.length === 1 && server.closed.length === 1);
+    for (const { received, closed } of [client, server]) {
+      expect(received).toHaveLength(2 * sizes.length);
+      sizes.forEach((size, i) => {
+        expect(received[2 * i].toString()).toBe(`before ${size}`);
+        expect(received[2 * i + 1].equals(Buffer.alloc(size, size & 0xff))).toBe(true);
+      });
+      expect(closed).toEqual([{ code: 4000, reason: 'all is sent' }]);
+    }
+  });
+
+  it('speak with any other WebSocket: masks, pings, fragments, and messages that come with the handshake', async () => {
+    let server: Messages | undefined;
+    const listener = await systemNetwork.listenMessages(ANY_PORT, '/peer', (socket) => {
+      return (server = messagesOn(socket));
+    });
+    cleanups.push(() => listener.close());
+    const stranger = new WebSocket(`ws://${LOOPBACK}:${listener.address.port}/peer`);
+    cleanups.push(() => stranger.terminate());
+    const pongs: string[] = [];
+    stranger.on('pong', (data) => pongs.push(data.toString()));
+    await once(stranger, 'open');
+    stranger.send(Buffer.from('masked'));
+    stranger.ping('there?');
+    stranger.send(Buffer.from('in two '), { fin: false });
+    stranger.send(Buffer.from('pieces'));
+    await until(() => server?.received.length === 2 && pongs.length === 1);
+    expect(server!.received.map(String)).toEqual(['masked', 'in two pieces']);
+
+    const eager = new WebSocketServer({ host: LOOPBACK, port: 0 });
+    cleanups.push(() => eager.close());
+    await once(eager, 'listening');
+    eager.on('connection', (socket) => ['first', 'second'].forEach((text) => socket.send(Buffer.from(text))));
+    const address = { host: LOOPBACK, port: (eager.address() as AddressInfo).port };
+    let client: Messages | undefined;
+    systemNetwork.connectMessages(
+      address,
+      '/',
+      (socket) => (client = messagesOn(socket)),
+      () => {},
+    );
+    await until(() => client?.received.length === 2);
+    expect(client!.received.map(String)).toEqual(['first', 'second']);
+  });
+
+  it('refuse a message above their limit, also one that is sent in the one frame of nodes', async () => {
+    const { client, server } = await messagePair();
+    server.socket.limitMessageBytes(1000);
+    for (const size of [1000, 1001]) client.socket.send(Buffer.alloc(size));
+    await until(() => client.closed.length === 1 && server.closed.length === 1);
+    expect(server.received.map(({ length }) => length)).toEqual([1000]);
+    expect(client.closed[0].code).toBe(1009);
   });
 
   it('close with a code and a reason that is cut to what fits', async () => {

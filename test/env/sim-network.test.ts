@@ -172,7 +172,7 @@ describe('simulated sockets', () => {
     const net = new SimNetwork(time, seeded(1), DELAYS);
     const log: string[] = [];
     const listening = (name: string): MessageSocketHandler => ({
-      onMessage: (bytes) => void log.push(`${name} ${bytes.toString()}`),
+      onMessage: (bytes, start, end) => void log.push(`${name} ${bytes.toString('utf8', start, end)}`),
       onClose: (code, reason) => void log.push(`${name} closed ${code} ${reason}`),
     });
     await net.networkOf('a').listenMessages({ host: 'a', port: 1 }, '/peer', (socket) => {

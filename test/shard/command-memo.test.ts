@@ -1,16 +1,12 @@
 import { expect, it } from 'vitest';
 
 import { COMMANDS } from '../../src/commands/table.ts';
-import { compileCommands } from '../../src/server/compiled-command.ts';
+import { compiledLookup } from '../../src/server/compiled-command.ts';
 import { CommandMemo } from '../../src/shard/command-memo.ts';
 import { argsOf } from './encode.ts';
 
 it('finds what the look-up finds, whatever was asked before', () => {
-  const { key } = compileCommands(COMMANDS.rows);
-  const lookup = (args: ReturnType<typeof argsOf>) => {
-    const row = COMMANDS.find(args);
-    return row === null ? null : (key.get(row) ?? null);
-  };
+  const lookup = compiledLookup(COMMANDS);
   const memo = new CommandMemo(lookup);
   const names = [...new Set(COMMANDS.rows.flatMap(({ name }) => [name.split('|')[0], name.toUpperCase()]))];
   const others = ['', 'SET\0', 'se', 'nosuch', 'SeT', 'INCRBYFLOAT', 'PING'];

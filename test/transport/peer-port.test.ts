@@ -39,7 +39,7 @@ function stranger(port: PeerPort): Promise<Stranger> {
         const self: Stranger = { socket, closed: null, heard: [] };
         resolve(self);
         return {
-          onMessage: (bytes) => void self.heard.push(bytes.toString()),
+          onMessage: (bytes, start, end) => void self.heard.push(bytes.toString('utf8', start, end)),
           onClose: (code, reason) => (self.closed = { code, reason }),
         };
       },

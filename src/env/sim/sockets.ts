@@ -11,6 +11,10 @@ import type { SimConnection, SimEnd } from './connection.ts';
 
 const CODE_NORMAL = 1000;
 const CODE_TOO_BIG = 1009;
+/** Any, so that it shows who does not leave them. */
+const ROOM_BYTES = 3;
+/** What lies in a message's bytes after they were handed over. */
+const USED_BYTE = 0xdb;
 /** What a simulated system takes of a stream before it says that it has enough. */
 const SEND_BUFFER_BYTES = 256 * 1024;
 
@@ -35,16 +39,31 @@ export class SimMessageSocket implements MessageSocket {
     this.end.events = {
       data: (bytes) => {
         if (bytes.length > this.maxBytes) this.close(CODE_TOO_BIG, 'message too big');
-        else handler.onMessage(bytes);
+        else this.deliver(handler, bytes);
       },
       taken() {},
       closed: (code, reason) => handler.onClose(code, reason),
     };
   }
 
-  /** The receiver owns its bytes, as after a real wire. */
+  /** The bytes are of no use afterwards, as in a buffer that is used again: who kept some finds other ones. */
+  private deliver(handler: MessageSocketHandler, bytes: Buffer): void {
+    handler.onMessage(bytes, 0, bytes.length);
+    bytes.fill(USED_BYTE);
+  }
+
+  /** The pipe keeps its own bytes, as a real wire. */
   send(bytes: Uint8Array): void {
     if (!this.end.closed && !this.closing) this.end.pipe.send(Buffer.from(bytes));
+  }
+
+  roomBytes(): number {
+    return ROOM_BYTES;
+  }
+
+  sendInPlace(bytes: Buffer, roomBytes: number): boolean {
+    this.send(bytes.subarray(roomBytes));
+    return true;
   }
 
   limitMessageBytes(maxBytes: number): void {
