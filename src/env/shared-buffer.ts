@@ -37,13 +37,6 @@ export function onreadOf(onBytes: (sizeBytes: number) => void): OnReadOpts {
   };
 }
 
-/** What the system calls the socket; negative where this Node does not show it. */
-export function descriptorOf(socket: Socket): number {
-  const handle = (socket as unknown as Record<typeof HANDLE, unknown>)[HANDLE];
-  const isShown = typeof handle === 'object' && handle !== null && 'fd' in handle;
-  return isShown && typeof handle.fd === 'number' ? handle.fd : -1;
-}
-
 function isStreamHandle(handle: unknown): boolean {
   return typeof handle === 'object' && handle !== null && 'useUserBuffer' in handle && 'readStart' in handle;
 }

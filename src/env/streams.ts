@@ -1,10 +1,9 @@
-import { writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 
 import type { ByteStream, ByteStreamHandler, ListenAddress, Listener } from './contracts.ts';
 import { listenOn } from './listen.ts';
-import { READ_BUFFER, descriptorOf, reread } from './shared-buffer.ts';
+import { READ_BUFFER, reread } from './shared-buffer.ts';
 
 /** A client that vanished without a word is looked for after this long. */
 const KEEP_ALIVE_DELAY_MS = 300_000;
@@ -32,8 +31,6 @@ class TcpStream implements ByteStream {
   readonly localPort: number;
   private readonly socket: Socket;
   private readonly handler: ByteStreamHandler;
-  /** What the system calls the socket; negative where this Node does not tell. */
-  private readonly descriptor: number;
   private readonly onWritten = (): void => this.drained();
   /** Something may be queued in the socket: `drained` follows when nothing is. */
   private draining = false;
@@ -45,7 +42,6 @@ class TcpStream implements ByteStream {
     this.localAddress = accepted.localAddress ?? '';
     this.localPort = accepted.localPort ?? 0;
     this.socket = withSharedBuffer(accepted, (bytes, end) => this.handler.onData(bytes, 0, end));
-    this.descriptor = descriptorOf(this.socket);
     // Whatever broke it, `close` follows, and nobody can act on the difference.
     this.socket.on('error', () => {});
     this.handler = accept(this);
@@ -59,28 +55,11 @@ class TcpStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    const { socket } = this;
-    if (socket.destroyed || socket.writableEnded) return true;
-    const takenBytes = this.draining ? 0 : this.writeNow(bytes);
-    if (takenBytes === bytes.length) return true;
-    socket.write(takenBytes === 0 ? bytes : bytes.subarray(takenBytes));
-    if (socket.writableLength === 0) return true;
+    if (this.socket.destroyed || this.socket.writableEnded) return true;
+    this.socket.write(bytes);
+    if (this.socket.writableLength === 0) return true;
     this.awaitDrain();
     return false;
-  }
-
-  /**
-   * While nothing is queued, the bytes go to the system as they do in a write of the stream, which costs more than twice as much for what
-   * it keeps of it. Returns how many were taken. Where it fails the stream's own write fails as well, and tells.
-   */
-  private writeNow(bytes: Uint8Array): number {
-    // Of a stream that is not destroyed: afterwards the number may be another's.
-    if (this.descriptor < 0) return 0;
-    try {
-      return writeSync(this.descriptor, bytes, 0, bytes.length);
-    } catch {
-      return 0;
-    }
   }
 
   pause(): void {
