@@ -37,8 +37,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     rule: '#4: a read waits for a quorum',
     file: 'src/raft/leadership.ts',
-    find: 'member === self ? this.rounds.last : (this.peers.get(member)?.ackedRound ?? 0),',
-    put: 'this.rounds.last,',
+    find: 'member === this.state.self ? this.rounds.last : (this.peer(member)?.ackedRound ?? 0);',
+    put: 'this.rounds.last + 0 * member;',
     seeds: 2000,
     tests: READS,
   },
@@ -201,8 +201,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     rule: '#8, history 8: the own copy counts once it is on disk',
     file: 'src/raft/leadership.ts',
-    find: 'member === self ? storage.stableIndex : (this.peers',
-    put: 'member === self ? log.lastIndex : (this.peers',
+    find: 'member === this.state.self ? this.state.storage.stableIndex : (this.peer',
+    put: 'member === this.state.self ? this.state.log.lastIndex : (this.peer',
     seeds: 2000,
     tests: KNOWN_BUGS,
   },
