@@ -19,6 +19,11 @@ const HELD_MESSAGES = 256;
 const LONG_READ_TURN_MS = 2;
 const LONG_READ_STEPS = 16;
 
+interface Handled {
+  replica: Replica;
+  ready: Ready;
+}
+
 interface Written {
   replica: Replica;
   mark: PersistMark | null;
@@ -59,6 +64,8 @@ export class Engine {
   /** Messages were sent since the last flush. */
   private hasSent = false;
   private written: Written[] = [];
+  /** The Readies of a pass, by their count. */
+  private readonly handled: Handled[] = [];
   private timer: Timer | null = null;
   private timerAtMs = Infinity;
   private maintainAtMs = 0;
@@ -240,27 +247,47 @@ export class Engine {
 
   /** Until no group has anything to do: in `buffered` a write is durable at once, and what it allows is done in the same turn. */
   private drain(now: Instant): void {
+    const { handled } = this;
     for (;;) {
+      let count = 0;
+      let applies = false;
       for (const replica of this.replicas) {
-        while (replica.raft.hasReady()) this.handle(replica, replica.raft.takeReady(), now);
+        if (!replica.raft.hasReady()) continue;
+        const ready = replica.raft.takeReady();
+        handled[count++] = { replica, ready };
+        this.stage(replica, ready);
+        if (ready.committed.length > 0) applies = true;
       }
-      if (!this.staged) return;
-      this.staged = false;
-      const { written } = this;
-      this.written = [];
-      this.sendAhead(written);
-      this.wal.flush(() => this.durable(written));
+      if (count === 0 && !this.staged) return;
+      if (this.staged) this.write();
+      // To apply is on nobody's way to a commit: it comes when the disk works already, and what followers acknowledge is on its way.
+      if (applies && this.hasSent) this.sendNow();
+      for (let i = 0; i < count && !this.stopped; i++) this.applyReady(handled[i], now);
     }
+  }
+
+  private write(): void {
+    this.staged = false;
+    const { written } = this;
+    this.written = [];
+    this.sendAhead(written);
+    this.wal.flush(() => this.durable(written));
   }
 
   /** Followers write while this node does (thesis §10.2.1), unless messages follow that must wait for the disk: one frame a turn is cheaper. */
   private sendAhead(written: readonly Written[]): void {
-    if (!this.hasSent || written.some(({ messages }) => messages.length > 0)) return;
+    if (!this.hasSent) return;
+    for (const { messages } of written) if (messages.length > 0) return;
+    this.sendNow();
+  }
+
+  private sendNow(): void {
     this.hasSent = false;
     this.hooks.flushPeers();
   }
 
-  private handle(replica: Replica, ready: Ready, now: Instant): void {
+  /** Hands over to the mesh and the disk. */
+  private stage(replica: Replica, ready: Ready): void {
     for (const message of ready.messages) this.send(message);
     if (ready.hardState !== null) this.wal.stageHardState(replica.raft.group, ready.hardState);
     if (ready.entries.length > 0) this.wal.stageEntries(replica.raft.group, ready.entries);
@@ -269,6 +296,9 @@ export class Engine {
       this.written.push({ replica, mark: ready.mark, messages: ready.messagesAfterPersist });
       this.staged = true;
     }
+  }
+
+  private applyReady({ replica, ready }: Handled, now: Instant): void {
     if (ready.committed.length > 0 || ready.reads.length > 0 || ready.readsLost)
       replica.advance(ready.committed, ready.reads, ready.readsLost, now);
     this.hooks.snapshots(replica, ready);

@@ -112,10 +112,10 @@ describe('a time above the synced ceiling', () => {
   });
 });
 
-function noop(): Entry {
+function noop(index = 1): Entry {
   const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
   writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: 1, seed: 0, stampMs: 0 });
-  return sealEntry(bytes, 1, 1);
+  return sealEntry(bytes, 1, index);
 }
 
 describe('what goes to other nodes', () => {
@@ -143,5 +143,24 @@ describe('what goes to other nodes', () => {
     expect(ofKind(sent, 'append-response').length).toBe(1);
     expect(effects).not.toContain('peers');
     expect(effects.slice(0, 2)).toEqual(['disk', 'end']);
+  });
+
+  it('goes before what is committed is applied', () => {
+    const { engine, replica, sent, effects, run } = newRig();
+    run(1);
+    engine.readClock();
+    engine.step(replica, append({ from: 2, entries: [noop()] }));
+    run(1);
+    effects.length = 0;
+    const skip = replica.machine.skip.bind(replica.machine);
+    replica.machine.skip = (entry) => {
+      effects.push('apply');
+      skip(entry);
+    };
+    engine.readClock();
+    engine.step(replica, append({ from: 2, prevIndex: 1, prevTerm: 1, commit: 1, entries: [noop(2)] }));
+    run(1);
+    expect(ofKind(sent, 'append-response').length).toBe(2);
+    expect(effects.slice(0, 4)).toEqual(['disk', 'peers', 'apply', 'end']);
   });
 });
