@@ -38,7 +38,7 @@ async function residentBytesOf(child: ChildProcess): Promise<number> {
 /** `words`: more settings of `torc start`. */
 export async function startOneTorc(directory: string, words: readonly string[] = []): Promise<OneTorc> {
   const port = await freeBasePort(OFFSETS);
-  const program = join(import.meta.dirname, '../dist/src/cli/main.js');
+  const program = join(import.meta.dirname, '../dist/torc.js');
   const data = join(directory, `torc-${port}`);
   const own = ['--durability', 'buffered', '--loop-delay-interval-ms', '1'];
   const all = ['start', '--client-port', String(port), '--data', data, ...own, ...words];

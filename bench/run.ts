@@ -23,8 +23,7 @@ import { isInstalled, killAll, startOrStop } from './processes.ts';
 import { goalLine, goalOutcomes, mediansOf, scenarioTable, type Measured } from './report.ts';
 import { PEERS, torc, type Running, type Target } from './targets.ts';
 
-const TORC_COMMAND =
-  'node dist/src/cli/main.js dev --nodes 3 --port {port} --data {data} --durability {durability}';
+const TORC_COMMAND = 'node dist/torc.js dev --nodes 3 --port {port} --data {data} --durability {durability}';
 
 interface Options {
   rounds: string;

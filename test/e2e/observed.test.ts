@@ -75,7 +75,7 @@ test('status, as JSON and as a table', async () => {
   expect(status.replicas.length).toBe(3);
   expect(status.replicas.filter(({ role }) => role === 'leader').length).toBe(1);
   const program = [
-    new URL('../../dist/src/cli/main.js', import.meta.url).pathname,
+    new URL('../../dist/torc.js', import.meta.url).pathname,
     'status',
     '--address',
     address(0),

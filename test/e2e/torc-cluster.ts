@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { RespClient } from '../differential/resp-client.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/torc.js', import.meta.url));
 /** Below the ports that the system gives away by itself, with all offsets added. */
 const FIRST_PORT = Number(process.env['TORC_E2E_FIRST_PORT'] ?? 21_000);
 const PORT_CHOICES = Number(process.env['TORC_E2E_PORT_CHOICES'] ?? 900);
