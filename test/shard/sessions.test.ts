@@ -116,6 +116,59 @@ describe('sessions', () => {
     );
   });
 
+  it('do so where sequences pass what 31, 32 and 48 bits hold, and where they share all their low bits', () => {
+    const near = fc.record({
+      kind: fc.constantFrom('write', 'write', 'write', 'write', 'write', 'write', 'floor', 'reload'),
+      node: fc.constantFrom(...NODES),
+      slot: fc.constantFrom(0, 1, 5, 16383),
+      base: fc.constantFrom(0, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 48, 2 ** 52),
+      offset: fc.integer({ min: -3, max: 8 }),
+      behind: fc.oneof(fc.integer({ min: 0, max: 6 }), fc.constantFrom(2 ** 31, 2 ** 32 - 1)),
+      reply: fc.constantFrom(...REPLIES, `:${2 ** 31}\r\n`, ':-2147483649\r\n', `:${10 ** 15 - 1}\r\n`),
+    });
+    fc.assert(
+      fc.property(fc.array(near, { maxLength: 80 }), (commands) => {
+        let sessions = new Sessions();
+        const model = new Model();
+        for (const { kind, node, slot, base, offset, behind, reply } of commands) {
+          const index = sessions.open(sessionId(node, 7), 0);
+          model.open(node, 7);
+          const sequence = Math.max(1, base + offset);
+          const floor = sequence - behind;
+          if (kind === 'floor') {
+            sessions.raiseFloor(index, slot, floor);
+            model.raise(node, 7, slot, floor);
+          } else if (kind === 'reload') {
+            const copy = reloaded(sessions);
+            expect(bytesOf(copy).equals(bytesOf(sessions))).toBe(true);
+            sessions = copy;
+          } else {
+            const wanted = expected(model, node, 7, slot, sequence, floor, reply);
+            expect(write(sessions, index, slot, sequence, floor, reply)).toBe(wanted);
+          }
+          expect(sessions.rowCount).toBe(model.rows.size);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('hold rows of as many sessions as there may be numbers for, each found again', () => {
+    const sessions = new Sessions();
+    const kept: number[] = [];
+    for (let session = 0; session < 40; session++) {
+      const index = sessions.open(sessionId(session.toString(16).padStart(40, '0'), 1), 0);
+      kept.push(index);
+      for (const sequence of [1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 1])
+        for (const slot of [0, 16383])
+          expect(write(sessions, index, slot, sequence, 1, `:${session}\r\n`)).toBe('run');
+    }
+    for (const [session, index] of kept.entries())
+      for (const sequence of [1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 1])
+        for (const slot of [0, 16383])
+          expect(write(sessions, index, slot, sequence, 1, '+OK\r\n')).toBe(`repeat :${session}\r\n`);
+  });
+
   it('keep no reply over the limit, and say so', () => {
     const sessions = new Sessions();
     const index = sessions.open(sessionId(NODES[0], 1), 0);
