@@ -16,7 +16,7 @@ it('appends in flight are those that were added and not answered, however many c
     sizeBytes: fc.nat(40),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const inflight = new Inflight(MAX_MESSAGES, MAX_BYTES);
       let model: { index: number; sizeBytes: number }[] = [];
       let last = 0;
@@ -49,7 +49,7 @@ it('appends in flight are those that were added and not answered, however many c
 
 it('a round is told as it was sent until a later one is passed', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(40), fc.nat(60)), { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(fc.tuple(fc.nat(40), fc.nat(60)), { maxLength: 60, size: 'max' }), (steps) => {
       const rounds = new Rounds();
       let confirmed = 0;
       for (const [sent, acknowledged] of steps) {

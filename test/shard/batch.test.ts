@@ -58,7 +58,7 @@ it('an entry holds its commands one by one, in order, each behind its session, h
     length: fc.oneof(fc.nat(30), fc.constantFrom(0, 20_000, 70_000)),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const batch = new Batch();
       let model: Said[] = [];
       let waiters: Answer[] = [];

@@ -83,7 +83,7 @@ function bytesOf(sessions: Sessions): Buffer {
 describe('sessions', () => {
   it('admit, repeat and refuse as the plain model does, also after a snapshot', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 80, size: 'max' }), (commands) => {
         let sessions = new Sessions();
         const model = new Model();
         for (const { kind, node, start, slot, sequence, behind, reply } of commands) {
@@ -127,7 +127,7 @@ describe('sessions', () => {
       reply: fc.constantFrom(...REPLIES, `:${2 ** 31}\r\n`, ':-2147483649\r\n', `:${10 ** 15 - 1}\r\n`),
     });
     fc.assert(
-      fc.property(fc.array(near, { maxLength: 80 }), (commands) => {
+      fc.property(fc.array(near, { maxLength: 80, size: 'max' }), (commands) => {
         let sessions = new Sessions();
         const model = new Model();
         for (const { kind, node, slot, base, offset, behind, reply } of commands) {
@@ -149,7 +149,7 @@ describe('sessions', () => {
           expect(sessions.rowCount).toBe(model.rows.size);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
