@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ReplyWriter } from '../../src/resp/reply-writer.ts';
 import { sessionId } from '../../src/shard/batch.ts';
-import { ROW_REPLY_MAX_BYTES } from '../../src/shard/session-rows.ts';
+import { NO_ROW, ROW_REPLY_MAX_BYTES, SessionRows } from '../../src/shard/session-rows.ts';
 import { Admission, Sessions } from '../../src/shard/sessions.ts';
 
 const NODES = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
@@ -153,7 +153,7 @@ describe('sessions', () => {
     );
   });
 
-  it('hold rows of as many sessions as there may be numbers for, each found again', () => {
+  it('find each row of many sessions again, whatever bits of slot and sequence they share', () => {
     const sessions = new Sessions();
     const kept: number[] = [];
     for (let session = 0; session < 40; session++) {
@@ -167,6 +167,23 @@ describe('sessions', () => {
       for (const sequence of [1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 1])
         for (const slot of [0, 16383])
           expect(write(sessions, index, slot, sequence, 1, '+OK\r\n')).toBe(`repeat :${session}\r\n`);
+  });
+
+  it('find and drop rows of places up to 31 bits', () => {
+    const rows = new SessionRows();
+    const places = [0, 16383, 2 ** 30, 2 ** 31 - 16384, 2 ** 31 - 1];
+    const sequences = Array.from({ length: 600 }, (_, i) => 2 ** 32 - 300 + i);
+    for (const place of places)
+      for (let i = 0, head = NO_ROW; i < sequences.length; i++) head = rows.add(place, sequences[i], head);
+    for (const place of places) {
+      for (const sequence of sequences) expect(rows.sequence(rows.find(place, sequence))).toBe(sequence);
+      expect(rows.find(place, 2 ** 32 + 2 ** 33)).toBe(NO_ROW);
+      let head = rows.find(place, sequences[599]);
+      for (const sequence of sequences) head = rows.drop(rows.find(place, sequence), head);
+      expect(head).toBe(NO_ROW);
+      expect(rows.find(place, sequences[0])).toBe(NO_ROW);
+    }
+    expect(rows.count).toBe(0);
   });
 
   it('keep no reply over the limit, and say so', () => {
