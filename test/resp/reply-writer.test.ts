@@ -79,3 +79,17 @@ test('reset keeps the buffer', () => {
   expect(reply.size).toBe(0);
   expect(reply.buffer).toBe(buffer);
 });
+
+test('a bulk string is the same with a view of its bytes as without, of every length and as the writer grows', () => {
+  const source = Buffer.allocUnsafeSlow(1024);
+  for (let i = 0; i < source.length; i += 1) source[i] = (i * 37) & 0xff;
+  const view = new DataView(source.buffer);
+  const plain = new ReplyWriter(16);
+  const viewed = new ReplyWriter(16);
+  for (let length = 0; length <= 600; length += 1) {
+    for (const writer of [plain, viewed]) if (length % 50 === 0) writer.letGo();
+    plain.bulk(source, length % 7, (length % 7) + length);
+    viewed.bulkUnder(source, view, length % 7, (length % 7) + length);
+    expect(viewed.written.equals(plain.written)).toBe(true);
+  }
+});

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ReplyWriter } from '../../src/resp/reply-writer.ts';
 import { sessionId } from '../../src/shard/batch.ts';
-import { ROW_REPLY_MAX_BYTES } from '../../src/shard/session-rows.ts';
+import { NO_ROW, ROW_REPLY_MAX_BYTES, SessionRows } from '../../src/shard/session-rows.ts';
 import { Admission, Sessions } from '../../src/shard/sessions.ts';
 
 const NODES = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
@@ -83,7 +83,7 @@ function bytesOf(sessions: Sessions): Buffer {
 describe('sessions', () => {
   it('admit, repeat and refuse as the plain model does, also after a snapshot', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 80, size: 'max' }), (commands) => {
         let sessions = new Sessions();
         const model = new Model();
         for (const { kind, node, start, slot, sequence, behind, reply } of commands) {
@@ -114,6 +114,76 @@ describe('sessions', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('do so where sequences pass what 31, 32 and 48 bits hold, and where they share all their low bits', () => {
+    const near = fc.record({
+      kind: fc.constantFrom('write', 'write', 'write', 'write', 'write', 'write', 'floor', 'reload'),
+      node: fc.constantFrom(...NODES),
+      slot: fc.constantFrom(0, 1, 5, 16383),
+      base: fc.constantFrom(0, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 48, 2 ** 52),
+      offset: fc.integer({ min: -3, max: 8 }),
+      behind: fc.oneof(fc.integer({ min: 0, max: 6 }), fc.constantFrom(2 ** 31, 2 ** 32 - 1)),
+      reply: fc.constantFrom(...REPLIES, `:${2 ** 31}\r\n`, ':-2147483649\r\n', `:${10 ** 15 - 1}\r\n`),
+    });
+    fc.assert(
+      fc.property(fc.array(near, { maxLength: 80, size: 'max' }), (commands) => {
+        let sessions = new Sessions();
+        const model = new Model();
+        for (const { kind, node, slot, base, offset, behind, reply } of commands) {
+          const index = sessions.open(sessionId(node, 7), 0);
+          model.open(node, 7);
+          const sequence = Math.max(1, base + offset);
+          const floor = sequence - behind;
+          if (kind === 'floor') {
+            sessions.raiseFloor(index, slot, floor);
+            model.raise(node, 7, slot, floor);
+          } else if (kind === 'reload') {
+            const copy = reloaded(sessions);
+            expect(bytesOf(copy).equals(bytesOf(sessions))).toBe(true);
+            sessions = copy;
+          } else {
+            const wanted = expected(model, node, 7, slot, sequence, floor, reply);
+            expect(write(sessions, index, slot, sequence, floor, reply)).toBe(wanted);
+          }
+          expect(sessions.rowCount).toBe(model.rows.size);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('find each row of many sessions again, whatever bits of slot and sequence they share', () => {
+    const sessions = new Sessions();
+    const kept: number[] = [];
+    for (let session = 0; session < 40; session++) {
+      const index = sessions.open(sessionId(session.toString(16).padStart(40, '0'), 1), 0);
+      kept.push(index);
+      for (const sequence of [1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 1])
+        for (const slot of [0, 16383])
+          expect(write(sessions, index, slot, sequence, 1, `:${session}\r\n`)).toBe('run');
+    }
+    for (const [session, index] of kept.entries())
+      for (const sequence of [1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 1])
+        for (const slot of [0, 16383])
+          expect(write(sessions, index, slot, sequence, 1, '+OK\r\n')).toBe(`repeat :${session}\r\n`);
+  });
+
+  it('find and drop rows of places up to 31 bits', () => {
+    const rows = new SessionRows();
+    const places = [0, 16383, 2 ** 30, 2 ** 31 - 16384, 2 ** 31 - 1];
+    const sequences = Array.from({ length: 600 }, (_, i) => 2 ** 32 - 300 + i);
+    for (const place of places)
+      for (let i = 0, head = NO_ROW; i < sequences.length; i++) head = rows.add(place, sequences[i], head);
+    for (const place of places) {
+      for (const sequence of sequences) expect(rows.sequence(rows.find(place, sequence))).toBe(sequence);
+      expect(rows.find(place, 2 ** 32 + 2 ** 33)).toBe(NO_ROW);
+      let head = rows.find(place, sequences[599]);
+      for (const sequence of sequences) head = rows.drop(rows.find(place, sequence), head);
+      expect(head).toBe(NO_ROW);
+      expect(rows.find(place, sequences[0])).toBe(NO_ROW);
+    }
+    expect(rows.count).toBe(0);
   });
 
   it('keep no reply over the limit, and say so', () => {

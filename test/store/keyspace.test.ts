@@ -8,7 +8,7 @@ import { applyStep, stepArbitrary } from './steps.ts';
 describe('the keyspace', () => {
   test('does what a plain model does, and accounts for just its content', () => {
     fc.assert(
-      fc.property(fc.array(stepArbitrary, { minLength: 1, maxLength: 120 }), (steps) => {
+      fc.property(fc.array(stepArbitrary, { minLength: 1, maxLength: 120, size: 'max' }), (steps) => {
         const slabs = createSlabPool();
         const twin = new Twin(newKeyspace(slabs));
         for (const step of steps) applyStep(twin, step);

@@ -41,8 +41,11 @@ function filled(keys: number): Twin {
 
 describe('a snapshot', () => {
   test('is the state at its begin, whatever is written while it is taken', () => {
-    const steps = fc.array(stepArbitrary, { minLength: 1, maxLength: 60 });
-    const slices = fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), stepArbitrary), { maxLength: 60 });
+    const steps = fc.array(stepArbitrary, { minLength: 1, maxLength: 60, size: 'max' });
+    const slices = fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), stepArbitrary), {
+      maxLength: 60,
+      size: 'max',
+    });
     fc.assert(
       fc.property(steps, slices, fc.integer({ min: 1, max: 5000 }), (before, during, cut) => {
         const slabs = createSlabPool();
@@ -106,6 +109,7 @@ describe('a snapshot', () => {
       {
         minLength: 4,
         maxLength: 40,
+        size: 'max',
       },
     );
     fc.assert(
