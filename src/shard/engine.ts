@@ -311,13 +311,20 @@ export class Engine {
     try {
       for (const { replica, mark, messages } of written) {
         for (const message of messages) this.send(message);
-        if (mark !== null) replica.raft.persisted(mark, now);
+        if (mark !== null) this.persisted(replica, mark, now);
       }
     } catch (error) {
       this.fail(error);
     }
     // In `buffered` the turn that wrote it goes on.
     if (!this.inTurn) this.wake();
+  }
+
+  private persisted({ raft }: Replica, mark: PersistMark, now: Instant): void {
+    const { commitIndex, role } = raft;
+    raft.persisted(mark, now);
+    // What a member alone wins or commits so, the turn that wrote it has not led routes to, nor sealed into the room that it makes: another does.
+    if (raft.commitIndex !== commitIndex || raft.role !== role) this.wake();
   }
 
   private setTimer(nowMs: number): void {
