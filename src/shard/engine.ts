@@ -64,8 +64,8 @@ export class Engine {
   /** Messages were sent since the last flush. */
   private hasSent = false;
   private written: Written[] = [];
-  /** The Readies of a pass, by their count. */
-  private readonly handled: Handled[] = [];
+  /** The Readies of a pass, by their count; null once done with, since one may hold much of a log. */
+  private readonly handled: (Handled | null)[] = [];
   private timer: Timer | null = null;
   private timerAtMs = Infinity;
   private maintainAtMs = 0;
@@ -262,7 +262,11 @@ export class Engine {
       if (this.staged) this.write();
       // To apply is on nobody's way to a commit: it comes when the disk works already, and what followers acknowledge is on its way.
       if (applies && this.hasSent) this.sendNow();
-      for (let i = 0; i < count && !this.stopped; i++) this.applyReady(handled[i], now);
+      for (let i = 0; i < count && !this.stopped; i++) {
+        const one = handled[i];
+        handled[i] = null;
+        if (one !== null) this.applyReady(one, now);
+      }
     }
   }
 
@@ -311,13 +315,20 @@ export class Engine {
     try {
       for (const { replica, mark, messages } of written) {
         for (const message of messages) this.send(message);
-        if (mark !== null) replica.raft.persisted(mark, now);
+        if (mark !== null) this.persisted(replica, mark, now);
       }
     } catch (error) {
       this.fail(error);
     }
     // In `buffered` the turn that wrote it goes on.
     if (!this.inTurn) this.wake();
+  }
+
+  private persisted({ raft }: Replica, mark: PersistMark, now: Instant): void {
+    const { commitIndex, role } = raft;
+    raft.persisted(mark, now);
+    // What a member alone wins or commits so, the turn that wrote it has not led routes to, nor sealed into the room that it makes: another does.
+    if (raft.commitIndex !== commitIndex || raft.role !== role) this.wake();
   }
 
   private setTimer(nowMs: number): void {

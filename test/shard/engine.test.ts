@@ -10,7 +10,7 @@ import {
   type Entry,
 } from '../../src/raft/entry.ts';
 import { createRaft } from '../../src/raft/raft.ts';
-import type { Message } from '../../src/raft/types.ts';
+import type { Message, Role } from '../../src/raft/types.ts';
 import { Engine } from '../../src/shard/engine.ts';
 import { LogTime } from '../../src/shard/log-time.ts';
 import { Replica } from '../../src/shard/replica.ts';
@@ -21,12 +21,14 @@ import { lookup, newMachine } from './fake-raft.ts';
 const ELECTION_MS = 400;
 const CEILING_MS = 5000;
 
-/** One follower of three, whose log is durable at once and whose ceilings are synced when the test says. */
-function newRig() {
+/** One follower of three, or one alone, whose log is durable at once and whose ceilings are synced when the test says. */
+function newRig(voters: readonly number[] = [1, 2, 3]) {
   const scheduler = new Scheduler();
   const sent: Message[] = [];
   /** What reached the disk and the peers, in order. */
   const effects: string[] = [];
+  /** What it was when each turn followed leaders and sealed. */
+  const roles: Role[] = [];
   const ceilings: { timeMs: number; synced: () => void }[] = [];
   const wal = {
     stageEntries: () => undefined,
@@ -40,7 +42,7 @@ function newRig() {
   const clock = new SimulatedClock(scheduler, { rate: 1, wallMs: 0 });
   const engine = new Engine(clock, new SimulatedTimers(scheduler), wal, CEILING_MS, {
     send: (message) => sent.push(message),
-    beforeSeal: () => undefined,
+    beforeSeal: () => roles.push(raft.role),
     flushPeers: () => effects.push('peers'),
     snapshots: () => undefined,
     flush: () => effects.push('end'),
@@ -50,7 +52,7 @@ function newRig() {
     },
   });
   const time = new LogTime({ leaseMs: 0.9 * ELECTION_MS, ceilingMs: () => engine.ceilingMs }, 0);
-  const membership = { voters: [1, 2, 3], votersOld: [], learners: [] };
+  const membership = { voters, votersOld: [], learners: [] };
   const raft = createRaft(
     {
       group: 1,
@@ -78,7 +80,7 @@ function newRig() {
   engine.add(replica);
   engine.wake();
   const run = (ms: number): void => scheduler.advance(ms);
-  return { engine, raft, replica, time, sent, effects, ceilings, run };
+  return { engine, raft, replica, time, sent, effects, roles, ceilings, run };
 }
 
 describe('a time above the synced ceiling', () => {
@@ -162,5 +164,27 @@ describe('what goes to other nodes', () => {
     run(1);
     expect(ofKind(sent, 'append-response').length).toBe(2);
     expect(effects.slice(0, 4)).toEqual(['disk', 'peers', 'apply', 'end']);
+  });
+});
+
+describe('a member alone, whose own write commits', () => {
+  it('has another turn at once when it has won, so that what waits for a leader goes on', () => {
+    const { raft, roles, run } = newRig([1]);
+    while (raft.role !== 'leader') run(1);
+    expect(roles.at(-1)).toBe('leader');
+  });
+
+  it('has another turn at once when an entry is committed, so that what waits for room in the log goes on', () => {
+    const { engine, raft, effects, run } = newRig([1]);
+    while (raft.role !== 'leader') run(1);
+    run(1);
+    effects.length = 0;
+    const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
+    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: 1, seed: 0, stampMs: 0 });
+    raft.propose(bytes, engine.readClock());
+    engine.wake();
+    run(0);
+    expect(raft.commitIndex).toBe(raft.lastIndex);
+    expect(effects.filter((effect) => effect === 'end').length).toBe(2);
   });
 });

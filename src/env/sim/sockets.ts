@@ -110,7 +110,7 @@ export class SimStream implements ByteStream {
   attach(handler: ByteStreamHandler): void {
     this.handler = handler;
     this.side.events = {
-      data: (bytes) => handler.onData(bytes, 0, bytes.length),
+      data: (bytes) => this.deliver(handler, bytes),
       taken: () => this.taken(),
       closed: () => handler.onClose(),
     };
@@ -139,6 +139,12 @@ export class SimStream implements ByteStream {
   destroy(): void {
     this.ending = true;
     this.connection.abort(this.side, `${CODE_ABNORMAL}`);
+  }
+
+  /** As of messages: what a client sends lies in a buffer that all connections share. */
+  private deliver(handler: ByteStreamHandler, bytes: Buffer): void {
+    handler.onData(bytes, 0, bytes.length);
+    bytes.fill(USED_BYTE);
   }
 
   private taken(): void {
