@@ -6,6 +6,7 @@
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
  * follows; PIECE: one of its pieces), size u32, the reply.
  */
+import { readU16, readU32, writeU16, writeU32 } from '../little-endian.ts';
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
 import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
@@ -19,7 +20,6 @@ import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
-import { readU16, readU32, writeU16, writeU32 } from '../little-endian.ts';
 
 const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;

@@ -4,11 +4,11 @@
  * An entry's payload: 4 bytes with the offset (from the payload's start) at which the prelude begins; command items, with a session item before each
  * run of commands of one session; the prelude's items (removals, policy, floors), which are applied first.
  */
+import { writeU32 } from '../little-endian.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../raft/entry.ts';
 import { ItemType } from './command-item.ts';
 import { NODE_ID_BYTES } from './sessions-image.ts';
 import { NOBODY, Refusal, type Waiter } from './waiter.ts';
-import { writeU32 } from '../little-endian.ts';
 
 export const SESSION_ITEM_BYTES = 32;
 const SESSION_NODE = 8;

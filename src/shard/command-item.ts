@@ -13,9 +13,9 @@
  * |    |   | the arguments' bytes |
  */
 import { assert } from '../assert.ts';
+import { readF64, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 import type { Args } from '../resp/args.ts';
 import { DESK, DESK_VIEW, wordAt } from '../store/desk.ts';
-import { readF64, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 
 export const ItemType = {
   COMMAND: 1,

@@ -5,6 +5,7 @@
  * answered; a row says that its sequence ran, and what it replied. However many writes of a slot are under way, each costs the same.
  */
 import { assert } from '../assert.ts';
+import { readF64, readU16, readU32 } from '../little-endian.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { equalAt } from '../store/byte-hash.ts';
 import { NO_ROW, SessionRows } from './session-rows.ts';
@@ -20,7 +21,6 @@ import {
   SLOT_COUNT,
   LIST_FIELDS,
 } from './sessions-image.ts';
-import { readF64, readU16, readU32 } from '../little-endian.ts';
 
 /** This module's own copies: V8 takes them for constant (store/desk.ts). */
 const NONE = NO_ROW;

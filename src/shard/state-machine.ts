@@ -6,6 +6,7 @@ import { slotOf } from '../../ring/index.ts';
 import { assert } from '../assert.ts';
 import type { LongRead } from '../commands/long-read.ts';
 import type { KeyCommand, KeyContext } from '../commands/types.ts';
+import { readU32 } from '../little-endian.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
@@ -31,7 +32,6 @@ import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } 
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
-import { readU32 } from '../little-endian.ts';
 
 /** This module's own copies: V8 takes them for constant (store/desk.ts). */
 const { SESSION, RUN_STAGED } = ItemType;

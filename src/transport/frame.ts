@@ -1,3 +1,4 @@
+import { readU16, readU32 } from '../little-endian.ts';
 import {
   FRAME_EPOCH_AT,
   FRAME_GENERATION_AT,
@@ -18,7 +19,6 @@ import { SectionBuffer } from './section-buffer.ts';
 import type { Space } from './space.ts';
 import { SectionKind } from './types.ts';
 import type { SectionWriter } from './types.ts';
-import { readU16, readU32 } from '../little-endian.ts';
 
 const KIND_MAX = Math.max(...Object.values(SectionKind));
 
