@@ -1,8 +1,8 @@
-import { readU32 } from '../little-endian.ts';
 /**
  * Values by names of up to eight letters, as nearly all commands have: two words are compared instead of bytes, one after the other. A bit sets
  * a letter's case and makes no letter of what is none; so other names, which it might confuse, are not here.
  */
+import { readU32 } from '../little-endian.ts';
 
 const WORD_BYTES = 4;
 const NAME_BYTES = 2 * WORD_BYTES;

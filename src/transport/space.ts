@@ -1,8 +1,8 @@
-import { copyWords } from '../little-endian.ts';
 /**
  * Memory that is written and read as numbers, and of which parts are handed on, for what runs with each frame: the views of all of it are made once.
  * A DataView reads and writes a number of eight bytes at a tenth of the cost of its bytes one by one.
  */
+import { copyWords } from '../little-endian.ts';
 
 type ViewMaker = new (memory: ArrayBufferLike, at: number, sizeBytes: number) => Buffer;
 /** What Buffer's own methods make views with, at half the cost of `subarray`, which asks for the memory and checks its bounds again. */
