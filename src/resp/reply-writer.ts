@@ -1,9 +1,9 @@
-import { copyWords } from '../little-endian.ts';
-
 /**
  * Writes replies as bytes, in the protocol of the asking client. Grows by doubling; `reset` keeps the buffer.
  * Null, maps, sets, doubles and the like differ between RESP2 and RESP3 here and nowhere else.
  */
+import { copyWords } from '../little-endian.ts';
+
 const CR = 13;
 const LF = 10;
 const PLUS = 43;
