@@ -1,5 +1,6 @@
 import { assert } from '../../assert.ts';
 import type { Timer } from '../contracts.ts';
+import { promiseActivity, watchPromises } from './promise-activity.ts';
 
 interface Event {
   timeMs: number;
@@ -63,10 +64,13 @@ export class Scheduler {
    * and end are asynchronous; deterministic as long as nothing in it waits for the real world.
    */
   async runUntil(done: () => boolean): Promise<boolean> {
+    watchPromises();
     await settleMicrotasks();
     while (!done()) {
+      const activity = promiseActivity();
       if (!this.step()) return false;
-      await settleMicrotasks();
+      // Most of what runs has no promises: then nothing can wait for them.
+      if (promiseActivity() !== activity) await settleMicrotasks();
     }
     return true;
   }
