@@ -1,5 +1,5 @@
 /** Whole nodes in one thread on a simulated clock, network and disk; the same seed gives the same run. */
-import type { ByteStream, ClockReading, Env } from '../../../src/env/contracts.ts';
+import type { ByteStream, ClockReading, Env, Network } from '../../../src/env/contracts.ts';
 import { SimulatedClock, SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
@@ -129,7 +129,7 @@ export class SimCluster {
       timers: node.timers,
       random: new SeededRandom(this.random.uint32()),
       disk: attachDisk(node.disk, node.timers),
-      network: this.network.networkOf(nameOf(i)),
+      network: this.networkOf(i),
       machine: {
         processId: 1,
         bootId: `boot-${node.boot}`,
@@ -142,6 +142,21 @@ export class SimCluster {
       },
     };
     return env;
+  }
+
+  /** Of the process that begins now: once it is dead it listens nowhere and reaches nobody, whatever its promises go on with. */
+  private networkOf(i: number): Network {
+    const node = this.nodes[i];
+    const { life } = node;
+    const network = this.network.networkOf(nameOf(i));
+    const alive = <T>(run: () => Promise<T>): Promise<T> => (node.life === life ? run() : new Promise(() => {}));
+    return {
+      listenStream: (...of) => alive(() => network.listenStream(...of)),
+      listenMessages: (...of) => alive(() => network.listenMessages(...of)),
+      listenHttp: (...of) => alive(() => network.listenHttp(...of)),
+      connectMessages: (...of) =>
+        node.life === life ? network.connectMessages(...of) : { cancel: () => {} },
+    };
   }
 
   private settingsOf(i: number): Settings {

@@ -21,6 +21,7 @@ const PATIENCE_MS = [700, 2500, 9000];
 /** Of one command that is under way. */
 interface Sent {
   asked: Asked;
+  /** What the checker knows of it, once it was sent. */
   operations: readonly Operation[];
   /** How often it was sent elsewhere. */
   redirections: number;
@@ -36,6 +37,7 @@ const OUTCOMES: readonly (readonly [RegExp, 'unknown' | 'not-run', Situation])[]
   [/^-INDETERMINATE/, 'unknown', 'INDETERMINATE'],
   [/^-REPLYLOST/, 'unknown', 'REPLYLOST'],
   [/^-CLUSTERDOWN/, 'not-run', 'CLUSTERDOWN'],
+  [/^-LOADING/, 'not-run', 'LOADING'],
   [/^-OOM/, 'not-run', 'OOM'],
 ];
 
@@ -55,6 +57,7 @@ export class Client {
   /** A plain client's node. */
   private node: number;
   private unanswered = 0;
+  private isThinking = false;
   /** To be sent again. */
   private again: Asked[] = [];
   /** Of the commands under way: what was asked before says nothing of these. */
@@ -83,10 +86,15 @@ export class Client {
   }
 
   private thinkThenAct(): void {
+    if (this.isThinking) return;
+    this.isThinking = true;
     const { plan, scheduler } = this.world;
     const { clients, perSecond, pipeline } = plan.load;
     const meanMs = (1000 * clients * (1 + pipeline)) / 2 / perSecond;
-    scheduler.after(this.random.below(2 * meanMs + 1), () => this.act());
+    scheduler.after(this.random.below(2 * meanMs + 1), () => {
+      this.isThinking = false;
+      this.act();
+    });
   }
 
   private act(): void {
@@ -105,7 +113,7 @@ export class Client {
     const byPort = new Map<number, Sent[]>();
     for (const one of asked) {
       const port = this.portFor(one);
-      const sent = { asked: one, operations: this.recorder.called(this.number, one), redirections: 0 };
+      const sent: Sent = { asked: one, operations: [], redirections: 0 };
       byPort.set(port, [...(byPort.get(port) ?? []), sent]);
       this.unanswered += 1;
     }
@@ -148,6 +156,8 @@ export class Client {
       }
       this.open.set(port, open);
     }
+    for (const one of sent)
+      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked);
     open.waiting.push(...sent);
     open.line.send(sent.map(({ asked }) => asked.words));
   }
@@ -181,7 +191,7 @@ export class Client {
     for (const [pattern, outcome, situation] of OUTCOMES) {
       if (!pattern.test(reply)) continue;
       this.counters.sometimes(situation);
-      if (situation !== 'OOM') this.world.log.say(`${this.name} ${shortened(asked.words)}: ${reply.slice(1, 30).trim()}`);
+      if (situation !== 'OOM' && situation !== 'LOADING') this.world.log.say(`${this.name} ${shortened(asked.words)}: ${reply.slice(1, 30).trim()}`);
       this.finish(sent, outcome);
       return;
     }

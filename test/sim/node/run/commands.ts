@@ -67,8 +67,15 @@ function elementsOf(reply: string): (string | null)[] {
   return elements;
 }
 
-function fromPlanned(model: Model, { command, key, args, words, read }: Planned): Asked {
-  return { words, isOneSlot: true, parts: [{ model, key, command, args }], read: (reply) => [read(reply)] };
+/** `prefix`: of the keys of this workload, since each has a model of its own. */
+function fromPlanned(prefix: string, model: Model, { command, key, args, words, read }: Planned): Asked {
+  const named = prefix + key;
+  return {
+    words: [words[0], named, ...words.slice(2)],
+    isOneSlot: true,
+    parts: [{ model, key: named, command, args }],
+    read: (reply) => [read(reply)],
+  };
 }
 
 function asideOf(aside: Aside): Asked {
@@ -199,13 +206,12 @@ export class Commands {
     const units = [...new Set([this.unit(epoch), this.unit(epoch), this.unit(epoch)])];
     const isOneSlot = units.length === 1;
     const part = (command: string, unit: string, args: string[]): Part => ({ model: unitModel, key: unit, command, args });
-    if (this.random.chance(0.5)) {
-      const value = this.value();
+    if (this.random.chance(0.3)) {
       return {
-        words: ['MSET', ...units.flatMap((unit) => [tagged(unit, 'a'), value])],
+        words: ['DEL', ...units.map((unit) => tagged(unit, 'a'))],
         isOneSlot,
-        parts: units.map((unit) => part('MSET', unit, ['a', value])),
-        read: (reply) => units.map(() => plain(reply)),
+        parts: units.map((unit) => part('ERASE', unit, ['a'])),
+        read: (reply) => units.map(() => (reply.startsWith('-') ? plain(reply) : null)),
       };
     }
     return {
@@ -224,13 +230,13 @@ export class Commands {
 
   private expiring(epoch: number): Asked {
     this.unique += 1;
-    return fromPlanned(CACHE.model, CACHE.plan(this.random, epoch, this.unique));
+    return fromPlanned('c-', CACHE.model, CACHE.plan(this.random, epoch, this.unique));
   }
 
   private large(epoch: number): Asked {
     const aside = LARGE.aside(this.random);
     if (aside !== null) return asideOf(aside);
     this.unique += 1;
-    return fromPlanned(LARGE.model, LARGE.plan(this.random, epoch, this.unique));
+    return fromPlanned('l-', LARGE.model, LARGE.plan(this.random, epoch, this.unique));
   }
 }

@@ -58,6 +58,7 @@ export const SITUATIONS = [
   'INDETERMINATE',
   'CLUSTERDOWN',
   'REPLYLOST',
+  'LOADING',
   'OOM',
   'MOVED followed',
   'error of a command',

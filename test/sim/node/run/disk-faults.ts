@@ -8,6 +8,7 @@ const OPERATIONS_UNTIL_FAILURE = 20;
 /** Less than a file of the log. */
 const ROOM_BYTES = 60_000;
 const REPAIR_MS = 6000;
+const RETRY_MS = 500;
 
 export class DiskFaults {
   readonly strikes = {
@@ -109,13 +110,17 @@ export class DiskFaults {
     return true;
   }
 
-  /** Only where the node has refused the disk: else it has written on it since. */
+  /** Only where the node has refused the disk, or has not seen it yet: else it has written on it since. */
   private repair(victim: Victim): void {
     const { world } = this;
     const { damage } = victim;
-    victim.damage = null;
-    if (damage === null || !victim.isHeldDown) return;
+    if (damage === null) return;
+    if (victim.life !== 'down') {
+      world.scheduler.after(RETRY_MS, () => this.repair(victim));
+      return;
+    }
     world.cluster.nodes[victim.i].disk.flipBit(damage.path, damage.offset, damage.bit);
+    victim.damage = null;
     victim.isHeldDown = false;
     world.log.say(`${victim.name}: the disk is as before`);
     world.start(victim);

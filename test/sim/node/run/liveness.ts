@@ -45,11 +45,11 @@ export async function requireAgreement(world: World): Promise<void> {
 
 function heal(world: World, random: SeededRandom): Victim[] {
   const { victims } = world;
-  const lost = victims.find(({ isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean);
+  world.endFaults();
+  const lost = victims.find(({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null);
   const excluded = lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
   const core = victims.filter((victim) => victim !== excluded);
   world.log.say(`heal: the core is ${core.map(({ name }) => name).join(' ')}`);
-  world.endFaults();
   for (const victim of core) {
     victim.crashOrder = null;
     world.cluster.nodes[victim.i].disk.crashAfter(Infinity, 'kill');
@@ -77,7 +77,7 @@ function comeBack(world: World): Victim[] {
     victim.isExcluded = false;
     world.start(victim);
   }
-  return world.victims.filter(({ isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean);
+  return world.victims.filter(({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null);
 }
 
 function isReady(world: World, victim: Victim): boolean {
@@ -116,6 +116,8 @@ async function probe(world: World, core: readonly Victim[]): Promise<void> {
     for (const { i } of core) {
       const value = `${i}-${world.scheduler.nowMs}`;
       const wrote = await answer(world, portOf(i), ['SET', key, value]);
+      // What has no room was refused by the log: it goes on.
+      if (wrote.startsWith('-OOM')) continue;
       if (wrote !== '+OK\r\n') world.failure ??= `after healing, SET on node ${i} was answered ${wrote}`;
       const read = await answer(world, portOf(i) + REDIRECT, ['GET', key]);
       const isGone = world.plan.load.evictsAll && read === NIL;

@@ -1,4 +1,4 @@
-import { runSeed } from '/work/wt/simnodes/test/sim/node/run/run.ts';
+import { runSeed } from './run.ts';
 const from = Number(process.argv[2] ?? 1), n = Number(process.argv[3] ?? 1);
 const show = process.argv[4] === 'v';
 for (let seed = from; seed < from + n; seed++) {

@@ -88,7 +88,7 @@ function pairsOf(args: readonly string[]): [string, string][] {
 
 function setFields(hash: Hash, args: readonly string[]): { hash: Hash; reply: Reply } {
   const fields = pairsOf(args);
-  const made = fields.filter(([field]) => hash[field] === undefined).length;
+  const made = new Set(fields.map(([field]) => field).filter((field) => hash[field] === undefined)).size;
   return { hash: { ...hash, ...Object.fromEntries(fields) }, reply: made };
 }
 
@@ -156,6 +156,8 @@ const COMMANDS: Record<string, Command> = {
     ),
   }),
   DEL: remove,
+  /** A DEL over several units: its reply is a sum, which says nothing of one. */
+  ERASE: (keys, names) => ({ keys: remove(keys, names).keys, reply: null }),
   UNLINK: remove,
   EXISTS: (keys, names) => ({ keys, reply: names.filter((name) => keys[name] !== undefined).length }),
   TYPE: (keys, [key]) => {

@@ -17,6 +17,7 @@ import { countParts, watchParts } from './rare.ts';
 
 export class InvariantBroken extends Error {}
 
+const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
@@ -281,6 +282,8 @@ export class World {
     const victim = this.victims[i];
     if (victim.mustBeUnclean) this.broken(`${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
+    // The damage lay where nothing counts.
+    victim.damage = null;
     victim.mayBeUnclean = false;
     this.invariants.serving(i, parts);
   }
@@ -316,7 +319,7 @@ export class World {
 
   private expects(victim: Victim, error: Error): boolean {
     const { counters } = this;
-    const code = error instanceof StartupError || error instanceof DiskError ? error.code : '';
+    const code = error instanceof StartupError || error instanceof DiskError ? error.code : systemCode(error);
     if (code === 'TORC_DATA_DAMAGED' && victim.damage !== null) {
       counters.sometimes('start refused: damaged');
       victim.isHeldDown = true;
@@ -327,7 +330,7 @@ export class World {
       victim.isHeldDown = true;
       return true;
     }
-    if (code !== 'TORC_DISK' || !victim.hasSickDisk) return false;
+    if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
     if (error instanceof StartupError) counters.sometimes('start refused: disk');
     else this.countStopped(victim, error);
     return true;
@@ -340,4 +343,8 @@ export class World {
     // It has noted that what was acknowledged may be gone, if its disk took that.
     if (plan.durability === 'buffered') victim.mayBeUnclean = true;
   }
+}
+
+function systemCode(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
