@@ -13,7 +13,7 @@ const CODE_NORMAL = 1000;
 const CODE_TOO_BIG = 1009;
 /** Any, so that it shows who does not leave them. */
 const ROOM_BYTES = 3;
-/** What a simulated system takes of a stream before it says that it has enough. */
+/** What a simulated system takes before it says that it has enough. */
 const SEND_BUFFER_BYTES = 256 * 1024;
 
 export class SimMessageSocket implements MessageSocket {
@@ -30,7 +30,7 @@ export class SimMessageSocket implements MessageSocket {
   }
 
   get bufferedBytes(): number {
-    return this.end.pipe.queuedBytes;
+    return Math.max(0, this.end.pipe.queuedBytes - SEND_BUFFER_BYTES);
   }
 
   attach(handler: MessageSocketHandler): void {
