@@ -18,6 +18,7 @@ const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
 /** So small that a run goes through several files. */
 const SEGMENT_BYTES = '1mb';
+const SLAB_BYTES = 2 ** 21;
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -108,6 +109,7 @@ export class SimCluster {
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
+      slabBytes: SLAB_BYTES,
     });
     const running = await this.settle(starting);
     running.onFatal((error) => {
