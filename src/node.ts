@@ -69,6 +69,8 @@ export interface NodeSurroundings {
   sameSecret(a: string, b: string): boolean;
   /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
   logRetention?: LogRetention | undefined;
+  /** It has many nodes in one process, with few keys each. */
+  slabBytes?: number;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
   /** A replica was made from what recovery found of its group, and has done nothing yet: whoever checks invariants looks on from here. */
@@ -242,7 +244,7 @@ class Node implements RunningNode {
     const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
-    const slabs = createSlabPool();
+    const slabs = createSlabPool(this.surroundings.slabBytes);
     const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);

@@ -3,6 +3,12 @@
  * come in order but for refusals, so what is answered ahead of the floor is rare and kept aside.
  */
 const SLOT_COUNT = 16384;
+/** Whether floors are to be told is known of groups of slots too: few are written between two tellings. */
+const GROUP_SHIFT = 7;
+const SLOTS_PER_GROUP = 1 << GROUP_SHIFT;
+const NEVER_WRITTEN = 0;
+const ALL_TOLD = 1;
+const RAISED = 2;
 
 export class Sequences {
   private readonly next = new Float64Array(SLOT_COUNT).fill(1);
@@ -12,6 +18,7 @@ export class Sequences {
   private slotsAhead = 0;
   /** The floor that a write or a floors message has told last. */
   private readonly told = new Float64Array(SLOT_COUNT).fill(1);
+  private readonly groups = new Uint8Array(SLOT_COUNT >>> GROUP_SHIFT);
 
   take(slot: number): number {
     const sequence = this.next[slot];
@@ -33,6 +40,7 @@ export class Sequences {
       this.slotsAhead = this.ahead.size;
       return;
     }
+    this.groups[slot >>> GROUP_SHIFT] = RAISED;
     this.floors[slot] = this.slotsAhead === 0 ? sequence + 1 : this.floorAfter(slot, sequence);
   }
 
@@ -49,7 +57,14 @@ export class Sequences {
 
   /** Floors told before may not have come to the new leader of the slots that `of` accepts: they are told again. */
   tellAgain(of: (slot: number) => boolean): void {
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.floors[slot] > 1 && of(slot)) this.told[slot] = 1;
+    const { floors, told, groups } = this;
+    for (let group = 0; group < groups.length; group++) {
+      if (groups[group] === NEVER_WRITTEN) continue;
+      const start = group << GROUP_SHIFT;
+      for (let slot = start; slot < start + SLOTS_PER_GROUP; slot++)
+        if (floors[slot] > 1 && of(slot)) told[slot] = 1;
+      groups[group] = RAISED;
+    }
   }
 
   /**
@@ -62,15 +77,34 @@ export class Sequences {
     from: number,
   ): { slots: number[]; floors: number[]; next: number } {
     const slots: number[] = [];
-    const floors: number[] = [];
     let passed = 0;
-    for (; passed < SLOT_COUNT && slots.length < limit; passed++) {
+    while (passed < SLOT_COUNT && slots.length < limit) {
       const slot = (from + passed) % SLOT_COUNT;
-      const isQuiet = this.told[slot] !== this.floors[slot] && this.next[slot] === this.floors[slot];
-      if (!isQuiet || !of(slot)) continue;
-      slots.push(slot);
-      floors.push(this.floor(slot));
+      const groupEnd = ((slot >>> GROUP_SHIFT) + 1) << GROUP_SHIFT;
+      const end = Math.min(groupEnd, slot + SLOT_COUNT - passed);
+      passed +=
+        this.groups[slot >>> GROUP_SHIFT] === RAISED ? this.pass(slot, end, of, limit, slots) : end - slot;
     }
-    return { slots, floors, next: (from + passed) % SLOT_COUNT };
+    return { slots, floors: slots.map((slot) => this.floor(slot)), next: (from + passed) % SLOT_COUNT };
+  }
+
+  /** Looks at the slots of one group, up to `end` or the limit; returns how many. */
+  private pass(
+    slot: number,
+    end: number,
+    of: (slot: number) => boolean,
+    limit: number,
+    slots: number[],
+  ): number {
+    const { told, floors, next } = this;
+    let hasMore = false;
+    let at = slot;
+    for (; at < end && slots.length < limit; at++) {
+      if (told[at] === floors[at]) continue;
+      if (next[at] === floors[at] && of(at)) slots.push(at);
+      else hasMore = true;
+    }
+    if (!hasMore && at - slot === SLOTS_PER_GROUP) this.groups[slot >>> GROUP_SHIFT] = ALL_TOLD;
+    return at - slot;
   }
 }

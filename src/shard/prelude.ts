@@ -87,7 +87,13 @@ export function readPolicy(bytes: Buffer, at: number): MemoryPolicy {
 }
 
 export function samePolicy(a: MemoryPolicy, b: MemoryPolicy): boolean {
-  return policyItem(a).equals(policyItem(b));
+  const { hashMaxListpackEntries, hashMaxListpackValueBytes } = a.limits;
+  return (
+    a.budgetBytes === b.budgetBytes &&
+    a.eviction === b.eviction &&
+    hashMaxListpackEntries === b.limits.hashMaxListpackEntries &&
+    hashMaxListpackValueBytes === b.limits.hashMaxListpackValueBytes
+  );
 }
 
 export function noRoomItem(): Buffer {

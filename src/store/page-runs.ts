@@ -16,8 +16,6 @@ const MAX_SLABS = 2 ** (32 - SLAB_SHIFT);
 export const PAGES_PER_SLAB = SLAB_BYTES / PAGE_BYTES;
 const PAGE_SHIFT = 12;
 const UNITS_PER_PAGE_SHIFT = 9;
-/** Larger blocks get a buffer of their own. */
-const MAX_RUN_PAGES = PAGES_PER_SLAB / 2;
 
 const EXACT_BINS = 16;
 const BIN_COUNT = 56;
@@ -79,15 +77,25 @@ export class PageRuns {
   readonly views: DataView[] = [NO_VIEW];
   readonly pages: (SlabPages | null)[] = [null];
   heldBytes = 0;
-
+  /** Of each slab: PAGES_PER_SLAB, or fewer where slabs are smaller. */
+  private readonly slabPages: number;
   private readonly bins = new Uint32Array(BIN_COUNT);
   private readonly freeNumbers: number[] = [];
   private wholeFreeSlabs = 0;
 
+  constructor(slabBytes: number) {
+    assert(
+      slabBytes <= SLAB_BYTES && slabBytes % PAGE_BYTES === 0,
+      'a slab is whole pages, as many as its number tells apart',
+    );
+    this.slabPages = slabBytes / PAGE_BYTES;
+  }
+
   /** A run of at least this many bytes: its handle. */
   take(sizeBytes: number): number {
     const count = Math.ceil(sizeBytes / PAGE_BYTES);
-    if (count > MAX_RUN_PAGES) return this.takeDedicated(count);
+    // Larger blocks get a buffer of their own.
+    if (count > this.slabPages / 2) return this.takeDedicated(count);
     let page = this.findRun(count);
     if (page === 0) {
       this.addSlab();
@@ -140,7 +148,7 @@ export class PageRuns {
     const first = page & (PAGES_PER_SLAB - 1);
     const length = slab.runPages[first];
     this.unlink(slab, first);
-    if (length === PAGES_PER_SLAB) this.wholeFreeSlabs -= 1;
+    if (length === this.slabPages) this.wholeFreeSlabs -= 1;
     if (length > count) this.link(page >>> PAGE_SHIFT, slab, first + count, length - count);
     slab.runPages[first] = count;
     slab.state.fill(USED, first, first + count);
@@ -151,7 +159,7 @@ export class PageRuns {
     let first = from;
     let length = count;
     const after = from + count;
-    if (after < PAGES_PER_SLAB && slab.state[after] === FREE) {
+    if (after < this.slabPages && slab.state[after] === FREE) {
       length += slab.runPages[after];
       this.unlink(slab, after);
     }
@@ -161,11 +169,11 @@ export class PageRuns {
       this.unlink(slab, first);
     }
     slab.state.fill(FREE, from, from + count);
-    if (length === PAGES_PER_SLAB && this.wholeFreeSlabs > 0) {
+    if (length === this.slabPages && this.wholeFreeSlabs > 0) {
       this.dropSlab(number);
       return;
     }
-    if (length === PAGES_PER_SLAB) this.wholeFreeSlabs += 1;
+    if (length === this.slabPages) this.wholeFreeSlabs += 1;
     this.link(number, slab, first, length);
   }
 
@@ -191,11 +199,11 @@ export class PageRuns {
   }
 
   private addSlab(): void {
-    const number = this.mapSlab(PAGES_PER_SLAB, false);
+    const number = this.mapSlab(this.slabPages, false);
     const slab = this.slab(number);
     slab.state.fill(FREE);
     this.wholeFreeSlabs += 1;
-    this.link(number, slab, 0, PAGES_PER_SLAB);
+    this.link(number, slab, 0, this.slabPages);
   }
 
   private takeDedicated(count: number): number {

@@ -3,7 +3,7 @@
  * one class lie together in a span; free ones form a list inside the span; an empty span's pages serve any other class.
  */
 import { assert } from '../assert.ts';
-import { PageRuns, PAGES_PER_SLAB, SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { PageRuns, PAGES_PER_SLAB, SLAB_BYTES, SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
 import {
   CLASS_SIZES,
   classOf,
@@ -37,11 +37,12 @@ export class SlabPool {
   readonly views: DataView[];
   /** Bytes of the blocks that are taken, as rounded up. The rest of `heldBytes` is free, or lost to fragmentation. */
   takenBytes = 0;
-  private readonly runs = new PageRuns();
+  private readonly runs: PageRuns;
   /** The first span with room, a class. */
   private readonly partial = new Uint32Array(CLASS_SIZES.length);
 
-  constructor() {
+  constructor(slabBytes: number) {
+    this.runs = new PageRuns(slabBytes);
     this.bytes = this.runs.bytes;
     this.words = this.runs.words;
     this.doubles = this.runs.doubles;
@@ -149,6 +150,6 @@ export class SlabPool {
 }
 
 /** One a node: its keyspaces share it. */
-export function createSlabPool(): SlabPool {
-  return new SlabPool();
+export function createSlabPool(slabBytes: number = SLAB_BYTES): SlabPool {
+  return new SlabPool(slabBytes);
 }

@@ -60,4 +60,33 @@ describe('sequences', () => {
     sequences.tellAgain(() => true);
     expect(sequences.quiet(() => true, 10, 0).slots).toEqual([1, 2, 3]);
   });
+
+  it('tell each floor that rose to whoever asks for its slot, wherever slots lie', () => {
+    const step = fc.record({
+      slot: fc.constantFrom(0, 1, 127, 128, 300, 16383),
+      what: fc.nat(4),
+      from: fc.nat(16383),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const sequences = new Sequences();
+        const untold = new Set<number>();
+        const written = new Set<number>();
+        const isEven = (slot: number): boolean => slot % 2 === 0;
+        for (const { slot, what, from } of steps) {
+          if (what === 0) sequences.tellAgain(isEven);
+          if (what === 1) {
+            const { slots } = sequences.quiet(isEven, 100, from);
+            expect(slots.toSorted((a, b) => a - b)).toEqual([...untold].filter(isEven).sort((a, b) => a - b));
+            for (const told of slots) untold.delete(told);
+          }
+          if (what === 0) for (const each of written) if (isEven(each)) untold.add(each);
+          if (what < 2) continue;
+          sequences.answered(slot, sequences.take(slot));
+          untold.add(slot);
+          written.add(slot);
+        }
+      }),
+    );
+  });
 });

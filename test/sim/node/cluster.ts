@@ -22,6 +22,7 @@ const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
 /** So small that a run goes through several files. */
 const SEGMENT_BYTES = '1mb';
+const SLAB_BYTES = 2 ** 21;
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -101,6 +102,7 @@ export class SimCluster {
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
+      slabBytes: SLAB_BYTES,
       onReplica: (replica, recovered) => this.onlooker.onReplica?.(i, replica, recovered),
       onServing: (parts) => this.onlooker.onServing?.(i, parts),
     });
@@ -149,7 +151,8 @@ export class SimCluster {
     const node = this.nodes[i];
     const { life } = node;
     const network = this.network.networkOf(nameOf(i));
-    const alive = <T>(run: () => Promise<T>): Promise<T> => (node.life === life ? run() : new Promise(() => {}));
+    const alive = <T>(run: () => Promise<T>): Promise<T> =>
+      node.life === life ? run() : new Promise(() => {});
     return {
       listenStream: (...of) => alive(() => network.listenStream(...of)),
       listenMessages: (...of) => alive(() => network.listenMessages(...of)),

@@ -215,6 +215,10 @@ function largePlan(random: SeededRandom, epoch: number, unique: number): Planned
       return getHalves(`h${large}`);
     case 10:
       return simple('DEL', random.below(2) === 0 ? `h${large - 1}` : `l${large - 1}`);
+    case 11:
+    case 12:
+      // A reply that is too large to be kept for a retry.
+      return { ...simple('GETDEL', `l${large}`), read: readPadded };
     default:
       return smallPlan(random, epoch, unique);
   }

@@ -54,7 +54,6 @@ export const SITUATIONS = [
   'request parked',
   'parked request served',
   'retry answered from its row',
-  'retry refused as outdated',
   'INDETERMINATE',
   'CLUSTERDOWN',
   'REPLYLOST',

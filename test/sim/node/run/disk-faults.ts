@@ -95,7 +95,8 @@ export class DiskFaults {
   private flip(fault: 'bit flipped in log' | 'bit flipped in snapshot'): boolean {
     const { random, world } = this;
     const victim = this.pick(world.victims);
-    if (victim.isHeldDown || victim.mayBeUnclean || victim.isPaused || !world.mayLose(victim)) return false;
+    if (victim.damage !== null || victim.mayBeUnclean || victim.isPaused || !world.mayLose(victim))
+      return false;
     const { disk } = world.cluster.nodes[victim.i];
     world.crash(victim, 'kill', false);
     const places = fault === 'bit flipped in log' ? syncedRecords(disk) : snapshotFiles(disk);

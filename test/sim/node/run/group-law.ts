@@ -86,14 +86,17 @@ export class GroupLaw {
     const known = this.committed[entry.index];
     if (known !== undefined) {
       if (known.term !== entry.term || known.checksum !== checksum)
-        this.fail(`the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`);
+        this.fail(
+          `the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`,
+        );
       return;
     }
     if (entry.index !== this.committed.length)
       this.fail(`member ${raft.self} applies entry ${entry.index}, and ${this.committedIndex} was the last`);
     const stampMs = entryStampMs(entry);
     const before = this.committed[this.committedIndex].stampMs;
-    if (stampMs < before) this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
+    if (stampMs < before)
+      this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
     this.committed.push({ term: entry.term, checksum, stampMs });
     this.committedTerm = Math.max(this.committedTerm, entry.term);
     this.checkQuorum(raft.membership, entry.index, checksum);
@@ -111,7 +114,8 @@ export class GroupLaw {
   onHash(member: MemberId, index: number, hash: string): void {
     const known = this.hashes.get(index);
     if (known === undefined) this.hashes.set(index, hash);
-    else if (known !== hash) this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
+    else if (known !== hash)
+      this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
   }
 
   /** Nobody serves reads under a lease once an entry of a later term is committed. */

@@ -3,7 +3,6 @@ import type { Entry } from '../../../../src/raft/entry.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
-import { Admission } from '../../../../src/shard/sessions.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
@@ -83,7 +82,7 @@ export class Invariants {
 
   private noteVote(message: Message, lastIndex: number, lastTerm: number): void {
     if (message.kind === 'timeout-now') this.counters.sometimes('leader handed over');
-    if (message.kind !== 'vote') return;
+    if (message.kind !== 'vote' || message.pre) return;
     if (message.lastTerm < lastTerm || (message.lastTerm === lastTerm && message.lastIndex < lastIndex))
       this.counters.sometimes('election in which the log mattered');
   }
@@ -127,13 +126,7 @@ export class Invariants {
   }
 
   private watchSessions({ sessions }: StateMachine): void {
-    const [admit, repeat] = [sessions.admit.bind(sessions), sessions.repeatReply.bind(sessions)];
-    sessions.admit = (index, slot, sequence, floor) => {
-      const admission = admit(index, slot, sequence, floor);
-      if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN)
-        this.counters.sometimes('retry refused as outdated');
-      return admission;
-    };
+    const repeat = sessions.repeatReply.bind(sessions);
     sessions.repeatReply = (reply) => {
       this.counters.sometimes('retry answered from its row');
       return repeat(reply);

@@ -20,15 +20,23 @@ const REDIRECT = 1000;
 const NIL = '$-1\r\n';
 const MOVED = /^-MOVED \d+ [^:]+:(\d+)/;
 
-export async function requireProgress(world: World, clients: readonly Client[], random: SeededRandom): Promise<void> {
+export async function requireProgress(
+  world: World,
+  clients: readonly Client[],
+  random: SeededRandom,
+): Promise<void> {
   const core = heal(world, random);
   await within(world, PROGRESS_MS, 'the core is ready', () => core.every((victim) => isReady(world, victim)));
   await probe(world, core);
   if (core.length < world.victims.length) world.counters.sometimes('core without one node made progress');
   const all = comeBack(world);
-  await within(world, PROGRESS_MS, 'all nodes are ready', () => all.every((victim) => isReady(world, victim)));
+  await within(world, PROGRESS_MS, 'all nodes are ready', () =>
+    all.every((victim) => isReady(world, victim)),
+  );
   for (const client of clients) client.isStopped = true;
-  await within(world, ANSWERS_MS, 'all clients are answered', () => clients.every((client) => !client.isBusy));
+  await within(world, ANSWERS_MS, 'all clients are answered', () =>
+    clients.every((client) => !client.isBusy),
+  );
 }
 
 /** All replicas of each group stand at one index, with one state. */
@@ -46,8 +54,11 @@ export async function requireAgreement(world: World): Promise<void> {
 function heal(world: World, random: SeededRandom): Victim[] {
   const { victims } = world;
   world.endFaults();
-  const lost = victims.find(({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null);
-  const excluded = lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
+  const lost = victims.find(
+    ({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null,
+  );
+  const excluded =
+    lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
   const core = victims.filter((victim) => victim !== excluded);
   world.log.say(`heal: the core is ${core.map(({ name }) => name).join(' ')}`);
   for (const victim of core) {
@@ -77,14 +88,21 @@ function comeBack(world: World): Victim[] {
     victim.isExcluded = false;
     world.start(victim);
   }
-  return world.victims.filter(({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null);
+  return world.victims.filter(
+    ({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null,
+  );
 }
 
 function isReady(world: World, victim: Victim): boolean {
   return world.cluster.nodes[victim.i].running?.ready === true;
 }
 
-async function within(world: World, limitMs: number, what: string | (() => string), done: () => boolean): Promise<void> {
+async function within(
+  world: World,
+  limitMs: number,
+  what: string | (() => string),
+  done: () => boolean,
+): Promise<void> {
   const untilMs = world.scheduler.nowMs + limitMs;
   while (!done()) {
     if (world.scheduler.nowMs > untilMs) {

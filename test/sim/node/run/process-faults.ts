@@ -55,7 +55,9 @@ export class ProcessFaults {
     const victim = this.victim();
     if (victim.life === 'down' || !this.mayCrash(victim, as)) return false;
     const silent = as !== 'kill' && random.chance(0.5);
-    world.log.say(`${victim.name} ${as === 'kill' ? 'is killed' : `loses power (${as}${silent ? ', in silence' : ''})`}`);
+    world.log.say(
+      `${victim.name} ${as === 'kill' ? 'is killed' : `loses power (${as}${silent ? ', in silence' : ''})`}`,
+    );
     world.crash(victim, as, silent);
     world.startLater(victim, random.below(this.pick(DOWN_MS)));
     return true;
@@ -73,7 +75,10 @@ export class ProcessFaults {
   }
 
   /** Counted when it strikes. */
-  private orderCrash(fault: 'kill at a disk operation' | 'power loss at a disk operation', as: Crash): boolean {
+  private orderCrash(
+    fault: 'kill at a disk operation' | 'power loss at a disk operation',
+    as: Crash,
+  ): boolean {
     const { random, world } = this;
     const victim = this.victim();
     if (victim.life === 'down' || victim.crashOrder !== null || !this.mayCrash(victim, as)) return false;

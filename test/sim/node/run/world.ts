@@ -78,6 +78,8 @@ export class World {
   readonly victims: readonly Victim[];
   /** Null: nothing was wrong so far. */
   failure: string | null = null;
+  /** No more faults. */
+  isHealed = false;
   /** Lets the node back in that was cut off for good. */
   uncut: () => void = () => {};
   private readonly ends = new Set<() => void>();
@@ -144,7 +146,9 @@ export class World {
 
   /** Those of processes that live. */
   liveReplicas(): Replica[] {
-    return this.victims.flatMap(({ life, parts, replicas }) => (life === 'up' && parts !== null ? replicas : []));
+    return this.victims.flatMap(({ life, parts, replicas }) =>
+      life === 'up' && parts !== null ? replicas : [],
+    );
   }
 
   /** The run is over: what its processes counted counts too. */
@@ -164,6 +168,7 @@ export class World {
   }
 
   endFaults(): void {
+    this.isHealed = true;
     for (const end of this.ends) end();
   }
 
@@ -176,7 +181,9 @@ export class World {
   /** Nothing is under way that it may not come back from. */
   private isSafe({ crashOrder, damage, hasSickDisk, isHeldDown, mayBeUnclean }: Victim): boolean {
     if (mayBeUnclean || isHeldDown || damage !== null) return false;
-    return this.plan.durability === 'fsync' || (!hasSickDisk && (crashOrder === null || crashOrder.as === 'kill'));
+    return (
+      this.plan.durability === 'fsync' || (!hasSickDisk && (crashOrder === null || crashOrder.as === 'kill'))
+    );
   }
 
   // --- processes
@@ -195,7 +202,8 @@ export class World {
         if (node.life === life && victim.life === 'starting') victim.life = 'up';
       },
       (error: unknown) => {
-        if (node.life === life) this.ended(victim.i, error instanceof Error ? error : new Error(String(error)));
+        if (node.life === life)
+          this.ended(victim.i, error instanceof Error ? error : new Error(String(error)));
       },
     );
   }
@@ -258,7 +266,9 @@ export class World {
     if (victim.isPaused || victim.life === 'down') return;
     victim.isPaused = true;
     this.cluster.nodes[victim.i].timers.pause();
-    const mend = this.cuts.cut(this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)));
+    const mend = this.cuts.cut(
+      this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)),
+    );
     victim.unpause = () => {
       this.cluster.nodes[victim.i].timers.resume();
       mend();
@@ -339,7 +349,10 @@ export class World {
   private countStopped(victim: Victim, error: Error): void {
     const { counters, plan } = this;
     if (error.message.includes('ENOSPC')) counters.sometimes('full disk stopped a node');
-    else counters.sometimes(error.message.includes('sync') ? 'failed sync stopped a node' : 'failed write stopped a node');
+    else
+      counters.sometimes(
+        error.message.includes('sync') ? 'failed sync stopped a node' : 'failed write stopped a node',
+      );
     // It has noted that what was acknowledged may be gone, if its disk took that.
     if (plan.durability === 'buffered') victim.mayBeUnclean = true;
   }
