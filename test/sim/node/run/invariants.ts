@@ -11,7 +11,7 @@ import { GroupLaw, type Broken } from './group-law.ts';
 import { stateHash } from './state-hash.ts';
 
 /** The state is hashed when so many more entries are applied. */
-const HASH_EVERY = 64;
+const HASH_EVERY = 128;
 /** Without eviction, one command may go over the budget, as large as it is. */
 const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
 
