@@ -74,7 +74,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * KIB,
-      snapshotAfterBytes: pick([16, 64, 512]) * KIB,
+      snapshotAfterBytes: pick([48, 192, 512]) * KIB,
     },
     logRetention: pick([
       { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },
