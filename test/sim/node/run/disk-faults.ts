@@ -1,6 +1,7 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { snapshotFiles, syncedRecords } from './damage.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 const SICK_MS = [50, 1000, 5000];
 const SLOW_SYNC_MS = [20, 120, 600];

@@ -9,7 +9,8 @@ import { portOf } from '../cluster.ts';
 import type { Client } from './client.ts';
 import { bothWays } from './cuts.ts';
 import { Line } from './line.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 /** A start that waits for a slow recovery, an election, a snapshot for a member that was away, leadership that goes home. */
 const PROGRESS_MS = 20_000;

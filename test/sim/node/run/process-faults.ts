@@ -1,6 +1,7 @@
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 const DOWN_MS = [5, 300, 2000, 9000];
 const PAUSE_MS = [700, 3000, 12_000];

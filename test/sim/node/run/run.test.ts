@@ -16,13 +16,16 @@ async function linesOf(seed: number): Promise<string[]> {
 }
 
 describe('whole clusters that live through a swarm of faults', () => {
-  it.each(SEEDS)('keep every invariant, tell clients the truth, and go on once they are healed (seed %i)', async (seed) => {
-    const { failure, virtualMs, commands, counters } = await runSeed(seed);
-    if (failure !== null) expect.fail(failure);
-    expect(virtualMs).toBeGreaterThanOrEqual(60_000);
-    expect(commands).toBeGreaterThanOrEqual(2000);
-    expect(counters.faultsStruck).toBeGreaterThanOrEqual(5);
-  });
+  it.each(SEEDS)(
+    'keep every invariant, tell clients the truth, and go on once they are healed (seed %i)',
+    async (seed) => {
+      const { failure, virtualMs, commands, counters } = await runSeed(seed);
+      if (failure !== null) expect.fail(failure);
+      expect(virtualMs).toBeGreaterThanOrEqual(60_000);
+      expect(commands).toBeGreaterThanOrEqual(2000);
+      expect(counters.faultsStruck).toBeGreaterThanOrEqual(5);
+    },
+  );
 });
 
 describe('a run', () => {

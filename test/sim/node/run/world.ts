@@ -14,58 +14,13 @@ import { LOGGED, logLine } from './logged.ts';
 import type { RunPlan } from './plan.ts';
 import { clientName } from './client.ts';
 import { countParts, watchParts } from './rare.ts';
+import { Victim } from './victim.ts';
 
 export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
-
-interface CrashOrder {
-  as: Crash;
-  fault: 'kill at a disk operation' | 'power loss at a disk operation';
-  restartAfterMs: number;
-}
-
-type Life = 'down' | 'starting' | 'up' | 'stopping';
-
-/** A node as those who strike it see it. */
-export class Victim {
-  readonly i: number;
-  readonly name: string;
-  life: Life = 'down';
-  isPaused = false;
-  /** A fault of its disk is under way: it may end itself, or refuse to start. */
-  hasSickDisk = false;
-  /** Its disk was damaged on purpose. */
-  damage: { path: string; offset: number; bit: number } | null = null;
-  hasServed = false;
-  /** In `buffered`: what it acknowledged may be gone, so that it may, or must, refuse to start. */
-  mayBeUnclean = false;
-  mustBeUnclean = false;
-  /** It has refused its disk: it stays down, unless that is mended. */
-  isHeldDown = false;
-  /** Not one of those that must go on without it. */
-  isExcluded = false;
-  replicas: Replica[] = [];
-  parts: NodeParts | null = null;
-  unpause: () => void = () => {};
-  /** How the order to crash in the midst of a disk operation was given. */
-  crashOrder: CrashOrder | null = null;
-
-  constructor(i: number) {
-    this.i = i;
-    this.name = nameOf(i);
-  }
-
-  get isUp(): boolean {
-    return this.life === 'up' || this.life === 'stopping';
-  }
-
-  get isReady(): boolean {
-    return this.life === 'up' && !this.isPaused && this.parts !== null;
-  }
-}
 
 export class World {
   readonly plan: RunPlan;
