@@ -11,12 +11,15 @@ import { MemberState } from './state.ts';
 import type {
   AppendRequest,
   AppendResponse,
+  ChangeOutcome,
   GroupId,
   Heartbeat,
   HeartbeatResponse,
   Instant,
   MemberId,
   Membership,
+  MembershipRecord,
+  MembershipTarget,
   Message,
   PersistMark,
   ProgressStatus,
@@ -109,6 +112,10 @@ class Raft implements RaftCore {
 
   get membership(): Membership {
     return this.state.membership;
+  }
+
+  get committedMembership(): MembershipRecord {
+    return { index: this.state.appliedIndex, membership: this.state.membership };
   }
 
   get readable(): boolean {
@@ -219,6 +226,16 @@ class Raft implements RaftCore {
   propose(bytes: Buffer, now: Instant): ProposeOutcome {
     this.state.setNow(now);
     return this.leadership?.propose(bytes) ?? 'not-leader';
+  }
+
+  membershipAt(_index: number): Membership {
+    return this.state.membership;
+  }
+
+  /** Until changes are there, none is accepted. */
+  changeMembership(_target: MembershipTarget, now: Instant): ChangeOutcome {
+    this.state.setNow(now);
+    return this.leadership === null ? 'not-leader' : 'busy';
   }
 
   requestRead(now: Instant): number {
