@@ -30,6 +30,7 @@ const SPREAD_MS = 200;
 const LEASE_RATIO = 0.9;
 const PAYLOAD_BYTES = 8;
 const SNAPSHOT_IDS = 1_000_000;
+const OFFERS_KEPT = 3;
 
 interface PendingRead {
   id: number;
@@ -75,8 +76,8 @@ export class SimMember {
   private timerMs = Infinity;
   private pendingWrites: { index: number; term: number }[] = [];
   private pendingReads: PendingRead[] = [];
-  private offered: StoredSnapshot | null = null;
-  private offeredId = 0;
+  /** By id, the oldest first. */
+  private offers = new Map<number, StoredSnapshot>();
   private snapshotsMade = 0;
   private isSnapshotting = false;
   private incoming: Buffer[] = [];
@@ -181,7 +182,7 @@ export class SimMember {
     this.isTurnDue = false;
     this.pendingWrites = [];
     this.pendingReads = [];
-    this.offered = null;
+    this.offers.clear();
     this.isSnapshotting = false;
     this.incoming = [];
   }
@@ -422,19 +423,20 @@ export class SimMember {
         this.core.snapshotFailed(to, this.now());
         return;
       }
-      if (this.offered !== snapshot) {
-        this.offered = snapshot;
-        this.offeredId = this.id * SNAPSHOT_IDS + this.life * 1000 + ++this.snapshotsMade;
-      }
-      this.core.offerSnapshot(to, snapshot.meta, this.offeredId, snapshot.data.length, this.now());
+      const known = [...this.offers].find(([, offered]) => offered === snapshot);
+      const id = known?.[0] ?? this.id * SNAPSHOT_IDS + this.life * 1000 + ++this.snapshotsMade;
+      this.offers.set(id, snapshot);
+      if (this.offers.size > OFFERS_KEPT) this.offers.delete([...this.offers.keys()][0]);
+      this.core.offerSnapshot(to, snapshot.meta, id, snapshot.data.length, this.now());
     });
   }
 
   private readSnapshot({ to, snapshotId, offset, maxBytes }: SnapshotRead): void {
     this.later(this.world.diskDelay(), () => {
-      if (snapshotId !== this.offeredId || this.offered === null) this.core.snapshotFailed(to, this.now());
+      const offered = this.offers.get(snapshotId);
+      if (offered === undefined) this.core.snapshotFailed(to, this.now());
       else {
-        const data = this.offered.data.subarray(offset, offset + maxBytes);
+        const data = offered.data.subarray(offset, offset + maxBytes);
         this.core.snapshotData(to, snapshotId, offset, data, this.now());
       }
     });

@@ -2,6 +2,7 @@ import { isJoint } from '../../../src/raft/joint.ts';
 import { isVoter, peersOf } from '../../../src/raft/quorum.ts';
 import type { MemberId, Membership, MembershipRecord, VoteRequest } from '../../../src/raft/types.ts';
 import { check } from './check.ts';
+import { describeMembership } from './describe-message.ts';
 import type { SimMember } from './member.ts';
 import type { World } from './world.ts';
 
@@ -38,9 +39,10 @@ export class MembershipInvariants {
       );
     }
     this.termsWithCommit.add(term);
+    const isNews = index > this.decidedIndex;
     while (this.decidedIndex < index) this.decidedTerms.push(mirror.termAt(this.decidedIndex + 1));
     check(this.isDecided(index, term), () => `entry ${index} was committed in another term than ${term}`);
-    this.decide(mirror.at(index).membership);
+    if (isNews) this.decide(mirror.at(index).membership);
   }
 
   isDecided(index: number, term: number): boolean {
@@ -57,7 +59,8 @@ export class MembershipInvariants {
       if (index < from) continue;
       check(
         follows(before.membership, membership),
-        () => `member ${member.id} holds ${show(membership)} at ${index}, after ${show(before.membership)}`,
+        () =>
+          `member ${member.id} holds ${describeMembership(membership)} at ${index}, after ${describeMembership(before.membership)}`,
       );
       if (member.role === 'leader' && mirror.termAt(index) === member.term)
         this.checkStep(member, before, records[i]);
@@ -92,7 +95,8 @@ export class MembershipInvariants {
     const { membership, mirror } = member;
     check(
       isSame(membership, mirror.last.membership),
-      () => `member ${member.id} goes by ${show(membership)}, its log says ${show(mirror.last.membership)}`,
+      () =>
+        `member ${member.id} goes by ${describeMembership(membership)}, its log says ${describeMembership(mirror.last.membership)}`,
     );
   }
 
@@ -101,11 +105,14 @@ export class MembershipInvariants {
     const { commitIndex, membership, mirror, role } = this.world.member(from);
     // It waited for the disk, and a leader has been heard meanwhile.
     if (role === 'follower') return;
-    check(isVoter(membership, to), () => `member ${from} asks ${to} for its vote, in ${show(membership)}`);
+    check(
+      isVoter(membership, to),
+      () => `member ${from} asks ${to} for its vote, in ${describeMembership(membership)}`,
+    );
     const isLeftOut = !isVoter(membership, from);
     check(
       !isLeftOut || (mirror.last.index > commitIndex && isVoter(mirror.previous, from)),
-      () => `member ${from} stands for election, in ${show(membership)}`,
+      () => `member ${from} stands for election, in ${describeMembership(membership)}`,
     );
     if (isLeftOut && !pre) this.world.coverage.candidaciesLeftOut++;
   }
@@ -144,9 +151,4 @@ function isSame(a: Membership, b: Membership): boolean {
 
 function hasSame(a: readonly MemberId[], b: readonly MemberId[]): boolean {
   return a.length === b.length && a.every((member) => b.includes(member));
-}
-
-function show({ voters, votersOld, learners }: Membership): string {
-  const old = votersOld.length > 0 ? ` and ${votersOld.join(' ')}` : '';
-  return `voters ${voters.join(' ')}${old}${learners.length > 0 ? `, learners ${learners.join(' ')}` : ''}`;
 }
