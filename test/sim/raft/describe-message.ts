@@ -32,7 +32,7 @@ export function describeMessage(message: Message): string {
 
 export function describeMembership({ voters, votersOld, learners }: Membership): string {
   if (voters.length === 0) return 'nobody';
-  const old = votersOld.length > 0 ? ` and ${votersOld.join(' ')}` : '';
+  const old = votersOld.length > 0 ? ` jointly with ${votersOld.join(' ')}` : '';
   return `voters ${voters.join(' ')}${old}${learners.length > 0 ? `, learners ${learners.join(' ')}` : ''}`;
 }
 
