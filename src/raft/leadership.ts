@@ -273,7 +273,6 @@ export class Leadership {
     const rank = (peer: Progress): number => peer.match + (peer.member === config.preferredLeader ? 0.5 : 0);
     const heir = heirs.reduce((best, peer) => (rank(peer) > rank(best) ? peer : best));
     this.isDeparting = true;
-    this.isHeartbeatDue = true;
     this.startTransfer(heir.member);
   }
 

@@ -33,7 +33,7 @@ export interface Membership {
   learners: readonly MemberId[];
 }
 
-/** A membership, and the entry that it came with; index 0: with the configuration of the member. */
+/** A membership, and the index of the entry, or of the snapshot, that it came with; 0: with the configuration of the member. */
 export interface MembershipRecord {
   index: number;
   membership: Membership;
