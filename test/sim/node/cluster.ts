@@ -178,6 +178,14 @@ export class SimCluster {
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
   }
 
+  /** What the admin port answers to a POST from its own machine; null when it refuses. */
+  async post(port: number, path: string, body: string, authorization: string): Promise<string | null> {
+    const query = new URLSearchParams();
+    const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
+    const answer = await this.settle(this.network.request({ host: HOST, port }, request));
+    return answer.status === 200 ? answer.body.toString() : null;
+  }
+
   client(i: number): SimClient {
     return new SimClient(this, portOf(i));
   }
