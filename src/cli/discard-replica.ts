@@ -75,12 +75,24 @@ async function repair(world: RepairWorld, found: Found): Promise<Repaired> {
     return { old: '', node: found.returning, setAside: null };
   }
   const old = placeOf(world, found, nodes);
-  const why = survey.reports.has(old.id) ? 'it runs: stop it first' : whyNeeded(old.id, survey);
+  const why = survey.reports.has(old.id)
+    ? 'it runs: stop it first'
+    : await whyStillNeeded(world, found, old.id);
   if (why !== null) throw refusal(`node ${old.id} cannot be replaced now: ${why}`);
   const node = found.returning ?? drawId(world.random);
   const setAside = found.returning === null ? await setAsideAll(world, clusterId, nodes, node) : null;
   await replaceNode(world, found, survey, old.id, node);
   return { old: old.id, node, setAside };
+}
+
+/** An election may be under way. */
+async function whyStillNeeded(world: RepairWorld, found: Found, node: NodeId): Promise<string | null> {
+  let why: string | null = '';
+  for (let tries = 0; why !== null && tries < TRIES; tries++) {
+    if (tries > 0) await world.pause();
+    why = whyNeeded(node, await surveyCluster(world.ask, found.known));
+  }
+  return why;
 }
 
 async function readDirectory({ disk, directory, address, announced }: RepairWorld): Promise<Found> {

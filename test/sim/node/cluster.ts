@@ -42,6 +42,7 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -80,7 +81,7 @@ export class SimCluster {
       network: this.network.networkOf(nameOf(i)),
       machine: {
         processId: 1,
-        bootId: 'boot',
+        bootId: this.bootId,
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
         openFilesMost: this.openFilesMost,
@@ -145,7 +146,7 @@ export class SimCluster {
   }
 
   /** The ring's hash is compiled outside simulated time: while nothing else is left to do, that is waited for. */
-  private async settle<T>(promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = (): void => {
       isSettled = true;
@@ -184,6 +185,10 @@ export class SimCluster {
     const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
     const answer = await this.settle(this.network.request({ host: HOST, port }, request));
     return answer.status === 200 ? answer.body.toString() : null;
+  }
+
+  portOf(i: number): number {
+    return portOf(i);
   }
 
   client(i: number): SimClient {
