@@ -10,6 +10,7 @@ import { Rounds } from './rounds.ts';
 import type { Round } from './rounds.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import type { MemberState } from './state.ts';
+import { Thrift } from './thrift.ts';
 import { Transfer } from './transfer.ts';
 import type {
   AppendResponse,
@@ -35,6 +36,7 @@ export class Leadership {
   private readonly preference: LeaderPreference;
   private readonly rounds = new Rounds();
   private readonly replication: Replication;
+  private readonly thrift: Thrift;
   private readonly isAlone: boolean;
   private readonly noopIndex: number;
   private uncommittedBytes: number;
@@ -60,6 +62,8 @@ export class Leadership {
       const session = 1 + Math.floor(config.random() * SESSIONS);
       return new Progress(member, session, log.lastIndex + 1, config, state.nowMonotonicMs);
     });
+    this.thrift = new Thrift(state);
+    this.thrift.assign(this.peers);
     this.noopIndex = log.lastIndex + 1;
     this.appendNoop();
   }
@@ -70,7 +74,7 @@ export class Leadership {
   }
 
   get deadlineMs(): number {
-    return Math.min(this.heartbeatMs, this.transfer.deadlineMs);
+    return Math.min(this.heartbeatMs, this.transfer.deadlineMs, this.thrift.deadlineMs);
   }
 
   peer(member: MemberId): Progress | undefined {
@@ -125,6 +129,7 @@ export class Leadership {
     if (response.kind === 'append-response') this.replication.onResponse(peer, response);
     else if (response.kind === 'snapshot-response') this.snapshots.onResponse(peer, response);
     else this.replication.onHeartbeatResponse(peer, response.round);
+    if (peer.isSpared && response.kind === 'append-response') this.thrift.onAcknowledged(peer);
     this.advanceCommit();
     if (response.round > peer.ackedRound) {
       peer.ackedRound = response.round;
@@ -246,6 +251,7 @@ export class Leadership {
   private append(bytes: Buffer): void {
     const { log, storage, term } = this.state;
     const entry = sealEntry(bytes, term, log.lastIndex + 1);
+    this.thrift.onAppend();
     log.append(entry);
     storage.logChanged(entry.index);
     this.uncommittedBytes += bytes.length;

@@ -128,7 +128,7 @@ export class Scenario {
     for (let id = 1; id <= count; id++) this.addNode(id, [`of=${count}`, ...options]);
   }
 
-  /** `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, in ms. */
+  /** `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, `arrears=`: of whom no commit waits for, in ms. */
   private addNode(id: number, options: string[]): void {
     const values = new Map(options.map((option) => option.split('=') as [string, string]));
     const terms = (values.get('log') ?? '').split(',').filter(Boolean).map(Number);
@@ -139,6 +139,7 @@ export class Scenario {
         voters: Array.from({ length: number('of', 3) }, (_, i) => i + 1),
         preferredLeader: number('home', 0),
         electionSpreadMs: number('spread', 0),
+        arrearsMs: number('arrears', 0),
         maxEntriesPerMessage: number('batch', 64),
         startMs: Math.max(0, ...[...this.rigs.values()].map(({ nowMs }) => nowMs)),
       },
