@@ -137,5 +137,6 @@ function optionsOf(conditions: Conditions, members: number, hasHome: boolean): S
     snapshotChunkBytes: 1024,
     hasHome,
     turnMs: conditions.turnMs,
+    churnEveryMs: Infinity,
   };
 }

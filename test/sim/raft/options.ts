@@ -29,6 +29,8 @@ export interface SimOptions {
   snapshotChunkBytes: number;
   hasHome: boolean;
   turnMs: number;
+  /** Mean time between attempts to change the membership. */
+  churnEveryMs: number;
 }
 
 const MEMBER_COUNTS = [1, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5];
@@ -59,5 +61,6 @@ export function drawOptions(random: SeededRandom): SimOptions {
     hasHome: random.chance(0.4),
     turnMs: random.pick([0, 0, 1]),
     arrearsMs: random.pick([0, 2, 20]),
+    churnEveryMs: sometimes(0.5, 40, 600),
   };
 }
