@@ -19,7 +19,8 @@ export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
   private readonly counters: Counters;
   private readonly broken: Broken;
-  private readonly epochs = new Map<number, number>();
+  /** What each node knew last. */
+  private readonly epochs = new Map<number, Topology>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
   /** Who serves which slots at an epoch: the first that said so. */
   private readonly maps = new Map<string, string>();
@@ -157,18 +158,31 @@ export class Invariants {
     };
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
   serving(node: number, { snapshotter, topology }: NodeParts): void {
     this.snapshotters.set(node, snapshotter);
-    if (topology.epoch < (this.epochs.get(node) ?? 0)) this.broken(`the epoch of node ${node} goes back`);
-    this.epochs.set(node, topology.epoch);
-    const at = `${topology.generation}/${topology.epoch}`;
+    this.knows(node, topology);
+  }
+
+  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  knows(node: number, topology: Topology): void {
+    const known = this.epochs.get(node);
+    if (known === topology) return;
+    const { generation, epoch } = topology;
+    if (known !== undefined && (generation < known.generation || (generation === known.generation && epoch < known.epoch)))
+      this.broken(`the epoch of node ${node} goes back`);
+    this.epochs.set(node, topology);
+    const at = `${generation}.${epoch}`;
     const map = JSON.stringify([topology.slots, topology.shards]);
-    const known = this.maps.get(at);
-    if (known !== undefined && known !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    const other = this.maps.get(at);
+    if (other !== undefined && other !== map) this.broken(`two maps of the cluster at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken(wrong);
+  }
+
+  /** The node has lost its disk, and knows nothing. */
+  forget(node: number): void {
+    this.epochs.delete(node);
   }
 
   /** Null: all replicas that are given stand at the same index with the same state. */

@@ -1,6 +1,5 @@
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
-import type { Replica } from '../../../../src/shard/replica.ts';
 import { nameOf } from '../cluster.ts';
 
 interface CrashOrder {
@@ -29,7 +28,6 @@ export class Victim {
   isHeldDown = false;
   /** Not one of those that must go on without it. */
   isExcluded = false;
-  replicas: Replica[] = [];
   parts: NodeParts | null = null;
   unpause: () => void = () => {};
   /** It is to crash in the midst of an operation of its disk. */

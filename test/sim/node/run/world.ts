@@ -54,7 +54,6 @@ export class World {
     cluster.onlooker = {
       onEvent: (i, event, fields) => this.onEvent(i, event, fields),
       onReplica: (i, replica, recovered) => {
-        this.victims[i].replicas.push(replica);
         this.guard(() => this.invariants.watch(i, replica, recovered));
       },
       onServing: (i, parts) => {
@@ -147,7 +146,6 @@ export class World {
     if (victim.life !== 'down' || victim.isHeldDown || victim.isExcluded) return;
     const node = this.cluster.nodes[victim.i];
     victim.life = 'starting';
-    victim.replicas = [];
     victim.parts = null;
     this.log.say(`${victim.name} starts`);
     const started = this.cluster.launch(victim.i);
@@ -198,7 +196,6 @@ export class World {
   private retire(victim: Victim): void {
     if (victim.parts !== null) countParts(victim.parts, this.counters);
     victim.parts = null;
-    victim.replicas = [];
     victim.life = 'down';
     victim.crashOrder = null;
     this.resume(victim);
@@ -251,6 +248,12 @@ export class World {
     victim.damage = null;
     victim.mayBeUnclean = false;
     this.invariants.serving(i, parts);
+  }
+
+  /** Looks at what nodes know of the topology. */
+  lookAround(): void {
+    for (const { i, parts } of this.victims)
+      if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
