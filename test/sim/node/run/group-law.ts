@@ -105,7 +105,9 @@ export class GroupLaw {
   /** Of the configuration in force, or of the one that was until it, which the entry may have been committed by. */
   private checkQuorum({ membership, committedMembership }: RaftCore, index: number, checksum: number): void {
     const isKept = ({ voters, votersOld }: Membership): boolean =>
-      [voters, votersOld].every((half) => half.length === 0 || this.keepers(half, index, checksum) * 2 > half.length);
+      [voters, votersOld].every(
+        (half) => half.length === 0 || this.keepers(half, index, checksum) * 2 > half.length,
+      );
     if (isKept(membership) || isKept(committedMembership.membership)) return;
     const { voters, votersOld } = membership;
     this.fail(

@@ -1,5 +1,5 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
-import type { Entry } from '../../../../src/raft/entry.ts';
+import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
@@ -123,6 +123,7 @@ export class Invariants {
     machine.skip = (entry) => {
       skip(entry);
       applied(entry);
+      if (entry.kind === EntryKind.MEMBERSHIP) this.countMembership(raft);
     };
   }
 
@@ -132,6 +133,12 @@ export class Invariants {
       this.counters.sometimes('retry answered from its row');
       return repeat(reply);
     };
+  }
+
+  private countMembership({ membership, role, self }: RaftCore): void {
+    if (membership.votersOld.length > 0) this.counters.sometimes('joint configuration committed');
+    if (role === 'leader' && !membership.voters.includes(self))
+      this.counters.sometimes('leader left out of a configuration');
   }
 
   private countEviction(node: number): void {
@@ -168,7 +175,10 @@ export class Invariants {
     const known = this.epochs.get(node);
     if (known === topology) return;
     const { generation, epoch } = topology;
-    if (known !== undefined && (generation < known.generation || (generation === known.generation && epoch < known.epoch)))
+    if (
+      known !== undefined &&
+      (generation < known.generation || (generation === known.generation && epoch < known.epoch))
+    )
       this.broken(`the epoch of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;

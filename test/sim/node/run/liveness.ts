@@ -34,6 +34,8 @@ export async function requireProgress(
   await within(world, PROGRESS_MS, 'all nodes are ready', () =>
     all.every((victim) => isReady(world, victim)),
   );
+  if (all.length === world.victims.length)
+    await within(world, PROGRESS_MS, 'members are those of the topology', () => isSettled(world));
   for (const client of clients) client.isStopped = true;
   await within(world, ANSWERS_MS, 'all clients are answered', () =>
     clients.every((client) => !client.isBusy),
@@ -96,6 +98,28 @@ function comeBack(world: World): Victim[] {
 
 function isReady(world: World, victim: Victim): boolean {
   return world.cluster.nodes[victim.i].running?.ready === true;
+}
+
+/** Nobody is leaving, and each group's log has committed what the topology says. */
+function isSettled(world: World): boolean {
+  return world.liveReplicas().every(({ shard, raft }) => {
+    const row = newest(world).shards.find(({ id }) => id === shard);
+    const { membership } = raft.committedMembership;
+    const members = [...membership.voters, ...membership.learners].toSorted((a, b) => a - b);
+    return (
+      row !== undefined &&
+      row.replicas.every(({ leaving }) => leaving !== true) &&
+      membership.votersOld.length === 0 &&
+      members.join() === row.replicas.map(({ member }) => member).join()
+    );
+  });
+}
+
+function newest(world: World): Topology {
+  const known = world.victims.flatMap(({ parts }) => (parts === null ? [] : [parts.topology]));
+  return known.reduce((a, b) =>
+    b.generation > a.generation || (b.generation === a.generation && b.epoch > a.epoch) ? b : a,
+  );
 }
 
 async function within(

@@ -1,5 +1,6 @@
 /** One run: the cluster, its clients, what strikes it, and what is known of it. All of it comes from one seed. */
 import type { Crash } from '../../../../src/env/sim/disk.ts';
+import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
 import { DiskError, StartupError } from '../../../../src/errors.ts';
 import type { LogEvent, LogFields } from '../../../../src/log.ts';
@@ -19,6 +20,7 @@ import { Victim } from './victim.ts';
 export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
+const READS_FIRST_MS = 40;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
@@ -38,9 +40,11 @@ export class World {
   /** Lets the node back in that was cut off for good. */
   uncut: () => void = () => {};
   private readonly ends = new Set<() => void>();
+  private readonly random: SeededRandom;
 
   constructor(seed: number, plan: RunPlan, told: ((line: string) => void) | null) {
     this.plan = plan;
+    this.random = new SeededRandom(seed ^ 0x77);
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
     this.scheduler = cluster.scheduler;
@@ -100,9 +104,7 @@ export class World {
 
   /** Those of processes that live. */
   liveReplicas(): Replica[] {
-    return this.victims.flatMap(({ life, parts, replicas }) =>
-      life === 'up' && parts !== null ? replicas : [],
-    );
+    return this.victims.flatMap(({ life, parts }) => (life === 'up' && parts !== null ? parts.replicas : []));
   }
 
   /** The run is over: what its processes counted counts too. */
@@ -217,13 +219,17 @@ export class World {
   pause(victim: Victim): void {
     if (victim.isPaused || victim.life === 'down') return;
     victim.isPaused = true;
-    this.cluster.nodes[victim.i].timers.pause();
+    const { timers } = this.cluster.nodes[victim.i];
+    timers.pause();
     const mend = this.cuts.cut(
       this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)),
     );
+    // It stood still in the midst of reading its sockets, maybe: then what has come is read before any timer fires.
+    const readsForMs = this.random.chance(0.5) ? this.random.below(READS_FIRST_MS) : 0;
     victim.unpause = () => {
-      this.cluster.nodes[victim.i].timers.resume();
       mend();
+      if (readsForMs === 0) timers.resume();
+      else this.scheduler.after(readsForMs, () => timers.resume());
     };
   }
 
