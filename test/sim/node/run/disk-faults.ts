@@ -92,7 +92,7 @@ export class DiskFaults {
     return true;
   }
 
-  /** While the node is down. It must refuse to start, or be what it was; a while later the bit is as before. */
+  /** While the node is down. It must refuse to start, or be what it was. A while later the bit is as before, or the node another one. */
   private flip(fault: 'bit flipped in log' | 'bit flipped in snapshot'): boolean {
     const { random, world } = this;
     const victim = this.pick(world.victims);
@@ -116,7 +116,11 @@ export class DiskFaults {
   private repair(victim: Victim): void {
     const { world } = this;
     const { damage } = victim;
-    if (damage === null) return;
+    if (damage === null || victim.isRebuilding) return;
+    if (victim.isHeldDown && this.random.chance(0.5)) {
+      world.rebuildLater(victim);
+      return;
+    }
     if (victim.life !== 'down') {
       world.scheduler.after(RETRY_MS, () => this.repair(victim));
       return;

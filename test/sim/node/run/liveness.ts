@@ -30,7 +30,7 @@ export async function requireProgress(
   await within(world, PROGRESS_MS, 'the core is ready', () => core.every((victim) => isReady(world, victim)));
   await probe(world, core);
   if (core.length < world.victims.length) world.counters.sometimes('core without one node made progress');
-  const all = comeBack(world);
+  const all = await comeBack(world);
   await within(world, PROGRESS_MS, 'all nodes are ready', () =>
     all.every((victim) => isReady(world, victim)),
   );
@@ -84,16 +84,35 @@ function exclude(world: World, excluded: Victim, random: SeededRandom): void {
   world.uncut = world.cuts.cut(others.flatMap((other) => bothWays(excluded.name, other)));
 }
 
-/** Those that can. */
-function comeBack(world: World): Victim[] {
+/** All: who cannot is rebuilt. */
+async function comeBack(world: World): Promise<readonly Victim[]> {
   world.uncut();
+  await rebuildAll(world);
   for (const victim of world.victims) {
     victim.isExcluded = false;
     world.start(victim);
   }
-  return world.victims.filter(
-    ({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null,
-  );
+  return world.victims.filter(({ isHeldDown }) => !isHeldDown);
+}
+
+/** With damage that nothing was seen of yet, the start tells. */
+async function rebuildAll(world: World): Promise<void> {
+  for (const victim of world.victims) {
+    victim.isExcluded = false;
+    await within(
+      world,
+      PROGRESS_MS,
+      `${victim.name} is rebuilt, or needs not to be`,
+      () => !victim.isRebuilding,
+    );
+    const untilMs = world.scheduler.nowMs + PROGRESS_MS;
+    while (victim.isHeldDown && world.failure === null) {
+      if (world.scheduler.nowMs > untilMs)
+        world.failure ??= `${victim.name} is not rebuilt within ${PROGRESS_MS} ms`;
+      world.rebuildLater(victim);
+      await world.pass(1000);
+    }
+  }
 }
 
 function isReady(world: World, victim: Victim): boolean {

@@ -26,6 +26,7 @@ export class Victim {
   mustBeUnclean = false;
   /** It has refused its disk: it stays down, unless that is mended. */
   isHeldDown = false;
+  isRebuilding = false;
   /** Not one of those that must go on without it. */
   isExcluded = false;
   parts: NodeParts | null = null;

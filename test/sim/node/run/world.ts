@@ -7,6 +7,7 @@ import type { LogEvent, LogFields } from '../../../../src/log.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { nameOf, SimCluster } from '../cluster.ts';
+import { startRepair } from '../repair.ts';
 import { Counters } from './counters.ts';
 import { bothWays, Cuts } from './cuts.ts';
 import { EventLog } from './event-log.ts';
@@ -21,6 +22,7 @@ export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
 const READS_FIRST_MS = 40;
+const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
@@ -39,6 +41,7 @@ export class World {
   isHealed = false;
   /** Lets the node back in that was cut off for good. */
   uncut: () => void = () => {};
+  private hasRebuilt = false;
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
@@ -131,7 +134,7 @@ export class World {
   /** Of each group a quorum is left when this one goes for good: it is the only one. */
   mayLose(victim: Victim): boolean {
     const others = this.victims.filter((other) => other !== victim);
-    return others.length >= 2 && others.every((other) => this.isSafe(other));
+    return !this.hasRebuilt && others.length >= 2 && others.every((other) => this.isSafe(other));
   }
 
   /** Nothing is under way that it may not come back from. */
@@ -201,6 +204,41 @@ export class World {
     victim.life = 'down';
     victim.crashOrder = null;
     this.resume(victim);
+  }
+
+  /** A node that has refused its disk comes back as another one, by `torc repair`; false: not now. */
+  async rebuild(victim: Victim): Promise<boolean> {
+    if (!victim.isHeldDown || victim.isRebuilding) return false;
+    victim.isRebuilding = true;
+    this.log.say(`${victim.name} is to be rebuilt`);
+    try {
+      const { old, node } = await startRepair(this.cluster, victim.i);
+      this.log.say(`${victim.name} was ${old.slice(0, 6)}, and is ${node.slice(0, 6)} now`);
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error;
+      this.log.say(`${victim.name} is not rebuilt: ${error.message}`);
+      return false;
+    } finally {
+      victim.isRebuilding = false;
+    }
+    this.counters.sometimes('node rebuilt by repair');
+    victim.isHeldDown = false;
+    victim.mayBeUnclean = false;
+    victim.mustBeUnclean = false;
+    victim.damage = null;
+    // Until its new members vote no other may be lost.
+    this.hasRebuilt = true;
+    this.invariants.forget(victim.i);
+    this.start(victim);
+    return true;
+  }
+
+  rebuildLater(victim: Victim): void {
+    this.scheduler.after(0, () => {
+      this.rebuild(victim).catch((error: unknown) => {
+        this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+      });
+    });
   }
 
   async stop(victim: Victim): Promise<void> {
@@ -302,6 +340,7 @@ export class World {
     if (code === 'TORC_UNCLEAN_STOP' && victim.mayBeUnclean) {
       counters.sometimes('start refused: unclean stop');
       victim.isHeldDown = true;
+      this.lasts(REBUILD_MS, () => this.rebuildLater(victim));
       return true;
     }
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
