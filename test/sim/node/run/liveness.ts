@@ -190,7 +190,18 @@ async function probe(world: World, core: readonly Victim[]): Promise<void> {
   }
 }
 
+/** Until it was taken: a node that was cut off says for a moment that it knows no leader. */
 async function answer(world: World, port: number, words: readonly string[]): Promise<string> {
+  const untilMs = world.scheduler.nowMs + PROGRESS_MS;
+  for (;;) {
+    const reply = await oneAnswer(world, port, words);
+    const isRefused = reply.startsWith('-CLUSTERDOWN');
+    if (!isRefused || world.failure !== null || world.scheduler.nowMs > untilMs) return reply;
+    await world.pass(STEP_MS);
+  }
+}
+
+async function oneAnswer(world: World, port: number, words: readonly string[]): Promise<string> {
   let reply = '';
   const line = new Line(world.cluster.network, 'probe', port, {
     reply: (told) => (reply = told),
@@ -201,5 +212,5 @@ async function answer(world: World, port: number, words: readonly string[]): Pro
   await within(world, PROGRESS_MS, `${words.join(' ')} is answered`, () => reply !== '');
   line.drop();
   const moved = MOVED.exec(reply);
-  return moved === null ? reply : answer(world, Number(moved[1]), words);
+  return moved === null ? reply : oneAnswer(world, Number(moved[1]), words);
 }
