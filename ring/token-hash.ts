@@ -6,8 +6,15 @@ export const CIRCLE = 2 ** 53;
 /** The point of a label on the circle. */
 export type TokenHash = (label: string) => number;
 
+/** Loaded once in a process. */
+let loaded: Promise<TokenHash> | null = null;
+
 /** Loads xxHash64, which takes a promise; what it gives is synchronous and may be kept for ever. */
-export async function loadTokenHash(): Promise<TokenHash> {
+export function loadTokenHash(): Promise<TokenHash> {
+  return (loaded ??= load());
+}
+
+async function load(): Promise<TokenHash> {
   const hasher = await createXXHash64();
   return (label) => {
     const digest = hasher.init().update(label).digest('binary');

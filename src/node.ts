@@ -45,6 +45,7 @@ import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
+import type { RecoveredGroup } from './wal/types.ts';
 
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
@@ -72,6 +73,10 @@ export interface NodeSurroundings {
   slabBytes?: number;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
+  /** A replica was made from what recovery found of its group, and has done nothing yet: whoever checks invariants looks on from here. */
+  onReplica?: (replica: Replica, recovered: RecoveredGroup | undefined) => void;
+  /** The node takes part in its cluster. */
+  onServing?: (parts: NodeParts) => void;
 }
 
 /** Resolves once the node listens, before its cluster is founded. Rejects with StartupErrors for what a person can act on. */
@@ -287,6 +292,7 @@ class Node implements RunningNode {
     traffic.open(wire, this.news, holders);
     this.watch = watchNode(this.parts, this.log);
     this.ports.serve(server);
+    this.surroundings.onServing?.(this.parts);
     engine.wake();
     this.log.info('serving', {
       nodeId: self,
@@ -428,6 +434,7 @@ class Node implements RunningNode {
         (slot) => runEndOf(runs, slot),
       );
       replica.onCommitted = (latencyMs) => this.commitDuration.record(latencyMs);
+      this.surroundings.onReplica?.(replica, opened.recovery.groups.get(shard.group));
       replicas.push(replica);
       engine.add(replica);
       snapshotter.add(replica);

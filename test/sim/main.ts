@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
-import { runHistories } from './node/histories.ts';
-import { CACHE, LARGE, REGISTERS } from './node/workloads.ts';
+import { runCampaign, showSeed } from './node/run/campaign.ts';
 import { reportFailover } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
-const DEFAULT_SEEDS = 2000;
-/** Faults, one after the other, that a run of whole nodes goes through beside its histories. */
+const DEFAULT_SEEDS = 100;
+const DEFAULT_RAFT_SEEDS = 2000;
+const DAY_MINUTES = 24 * 60;
+/** Faults, one after the other, that a run of conversations goes through. */
 const CONVERSATION_ROUNDS = 3;
 
 /**
- * `--seed S`: one run, a line per event. `--seeds N --from S`: many, a line for each that fails (`--first`: none after that). `--nodes`: of whole nodes
- * and their clients, instead of the members of one group.
- * `--failover`, with `--seeds` and `--from`: how long a group of three or five is without a leader.
+ * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
+ * through; `--all-sometimes`: exit code 1 when something never came up.
+ * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
+ * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -21,24 +23,32 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       seeds: { type: 'string' },
       from: { type: 'string' },
-      nodes: { type: 'boolean' },
+      minutes: { type: 'string' },
+      'all-sometimes': { type: 'boolean' },
+      raft: { type: 'boolean' },
       failover: { type: 'boolean' },
+      conversations: { type: 'boolean' },
       first: { type: 'boolean' },
     },
   });
   const from = Number(values.seed ?? values.from ?? 1);
-  const count = values.seed === undefined ? Number(values.seeds ?? DEFAULT_SEEDS) : 1;
+  const count = values.seed === undefined ? Number(values.seeds ?? 0) : 1;
   if (values.failover === true) {
-    reportFailover(from, count);
+    reportFailover(from, count || DEFAULT_RAFT_SEEDS);
     return;
   }
-  const failed =
-    values.nodes === true
-      ? await runNodes(from, count)
-      : values.seed === undefined
-        ? runMany(from, count, values.first === true)
-        : runOne(from);
-  process.exitCode = failed ? 1 : 0;
+  let allHeld: boolean;
+  if (values.raft === true)
+    allHeld =
+      values.seed === undefined ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true) : !runOne(from);
+  else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
+  else if (values.seed !== undefined) allHeld = await showSeed(from);
+  else {
+    const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
+    const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
+    allHeld = await runCampaign({ from, seeds, minutes, allSometimes: values['all-sometimes'] === true });
+  }
+  process.exitCode = allHeld ? 0 : 1;
 }
 
 function runOne(seed: number): boolean {
@@ -68,40 +78,22 @@ function runMany(from: number, count: number, isFirstEnough: boolean): boolean {
   return failures > 0;
 }
 
-async function runNodes(from: number, count: number): Promise<boolean> {
+async function converse(from: number, count: number): Promise<boolean> {
   let failures = 0;
   for (let seed = from; seed < from + count; seed++) {
-    for (const failure of [
-      ...(await historyFailures(seed)),
-      await failureOf(runConversations(seed, CONVERSATION_ROUNDS)),
-    ]) {
-      if (failure === null) continue;
-      failures++;
-      console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --nodes --seed ${seed}`);
-    }
+    const failure = await runConversations(seed, CONVERSATION_ROUNDS).catch((error: unknown) =>
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    );
+    if (failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --conversations --seed ${seed}`);
   }
-  console.log(`${count} seeds of whole nodes from ${from}: ${failures} failures`);
-  return failures > 0;
+  console.log(`${count} seeds of conversations from ${from}: ${failures} failures`);
+  return failures === 0;
 }
 
-async function historyFailures(seed: number): Promise<(string | null)[]> {
-  const failures: (string | null)[] = [];
-  for (const workload of [REGISTERS, LARGE, CACHE]) {
-    const run = async (): Promise<string | null> => {
-      const { failure, faults } = await runHistories(seed, workload);
-      return failure === null ? null : `${workload.name}, after ${faults.join(', ')}\n${failure}`;
-    };
-    failures.push(await failureOf(run()));
-  }
-  return failures;
-}
-
-async function failureOf(run: Promise<string | null>): Promise<string | null> {
-  try {
-    return await run;
-  } catch (error) {
-    return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  }
-}
-
+process.on('unhandledRejection', (error) => {
+  console.error(error);
+  process.exit(1);
+});
 await main();

@@ -48,6 +48,8 @@ export class SimulatedDisk {
   readonly #directories = new Set<string>();
   readonly #locks = new Set<string>();
   readonly #faults = new Map<FaultKind, Fault>();
+  /** Told of a crash that was ordered, in the midst of the operation in whose place it comes. */
+  onCrashed: (() => void) | null = null;
   #user: DiskUser | null = null;
   #operationsUntilCrash = Infinity;
   #crashAs: Crash = 'kill';
@@ -181,12 +183,17 @@ export class SimulatedDisk {
     return systemError(fault.code, kind, path);
   }
 
+  /** What all files take. */
+  usedBytes(): number {
+    let usedBytes = 0;
+    for (const inode of this.#names.values()) usedBytes += inode.length;
+    return usedBytes;
+  }
+
   /** Null when there is room for the file to grow to `sizeBytes`. */
   refuseGrowth(inode: Inode, sizeBytes: number, path: string): Error | null {
     if (this.capacityBytes === Infinity || sizeBytes <= inode.length) return null;
-    let usedBytes = 0;
-    for (const other of this.#names.values()) usedBytes += other.length;
-    return usedBytes + sizeBytes - inode.length > this.capacityBytes
+    return this.usedBytes() + sizeBytes - inode.length > this.capacityBytes
       ? systemError('ENOSPC', 'write', path)
       : null;
   }
@@ -200,6 +207,7 @@ export class SimulatedDisk {
   crashAsOrdered(): void {
     this.#operationsUntilCrash = Infinity;
     this.crash(this.#crashAs);
+    this.onCrashed?.();
   }
 }
 

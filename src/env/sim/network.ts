@@ -137,6 +137,15 @@ export class SimNetwork {
     }
   }
 
+  /** A machine that stopped in silence is back: it knows nothing of its connections, and says so to whoever believed in them. */
+  returned(node: string): void {
+    for (const connection of this.connections) {
+      const { dialer, acceptor } = connection;
+      for (const end of [dialer, acceptor])
+        if (end.node === node && end.closed) connection.abort(connection.other(end), 'connection reset');
+    }
+  }
+
   private listen(address: ListenAddress, service: Service): Promise<Listener> {
     const port = address.port === 0 ? this.nextPort++ : address.port;
     const bound = { host: address.host, port };

@@ -1,19 +1,23 @@
 /** Whole nodes in one thread on a simulated clock, network and disk; the same seed gives the same run. */
-import type { ByteStream, ClockReading, Env } from '../../../src/env/contracts.ts';
+import type { ByteStream, ClockReading, Env, Network } from '../../../src/env/contracts.ts';
 import { SimulatedClock, SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
 import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
-import { silentLog, type Log } from '../../../src/log.ts';
+import { silentLog, type Log, type LogEvent, type LogFields } from '../../../src/log.ts';
 import { startNode, type RunningNode } from '../../../src/node.ts';
+import type { NodeParts } from '../../../src/observe/parts.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
+import type { Settings } from '../../../src/settings/rows.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
+import type { Replica } from '../../../src/shard/replica.ts';
+import type { RecoveredGroup } from '../../../src/wal/types.ts';
 import { respOf } from '../../shard/encode.ts';
 
 const WALL_MS = 1_700_000_000_000;
-const HOST = '127.0.0.1';
+export const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
 /** So small that a run goes through several files. */
@@ -28,12 +32,25 @@ class SimNode {
   timers: SimulatedTimers;
   running: RunningNode | null = null;
   fatal: Error | null = null;
+  /** Counts the processes that there were: what one of them began says nothing of the next. */
+  life = 0;
+  /** Counts the starts of the machine's kernel. */
+  boot = 0;
 
   constructor(scheduler: Scheduler, seed: number) {
     this.disk = new SimulatedDisk({ seed });
     this.clock = new SimulatedClock(scheduler, { rate: 1, wallMs: WALL_MS });
     this.timers = new SimulatedTimers(scheduler);
   }
+}
+
+/** Who looks on: at what is logged, and at what invariants are checked on. */
+export interface Onlooker {
+  onEvent?(i: number, event: LogEvent, fields: LogFields): void;
+  onReplica?(i: number, replica: Replica, recovered: RecoveredGroup | undefined): void;
+  onServing?(i: number, parts: NodeParts): void;
+  /** The process ended itself, or refused to start. Its machine runs on. */
+  onEnded?(i: number, error: Error): void;
 }
 
 export class SimCluster {
@@ -45,18 +62,16 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  /** Of each node that is started from now on: also what flags may not say, such as files smaller than anybody would want. */
+  overrides: Partial<Settings> = {};
+  onlooker: Onlooker = {};
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
-  private readonly log: Log;
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
     this.random = new SeededRandom(seed);
     this.flags = flags;
-    const count = (event: string): void => {
-      this.events.set(event, (this.events.get(event) ?? 0) + 1);
-    };
-    this.log = { ...silentLog, info: count, warn: count, error: count };
     const clock = new SimulatedClock(this.scheduler, { rate: 1, wallMs: WALL_MS });
     const timers = new SimulatedTimers(this.scheduler);
     const time = {
@@ -71,19 +86,55 @@ export class SimCluster {
   }
 
   async start(i: number): Promise<void> {
+    await this.settle(this.launch(i));
+  }
+
+  /** Begins to start the node. Rejects when it refuses to; never settles when it is killed before. */
+  async launch(i: number): Promise<void> {
     const node = this.nodes[i];
-    const { clock } = node;
     node.timers = new SimulatedTimers(this.scheduler);
     node.fatal = null;
+    node.life += 1;
+    this.network.returned(nameOf(i));
+    const { life } = node;
+    const running = await startNode(this.envOf(i), this.settingsOf(i), this.logOf(i), {
+      loopDelay: { read: () => NO_DELAY, stop: () => {} },
+      nodeVersion: 'v0',
+      sameSecret: (a, b) => a === b,
+      logRetention: this.logRetention,
+      slabBytes: SLAB_BYTES,
+      onReplica: (replica, recovered) => this.onlooker.onReplica?.(i, replica, recovered),
+      onServing: (parts) => this.onlooker.onServing?.(i, parts),
+    });
+    if (node.life !== life) return;
+    running.onFatal((error) => {
+      if (node.life !== life) return;
+      node.fatal = error;
+      this.onlooker.onEnded?.(i, error);
+    });
+    node.running = running;
+  }
+
+  private logOf(i: number): Log {
+    const tell = (event: LogEvent, fields: LogFields = {}): void => {
+      this.events.set(event, (this.events.get(event) ?? 0) + 1);
+      this.onlooker.onEvent?.(i, event, fields);
+    };
+    return { ...silentLog, info: tell, warn: tell, error: tell };
+  }
+
+  private envOf(i: number): Env {
+    const node = this.nodes[i];
+    const { clock } = node;
     const env: Env = {
       clock,
       timers: node.timers,
       random: new SeededRandom(this.random.uint32()),
       disk: attachDisk(node.disk, node.timers),
-      network: this.network.networkOf(nameOf(i)),
+      network: this.networkOf(i),
       machine: {
         processId: 1,
-        bootId: 'boot',
+        bootId: `boot-${node.boot}`,
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
         openFilesMost: this.openFilesMost,
@@ -92,6 +143,25 @@ export class SimCluster {
         cpuTime: () => ({ userUs: 0, systemUs: 0 }),
       },
     };
+    return env;
+  }
+
+  /** Of the process that begins now: once it is dead it listens nowhere and reaches nobody, whatever its promises go on with. */
+  private networkOf(i: number): Network {
+    const node = this.nodes[i];
+    const { life } = node;
+    const network = this.network.networkOf(nameOf(i));
+    const alive = <T>(run: () => Promise<T>): Promise<T> => (node.life === life ? run() : new Promise(() => {}));
+    return {
+      listenStream: (...of) => alive(() => network.listenStream(...of)),
+      listenMessages: (...of) => alive(() => network.listenMessages(...of)),
+      listenHttp: (...of) => alive(() => network.listenHttp(...of)),
+      connectMessages: (...of) =>
+        node.life === life ? network.connectMessages(...of) : { cancel: () => {} },
+    };
+  }
+
+  private settingsOf(i: number): Settings {
     const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
       flags: {
@@ -104,18 +174,7 @@ export class SimCluster {
       },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
-    const starting = startNode(env, settings, this.log, {
-      loopDelay: { read: () => NO_DELAY, stop: () => {} },
-      nodeVersion: 'v0',
-      sameSecret: (a, b) => a === b,
-      logRetention: this.logRetention,
-      slabBytes: SLAB_BYTES,
-    });
-    const running = await this.settle(starting);
-    running.onFatal((error) => {
-      node.fatal = error;
-    });
-    node.running = running;
+    return { ...settings, ...this.overrides };
   }
 
   async startAll(): Promise<void> {
@@ -123,11 +182,19 @@ export class SimCluster {
     await this.until(() => this.nodes.every((node) => node.running?.ready === true));
   }
 
-  crash(i: number, as: Crash = 'kill'): void {
+  /** `silent`: nobody is told, as when a machine stops; half-open connections stay until it is back. */
+  crash(i: number, as: Crash = 'kill', silent = false): void {
+    this.nodes[i].disk.crash(as);
+    this.bury(i, as, silent);
+  }
+
+  /** What is left to do once the disk has crashed. */
+  bury(i: number, as: Crash, silent: boolean): void {
     const node = this.nodes[i];
     node.timers.stop();
-    node.disk.crash(as);
-    this.network.crash(nameOf(i));
+    node.life += 1;
+    if (as !== 'kill') node.boot += 1;
+    this.network.crash(nameOf(i), silent);
     node.running = null;
   }
 
@@ -194,11 +261,11 @@ export class SimCluster {
   }
 }
 
-function nameOf(i: number): string {
+export function nameOf(i: number): string {
   return `node-${i}`;
 }
 
-function portOf(i: number): number {
+export function portOf(i: number): number {
   return FIRST_PORT + i;
 }
 
@@ -265,7 +332,7 @@ export class SimClient {
 }
 
 /** Where the first reply ends; -1 while some of it is missing. */
-function wholeReply(input: Buffer): number {
+export function wholeReply(input: Buffer): number {
   let offset = 0;
   for (let pending = 1; pending > 0; pending--) {
     const lineEnd = input.indexOf(LF, offset) + 1;

@@ -36,7 +36,7 @@ export interface Aside {
   wrong: (reply: string) => string | null;
 }
 
-function plain(reply: string): Reply {
+export function plain(reply: string): Reply {
   if (reply === '$-1\r\n') return null;
   if (reply.startsWith('+')) return reply.slice(1, -2);
   if (reply.startsWith(':')) return Number(reply.slice(1, -2));

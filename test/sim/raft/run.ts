@@ -19,7 +19,7 @@ export interface SimResult {
 }
 
 export function replayCommand(seed: number): string {
-  return `npm run sim -- --seed ${seed}`;
+  return `npm run sim -- --raft --seed ${seed}`;
 }
 
 /** Runs one seed. Same seed, same run. */

@@ -1,0 +1,242 @@
+/** What clients ask for, and what the checker is told of it. */
+import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import type { Reply } from '../../../linearizability/history.ts';
+import type { Model } from '../../../linearizability/model.ts';
+import { bulksOf, CACHE, LARGE, plain, type Aside, type Planned } from '../workloads.ts';
+import type { LoadPlan } from './plan.ts';
+import { listReply, unitModel } from './unit-model.ts';
+
+/** What a command does to one key or unit of keys. */
+export interface Part {
+  model: Model;
+  key: string;
+  command: string;
+  args: readonly string[];
+}
+
+export interface Asked {
+  words: readonly string[];
+  /** All keys lie in one slot: a client of the redirect port may send it. */
+  isOneSlot: boolean;
+  parts: readonly Part[];
+  /** What each part was told; the reply is no error of the whole. */
+  read: (reply: string) => readonly Reply[];
+  /** Beside the history: null, or what is wrong with the reply. */
+  aside?: Aside;
+}
+
+const STRINGS = ['a', 'b'];
+const COUNTER = 'n';
+const HASH = 'h';
+const FIELDS = ['f', 'g', 'i'];
+const UNITS = 4;
+
+function tagged(unit: string, key: string): string {
+  return `{${unit}}${key}`;
+}
+
+/** A command over keys of one unit: `keyed` are the places of the keys among the arguments. */
+function onUnit(unit: string, command: string, args: readonly string[], keyed: readonly number[]): Asked {
+  const words = [command, ...args.map((arg, i) => (keyed.includes(i) ? tagged(unit, arg) : arg))];
+  return {
+    words,
+    isOneSlot: true,
+    parts: [{ model: unitModel, key: unit, command, args }],
+    read: (reply) => [readUnit(command, reply)],
+  };
+}
+
+function readUnit(command: string, reply: string): Reply {
+  if (reply.startsWith('-')) return plain(reply);
+  if (command === 'MGET') return listReply(elementsOf(reply));
+  if (command !== 'HGETALL') return plain(reply);
+  const words = bulksOf(reply);
+  const fields = words.flatMap((word, i) => (i % 2 === 0 ? [[word, words[i + 1]]] : []));
+  return JSON.stringify(Object.fromEntries(fields.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** Of an array of bulk strings and nils. */
+function elementsOf(reply: string): (string | null)[] {
+  const elements: (string | null)[] = [];
+  for (let at = reply.indexOf('\n') + 1; at < reply.length;) {
+    const start = reply.indexOf('\n', at) + 1;
+    const length = Number(reply.slice(at + 1, start - 2));
+    elements.push(length < 0 ? null : reply.slice(start, start + length));
+    at = length < 0 ? start : start + length + 2;
+  }
+  return elements;
+}
+
+/** `prefix`: of the keys of this workload, since each has a model of its own. */
+function fromPlanned(prefix: string, model: Model, { command, key, args, words, read }: Planned): Asked {
+  const named = prefix + key;
+  return {
+    words: [words[0], named, ...words.slice(2)],
+    isOneSlot: true,
+    parts: [{ model, key: named, command, args }],
+    read: (reply) => [read(reply)],
+  };
+}
+
+function asideOf(aside: Aside): Asked {
+  return { words: aside.words, isOneSlot: false, parts: [], read: () => [], aside };
+}
+
+/** Draws commands for a run. Keys are left behind after a while: each has a short history, which is checked fast. */
+export class Commands {
+  private readonly random: SeededRandom;
+  private readonly plan: LoadPlan;
+  /** All units that were ever asked about. */
+  private readonly units = new Set<string>();
+  private unique = 0;
+
+  constructor(random: SeededRandom, plan: LoadPlan) {
+    this.random = random;
+    this.plan = plan;
+  }
+
+  next(epoch: number): Asked {
+    const { random, plan } = this;
+    if (plan.evictsAll) return this.cached(epoch);
+    if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
+    if (plan.expires && random.chance(0.3)) return this.expiring(epoch);
+    return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
+  }
+
+  /** Sent before all else. */
+  preparations(): Asked[] {
+    return this.plan.hasLarge && !this.plan.evictsAll ? LARGE.prepare.map((words) => asideOf({ words, wrong: () => null })) : [];
+  }
+
+  /** Reads all that was ever written: what was acknowledged is there. */
+  audit(): Asked[] {
+    return [...this.units].flatMap((unit) => [
+      onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
+      onUnit(unit, 'HGETALL', [HASH], [0]),
+    ]);
+  }
+
+  private pick<T>(from: readonly T[]): T {
+    return from[this.random.below(from.length)];
+  }
+
+  private unit(epoch: number): string {
+    // Now and then one of long ago.
+    const at = epoch > 3 && this.random.chance(0.05) ? this.random.below(epoch) : epoch;
+    const unit = `u${at}-${this.random.below(UNITS)}`;
+    this.units.add(unit);
+    return unit;
+  }
+
+  private value(): string {
+    this.unique += 1;
+    const { valueBytes } = this.plan;
+    return this.random.chance(0.1) ? `v${this.unique}`.padEnd(valueBytes, '.') : `v${this.unique}`;
+  }
+
+  private onOneUnit(epoch: number): Asked {
+    const unit = this.unit(epoch);
+    const { random } = this;
+    const string = this.pick(STRINGS);
+    const other = STRINGS[1 - STRINGS.indexOf(string)];
+    const field = this.pick(FIELDS);
+    const one = (command: string, ...args: string[]): Asked => onUnit(unit, command, args, [0]);
+    switch (random.below(34)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return one('SET', string, this.value());
+      case 4:
+        return one('SET', string, this.value(), this.pick(['NX', 'XX', 'GET']));
+      case 5:
+        return one('SETNX', string, this.value());
+      case 6:
+        return one('GETSET', string, this.value());
+      case 7:
+        return one('GETDEL', string);
+      case 8:
+        return one('APPEND', string, `+${random.below(10)}`);
+      case 9:
+        return one('STRLEN', string);
+      case 10:
+      case 11:
+      case 12:
+      case 13:
+        return one('INCR', COUNTER);
+      case 14:
+        return one('INCRBY', COUNTER, String(random.below(9) - 4));
+      case 15:
+        return one('GET', COUNTER);
+      case 16:
+        return onUnit(unit, 'MSET', ['a', this.value(), 'b', this.value()], [0, 2]);
+      case 17:
+        return onUnit(unit, 'MSETNX', ['a', this.value(), 'b', this.value()], [0, 2]);
+      case 18:
+        return onUnit(unit, 'MGET', ['a', 'b', COUNTER], [0, 1, 2]);
+      case 19:
+        return onUnit(unit, this.pick(['DEL', 'UNLINK']), [string, other], [0, 1]);
+      case 20:
+        return onUnit(unit, 'EXISTS', [string, HASH], [0, 1]);
+      case 21:
+        return onUnit(unit, this.pick(['RENAME', 'RENAMENX', 'COPY']), [string, other], [0, 1]);
+      case 22:
+      case 23:
+        return one('HSET', HASH, field, this.value(), this.pick(FIELDS), this.value());
+      case 24:
+        return one('HDEL', HASH, field);
+      case 25:
+        return one('HINCRBY', HASH, 'count', '1');
+      case 26:
+        return one('HGET', HASH, field);
+      case 27:
+        return one(this.pick(['HLEN', 'TYPE', 'PERSIST']), HASH);
+      case 28:
+        return one('HGETALL', HASH);
+      case 29:
+        // Of the wrong type, mostly.
+        return random.chance(0.5) ? one('GET', HASH) : one('HGET', string, field);
+      default:
+        return one('GET', string);
+    }
+  }
+
+  /** Of several slots: atomic in each alone. */
+  private acrossUnits(epoch: number): Asked {
+    const units = [...new Set([this.unit(epoch), this.unit(epoch), this.unit(epoch)])];
+    const isOneSlot = units.length === 1;
+    const part = (command: string, unit: string, args: string[]): Part => ({ model: unitModel, key: unit, command, args });
+    if (this.random.chance(0.3)) {
+      return {
+        words: ['DEL', ...units.map((unit) => tagged(unit, 'a'))],
+        isOneSlot,
+        parts: units.map((unit) => part('ERASE', unit, ['a'])),
+        read: (reply) => units.map(() => (reply.startsWith('-') ? plain(reply) : null)),
+      };
+    }
+    return {
+      words: ['MGET', ...units.map((unit) => tagged(unit, 'a'))],
+      isOneSlot,
+      parts: units.map((unit) => part('MGET', unit, ['a'])),
+      read: (reply) => (reply.startsWith('-') ? units.map(() => plain(reply)) : elementsOf(reply).map((one) => listReply([one]))),
+    };
+  }
+
+  /** Of a cache: all it holds may go at any time. */
+  private cached(epoch: number): Asked {
+    const aside = CACHE.aside(this.random);
+    return aside === null ? this.expiring(epoch) : asideOf(aside);
+  }
+
+  private expiring(epoch: number): Asked {
+    this.unique += 1;
+    return fromPlanned('c-', CACHE.model, CACHE.plan(this.random, epoch, this.unique));
+  }
+
+  private large(epoch: number): Asked {
+    const aside = LARGE.aside(this.random);
+    if (aside !== null) return asideOf(aside);
+    this.unique += 1;
+    return fromPlanned('l-', LARGE.model, LARGE.plan(this.random, epoch, this.unique));
+  }
+}

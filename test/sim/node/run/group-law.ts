@@ -1,0 +1,126 @@
+/** What must hold of one group over all its members and all time, told from what they hand to their disks, apply and serve. */
+import { entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
+import type { MemberId, Membership, RaftCore, Ready } from '../../../../src/raft/types.ts';
+import { Mirror } from './mirror.ts';
+
+/** A number for a place in the log: terms are few. */
+const TERMS = 2 ** 20;
+
+interface Committed {
+  term: number;
+  checksum: number;
+  stampMs: number;
+}
+
+/** Says that an invariant is broken; does not return. */
+export type Broken = (what: string) => never;
+
+export class GroupLaw {
+  /** The newest term of which an entry is known committed. */
+  committedTerm = 0;
+  readonly mirrors = new Map<MemberId, Mirror>();
+  private readonly group: number;
+  private readonly broken: Broken;
+  private readonly leaders = new Map<number, MemberId>();
+  private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
+  private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0 }];
+  private readonly hashes = new Map<number, string>();
+
+  constructor(group: number, broken: Broken) {
+    this.group = group;
+    this.broken = broken;
+  }
+
+  get committedIndex(): number {
+    return this.committed.length - 1;
+  }
+
+  mirror(member: MemberId): Mirror {
+    let mirror = this.mirrors.get(member);
+    if (mirror === undefined) this.mirrors.set(member, (mirror = new Mirror()));
+    return mirror;
+  }
+
+  /** Log Matching (§5.3), by induction: an index and term name one entry with one predecessor. */
+  onReady(raft: RaftCore, ready: Ready): number {
+    const mirror = this.mirror(raft.self);
+    const [first] = ready.entries;
+    if (first !== undefined) {
+      let prevTerm = mirror.term(first.index - 1);
+      for (const entry of ready.entries) {
+        this.match(raft.self, entry, prevTerm);
+        prevTerm = entry.term;
+      }
+    }
+    const truncated = mirror.take(ready);
+    if (raft.role === 'leader') this.onLeads(raft, mirror);
+    return truncated;
+  }
+
+  private match(member: MemberId, entry: Entry, prevTerm: number | undefined): void {
+    const checksum = entryChecksum(entry);
+    const known = this.entries.get(entry.index * TERMS + entry.term);
+    if (known === undefined) {
+      if (prevTerm !== undefined) this.entries.set(entry.index * TERMS + entry.term, { checksum, prevTerm });
+      return;
+    }
+    if (known.checksum !== checksum || (prevTerm !== undefined && known.prevTerm !== prevTerm))
+      this.fail(`logs match: member ${member} holds another entry ${entry.index} of term ${entry.term}`);
+  }
+
+  /** Election Safety and Leader Completeness (figure 3). */
+  private onLeads({ self, term }: RaftCore, mirror: Mirror): void {
+    const known = this.leaders.get(term);
+    if (known === self) return;
+    if (known !== undefined) this.fail(`one leader a term: ${known} and ${self} lead term ${term}`);
+    this.leaders.set(term, self);
+    const last = this.committedIndex;
+    // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
+    if (term >= this.committedTerm && !mirror.holds(last, this.committed[last].term))
+      this.fail(`leader completeness: member ${self}, who leads term ${term}, lacks entry ${last}`);
+  }
+
+  /** State Machine Safety (figure 3); what anybody takes as committed is durable on a quorum. */
+  onApplied(raft: RaftCore, entry: Entry): void {
+    const checksum = entryChecksum(entry);
+    const known = this.committed[entry.index];
+    if (known !== undefined) {
+      if (known.term !== entry.term || known.checksum !== checksum)
+        this.fail(`the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`);
+      return;
+    }
+    if (entry.index !== this.committed.length)
+      this.fail(`member ${raft.self} applies entry ${entry.index}, and ${this.committedIndex} was the last`);
+    const stampMs = entryStampMs(entry);
+    const before = this.committed[this.committedIndex].stampMs;
+    if (stampMs < before) this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
+    this.committed.push({ term: entry.term, checksum, stampMs });
+    this.committedTerm = Math.max(this.committedTerm, entry.term);
+    this.checkQuorum(raft.membership, entry.index, checksum);
+  }
+
+  private checkQuorum({ voters, votersOld }: Membership, index: number, checksum: number): void {
+    for (const half of [voters, votersOld]) {
+      const keepers = half.filter((member) => this.mirrors.get(member)?.keeps(index, checksum) === true);
+      if (half.length > 0 && keepers.length * 2 <= half.length)
+        this.fail(`entry ${index} is committed, and durable at ${keepers.length} of ${half.length} voters`);
+    }
+  }
+
+  /** Equal state at equal applied index. */
+  onHash(member: MemberId, index: number, hash: string): void {
+    const known = this.hashes.get(index);
+    if (known === undefined) this.hashes.set(index, hash);
+    else if (known !== hash) this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
+  }
+
+  /** Nobody serves reads under a lease once an entry of a later term is committed. */
+  onLeaseRead({ self, term }: RaftCore): void {
+    if (term < this.committedTerm)
+      this.fail(`member ${self} holds a lease in term ${term}, and term ${this.committedTerm} has committed`);
+  }
+
+  private fail(what: string): never {
+    return this.broken(`group ${this.group}: ${what}`);
+  }
+}

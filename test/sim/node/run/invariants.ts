@@ -1,0 +1,201 @@
+/** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
+import type { Entry } from '../../../../src/raft/entry.ts';
+import type { Message, RaftCore } from '../../../../src/raft/types.ts';
+import type { NodeParts } from '../../../../src/observe/parts.ts';
+import type { Replica } from '../../../../src/shard/replica.ts';
+import { Admission } from '../../../../src/shard/sessions.ts';
+import type { StateMachine } from '../../../../src/shard/state-machine.ts';
+import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
+import type { RecoveredGroup } from '../../../../src/wal/types.ts';
+import type { Counters } from './counters.ts';
+import { GroupLaw, type Broken } from './group-law.ts';
+import { stateHash } from './state-hash.ts';
+
+/** The state is hashed when so many more entries are applied. */
+const HASH_EVERY = 64;
+/** Without eviction, one command may go over the budget, as large as it is. */
+const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
+
+export class Invariants {
+  private readonly laws = new Map<number, GroupLaw>();
+  private readonly counters: Counters;
+  private readonly broken: Broken;
+  private readonly epochs = new Map<number, number>();
+  private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
+  /** Who serves which slots at an epoch: the first that said so. */
+  private readonly maps = new Map<string, string>();
+
+  constructor(counters: Counters, broken: Broken) {
+    this.counters = counters;
+    this.broken = broken;
+  }
+
+  /** A replica of a node that has just started. */
+  watch(node: number, replica: Replica, recovered: RecoveredGroup | undefined): void {
+    const { raft, machine } = replica;
+    const law = this.law(raft.group);
+    const lost = law.mirror(raft.self).restart(recovered);
+    if (lost !== null) this.broken(`node ${node}, group ${raft.group}: what was durable is there: ${lost}`);
+    if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
+    this.watchRaft(law, raft);
+    this.watchMachine(node, law, raft, machine);
+    this.watchReads(law, replica);
+  }
+
+  private law(group: number): GroupLaw {
+    let law = this.laws.get(group);
+    if (law === undefined) this.laws.set(group, (law = new GroupLaw(group, this.broken)));
+    return law;
+  }
+
+  private watchRaft(law: GroupLaw, raft: RaftCore): void {
+    const { counters } = this;
+    const mirror = law.mirror(raft.self);
+    const [take, persisted, installed, step] = [
+      raft.takeReady.bind(raft),
+      raft.persisted.bind(raft),
+      raft.snapshotInstalled.bind(raft),
+      raft.step.bind(raft),
+    ];
+    let [term, commit] = [0, 0];
+    raft.takeReady = () => {
+      const ready = take();
+      if (raft.term < term || raft.commitIndex < commit)
+        this.broken(`group ${raft.group}: term and commit index of member ${raft.self} only rise`);
+      term = raft.term;
+      commit = raft.commitIndex;
+      if (law.onReady(raft, ready) > 0) counters.sometimes('log truncated');
+      return ready;
+    };
+    raft.persisted = (mark, now) => {
+      mirror.persisted(mark);
+      persisted(mark, now);
+    };
+    raft.snapshotInstalled = (id, now) => {
+      installed(id, now);
+      mirror.installed(raft.lastIndex);
+    };
+    raft.step = (message, now) => {
+      this.noteVote(message, mirror.last, mirror.term(mirror.last) ?? 0);
+      step(message, now);
+    };
+  }
+
+  private noteVote(message: Message, lastIndex: number, lastTerm: number): void {
+    if (message.kind === 'timeout-now') this.counters.sometimes('leader handed over');
+    if (message.kind !== 'vote') return;
+    if (message.lastTerm < lastTerm || (message.lastTerm === lastTerm && message.lastIndex < lastIndex))
+      this.counters.sometimes('election in which the log mattered');
+  }
+
+  private watchMachine(node: number, law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
+    const { counters } = this;
+    const [apply, skip] = [machine.apply.bind(machine), machine.skip.bind(machine)];
+    let { timeMs, sessions, staged } = machine;
+    let [expired, evicted] = [0, 0];
+    this.watchSessions(machine);
+    const begin = machine.longReads.begin.bind(machine.longReads);
+    machine.longReads.begin = (...of) => {
+      counters.sometimes('read of many turns');
+      begin(...of);
+    };
+    const applied = (entry: Entry): void => {
+      law.onApplied(raft, entry);
+      if (machine.timeMs < timeMs) this.broken(`log time of group ${raft.group} goes back`);
+      timeMs = machine.timeMs;
+      if (machine.appliedIndex % HASH_EVERY === 0)
+        law.onHash(raft.self, machine.appliedIndex, stateHash(machine));
+      this.checkBudget(raft, machine);
+    };
+    machine.apply = (entry, waiters) => {
+      if (machine.sessions !== sessions) {
+        sessions = machine.sessions;
+        this.watchSessions(machine);
+      }
+      apply(entry, waiters);
+      const { expiredCount, evictedCount } = machine.keyspace;
+      if (expiredCount > expired) counters.sometimes('key expired by an entry');
+      if (evictedCount > evicted) this.countEviction(node);
+      if (machine.staged !== null && machine.staged !== staged) counters.sometimes('large command staged');
+      [expired, evicted, staged] = [expiredCount, evictedCount, machine.staged];
+      applied(entry);
+    };
+    machine.skip = (entry) => {
+      skip(entry);
+      applied(entry);
+    };
+  }
+
+  private watchSessions({ sessions }: StateMachine): void {
+    const [admit, repeat] = [sessions.admit.bind(sessions), sessions.repeatReply.bind(sessions)];
+    sessions.admit = (index, slot, sequence, floor) => {
+      const admission = admit(index, slot, sequence, floor);
+      if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN)
+        this.counters.sometimes('retry refused as outdated');
+      return admission;
+    };
+    sessions.repeatReply = (reply) => {
+      this.counters.sometimes('retry answered from its row');
+      return repeat(reply);
+    };
+  }
+
+  private countEviction(node: number): void {
+    this.counters.sometimes('key evicted by an entry');
+    if (this.snapshotters.get(node)?.isMaking === true)
+      this.counters.sometimes('eviction while a snapshot is made');
+  }
+
+  private checkBudget(raft: RaftCore, machine: StateMachine): void {
+    const { budgetBytes, eviction } = machine.policy;
+    if (budgetBytes === 0 || eviction !== 'noeviction') return;
+    const { usedBytes } = machine.keyspace;
+    if (usedBytes > budgetBytes + LARGEST_COMMAND_BYTES)
+      this.broken(`group ${raft.group} uses ${usedBytes} bytes of ${budgetBytes}`);
+  }
+
+  private watchReads(law: GroupLaw, replica: Replica): void {
+    const canRead = replica.canReadNow.bind(replica);
+    replica.canReadNow = (now) => {
+      const can = canRead(now);
+      if (can) law.onLeaseRead(replica.raft);
+      else if (replica.isReadable) this.counters.sometimes('lease read refused');
+      return can;
+    };
+  }
+
+  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  serving(node: number, { snapshotter, topology }: NodeParts): void {
+    this.snapshotters.set(node, snapshotter);
+    if (topology.epoch < (this.epochs.get(node) ?? 0)) this.broken(`the epoch of node ${node} goes back`);
+    this.epochs.set(node, topology.epoch);
+    const at = `${topology.generation}/${topology.epoch}`;
+    const map = JSON.stringify([topology.slots, topology.shards]);
+    const known = this.maps.get(at);
+    if (known !== undefined && known !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    this.maps.set(at, map);
+    const wrong = wrongSlots(topology);
+    if (wrong !== null) this.broken(wrong);
+  }
+
+  /** Null: all replicas that are given stand at the same index with the same state. */
+  differences(replicas: readonly Replica[]): string | null {
+    for (const { raft, machine } of replicas) {
+      const law = this.law(raft.group);
+      if (machine.appliedIndex !== law.committedIndex)
+        return `group ${raft.group}: member ${raft.self} is at ${machine.appliedIndex} of ${law.committedIndex}`;
+    }
+    for (const { raft, machine } of replicas)
+      this.law(raft.group).onHash(raft.self, machine.appliedIndex, stateHash(machine));
+    return null;
+  }
+}
+
+function wrongSlots({ slots }: Topology): string | null {
+  let next = 0;
+  for (const { from, to } of slots) {
+    if (from !== next || to < from) return `slot ${next} is of no group, or of two`;
+    next = to + 1;
+  }
+  return next === SLOT_COUNT ? null : `slot ${next} is of no group`;
+}

@@ -1,0 +1,143 @@
+/**
+ * The end of a run: faults are over, a core of nodes is well, the others are dead or cut off for good. Within a bounded time each shard must take
+ * a write and a read, on both ports of each node of the core; then all come back, clients are answered, and replicas agree.
+ */
+import { slotOf } from '../../../../ring/index.ts';
+import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import type { Topology } from '../../../../src/topology/types.ts';
+import { portOf } from '../cluster.ts';
+import type { Client } from './client.ts';
+import { bothWays } from './cuts.ts';
+import { Line } from './line.ts';
+import type { Victim, World } from './world.ts';
+
+/** A start that waits for a slow recovery, an election, a snapshot for a member that was away, leadership that goes home. */
+const PROGRESS_MS = 20_000;
+/** Commands that were under way are answered, or given up by whoever asked. */
+const ANSWERS_MS = 15_000;
+const STEP_MS = 20;
+const REDIRECT = 1000;
+const NIL = '$-1\r\n';
+const MOVED = /^-MOVED \d+ [^:]+:(\d+)/;
+
+export async function requireProgress(world: World, clients: readonly Client[], random: SeededRandom): Promise<void> {
+  const core = heal(world, random);
+  await within(world, PROGRESS_MS, 'the core is ready', () => core.every((victim) => isReady(world, victim)));
+  await probe(world, core);
+  if (core.length < world.victims.length) world.counters.sometimes('core without one node made progress');
+  const all = comeBack(world);
+  await within(world, PROGRESS_MS, 'all nodes are ready', () => all.every((victim) => isReady(world, victim)));
+  for (const client of clients) client.isStopped = true;
+  await within(world, ANSWERS_MS, 'all clients are answered', () => clients.every((client) => !client.isBusy));
+}
+
+/** All replicas of each group stand at one index, with one state. */
+export async function requireAgreement(world: World): Promise<void> {
+  const replicas = (): ReturnType<World['liveReplicas']> => world.liveReplicas();
+  let differs: string | null = null;
+  await within(
+    world,
+    PROGRESS_MS,
+    () => `replicas agree: ${differs}`,
+    () => (differs = world.invariants.differences(replicas())) === null,
+  );
+}
+
+function heal(world: World, random: SeededRandom): Victim[] {
+  const { victims } = world;
+  world.endFaults();
+  const lost = victims.find(({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null);
+  const excluded = lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
+  const core = victims.filter((victim) => victim !== excluded);
+  world.log.say(`heal: the core is ${core.map(({ name }) => name).join(' ')}`);
+  for (const victim of core) {
+    victim.crashOrder = null;
+    world.cluster.nodes[victim.i].disk.crashAfter(Infinity, 'kill');
+    world.resume(victim);
+    world.start(victim);
+  }
+  if (excluded !== null) exclude(world, excluded, random);
+  return core;
+}
+
+function exclude(world: World, excluded: Victim, random: SeededRandom): void {
+  if (excluded.life === 'down' || random.chance(0.5)) {
+    world.crash(excluded, 'kill', false);
+    excluded.isExcluded = true;
+    return;
+  }
+  const others = world.everybodyBut(excluded.name);
+  world.uncut = world.cuts.cut(others.flatMap((other) => bothWays(excluded.name, other)));
+}
+
+/** Those that can. */
+function comeBack(world: World): Victim[] {
+  world.uncut();
+  for (const victim of world.victims) {
+    victim.isExcluded = false;
+    world.start(victim);
+  }
+  return world.victims.filter(({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null);
+}
+
+function isReady(world: World, victim: Victim): boolean {
+  return world.cluster.nodes[victim.i].running?.ready === true;
+}
+
+async function within(world: World, limitMs: number, what: string | (() => string), done: () => boolean): Promise<void> {
+  const untilMs = world.scheduler.nowMs + limitMs;
+  while (!done()) {
+    if (world.scheduler.nowMs > untilMs) {
+      world.failure ??= `not within ${limitMs} ms: ${typeof what === 'string' ? what : what()}`;
+    }
+    if (world.failure !== null) return;
+    await world.pass(STEP_MS);
+  }
+}
+
+/** A key in each shard. */
+function keysOf({ shards, slots }: Topology): string[] {
+  const found = new Map<number, string>();
+  for (let i = 0; found.size < shards.length; i++) {
+    const key = `probe${i}`;
+    const slot = slotOf(Buffer.from(key), 0, key.length);
+    const run = slots.find(({ from, to }) => slot >= from && slot <= to);
+    if (run !== undefined && !found.has(run.shard)) found.set(run.shard, key);
+  }
+  return [...found.values()];
+}
+
+/** On both ports of each node; on the redirect port wherever that sends it. */
+async function probe(world: World, core: readonly Victim[]): Promise<void> {
+  if (world.failure !== null) return;
+  const topology = core[0].parts?.topology;
+  if (topology === undefined) return world.broken('a node that is ready serves');
+  for (const key of keysOf(topology)) {
+    for (const { i } of core) {
+      const value = `${i}-${world.scheduler.nowMs}`;
+      const wrote = await answer(world, portOf(i), ['SET', key, value]);
+      // What has no room was refused by the log: it goes on.
+      if (wrote.startsWith('-OOM')) continue;
+      if (wrote !== '+OK\r\n') world.failure ??= `after healing, SET on node ${i} was answered ${wrote}`;
+      const read = await answer(world, portOf(i) + REDIRECT, ['GET', key]);
+      const isGone = world.plan.load.evictsAll && read === NIL;
+      if (!isGone && read !== `$${value.length}\r\n${value}\r\n`)
+        world.failure ??= `after healing, GET on node ${i} was answered ${read}`;
+      if (world.failure !== null) return;
+    }
+  }
+}
+
+async function answer(world: World, port: number, words: readonly string[]): Promise<string> {
+  let reply = '';
+  const line = new Line(world.cluster.network, 'probe', port, {
+    reply: (told) => (reply = told),
+    closed: () => (reply ||= 'closed'),
+  });
+  if (!line.isOpen) return 'refused';
+  line.send([words]);
+  await within(world, PROGRESS_MS, `${words.join(' ')} is answered`, () => reply !== '');
+  line.drop();
+  const moved = MOVED.exec(reply);
+  return moved === null ? reply : answer(world, Number(moved[1]), words);
+}

@@ -1,0 +1,110 @@
+/** What a seed decides before the run begins: the cluster, its settings, which faults strike and how often, and what clients ask for. */
+import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import type { Settings } from '../../../../src/settings/rows.ts';
+import type { LogRetention } from '../../../../src/shard/log-retention.ts';
+import { FAULTS, type Fault } from './counters.ts';
+
+const KIB = 1024;
+const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
+const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
+const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
+/** One fault every so often, over all kinds that a run has. */
+const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
+
+/** Which commands a run has, and how much of each. */
+export interface LoadPlan {
+  clients: number;
+  /** Commands a second, of all clients together. */
+  perSecond: number;
+  pipeline: number;
+  /** All keys may go at any time, so that what a command does must not hang on what was there. */
+  evictsAll: boolean;
+  /** Values that are staged, and reads of many turns. */
+  hasLarge: boolean;
+  /** Of common values. */
+  valueBytes: number;
+  expires: boolean;
+}
+
+export interface RunPlan {
+  nodes: number;
+  durability: 'fsync' | 'buffered';
+  flags: Record<string, string>;
+  overrides: Partial<Settings>;
+  logRetention: LogRetention;
+  delayMs: { min: number; max: number };
+  writeMs: number;
+  syncMs: number;
+  /** Of each node's clocks. */
+  rates: number[];
+  faults: Fault[];
+  faultEveryMs: number;
+  /** Faults strike from here on: sometimes while the cluster is founded. */
+  faultsFromMs: number;
+  load: LoadPlan;
+}
+
+/** What a caller may want of a run beside its seed. */
+export type Wanted = Partial<Pick<RunPlan, 'nodes' | 'faults'>> & {
+  load?: Partial<LoadPlan>;
+  flags?: Record<string, string>;
+};
+
+export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
+  const pick = <T>(from: readonly T[]): T => from[random.below(from.length)];
+  const nodes = pick(NODE_COUNTS);
+  const durability = random.chance(0.75) ? 'fsync' : 'buffered';
+  const hasLarge = random.chance(0.15);
+  const evictsAll = !hasLarge && random.chance(0.2);
+  const isSmall = evictsAll || (!hasLarge && random.chance(0.2));
+  const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
+  const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
+  const drift = pick([0, 0.005, 0.024]);
+  const chosen = FAULTS.filter(() => random.chance(0.35));
+  const plan: RunPlan = {
+    nodes,
+    durability,
+    flags: {
+      durability,
+      maxmemory: budget,
+      'maxmemory-policy': policy,
+      'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
+      'raft-max-entries-per-message': String(pick([2, 16, 1024])),
+      'hash-max-listpack-entries': pick(['4', '512']),
+    },
+    overrides: {
+      walSegmentBytes: pick([64, 256, 1024]) * KIB,
+      snapshotAfterBytes: pick([16, 64, 512]) * KIB,
+    },
+    logRetention: pick([
+      { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },
+      { keptBytes: 64 * KIB, keptForPeersBytes: 256 * KIB },
+    ]),
+    delayMs: pick([
+      { min: 0.1, max: 1 },
+      { min: 0.5, max: 6 },
+      { min: 1, max: 30 },
+    ]),
+    writeMs: 0.05,
+    syncMs: pick([0.2, 1, 8]),
+    rates: Array.from({ length: nodes }, () => 1 + (random.uint32() / 2 ** 31 - 1) * drift),
+    faults: chosen.length === 0 ? [pick(FAULTS)] : chosen,
+    faultEveryMs: pick(FAULT_EVERY_MS),
+    faultsFromMs: random.chance(0.15) ? 0 : 3000,
+    load: {
+      clients: 4 + random.below(8),
+      perSecond: 45 + random.below(25),
+      pipeline: pick([1, 3, 8]),
+      evictsAll,
+      hasLarge,
+      valueBytes: pick([16, 200, 2000]),
+      expires: random.chance(0.5),
+    },
+  };
+  return {
+    ...plan,
+    ...wanted,
+    flags: { ...plan.flags, ...wanted.flags },
+    load: { ...plan.load, ...wanted.load },
+  };
+}

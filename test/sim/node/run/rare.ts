@@ -1,0 +1,29 @@
+/** Rare situations that a node's own counters tell of, and those that only its parts see. */
+import type { NodeParts } from '../../../../src/observe/parts.ts';
+import type { Counters } from './counters.ts';
+
+/** Of a process that ends. */
+export function countParts({ replicas, forwarding }: NodeParts, counters: Counters): void {
+  for (const { counters: counted } of replicas) {
+    counters.sometimes('read under the lease', counted.readsLease);
+    counters.sometimes('read by read index', counted.readsIndex);
+    counters.sometimes('read behind a write', counted.readsRiding);
+  }
+  counters.sometimes('command forwarded', forwarding.sent);
+}
+
+/** Of one that begins to serve: looks on at its routes. */
+export function watchParts({ router }: NodeParts, counters: Counters): void {
+  for (const { route } of router.ways) {
+    const [dispatch, pump] = [route.dispatch.bind(route), route.pump.bind(route)];
+    route.dispatch = (request) => {
+      dispatch(request);
+      if (route.hasUnsent) counters.sometimes('request parked');
+    };
+    route.pump = () => {
+      const hadUnsent = route.hasUnsent && route.hasTarget;
+      pump();
+      if (hadUnsent && !route.hasUnsent) counters.sometimes('parked request served');
+    };
+  }
+}
