@@ -4,7 +4,7 @@
  */
 const SLOT_COUNT = 16384;
 /** Whether floors are to be told is known of groups of slots too: few are written between two tellings. */
-const GROUP_SHIFT = 7;
+const GROUP_SHIFT = 5;
 const SLOTS_PER_GROUP = 1 << GROUP_SHIFT;
 const NEVER_WRITTEN = 0;
 const ALL_TOLD = 1;

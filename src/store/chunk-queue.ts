@@ -1,11 +1,13 @@
 /** Bytes in, at the end, and out, at the front. They lie in chunks, so that none is moved however many wait. */
 import { copyBytes } from './copy-bytes.ts';
 
+/** The first chunk is small, since a small keyspace needs no more; each is twice as large as the one before, up to the most. */
+const FIRST_CHUNK_BYTES = 32 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 export class ChunkQueue {
   /** The chunk that is being filled, up to `end`. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_CHUNK_BYTES);
   end = 0;
   private start = 0;
   private full: Buffer[] = [];
@@ -20,7 +22,8 @@ export class ChunkQueue {
     if (this.end + sizeBytes <= this.bytes.length) return;
     if (this.end > this.start) this.full.push(this.bytes.subarray(this.start, this.end));
     this.fullBytes += this.end - this.start;
-    this.bytes = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, sizeBytes));
+    const chunkBytes = Math.min(CHUNK_BYTES, 2 * this.bytes.length);
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(chunkBytes, sizeBytes));
     this.start = 0;
     this.end = 0;
   }

@@ -5,6 +5,8 @@ const ZEROS = new Uint8Array(256 * 1024);
 export class Content {
   #pages: (Uint8Array | undefined)[] = [];
   length = 0;
+  /** From here on all is zeros. */
+  #writtenEnd = 0;
 
   write(position: number, bytes: Uint8Array): void {
     const { length } = bytes;
@@ -16,6 +18,7 @@ export class Content {
       from += count;
     }
     this.length = Math.max(this.length, position + length);
+    this.#writtenEnd = Math.max(this.#writtenEnd, position + length);
   }
 
   zero(position: number, sizeBytes: number): void {
@@ -34,6 +37,7 @@ export class Content {
   truncate(sizeBytes: number): void {
     if (sizeBytes < this.length) this.zero(sizeBytes, this.length - sizeBytes);
     this.length = sizeBytes;
+    this.#writtenEnd = Math.min(this.#writtenEnd, sizeBytes);
   }
 
   /** How many bytes were read into `target`. */
@@ -50,6 +54,21 @@ export class Content {
     return count;
   }
 
+  /** A copy of what lies there; null: zeros. */
+  copyOf(position: number, sizeBytes: number): Uint8Array | null {
+    if (position >= this.#writtenEnd || this.#isUnwritten(position, sizeBytes)) return null;
+    const bytes = new Uint8Array(sizeBytes);
+    this.read(bytes, position);
+    return bytes;
+  }
+
+  #isUnwritten(position: number, sizeBytes: number): boolean {
+    const last = Math.floor((position + sizeBytes - 1) / PAGE_BYTES);
+    for (let number = Math.floor(position / PAGE_BYTES); number <= last; number += 1)
+      if (this.#pages[number] !== undefined) return false;
+    return true;
+  }
+
   /** A copy. */
   bytes(): Uint8Array {
     const bytes = new Uint8Array(this.length);
@@ -64,6 +83,7 @@ export class Content {
   copyFrom(other: Content): void {
     this.#pages = other.#pages.map((page) => page?.slice());
     this.length = other.length;
+    this.#writtenEnd = other.#writtenEnd;
   }
 
   #page(number: number): Uint8Array {

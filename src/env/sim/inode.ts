@@ -21,13 +21,28 @@ interface Change {
  */
 export type PowerLoss = 'lost' | 'kept' | 'torn';
 
-/** A file without its name: what is on the disk, what is not yet, and what a reader sees. */
+/** What was there before a change that is not synced. */
+interface Undo {
+  readonly kind: 'write' | 'truncate';
+  readonly position: number;
+  readonly sizeBytes: number;
+  /** From `position` on; null: zeros. */
+  readonly before: Uint8Array | null;
+  readonly lengthBefore: number;
+}
+
+/**
+ * A file without its name: what is on the disk, what is not yet, and what a reader sees. Mostly no crash comes before the next sync: so what a reader
+ * sees is all that is kept, with how to undo what is not synced. Only when something goes wrong are the disk's content and the changes spelt out.
+ */
 export class Inode {
-  readonly #seen = new Content();
-  readonly #durable = new Content();
+  #seen = new Content();
   /** Not synced; `#settled` were, or got lost, before. */
-  #changes: Change[] = [];
+  #undos: Undo[] = [];
   #settled = 0;
+  /** Once spelt out: what is on the disk, and the changes in place of `#undos`. */
+  #durable: Content | null = null;
+  #changes: Change[] = [];
 
   get length(): number {
     return this.#seen.length;
@@ -44,69 +59,105 @@ export class Inode {
   }
 
   write(position: number, given: Uint8Array): void {
+    const sizeBytes = given.length;
+    const isZeros = isAllZeros(given);
+    if (this.#durable === null) this.#keepUndo('write', position, sizeBytes);
     // Not slice: a Buffer's does not copy.
-    const bytes = isAllZeros(given) ? null : new Uint8Array(given);
-    this.#change({ kind: 'write', position, sizeBytes: given.length, bytes, lost: false });
+    else this.#keepChange('write', position, sizeBytes, isZeros ? null : new Uint8Array(given));
+    if (isZeros) this.#seen.zero(position, sizeBytes);
+    else this.#seen.write(position, given);
   }
 
   truncate(sizeBytes: number): void {
-    this.#change({ kind: 'truncate', position: sizeBytes, sizeBytes: 0, bytes: null, lost: false });
+    if (this.#durable === null) this.#keepUndo('truncate', sizeBytes, Math.max(this.length - sizeBytes, 0));
+    else this.#keepChange('truncate', sizeBytes, 0, null);
+    this.#seen.truncate(sizeBytes);
   }
 
   /** All changes ever made: a sync that is asked for now covers these. */
   get changesMade(): number {
-    return this.#settled + this.#changes.length;
+    return this.#settled + this.#undos.length + this.#changes.length;
   }
 
   sync(upTo: number): void {
-    const covered = this.#changes.splice(0, Math.max(upTo - this.#settled, 0));
+    const count = Math.max(upTo - this.#settled, 0);
+    if (this.#durable === null) {
+      this.#settled += this.#undos.splice(0, count).length;
+      return;
+    }
+    const covered = this.#changes.splice(0, count);
     this.#settled += covered.length;
     for (const change of covered) if (!change.lost) applyTo(this.#durable, change);
   }
 
   /** The system drops what it could not write, and forgets that it did: a later sync succeeds without it. */
   failSync(upTo: number): void {
+    this.#spellOut();
     for (const change of this.#changes.slice(0, Math.max(upTo - this.#settled, 0))) change.lost = true;
   }
 
   losePower(loss: PowerLoss, random: SeededRandom): void {
+    const durable = this.#spellOut();
     for (const change of this.#changes) {
       if (change.lost || loss === 'lost') continue;
-      if (loss === 'kept') applyTo(this.#durable, change);
-      else this.#tear(change, random);
+      if (loss === 'kept') applyTo(durable, change);
+      else tear(durable, change, random);
     }
     this.#settled += this.#changes.length;
     this.#changes = [];
-    this.#seen.copyFrom(this.#durable);
+    this.#seen = durable;
+    this.#durable = null;
   }
 
   flipBit(offset: number, bit: number): void {
+    this.#spellOut().flipBit(offset, bit);
     this.#seen.flipBit(offset, bit);
-    this.#durable.flipBit(offset, bit);
   }
 
-  #change(change: Change): void {
-    applyTo(this.#seen, change);
-    this.#changes.push(change);
+  #keepUndo(kind: Undo['kind'], position: number, sizeBytes: number): void {
+    const before = this.#seen.copyOf(position, sizeBytes);
+    this.#undos.push({ kind, position, sizeBytes, before, lengthBefore: this.length });
   }
 
-  #tear(change: Change, random: SeededRandom): void {
-    if (change.kind === 'truncate') {
-      if (random.chance(SECTOR_SURVIVES)) applyTo(this.#durable, change);
-      return;
+  #keepChange(kind: Change['kind'], position: number, sizeBytes: number, bytes: Uint8Array | null): void {
+    this.#changes.push({ kind, position, sizeBytes, bytes, lost: false });
+  }
+
+  /** Goes back through what is not synced: that gives the disk's content, and on the way what each change wrote. */
+  #spellOut(): Content {
+    if (this.#durable !== null) return this.#durable;
+    const durable = new Content();
+    durable.copyFrom(this.#seen);
+    for (const { kind, position, sizeBytes, before, lengthBefore } of this.#undos.toReversed()) {
+      const isWrite = kind === 'write';
+      const bytes = isWrite ? durable.copyOf(position, sizeBytes) : null;
+      this.#changes.unshift({ kind, position, sizeBytes: isWrite ? sizeBytes : 0, bytes, lost: false });
+      if (before === null) durable.zero(position, sizeBytes);
+      else durable.write(position, before);
+      durable.truncate(lengthBefore);
     }
-    const { position, bytes, sizeBytes } = change;
-    const survival = random.chance(0.5) ? random.uint32() / 2 ** 32 : SECTOR_SURVIVES;
-    let start = 0;
-    while (start < sizeBytes) {
-      const sectorEnd = (Math.floor((position + start) / SECTOR_BYTES) + 1) * SECTOR_BYTES;
-      const end = Math.min(sectorEnd - position, sizeBytes);
-      if (random.chance(survival)) {
-        if (bytes === null) this.#durable.zero(position + start, end - start);
-        else this.#durable.write(position + start, bytes.subarray(start, end));
-      }
-      start = end;
+    this.#undos = [];
+    this.#durable = durable;
+    return durable;
+  }
+}
+
+function tear(durable: Content, change: Change, random: SeededRandom): void {
+  if (change.kind === 'truncate') {
+    if (random.chance(SECTOR_SURVIVES)) applyTo(durable, change);
+    return;
+  }
+  const { position, bytes, sizeBytes } = change;
+  const survival = random.chance(0.5) ? random.uint32() / 2 ** 32 : SECTOR_SURVIVES;
+  let start = 0;
+  while (start < sizeBytes) {
+    const sectorEnd = (Math.floor((position + start) / SECTOR_BYTES) + 1) * SECTOR_BYTES;
+    const end = Math.min(sectorEnd - position, sizeBytes);
+    if (random.chance(survival)) {
+      if (bytes === null) durable.zero(position + start, end - start);
+      else durable.write(position + start, bytes.subarray(start, end));
     }
+    start = end;
   }
 }
 
