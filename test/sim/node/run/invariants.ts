@@ -1,5 +1,6 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
+import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
@@ -123,7 +124,7 @@ export class Invariants {
     machine.skip = (entry) => {
       skip(entry);
       applied(entry);
-      if (entry.kind === EntryKind.MEMBERSHIP) this.countMembership(raft);
+      if (entry.kind === EntryKind.MEMBERSHIP) this.countMembership(raft, entry);
     };
   }
 
@@ -135,10 +136,11 @@ export class Invariants {
     };
   }
 
-  private countMembership({ membership, role, self }: RaftCore): void {
-    if (membership.votersOld.length > 0) this.counters.sometimes('joint configuration committed');
-    if (role === 'leader' && !membership.voters.includes(self))
-      this.counters.sometimes('leader left out of a configuration');
+  private countMembership({ self, leader }: RaftCore, entry: Entry): void {
+    const { voters, votersOld } = decodeMembership(entry);
+    if (votersOld.length > 0) this.counters.sometimes('joint configuration committed');
+    if (votersOld.includes(self) && !voters.includes(self) && leader === self)
+      this.counters.sometimes('leader replaced by a configuration');
   }
 
   private countEviction(node: number): void {

@@ -45,17 +45,21 @@ export interface RunPlan {
 }
 
 /** What a caller may want of a run beside its seed. */
-export type Wanted = Partial<Pick<RunPlan, 'nodes' | 'faults'>> & {
-  load?: Partial<LoadPlan>;
-  flags?: Record<string, string>;
-};
+export interface Wanted {
+  nodes?: number;
+  faults?: Fault[];
+  hasLarge?: boolean;
+  evictsAll?: boolean;
+}
 
 export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)];
-  const nodes = pick(NODE_COUNTS);
+  const drawnNodes = pick(NODE_COUNTS);
+  const nodes = wanted.nodes ?? drawnNodes;
   const durability = random.chance(0.75) ? 'fsync' : 'buffered';
-  const hasLarge = random.chance(0.15);
-  const evictsAll = !hasLarge && random.chance(0.2);
+  const drawsLarge = random.chance(0.15);
+  const hasLarge = wanted.hasLarge ?? (drawsLarge && wanted.evictsAll !== true);
+  const evictsAll = wanted.evictsAll ?? (!hasLarge && random.chance(0.2));
   const isSmall = evictsAll || (!hasLarge && random.chance(0.2));
   const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
@@ -63,7 +67,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const isChosen = (fault: Fault): boolean =>
     random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
   const chosen = FAULTS.filter(isChosen);
-  const plan: RunPlan = {
+  return {
     nodes,
     durability,
     flags: {
@@ -90,7 +94,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     writeMs: 0.05,
     syncMs: pick([0.2, 1, 8]),
     rates: Array.from({ length: nodes }, () => 1 + (random.uint32() / 2 ** 31 - 1) * drift),
-    faults: chosen.length === 0 ? [pick(FAULTS)] : chosen,
+    faults: wanted.faults ?? (chosen.length === 0 ? [pick(FAULTS)] : chosen),
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
     load: {
@@ -102,11 +106,5 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
     },
-  };
-  return {
-    ...plan,
-    ...wanted,
-    flags: { ...plan.flags, ...wanted.flags },
-    load: { ...plan.load, ...wanted.load },
   };
 }

@@ -93,7 +93,10 @@ export class ProcessFaults {
     const victim = this.victim();
     if (victim.life !== 'up' || victim.isPaused) return false;
     world.log.say(`${victim.name} is stopped in good order`);
-    void world.stop(victim).then(() => world.startLater(victim, random.below(this.pick(DOWN_MS))));
+    world
+      .stop(victim)
+      .then(() => world.startLater(victim, random.below(this.pick(DOWN_MS))))
+      .catch((error: unknown) => world.fail(error));
     return true;
   }
 

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 
 import { describe, expect, it } from 'vitest';
 
+import type { Situation } from './counters.ts';
+import type { Wanted } from './plan.ts';
 import { runSeed } from './run.ts';
 
 /** So many that they take about half a minute of one core; `npm run sim` runs more. */
@@ -26,6 +28,36 @@ describe('whole clusters that live through a swarm of faults', () => {
       expect(counters.faultsStruck).toBeGreaterThanOrEqual(5);
     },
   );
+});
+
+describe('a run that is made to', () => {
+  it.each<[string, Wanted, Situation[]]>([
+    [
+      'have large values',
+      { nodes: 3, hasLarge: true, faults: ['kill', 'two-way cut', 'pause'] },
+      ['large command staged', 'read of many turns', 'snapshot installed'],
+    ],
+    [
+      'be a cache',
+      { nodes: 3, evictsAll: true, faults: ['kill', 'stop in good order'] },
+      ['key evicted by an entry', 'key expired by an entry', 'snapshot made'],
+    ],
+    [
+      'place shards anew',
+      { nodes: 5, faults: ['shard placed anew', 'kill', 'one-way cut'] },
+      ['replica created', 'replica removed', 'joint configuration committed'],
+    ],
+    [
+      'damage disks',
+      { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
+      ['start refused: damaged', 'node rebuilt by repair'],
+    ],
+  ])('%s keeps all promises', async (_, wanted, situations) => {
+    const { failure, counters } = await runSeed(1, { wanted });
+    if (failure !== null) expect.fail(failure);
+    for (const situation of situations)
+      expect([situation, counters.situations.get(situation)]).not.toEqual([situation, 0]);
+  });
 });
 
 describe('a run', () => {

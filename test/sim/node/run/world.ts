@@ -88,12 +88,17 @@ export class World {
     throw new InvariantBroken(what);
   }
 
+  /** What nobody expects ends the run. */
+  fail(error: unknown): void {
+    this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+
   /** Whoever calls the product's code from outside of a step: what it throws ends the run. */
   private guard(run: () => void): void {
     try {
       run();
     } catch (error) {
-      this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.fail(error);
       throw error;
     }
   }
@@ -235,9 +240,7 @@ export class World {
 
   rebuildLater(victim: Victim): void {
     this.scheduler.after(0, () => {
-      this.rebuild(victim).catch((error: unknown) => {
-        this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
-      });
+      this.rebuild(victim).catch((error: unknown) => this.fail(error));
     });
   }
 
@@ -247,9 +250,15 @@ export class World {
     victim.life = 'stopping';
     const node = this.cluster.nodes[victim.i];
     const { life } = node;
-    await running.stop();
+    try {
+      await running.stop();
+      this.log.say(`${victim.name} has stopped`);
+    } catch (error) {
+      if (node.life !== life) return;
+      this.log.say(`${victim.name} stops, and its disk fails: ${String(error)}`);
+      if (!(error instanceof Error) || !this.expects(victim, error)) throw error;
+    }
     if (node.life !== life || victim.life !== 'stopping') return;
-    this.log.say(`${victim.name} has stopped`);
     this.retire(victim);
     this.cluster.crash(victim.i, 'kill');
   }
