@@ -32,7 +32,7 @@ export class MemberState {
     this.term = hardState.term;
     this.vote = hardState.vote;
     this.membership = snapshot.index > 0 ? snapshot.membership : config.membership;
-    this.log = restoreLog(restored);
+    this.log = restoreLog(restored, config.rules.newest);
     this.commitIndex = Math.max(hardState.commit, snapshot.index);
     this.appliedIndex = snapshot.index;
     this.storage = new Persistence(this.log.lastIndex, this.commitIndex);
@@ -44,6 +44,11 @@ export class MemberState {
     if (snapshot.term > this.term) this.enterTerm(snapshot.term, 0);
     assert(this.commitIndex <= this.log.lastIndex, 'the restored commit index lies within the log');
     assert(this.log.lastTerm <= this.term, 'no restored entry is of a later term than the hard state');
+  }
+
+  /** What a new entry is applied by. */
+  get nextRules(): number {
+    return Math.max(this.log.rules, this.config.rules.least());
   }
 
   setNow(now: Instant): void {
@@ -73,8 +78,8 @@ export class MemberState {
   }
 }
 
-function restoreLog({ snapshot, entries }: RaftRestored): RaftLog {
-  const log = new RaftLog(snapshot.index, snapshot.term);
+function restoreLog({ snapshot, entries }: RaftRestored, newestRules: number): RaftLog {
+  const log = new RaftLog(snapshot.index, snapshot.term, newestRules);
   for (const entry of entries) {
     if (entry.index <= snapshot.index) continue;
     // Terms never fall along a log. The snapshot came from a leader, and took the place of a log that had gone another way: what the

@@ -205,6 +205,7 @@ export class Rig {
         maxSnapshotChunkBytes: 4,
         random: () => 0,
         timekeeper: this.timekeeper,
+        rules: { newest: 1, least: () => 1 },
         ...overrides,
       },
       this.disk.recover(),
