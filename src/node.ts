@@ -2,7 +2,8 @@
 import { createAdminHandler } from './admin/handler.ts';
 import type { BuildInfo, DigestReport, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
-import { COMMANDS } from './commands/table.ts';
+import type { RulesTable } from './commands/rules.ts';
+import { RULES } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
 import { StartupError } from './errors.ts';
@@ -13,7 +14,7 @@ import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
-import { compiledLookup } from './server/compiled-command.ts';
+import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
@@ -37,9 +38,10 @@ import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import { digestState } from './shard/state-digest.ts';
 import type { Waiter } from './shard/waiter.ts';
-import type { ShardCommandLookup } from './shard/state-machine.ts';
+import type { ShardRules } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { ClusterFile } from './topology/cluster-file.ts';
+import { ClusterVersion, FIRST_VERSION } from './topology/cluster-version.ts';
 import { checkAmongSeeds, openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh } from './transport/types.ts';
@@ -68,6 +70,10 @@ export interface NodeSurroundings {
   sameSecret(a: string, b: string): boolean;
   /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
   logRetention?: LogRetention | undefined;
+  /** What entries are applied by, version by version: this build's, or those of another that a test makes. */
+  rules?: RulesTable;
+  /** What the register says of the cluster version. */
+  clusterVersion?: () => number;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
 }
@@ -90,6 +96,8 @@ class Node implements RunningNode {
   private readonly log: Log;
   private readonly surroundings: NodeSurroundings;
   private readonly build: BuildInfo;
+  private readonly rules: RulesTable;
+  private readonly version: ClusterVersion;
   private readonly ports = new ClientPorts();
   private readonly syncDuration = latencyHistogram();
   private readonly batchSize = sizeHistogram();
@@ -118,7 +126,13 @@ class Node implements RunningNode {
     this.settings = settings;
     this.log = log;
     this.surroundings = surroundings;
-    this.build = { version: VERSION, nodeVersion: surroundings.nodeVersion };
+    this.rules = surroundings.rules ?? RULES;
+    this.version = new ClusterVersion(this.rules, surroundings.clusterVersion ?? (() => FIRST_VERSION));
+    this.build = {
+      version: VERSION,
+      nodeVersion: surroundings.nodeVersion,
+      newestVersion: this.rules.newest,
+    };
     this.startedWallMs = env.clock.wallMs();
     this.startedMonotonicMs = env.clock.monotonicMs();
   }
@@ -174,6 +188,7 @@ class Node implements RunningNode {
         },
         onFailure: (error) => this.fatal(error),
       });
+      this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
@@ -193,6 +208,7 @@ class Node implements RunningNode {
         },
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
+        versions: () => this.version.spoken,
         replicationFactor: settings.replicationFactor,
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
@@ -234,11 +250,12 @@ class Node implements RunningNode {
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const lookup = compiledLookup(COMMANDS);
+    this.version.follow();
+    const rules = compiledRules(this.rules);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
-    const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
+    const replicas = await this.makeReplicas(topology, self, slabs, rules, snapshotter, engine);
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);
     });
@@ -277,6 +294,7 @@ class Node implements RunningNode {
       startedMonotonicMs: this.startedMonotonicMs,
       rates: new Rates(),
       isStopping: () => this.isStopping,
+      clusterVersion: () => this.version.current,
     };
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
@@ -383,7 +401,8 @@ class Node implements RunningNode {
   ): ClientServer {
     const { env, settings } = this;
     return new ClientServer({
-      table: COMMANDS,
+      rules: this.rules,
+      version: this.version.current,
       engine,
       router,
       clock: env.clock,
@@ -400,7 +419,7 @@ class Node implements RunningNode {
     topology: Topology,
     self: NodeId,
     slabs: ReturnType<typeof createSlabPool>,
-    lookup: ShardCommandLookup,
+    rules: ShardRules,
     snapshotter: Snapshotter,
     engine: Engine,
   ): Promise<Replica[]> {
@@ -417,7 +436,8 @@ class Node implements RunningNode {
           settings,
           slabs,
           recovery: opened.recovery,
-          lookup,
+          rules,
+          clusterVersion: () => this.version.current,
           ceilingMs: () => engine.ceilingMs,
           restore: (machine, group) => snapshotter.restore(machine, group),
         },
@@ -532,6 +552,7 @@ class Node implements RunningNode {
     const { parts, engine } = this;
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
+    this.followVersion(parts);
     parts.router.expire();
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
@@ -546,6 +567,18 @@ class Node implements RunningNode {
     this.news?.watchReadiness();
     const { statistics } = parts.server;
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
+  }
+
+  private followVersion(parts: NodeParts): void {
+    try {
+      if (!this.version.follow()) return;
+    } catch (error) {
+      void this.refuse(error);
+      return;
+    }
+    const { current: version } = this.version;
+    parts.server.offer(version);
+    this.log.info('cluster-version-raised', { version });
   }
 
   private redirectAddress(topology: Topology, node: NodeId): string {

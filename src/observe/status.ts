@@ -54,7 +54,12 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
   return {
     schema: STATUS_SCHEMA,
     build,
-    cluster: { id: topology.clusterId, generation: topology.generation, epoch: topology.epoch },
+    cluster: {
+      id: topology.clusterId,
+      generation: topology.generation,
+      epoch: topology.epoch,
+      version: parts.clusterVersion(),
+    },
     node: {
       name: settings.id,
       id: self,
@@ -196,6 +201,7 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
     term: raft.term,
     commit: raft.commitIndex,
     applied: machine.appliedIndex,
+    rules: machine.rules,
     lagEntries: lagOf(replica),
     keys: machine.keyspace.totalKeyCount(),
     memoryBytes: machine.keyspace.usedBytes,

@@ -1,6 +1,6 @@
 /**
- * A digest of all replicated state of a shard: time, accounting, policy, sessions, staged parts and keys. Equal on every replica at the same
- * applied index. Computed in slices: it counts only when nothing was applied meanwhile.
+ * A digest of all replicated state of a shard: the version of its rules, time, accounting, policy, sessions, staged parts and keys. Equal on
+ * every replica at the same applied index. Computed in slices: it counts only when nothing was applied meanwhile.
  */
 import { createXXHash64, type IHasher } from 'hash-wasm';
 import type { Timers } from '../env/contracts.ts';
@@ -37,10 +37,11 @@ export async function digestState(machine: StateMachine, timers: Timers): Promis
 async function digestAt(machine: StateMachine, index: number, timers: Timers): Promise<string | null> {
   const hasher = (await createXXHash64()).init();
   if (machine.appliedIndex !== index) return null;
-  const head = Buffer.alloc(16);
+  const head = Buffer.alloc(18);
   head.writeDoubleLE(machine.timeMs, 0);
   // Whether a write gets OOM hangs on it.
   head.writeDoubleLE(machine.keyspace.usedBytes, 8);
+  head.writeUInt16LE(machine.rules, 16);
   hasher.update(head).update(policyItem(machine.policy));
   const sessions = machine.sessions.image();
   while (takeSessions(sessions, hasher)) {

@@ -51,6 +51,8 @@ export interface PeerLink {
   readonly connection: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
+  /** The newest version that the peer runs, learned in the handshake; 0 before. */
+  readonly peerVersion: number;
   /** What the peer said of itself in its last handshake; null before. */
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
