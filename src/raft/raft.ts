@@ -123,7 +123,7 @@ class Raft implements RaftCore {
   }
 
   get committedMembership(): MembershipRecord {
-    return { index: this.state.appliedIndex, membership: this.state.membership };
+    return this.state.memberships.at(this.state.commitIndex);
   }
 
   get readable(): boolean {
@@ -169,6 +169,7 @@ class Raft implements RaftCore {
 
   takeReady(): Ready {
     this.leadership?.flush();
+    if (this.leadership?.isOver === true) this.becomeFollower(this.state.term, 0);
     const { commitIndex, log, outbox, storage, term, vote } = this.state;
     const toPersist = storage.take(term, vote, commitIndex, log);
     const ready: Ready = {
@@ -236,14 +237,13 @@ class Raft implements RaftCore {
     return this.leadership?.propose(bytes) ?? 'not-leader';
   }
 
-  membershipAt(_index: number): Membership {
-    return this.state.membership;
+  membershipAt(index: number): Membership {
+    return this.state.memberships.at(index).membership;
   }
 
-  /** Until changes are there, none is accepted. */
-  changeMembership(_target: MembershipTarget, now: Instant): ChangeOutcome {
+  changeMembership(target: MembershipTarget, now: Instant): ChangeOutcome {
     this.state.setNow(now);
-    return this.leadership === null ? 'not-leader' : 'busy';
+    return this.leadership?.changeMembership(target) ?? 'not-leader';
   }
 
   requestRead(now: Instant): number {
@@ -255,16 +255,16 @@ class Raft implements RaftCore {
 
   transferLeadership(to: MemberId, now: Instant): boolean {
     this.state.setNow(now);
-    if (this.leadership === null || !isVoter(this.state.membership, to)) return false;
+    if (this.leadership === null || !this.state.membership.voters.includes(to)) return false;
     if (to !== this.self) this.leadership.startTransfer(to);
     return true;
   }
 
   compact(index: number): void {
-    const { appliedIndex, log } = this.state;
+    const { appliedIndex } = this.state;
     // Whatever is applied was handed to the disk, at the latest with the same Ready: it may be forgotten before it is durable there.
     assert(index <= appliedIndex, 'only applied entries are compacted');
-    log.compact(index);
+    this.state.compactLog(index);
   }
 
   offerSnapshot(
