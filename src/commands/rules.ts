@@ -17,10 +17,14 @@ export interface RulesChange {
 export class RulesTable implements VersionRange {
   /** The newest version that this build runs: it runs with nodes of the one before, and replays all. */
   readonly newest: number;
+  readonly first: readonly (readonly CommandRow[])[];
+  readonly changes: readonly RulesChange[];
   private readonly tables: readonly CommandTable[];
 
   /** `first`: the commands of the first version, family by family. */
   constructor(first: readonly (readonly CommandRow[])[], changes: readonly RulesChange[]) {
+    this.first = first;
+    this.changes = changes;
     const tables = [new CommandTable(first)];
     for (const { version, commands } of changes) {
       assert(version === FIRST_VERSION + tables.length, 'versions follow each other');
