@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { RAFT_MUTANTS } from './raft.ts';
+import { VERSION_MUTANTS } from './versions.ts';
 import { WAL_MUTANTS } from './wal.ts';
 
-export const MUTANTS: readonly Mutant[] = [...RAFT_MUTANTS, ...WAL_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...RAFT_MUTANTS, ...WAL_MUTANTS, ...VERSION_MUTANTS];

@@ -99,9 +99,9 @@ export interface Rig {
 }
 
 /** A leader that has applied the first entry of its term. */
-export function newRig(policy: Partial<MemoryPolicy> = {}): Rig {
+export function newRig(policy: Partial<MemoryPolicy> = {}, rules = compiledRules(RULES)): Rig {
   const raft = new FakeRaft();
-  const machine = newMachine(policy);
+  const machine = newMachine(policy, rules);
   machine.appliedIndex = 1;
   machine.appliedTerm = 1;
   const now = { monotonicMs: 1000, wallMs: 1000 };
