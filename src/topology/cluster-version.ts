@@ -5,6 +5,7 @@
 import { NewerVersionError } from '../errors.ts';
 import { entryRules } from '../raft/entry.ts';
 import type { WalRecovery } from '../wal/types.ts';
+import type { NodeEntry, NodeId } from './types.ts';
 
 /** Of the first release. */
 export const FIRST_VERSION = 1;
@@ -52,4 +53,21 @@ export class ClusterVersion {
         throw new NewerVersionError(`the log in ${directory}`, version, this.build.newest);
     }
   }
+}
+
+/** Why the cluster version cannot be raised to this now; null when it can. `newestOf`: what a node runs; null when it is not reached. */
+export function raiseProblem(
+  version: number,
+  nodes: readonly NodeEntry[],
+  newestOf: (node: NodeId) => number | null,
+): string | null {
+  const problems = nodes.flatMap(({ id, host, clientPort }) => {
+    const newest = newestOf(id);
+    const where = `${host}:${clientPort}`;
+    if (newest === null) return [`the node at ${where} is not reached`];
+    return newest < version ? [`the node at ${where} runs up to cluster version ${newest}`] : [];
+  });
+  return problems.length === 0
+    ? null
+    : `cluster version ${version} is not run by all nodes: ${problems.join('; ')}`;
 }
