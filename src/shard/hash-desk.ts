@@ -39,6 +39,7 @@ export class HashDesk {
   private readonly timers: Timers;
   private readonly marks = new Map<number, Mark>();
   private readonly fatal: (error: unknown) => void;
+  private readonly keptMaxBytes: number;
   private underWay = 0;
 
   /** `fatal`: an invariant is broken. */
@@ -47,17 +48,19 @@ export class HashDesk {
     clock: Pick<Clock, 'monotonicMs'>,
     timers: Timers,
     fatal: (error: unknown) => void,
+    keptMaxBytes = KEPT_MAX_BYTES,
   ) {
     this.machine = machine;
     this.clock = clock;
     this.timers = timers;
     this.fatal = fatal;
+    this.keptMaxBytes = keptMaxBytes;
   }
 
   /** Of the state as it is now. Null while a snapshot is loaded, when too many are computed, and when it has given up. */
   async now(): Promise<StateAt | null> {
     if (this.machine.isLoading || this.underWay >= HASHES_AT_ONCE) return null;
-    return this.run(new StateHash(this.machine, KEPT_MAX_BYTES));
+    return this.run(new StateHash(this.machine, this.keptMaxBytes));
   }
 
   /** The hash at this mark is wanted, whenever the log brings it. False when too many are. */
@@ -84,7 +87,7 @@ export class HashDesk {
       mark.answer = { state: 'failed', reason: 'too many hashes are being computed' };
       return;
     }
-    const hash = new StateHash(this.machine, KEPT_MAX_BYTES);
+    const hash = new StateHash(this.machine, this.keptMaxBytes);
     mark.answer = { state: 'hashing', index: hash.index };
     this.finish(mark, hash).catch(this.fatal);
   }
@@ -94,7 +97,7 @@ export class HashDesk {
     mark.sinceMs = this.clock.monotonicMs();
     mark.answer =
       done === null
-        ? { state: 'failed', reason: `more than ${KEPT_MAX_BYTES} bytes of old values would have been kept` }
+        ? { state: 'failed', reason: `more than ${this.keptMaxBytes} bytes of old values would have been kept` }
         : { state: 'done', ...done };
   }
 
