@@ -49,8 +49,8 @@ export class Election {
   }
 
   get deadlineMs(): number {
-    const { holdUntilMs, membership, self } = this.state;
-    return isVoter(membership, self) ? Math.max(this.timerMs + this.timeoutMs, holdUntilMs) : Infinity;
+    const { holdUntilMs, mayCampaign } = this.state;
+    return mayCampaign ? Math.max(this.timerMs + this.timeoutMs, holdUntilMs) : Infinity;
   }
 
   /** The leader was heard (§5.2), or is this member. */

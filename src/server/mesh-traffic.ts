@@ -11,7 +11,7 @@ import type { RaftWire } from './raft-wire.ts';
 export class MeshTraffic implements MeshHandler {
   private readonly forwardings = new Map<NodeId, PeerForwarding>();
   /** The same, for what runs each turn. */
-  private readonly peers: PeerForwarding[] = [];
+  private peers: PeerForwarding[] = [];
   private readonly engine: Engine;
   private readonly counters: ForwardingCounters;
   private wire: RaftWire | null = null;
@@ -26,7 +26,14 @@ export class MeshTraffic implements MeshHandler {
 
   add(forwarding: PeerForwarding): void {
     this.forwardings.set(forwarding.link.node, forwarding);
-    this.peers.push(forwarding);
+    this.peers = [...this.forwardings.values()];
+  }
+
+  /** The node has left. */
+  remove(node: NodeId): void {
+    this.forwardings.get(node)?.connected();
+    this.forwardings.delete(node);
+    this.peers = [...this.forwardings.values()];
   }
 
   to(node: NodeId): PeerForwarding | undefined {
