@@ -16,6 +16,8 @@ const WALL_MS = 1_700_000_000_000;
 const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
+/** So small that a run goes through several files. */
+const SEGMENT_BYTES = '1mb';
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -91,7 +93,14 @@ export class SimCluster {
     };
     const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
-      flags: { 'client-port': String(portOf(i)), seeds, data: '/data', host: nameOf(i), ...this.flags },
+      flags: {
+        'wal-segment-bytes': SEGMENT_BYTES,
+        'client-port': String(portOf(i)),
+        seeds,
+        data: '/data',
+        host: nameOf(i),
+        ...this.flags,
+      },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
     const starting = startNode(env, settings, this.log, {
