@@ -45,7 +45,10 @@ export class Verification {
   }
 
   /** Puts the mark into the log; tells its index. */
-  logMark(shard: ShardId, mark: number): { shard: ShardId; mark: number; index: number } | 'not-leader' | null {
+  logMark(
+    shard: ShardId,
+    mark: number,
+  ): { shard: ShardId; mark: number; index: number } | 'not-leader' | null {
     const replica = this.host.replica(shard);
     const engine = this.host.engine();
     if (replica === undefined || engine === null) return null;

@@ -97,7 +97,10 @@ export class HashDesk {
     mark.sinceMs = this.clock.monotonicMs();
     mark.answer =
       done === null
-        ? { state: 'failed', reason: `more than ${this.keptMaxBytes} bytes of old values would have been kept` }
+        ? {
+            state: 'failed',
+            reason: `more than ${this.keptMaxBytes} bytes of old values would have been kept`,
+          }
         : { state: 'done', ...done };
   }
 

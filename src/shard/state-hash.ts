@@ -40,7 +40,11 @@ export class StateHash {
   private hasStaged: boolean;
 
   /** Of the state as it is now: between entries. `sessions`: a frozen image, when the log goes on before the end. */
-  constructor(machine: StateMachine, keptMaxBytes: number, sessions: SessionsImage = machine.sessions.image()) {
+  constructor(
+    machine: StateMachine,
+    keptMaxBytes: number,
+    sessions: SessionsImage = machine.sessions.image(),
+  ) {
     this.index = machine.appliedIndex;
     const head = Buffer.alloc(32);
     head.writeDoubleLE(machine.appliedIndex, 0);
