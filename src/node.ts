@@ -5,7 +5,7 @@ import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import { COMMANDS } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
-import { StartupError } from './errors.ts';
+import { HOW_TO_REBUILD, StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
@@ -18,31 +18,35 @@ import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
+import { isOwnRecord, NodeReplicas } from './node-replicas.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
+import { ConfigurationWalker } from './server/configuration-walker.ts';
 import { RaftWire } from './server/raft-wire.ts';
-import { Router, runEndOf, type RouterHost } from './server/router.ts';
+import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
+import { TopologySpread } from './server/topology-spread.ts';
 import { ownPeerAddress } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
-import type { Replica } from './shard/replica.ts';
-import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
-import type { ShardCommandLookup } from './shard/state-machine.ts';
 import { createSlabPool } from './store/slab-pool.ts';
-import { ClusterFile } from './topology/cluster-file.ts';
-import { checkAmongSeeds, openMembership, type Membership } from './topology/membership.ts';
+import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
+import { mayChange } from './topology/change-proof.ts';
+import { textOf } from './topology/decision.ts';
+import { checkAmongSeeds, meshPeers, openMembership, type Membership } from './topology/membership.ts';
+import { StoredRegister } from './topology/register.ts';
+import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
-import type { Mesh } from './transport/types.ts';
+import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 
@@ -98,11 +102,21 @@ class Node implements RunningNode {
   private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
+  private register: StoredRegister | null = null;
   private membership: Membership | null = null;
+  private replicas: NodeReplicas | null = null;
+  private spread: TopologySpread | null = null;
+  private walker: ConfigurationWalker | null = null;
+  /** Topologies are acted on one after the other. */
+  private following: Promise<void> = Promise.resolve();
+  private hasSetAside = false;
   private parts: NodeParts | null = null;
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
+  private makeForwarding: (link: PeerLink) => PeerForwarding = () => {
+    throw new TypeError('the node has no mesh yet');
+  };
   private news: News | null = null;
   private watch: Watch | null = null;
   private nextFloorsMs = 0;
@@ -157,15 +171,26 @@ class Node implements RunningNode {
             engine: () => this.engine,
             fatal: (error) => this.fatal(error),
           }),
+          topology: () => this.register?.current ?? null,
+          mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
+          changeTopology: async (proposed) =>
+            this.spread?.decideHere(proposed) ?? { kind: 'refused', reason: 'the node does not serve yet' },
         },
         this.build,
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
+      const known = await this.knownFile();
+      const register = await this.openRegister(known);
+      const { current } = register;
       this.opened = await openWal(env, {
         directory: `${settings.dataDirectory}/log`,
         durability: settings.durability,
-        mustExist: await this.hasBegun(),
+        mustExist: known !== null && !known.isReturning,
+        isOurs:
+          known === null || current === null
+            ? undefined
+            : (group, member) => isOwnRecord(current, known.node, group, member),
         segmentBytes: settings.walSegmentBytes,
         promiseMs: settings.electionTimeoutMs,
         observe: (batchBytes, syncMs) => {
@@ -180,8 +205,12 @@ class Node implements RunningNode {
       });
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
+      const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
+      await file.returned();
+      this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
       this.membership = await openMembership(env, {
-        directory: settings.dataDirectory,
+        file,
+        register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
@@ -212,12 +241,46 @@ class Node implements RunningNode {
     }
   }
 
-  /** Whether a node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
-  private async hasBegun(): Promise<boolean> {
+  /** Null when no node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
+  private async knownFile(): Promise<ClusterFile | null> {
     const { env, settings } = this;
-    if (await ClusterFile.exists(env.disk, settings.dataDirectory)) return true;
+    if (await ClusterFile.exists(env.disk, settings.dataDirectory))
+      return ClusterFile.open(env.disk, env.random, settings.dataDirectory);
     checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return false;
+    return null;
+  }
+
+  private async openRegister(known: ClusterFile | null): Promise<StoredRegister> {
+    const { env, settings } = this;
+    const register = await StoredRegister.open(env.disk, settings.dataDirectory);
+    this.register = register;
+    const isNamed = register.current?.nodes.some(({ id }) => id === known?.node);
+    if (known?.isReturning === true && isNamed !== true)
+      throw new StartupError(
+        'TORC_REPAIR_UNFINISHED',
+        'this node was being repaired and is not in the cluster yet: run torc repair --discard-replica again, with its settings',
+      );
+    if (known === null && register.current !== null)
+      throw new StartupError(
+        'TORC_CLUSTER_FILE',
+        `${settings.dataDirectory} has a topology and no ${CLUSTER_FILE_NAME}, which says who this node is: ${HOW_TO_REBUILD}`,
+      );
+    if (isNamed === false) throw this.removed();
+    return register;
+  }
+
+  private removed(): StartupError {
+    return new StartupError(
+      'TORC_REMOVED',
+      `the node of ${this.settings.dataDirectory} was taken out of its cluster, and its members are replaced: ` +
+        'remove the directory, or run torc repair --discard-replica where its place is to be taken by a new one',
+    );
+  }
+
+  private get topology(): Topology {
+    const current = this.register?.current;
+    if (current === null || current === undefined) throw new TypeError('the node is not founded');
+    return current;
   }
 
   private administer(
@@ -242,26 +305,44 @@ class Node implements RunningNode {
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
-    const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
+    const nodeReplicas = new NodeReplicas({
+      env,
+      settings,
+      self,
+      opened,
+      engine,
+      snapshotter,
+      slabs,
+      lookup,
+      log: this.log,
+      topology: () => this.topology,
+      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
+    });
+    this.replicas = nodeReplicas;
+    await nodeReplicas.open(topology);
+    const replicas = nodeReplicas.list;
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);
     });
 
-    const router = this.makeRouter(topology, self, start, replicas, engine);
+    const router = this.makeRouter(topology, self, start, nodeReplicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
-    const server = this.makeServer(topology, self, router, engine, slowLog);
+    const server = this.makeServer(self, router, engine, slowLog);
     this.server = server;
     const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
     server.onClosed = (connection) => pubsub.forget(connection);
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
-    const { mesh, wire } = this.joinMesh(topology, engine, traffic, replicas);
+    const { mesh, wire } = this.joinMesh(topology, engine, traffic, nodeReplicas);
+    const newest = (): Topology => this.topology;
     this.parts = {
       env,
       settings,
       self,
       start,
-      topology,
+      get topology() {
+        return newest();
+      },
       wal: opened.wal,
       mesh,
       replicas,
@@ -286,8 +367,25 @@ class Node implements RunningNode {
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
-    traffic.open(wire, this.news, holders);
-    this.watch = watchNode(this.parts, this.log);
+    const spread = this.makeSpread(this.parts, engine);
+    traffic.open(wire, this.news, holders, spread);
+    const watch = watchNode(this.parts, this.log);
+    this.watch = watch;
+    nodeReplicas.listen({
+      added: (replica) => {
+        wire.add(replica);
+        router.replicaChanged(replica.shard);
+        watch.added(replica);
+        engine.wake();
+      },
+      removed: (replica) => {
+        wire.remove(replica);
+        router.replicaChanged(replica.shard);
+        watch.removed(replica);
+        engine.wake();
+      },
+    });
+    this.register?.onNewer((newer) => this.follow(newer));
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
@@ -330,7 +428,9 @@ class Node implements RunningNode {
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
       self: parts.self,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       replicas: parts.replicas,
       router: parts.router,
       peers: parts.peers,
@@ -347,7 +447,7 @@ class Node implements RunningNode {
     topology: Topology,
     self: NodeId,
     start: number,
-    replicas: readonly Replica[],
+    replicas: NodeReplicas,
     engine: Engine,
   ): Router {
     const { env, settings } = this;
@@ -355,7 +455,7 @@ class Node implements RunningNode {
       self,
       session: sessionId(self, start),
       now: engine.now,
-      replica: (shard) => replicas.find((replica) => replica.shard === shard),
+      replica: (shard) => replicas.of(shard),
       forwarding: (node) => this.traffic?.to(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
@@ -378,13 +478,7 @@ class Node implements RunningNode {
     });
   }
 
-  private makeServer(
-    topology: Topology,
-    self: NodeId,
-    router: Router,
-    engine: Engine,
-    slowLog: SlowLogRing,
-  ): ClientServer {
+  private makeServer(self: NodeId, router: Router, engine: Engine, slowLog: SlowLogRing): ClientServer {
     const { env, settings } = this;
     return new ClientServer({
       table: COMMANDS,
@@ -396,65 +490,26 @@ class Node implements RunningNode {
       settings,
       slowLog,
       self,
-      redirectAddress: (node) => this.redirectAddress(topology, node),
+      redirectAddress: (node) => this.redirectAddress(node),
     });
-  }
-
-  private async makeReplicas(
-    topology: Topology,
-    self: NodeId,
-    slabs: ReturnType<typeof createSlabPool>,
-    lookup: ShardCommandLookup,
-    snapshotter: Snapshotter,
-    engine: Engine,
-  ): Promise<Replica[]> {
-    const { env, settings, opened } = this;
-    if (opened === null) throw new TypeError('the node was not started');
-    const replicas: Replica[] = [];
-    for (const shard of topology.shards) {
-      if (!shard.replicas.some((row) => row.node === self)) continue;
-      const runs = topology.slots.filter((run) => run.shard === shard.id);
-      const replica = await makeReplica(
-        {
-          clock: env.clock,
-          random: () => env.random.uint32(),
-          settings,
-          slabs,
-          recovery: opened.recovery,
-          lookup,
-          ceilingMs: () => engine.ceilingMs,
-          restore: (machine, group) => snapshotter.restore(machine, group),
-        },
-        shard,
-        self,
-        (slot) => runEndOf(runs, slot),
-      );
-      replica.onCommitted = (latencyMs) => this.commitDuration.record(latencyMs);
-      replicas.push(replica);
-      engine.add(replica);
-      snapshotter.add(replica);
-    }
-    return replicas;
   }
 
   private joinMesh(
     topology: Topology,
     engine: Engine,
     traffic: MeshTraffic,
-    replicas: readonly Replica[],
+    replicas: NodeReplicas,
   ): { mesh: Mesh; wire: RaftWire } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
     const mesh: Mesh = membership.joinMesh(topology, traffic);
     const wire = new RaftWire(topology, () => mesh.links);
     this.wire = wire;
-    for (const replica of replicas) wire.add(replica);
-    const replicaOf: (Replica | undefined)[] = [];
-    for (const replica of replicas) replicaOf[replica.shard] = replica;
+    for (const replica of replicas.list) wire.add(replica);
     const host = {
-      replica: (shard: ShardId) => replicaOf[shard],
+      replica: (shard: ShardId) => replicas.of(shard),
       disown: (of: (waiter: Waiter) => boolean) => {
-        for (const replica of replicas) replica.disown(of);
+        for (const replica of replicas.list) replica.disown(of);
       },
       wake: () => engine.wake(),
       after: (delayMs: number, run: () => void) => {
@@ -464,12 +519,79 @@ class Node implements RunningNode {
         });
       },
     };
-    for (const link of mesh.links.values()) {
-      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
-      if (link.connected) traffic.onConnected(link);
-    }
+    this.makeForwarding = (link) => new PeerForwarding(link, host, this.forwardingCounters);
+    traffic.follow(mesh.links, this.makeForwarding);
+    for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
     return { mesh, wire };
+  }
+
+  private makeSpread(parts: NodeParts, engine: Engine): TopologySpread {
+    const { register } = this;
+    if (register === null) throw new TypeError('the node was not started');
+    const spread = new TopologySpread({
+      self: parts.self,
+      register,
+      links: () => parts.mesh.links,
+      nowMs: () => engine.now.monotonicMs,
+      wake: () => engine.wake(),
+      fatal: (error) => this.fatal(error),
+      log: this.log,
+    });
+    const { electionTimeoutMs } = this.settings;
+    this.spread = spread;
+    this.walker = new ConfigurationWalker(
+      {
+        replicas: parts.replicas,
+        electionTimeoutMs,
+        topology: () => parts.topology,
+        wake: () => engine.wake(),
+        log: this.log,
+      },
+      spread,
+    );
+    return spread;
+  }
+
+  /** A newer topology is synced here. */
+  private follow(topology: Topology): void {
+    this.following = this.following.then(async () => {
+      if (this.isStopping || this.fatalError !== null) return;
+      try {
+        await this.actOn(topology);
+      } catch (error) {
+        this.fatal(error);
+      }
+    });
+  }
+
+  private async actOn(topology: Topology): Promise<void> {
+    const { parts, traffic, wire, engine } = this;
+    if (parts === null || traffic === null) return;
+    if (!topology.nodes.some(({ id }) => id === parts.self)) {
+      void this.refuse(this.removed());
+      return;
+    }
+    parts.mesh.setPeers(meshPeers(topology));
+    traffic.follow(parts.mesh.links, this.makeForwarding);
+    wire?.setTopology(topology);
+    parts.router.setTopology(topology);
+    engine?.wake();
+    await this.replicas?.follow(topology);
+    this.log.info('topology-changed', { epoch: textOf(topology) });
+  }
+
+  /** What was set aside by a repair goes once it is certain not to be needed. */
+  private async tendSetAside(parts: NodeParts): Promise<void> {
+    if (!this.hasSetAside || this.replicas?.hasCaughtUp(parts.topology) !== true) return;
+    this.hasSetAside = false;
+    const directory = setAsidePath(this.settings.dataDirectory);
+    try {
+      await this.env.disk.removeTree(directory);
+      this.log.info('set-aside-removed', { directory });
+    } catch (error) {
+      this.fatal(error);
+    }
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -492,7 +614,9 @@ class Node implements RunningNode {
       clock: env.clock,
       timers: env.timers,
       holders,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       server: parts.server,
       router: parts.router,
       peers: parts.peers,
@@ -523,6 +647,7 @@ class Node implements RunningNode {
       if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
+    if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();
     this.watch?.lookAtLeaders();
   }
 
@@ -537,6 +662,8 @@ class Node implements RunningNode {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
+    this.spread?.look();
+    this.walker?.look(engine.now);
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -545,6 +672,7 @@ class Node implements RunningNode {
     if (nowMs < this.nextHousekeepingMs) return;
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
+    void this.tendSetAside(parts);
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
@@ -552,8 +680,8 @@ class Node implements RunningNode {
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
 
-  private redirectAddress(topology: Topology, node: NodeId): string {
-    const entry = topology.nodes.find((row) => row.id === node);
+  private redirectAddress(node: NodeId): string {
+    const entry = this.topology.nodes.find((row) => row.id === node);
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 

@@ -194,6 +194,10 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
   return {
     shard: replica.shard,
     role: raft.role,
+    member: raft.self,
+    voters: raft.membership.voters,
+    votersOld: raft.membership.votersOld,
+    learners: raft.membership.learners,
     leader: shard.replicas.find((row) => row.member === raft.leader)?.node ?? null,
     home: shard.home,
     slots: slotsOf(parts, replica),

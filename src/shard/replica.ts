@@ -174,6 +174,16 @@ export class Replica {
     );
   }
 
+  /** No other member leads now, nor has led since an entry of this one's term was committed. */
+  leadsSurely(now: Instant): boolean {
+    return this.isReadable && this.holdsLease(now);
+  }
+
+  /** This node is to have no member of the group any more: whoever waits here asks elsewhere. */
+  retire(): void {
+    this.loseLeadership();
+  }
+
   /** Runs a read at once; `canReadNow` has said yes. A long one is returned: it is to be handed to `readOn`. */
   readNow(
     command: ShardCommand,

@@ -57,7 +57,9 @@ export function departedMembers(
   inForce: Membership,
 ): MemberId[] {
   const isNamed = (member: MemberId): boolean => names(committed, member) || names(inForce, member);
-  return row.filter(({ leaving, member }) => leaving === true && !isNamed(member)).map(({ member }) => member);
+  return row
+    .filter(({ leaving, member }) => leaving === true && !isNamed(member))
+    .map(({ member }) => member);
 }
 
 /** Two fewer voters: those that leave first, then the newest of those that stay, as learners. */

@@ -59,12 +59,7 @@ function applyChange(current: Topology, change: TopologyChange): Topology | stri
   }
 }
 
-function replaceNode(
-  current: Topology,
-  old: NodeId,
-  id: NodeId,
-  announced: Announcement,
-): Topology | string {
+function replaceNode(current: Topology, old: NodeId, id: NodeId, announced: Announcement): Topology | string {
   if (!current.nodes.some((node) => node.id === old)) return `there is no node ${old}`;
   const isKnown = current.nodes.some((node) => node.id === id);
   const hasMembers = current.shards.some(({ replicas }) => replicas.some(({ node }) => node === id));

@@ -3,7 +3,7 @@
  * (decision.ts, and later Paxos): here it is stored and handed on.
  */
 import type { Disk } from '../env/contracts.ts';
-import { StartupError } from '../errors.ts';
+import { HOW_TO_REBUILD, StartupError } from '../errors.ts';
 import { decodeTopology, encodeTopology } from './topology-codec.ts';
 import type { Epoch, Topology } from './types.ts';
 
@@ -70,15 +70,12 @@ export function topologyPath(directory: string): string {
 }
 
 export function isNewer(one: Epoch, other: Epoch): boolean {
-  return one.generation !== other.generation
-    ? one.generation > other.generation
-    : one.epoch > other.epoch;
+  return one.generation !== other.generation ? one.generation > other.generation : one.epoch > other.epoch;
 }
 
 function unreadable(path: string): StartupError {
   return new StartupError(
     'TORC_TOPOLOGY_FILE',
-    `${path} cannot be read by this version: bring back a whole one, or rebuild this node from the others with ` +
-      "torc repair --discard-replica and this node's settings. The other nodes serve on",
+    `${path} cannot be read by this version: bring back a whole one, or ${HOW_TO_REBUILD}`,
   );
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import type { ProposedChange } from './decision.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
 
 /** Of the file, and of what nodes send each other. */
@@ -15,7 +16,7 @@ const slot = z
   .min(0)
   .max(SLOT_COUNT - 1);
 
-export const announcementSchema = z.object({
+const announcementSchema = z.object({
   host: label.min(1),
   clientPort: port,
   redirectPort: port,
@@ -55,14 +56,44 @@ export function encodeTopology(content: Topology): Buffer {
 
 /** Null when it is not one that this version understands. */
 export function decodeTopology(bytes: Uint8Array): Topology | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return null;
-  }
-  const parsed = topology.safeParse(value);
+  const parsed = topology.safeParse(jsonOf(bytes));
   if (!parsed.success) return null;
   const { format: _, ...content } = parsed.data;
   return content;
+}
+
+const change = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('replace-node'),
+    node: id,
+    by: z.object({ id, announced: announcementSchema }),
+  }),
+  z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
+  z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
+  z.object({ kind: z.literal('raise-version'), version: count }),
+]);
+
+const proposedChange = z.object({
+  clusterId: id,
+  on: z.object({ generation: count, epoch: count }),
+  change,
+});
+
+export function encodeChange(proposed: ProposedChange): Buffer {
+  return Buffer.from(JSON.stringify(proposed));
+}
+
+/** Null when it is not one that this version understands. */
+export function decodeChange(bytes: Uint8Array): ProposedChange | null {
+  const parsed = proposedChange.safeParse(jsonOf(bytes));
+  return parsed.success ? parsed.data : null;
+}
+
+/** Undefined when it is none. */
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }

@@ -95,11 +95,7 @@ class LogReader {
   /** The end of the last trace of a record above `#end`. */
   #tornEnd = 0;
 
-  constructor(
-    snapshots: ReadonlyMap<GroupId, SnapshotMeta>,
-    startFile: StartFile | null,
-    isOurs: IsOurs,
-  ) {
+  constructor(snapshots: ReadonlyMap<GroupId, SnapshotMeta>, startFile: StartFile | null, isOurs: IsOurs) {
     this.#isOurs = isOurs;
     this.#snapshots = snapshots;
     this.#startsKnown = startFile?.start ?? 0;

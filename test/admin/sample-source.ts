@@ -128,6 +128,10 @@ export function sampleStatus(): StatusReport {
       {
         shard: 1,
         role: 'leader',
+        member: 1,
+        voters: [1, 2, 3],
+        votersOld: [],
+        learners: [],
         leader: 'a'.repeat(40),
         home: 'a'.repeat(40),
         slots: 16_384,
@@ -162,5 +166,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
         shard === 1 && mark === 7 ? { shard, mark, state: 'done', index: 21, hash: 'd'.repeat(16) } : null,
       logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-leader' : null),
     },
+    topology: () => null,
+    mayChangeTopology: () => false,
+    changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };
 }

@@ -45,7 +45,7 @@ class FakeFiles {
           await Promise.resolve();
         },
       });
-    return { create, open: () => Promise.resolve(null) };
+    return { create, open: () => Promise.resolve(null), remove: () => Promise.resolve() };
   }
 }
 

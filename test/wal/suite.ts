@@ -260,7 +260,7 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await world.kill();
         world.bootId = 'boot-2';
         await expect(world.open(settings)).rejects.toMatchObject({ code: 'TORC_UNCLEAN_STOP' });
-        await expect(world.open()).rejects.toThrow(/boot id.*must be rebuilt.*others? .*serve on/u);
+        await expect(world.open()).rejects.toThrow(/boot id.*rebuild this node.*others? .*serve on/u);
       });
 
       it('takes another boot id after a clean stop, and another setting', async () => {
@@ -362,7 +362,7 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await expect(world.open()).rejects.toMatchObject({
           code: 'TORC_DATA_DAMAGED',
           message: expect.stringMatching(
-            /0000000000000001\.wal is damaged at offset 48: .*must be rebuilt.*serve on/u,
+            /0000000000000001\.wal is damaged at offset 48: .*rebuild this node from the others.*serve on/u,
           ),
         });
       });
