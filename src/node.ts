@@ -1,6 +1,6 @@
 /** Composes one node out of its parts, and takes it through its life: recover, found or find the cluster, serve, stop. */
 import { createAdminHandler } from './admin/handler.ts';
-import type { BuildInfo, DigestReport, StatusReport } from './admin/status.ts';
+import type { BuildInfo, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import type { RulesTable } from './commands/rules.ts';
 import { RULES } from './commands/table.ts';
@@ -12,6 +12,7 @@ import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compiledRules } from './server/compiled-command.ts';
@@ -37,7 +38,6 @@ import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
-import { digestState } from './shard/state-digest.ts';
 import type { Waiter } from './shard/waiter.ts';
 import { createSlabPool } from './store/slab-pool.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
@@ -178,7 +178,11 @@ class Node implements RunningNode {
               ? [{ name: 'founded', ok: false, reason: this.waitingFor() }]
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
-          digest: (shard) => this.digest(shard),
+          verification: new Verification(env, {
+            replica: (shard) => this.parts?.replicas.find((replica) => replica.shard === shard),
+            engine: () => this.engine,
+            fatal: (error) => this.fatal(error),
+          }),
           topology: () => this.register?.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
           changeTopology: async (proposed) =>
@@ -724,13 +728,6 @@ class Node implements RunningNode {
     return this.membership?.waitingFor() ?? 'the log is being read';
   }
 
-  private async digest(shard: ShardId): Promise<DigestReport | 'busy' | null> {
-    const replica = this.parts?.replicas.find((one) => one.shard === shard);
-    if (replica === undefined) return null;
-    const digest = await digestState(replica.machine, this.env.timers);
-    return digest === null ? 'busy' : { shard, ...digest };
-  }
-
   private readStatus(): StatusReport {
     if (this.parts !== null) return readStatus(this.parts, this.build);
     const { env, settings } = this;
@@ -755,6 +752,7 @@ class Node implements RunningNode {
       },
       peers: [],
       replicas: [],
+      shards: [],
       memory: {
         usedBytes: 0,
         slabBytes: 0,

@@ -1,5 +1,6 @@
 /** What /api/status tells: one node's view. `torc status` asks all nodes and puts their answers side by side. */
 import type { MemberId, Role } from '../raft/types.ts';
+import type { MarkAnswer } from '../shard/hash-desk.ts';
 import type { ClusterId, NodeId, ShardId } from '../topology/types.ts';
 
 /** Raised when a field changes its meaning or goes; new fields may come without. */
@@ -94,6 +95,15 @@ export interface DigestReport {
   digest: string;
 }
 
+/** What /api/verify tells of a replica's state at a mark of the log. */
+export type MarkReport = { readonly shard: ShardId; readonly mark: number } & MarkAnswer;
+
+/** A shard and the nodes that are to have replicas of it. */
+interface ShardStatus {
+  shard: ShardId;
+  nodes: readonly NodeId[];
+}
+
 export interface StatusReport {
   schema: typeof STATUS_SCHEMA;
   build: BuildInfo;
@@ -102,5 +112,7 @@ export interface StatusReport {
   node: NodeStatus;
   peers: readonly PeerStatus[];
   replicas: readonly ReplicaStatus[];
+  /** All shards of the cluster; none until it is founded. */
+  shards: readonly ShardStatus[];
   memory: { usedBytes: number; slabBytes: number; maxBytes: number; residentBytes: number };
 }

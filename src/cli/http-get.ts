@@ -1,5 +1,5 @@
-/** A GET by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
-import { get } from 'node:http';
+/** Requests by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
+import { request } from 'node:http';
 import type { Address } from '../env/contracts.ts';
 
 export interface Answered {
@@ -8,10 +8,23 @@ export interface Answered {
 }
 
 /** Rejects when the connection fails, or the answer is not there in time. */
-export function httpGet({ host, port }: Address, path: string, timeoutMs: number): Promise<Answered> {
+export function httpGet(node: Address, path: string, timeoutMs: number): Promise<Answered> {
+  return httpAsk('GET', node, path, timeoutMs);
+}
+
+export function httpPost(node: Address, path: string, timeoutMs: number): Promise<Answered> {
+  return httpAsk('POST', node, path, timeoutMs);
+}
+
+function httpAsk(
+  method: 'GET' | 'POST',
+  { host, port }: Address,
+  path: string,
+  timeoutMs: number,
+): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const options = { host, port, path, agent: false, signal: AbortSignal.timeout(timeoutMs) };
-    const request = get(options, (response) => {
+    const options = { method, host, port, path, agent: false, signal: AbortSignal.timeout(timeoutMs) };
+    const asking = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -19,6 +32,7 @@ export function httpGet({ host, port }: Address, path: string, timeoutMs: number
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
       );
     });
-    request.on('error', reject);
+    asking.on('error', reject);
+    asking.end();
   });
 }

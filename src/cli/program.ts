@@ -14,6 +14,7 @@ import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
 import { runStatus } from './status.ts';
+import { runVerify } from './verify.ts';
 
 export interface ProgramParts {
   /** Loads what runs a node: only `start` needs it. */
@@ -29,6 +30,7 @@ Examples:
   torc dev                                  three nodes on this machine, from port 6379 on
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
+  torc verify --address 127.0.0.1:8379      whether all replicas hold the same
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
 
@@ -54,7 +56,7 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [devCommand(parts), startCommand(parts), statusCommand()])
+  for (const command of [devCommand(parts), startCommand(parts), statusCommand(), verifyCommand()])
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -141,6 +143,39 @@ function statusCommand(): Command {
     }>();
     return finish(async () =>
       runStatus({
+        address: address === undefined ? defaultAddress() : addressArgument(address),
+        timeoutMs,
+        json,
+      }),
+    );
+  });
+}
+
+function verifyCommand(): Command {
+  const command = new Command('verify')
+    .description(
+      'Compares all replicas of every shard, byte for byte at one place of its log, while writes go on.',
+    )
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', "How long to wait for a replica's hash.", wholeNumber(1, 3_600_000), 60_000)
+    .option('--json', 'As JSON.', false);
+  command.addHelpText(
+    'after',
+    `
+Exit codes: 0 when all replicas are equal; 1 when replicas of a shard differ; 3 when what was compared is equal, but a replica
+could not be asked.`,
+  );
+  return command.action(() => {
+    const { address, timeoutMs, json } = command.opts<{
+      address?: string;
+      timeoutMs: number;
+      json: boolean;
+    }>();
+    return finish(async () =>
+      runVerify({
         address: address === undefined ? defaultAddress() : addressArgument(address),
         timeoutMs,
         json,

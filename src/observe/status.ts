@@ -89,6 +89,10 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
         };
       }),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
+    shards: topology.shards.map((shard) => ({
+      shard: shard.id,
+      nodes: shard.replicas.map(({ node }) => node),
+    })),
     memory: {
       usedBytes: replicas.reduce((sum, replica) => sum + replica.machine.keyspace.usedBytes, 0),
       slabBytes: slabs.heldBytes,

@@ -20,6 +20,7 @@ import {
   commandSlot,
 } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
+import { markEntry } from './mark.ts';
 import {
   floorsItem,
   noRoomItem,
@@ -271,6 +272,15 @@ export class Replica {
   /** Floors of slots in which a session has been quiet: they let rows go. */
   submitFloors(session: SessionId, slots: readonly number[], floors: readonly number[]): void {
     if (this.isLeader) this.batch.addPrelude(floorsItem(session, slots, floors));
+  }
+
+  /** Puts a mark into the log (mark.ts); returns its index, or 0 when this replica cannot propose now. */
+  proposeMark(mark: number, now: Instant): number {
+    if (!this.isReadable || !this.time.isCovered) return 0;
+    const stampMs = this.stampMs(now);
+    if (this.raft.propose(markEntry(this.raft.nextRules, mark, stampMs), now) !== 'proposed') return 0;
+    this.addFlight(stampMs, 0, new EntryWaiters(), now);
+    return this.raft.lastIndex;
   }
 
   /** Those whom `of` names do not want their answers any more: they go another way. */

@@ -29,6 +29,7 @@ import {
 } from './command-item.ts';
 import { CommandMemo } from './command-memo.ts';
 import { LongReads } from './long-reads.ts';
+import { MARK_ENTRY_BYTES } from './mark.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { stagePart, type Staged } from './staging.ts';
@@ -131,6 +132,8 @@ export class StateMachine {
   staged: Staged | null = null;
   /** A snapshot is taking the place of all this, bit by bit: it is no state yet. */
   isLoading = false;
+  /** Told of each mark (mark.ts) once it is applied. */
+  onMark: ((mark: number) => void) | null = null;
 
   private readonly known: ShardRules;
   private memo: CommandMemo;
@@ -193,6 +196,7 @@ export class StateMachine {
     const preludeAt = HEADER_BYTES + readU32(bytes, HEADER_BYTES);
     if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
     this.applyCommands(onDesk(bytes), HEADER_BYTES + 4, preludeAt, waiters);
+    if (this.onMark !== null && bytes.length === MARK_ENTRY_BYTES) this.onMark(entrySeed(entry));
   }
 
   /** An entry with nothing to apply: a new leader's first, or one that raises the rules of a group that nobody writes to. */

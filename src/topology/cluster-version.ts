@@ -32,7 +32,7 @@ export class ClusterVersion {
   follow(): boolean {
     const version = this.decided();
     if (version <= this.current) return false;
-    if (version > this.build.newest) throw new NewerVersionError('the cluster', version, this.build.newest);
+    if (version > this.build.newest) throw new NewerVersionError('the topology', version, this.build.newest);
     this.current = version;
     return true;
   }

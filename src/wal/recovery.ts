@@ -14,6 +14,7 @@ import {
   TIME_CEILING_BYTES,
 } from './payloads.ts';
 import {
+  nextLikelyRecord,
   readRecordHeader,
   RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
@@ -275,7 +276,8 @@ class LogReader {
    */
   #scanForMarks(bytes: Buffer, view: DataView, segment: SegmentHeader | null, from: number): boolean {
     let found = false;
-    for (let offset = from; offset + RECORD_HEADER_BYTES <= bytes.length; offset += RECORD_ALIGNMENT) {
+    let offset = nextLikelyRecord(bytes, from);
+    for (; offset >= 0; offset = nextLikelyRecord(bytes, offset + RECORD_ALIGNMENT)) {
       const header = readRecordHeader(bytes, view, offset);
       if (header === null || header.start < this.#lastStart || header.position < this.#end) continue;
       if (segment !== null && header.position !== segment.base + offset) continue;

@@ -146,6 +146,7 @@ export function sampleStatus(): StatusReport {
         followers: [{ node: 'b'.repeat(40), match: 15, lagEntries: 5 }],
       },
     ],
+    shards: [{ shard: 1, nodes: ['a'.repeat(40), 'b'.repeat(40)] }],
     memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000 },
   };
 }
@@ -155,10 +156,17 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
     readMetrics: sampleReading,
     readStatus: sampleStatus,
     readyChecks: () => checks,
-    digest: (shard) =>
-      Promise.resolve(
-        shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
-      ),
+    verification: {
+      digest: (shard) =>
+        Promise.resolve(
+          shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
+        ),
+      expectMark: (shard, mark) =>
+        shard === 1 ? { shard, mark, state: 'expected', appliedIndex: 20 } : shard === 2 ? 'busy' : null,
+      readMark: (shard, mark) =>
+        shard === 1 && mark === 7 ? { shard, mark, state: 'done', index: 21, hash: 'd'.repeat(16) } : null,
+      logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-leader' : null),
+    },
     topology: () => null,
     mayChangeTopology: () => false,
     changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),

@@ -149,7 +149,7 @@ class Log {
 }
 
 function digestOf(keyspace: Keyspace): string {
-  const digest = keyspace.beginDigest();
+  const digest = keyspace.beginHash();
   for (;;) {
     const hex = digest.next(10_000);
     if (hex !== null) return hex;

@@ -75,7 +75,7 @@ function sessionBytes(sessions: Sessions): string {
 }
 
 function digestOf({ keyspace }: StateMachine): string {
-  const digest = keyspace.beginDigest();
+  const digest = keyspace.beginHash();
   for (;;) {
     const hex = digest.next(10_000);
     if (hex !== null) return hex;

@@ -10,12 +10,17 @@ import { silentLog, type Log } from '../../../src/log.ts';
 import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
+import { proofOf } from '../../../src/topology/change-proof.ts';
+import type { TopologyChange } from '../../../src/topology/decision.ts';
+import type { Topology } from '../../../src/topology/types.ts';
 import { respOf } from '../../shard/encode.ts';
 
 const WALL_MS = 1_700_000_000_000;
 const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
+/** So small that a run goes through several files. */
+const SEGMENT_BYTES = '1mb';
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -93,7 +98,14 @@ export class SimCluster {
     };
     const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
-      flags: { 'client-port': String(portOf(i)), seeds, data: '/data', host: nameOf(i), ...this.flags },
+      flags: {
+        'wal-segment-bytes': SEGMENT_BYTES,
+        'client-port': String(portOf(i)),
+        seeds,
+        data: '/data',
+        host: nameOf(i),
+        ...this.flags,
+      },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
     const starting = startNode(env, settings, this.log, {
@@ -179,6 +191,25 @@ export class SimCluster {
     const request = { method: 'GET', path, query: new URLSearchParams(query), body: '' };
     const { status, body } = await this.settle(this.network.request(address, request));
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
+  }
+
+  /** Has the node decide a change of the topology; null, or why it did not. */
+  async change(i: number, change: TopologyChange): Promise<string | null> {
+    const { clusterId, generation, epoch } = (await this.admin(i, '/api/topology')) as Topology;
+    const body = JSON.stringify({ clusterId, on: { generation, epoch }, change });
+    const asked = this.network.request(
+      { host: HOST, port: portOf(i) + 2000 },
+      {
+        method: 'POST',
+        path: '/api/topology',
+        query: new URLSearchParams(),
+        body,
+        authorization: `torc ${proofOf('', body)}`,
+        peerAddress: HOST,
+      },
+    );
+    const answer = await this.settle(asked);
+    return answer.status === 200 ? null : answer.body.toString();
   }
 
   client(i: number): SimClient {

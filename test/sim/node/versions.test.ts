@@ -37,7 +37,7 @@ it.each([1])(
       const refusal = await upgrade.refusalOf(i, RULES);
       expect(refusal).toBeInstanceOf(NewerVersionError);
       expect(refusal?.message).toMatch(
-        /^the log in \/data is of cluster version 2, and this build runs up to cluster version 1: .*newer build$/,
+        /^the topology is of cluster version 2, and this build runs up to cluster version 1: .*newer build$/,
       );
       await upgrade.replace(i, NEXT);
     }
