@@ -12,8 +12,18 @@ export function httpGet(node: Address, path: string, timeoutMs: number): Promise
   return httpAsk('GET', node, path, timeoutMs);
 }
 
-export function httpPost(node: Address, path: string, timeoutMs: number): Promise<Answered> {
-  return httpAsk('POST', node, path, timeoutMs);
+export interface Posted {
+  body: string;
+  authorization: string;
+}
+
+export function httpPost(
+  node: Address,
+  path: string,
+  timeoutMs: number,
+  posted: Posted | null = null,
+): Promise<Answered> {
+  return httpAsk('POST', node, path, timeoutMs, posted);
 }
 
 function httpAsk(
@@ -21,9 +31,12 @@ function httpAsk(
   { host, port }: Address,
   path: string,
   timeoutMs: number,
+  posted: Posted | null = null,
 ): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const options = { method, host, port, path, agent: false, signal: AbortSignal.timeout(timeoutMs) };
+    const headers = posted === null ? {} : { authorization: posted.authorization };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const options = { method, host, port, path, headers, agent: false, signal };
     const asking = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -33,6 +46,6 @@ function httpAsk(
       );
     });
     asking.on('error', reject);
-    asking.end();
+    asking.end(posted?.body);
   });
 }

@@ -6,8 +6,10 @@ import { StartupError } from '../errors.ts';
 import { isWildcard } from '../settings/derived.ts';
 import { parseAddress } from '../settings/kinds.ts';
 import { loadSettings } from '../settings/load.ts';
+import { rowOf } from '../settings/rows.ts';
 import { unknownVariables } from '../settings/unknown-variables.ts';
 import { VERSION } from '../version.ts';
+import { raiseClusterVersion, showClusterVersion } from './cluster-version.ts';
 import { runDev } from './dev.ts';
 import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
@@ -31,6 +33,7 @@ Examples:
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
+  torc cluster version                      which version it goes by, and what each node runs
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
 
@@ -56,7 +59,13 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [devCommand(parts), startCommand(parts), statusCommand(), verifyCommand()])
+  for (const command of [
+    devCommand(parts),
+    startCommand(parts),
+    statusCommand(),
+    verifyCommand(),
+    clusterCommand(),
+  ])
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -182,6 +191,54 @@ could not be asked.`,
       }),
     );
   });
+}
+
+function clusterCommand(): Command {
+  const command = new Command('cluster').description('What concerns the cluster as a whole.');
+  const version = withNodeOptions(
+    new Command('version').description('Shows the cluster version, and what each node runs.'),
+  ).action(() => {
+    const { address, timeoutMs } = version.opts<NodeOptions>();
+    return finish(async () => showClusterVersion({ address: addressOf(address), timeoutMs }));
+  });
+  const raise = withNodeOptions(
+    new Command('raise').description(
+      'Raises it to what all nodes run. Refused while one runs less or cannot be asked. There is no way back: no older build can start then.',
+    ),
+  );
+  addSettingOptions(raise, (row) => row.name === rowOf('peerSecret').name);
+  raise.action(() => {
+    const { address, timeoutMs } = { ...version.opts<NodeOptions>(), ...raise.opts<NodeOptions>() };
+    return finish(async () => {
+      const { peerSecret } = loadSettings({
+        flags: givenFlags(raise),
+        environment: process.env,
+        file: readConfigFile(raise, process.env),
+        machine: new SystemMachine(),
+      });
+      return raiseClusterVersion({ address: addressOf(address), timeoutMs, peerSecret });
+    });
+  });
+  for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
+  return command.addCommand(version.addCommand(raise));
+}
+
+interface NodeOptions {
+  address?: string;
+  timeoutMs: number;
+}
+
+function withNodeOptions(command: Command): Command {
+  return command
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
+}
+
+function addressOf(given: string | undefined): Address {
+  return given === undefined ? defaultAddress() : addressArgument(given);
 }
 
 /** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */
