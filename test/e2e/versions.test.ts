@@ -13,7 +13,8 @@ import { NEXT_BUILD, THIS_BUILD, type TorcNode } from './cluster/torc-node.ts';
 const EXIT_TIMEOUT_MS = 20_000;
 const RAISE_TIMEOUT_MS = 20_000;
 /** Nothing but these may be told to a client that lost its node, or whose shard had no leader for a while. */
-const EXPECTED_ERROR = /^(INDETERMINATE|CLUSTERDOWN)|Connection is closed|ECONNREFUSED|ECONNRESET/;
+const EXPECTED_ERROR =
+  /^(INDETERMINATE|CLUSTERDOWN)|Connection is closed|max retries per request|ECONNREFUSED|ECONNRESET/;
 
 interface Ended {
   code: number;

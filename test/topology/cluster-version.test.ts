@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { NewerVersionError } from '../../src/errors.ts';
-import { ClusterVersion } from '../../src/topology/cluster-version.ts';
+import { ClusterVersion, raiseProblem } from '../../src/topology/cluster-version.ts';
+import type { NodeEntry } from '../../src/topology/types.ts';
 import type { WalRecovery } from '../../src/wal/types.ts';
 import { entriesOf } from '../raft/rig.ts';
 
@@ -48,6 +49,19 @@ describe('the cluster version', () => {
     expect(() => version.checkLog(recovered(), '/data')).not.toThrow();
     expect(() => version.checkLog(recovered(1, 4), '/data')).toThrow(
       'the log in /data is of cluster version 4',
+    );
+  });
+});
+
+describe('raising it', () => {
+  const NODES = ['a', 'b', 'c'].map((id, i) => ({ id, host: 'h', clientPort: 7001 + i }) as NodeEntry);
+  const problem = (...newest: (number | null)[]): string | null =>
+    raiseProblem(2, NODES, (node) => newest[NODES.findIndex(({ id }) => id === node)]);
+
+  it('takes all nodes of the topology: who is not reached may be of an older build', () => {
+    expect(problem(2, 2, 3)).toBeNull();
+    expect(problem(2, 1, null)).toBe(
+      'cluster version 2 is not run by all nodes: the node at h:7002 runs up to cluster version 1; the node at h:7003 is not reached',
     );
   });
 });
