@@ -1,7 +1,7 @@
 /**
  * The hash of all replicated state of a shard at one index: place in the log, version of its rules, time, accounting, policy, sessions, the staged
- * command and keys.
- * Equal on every replica at the same index. Taken in slices, while the log goes on. What it covers, a test holds complete (state-hash.test.ts).
+ * command and keys. Equal on every replica at the same index. Taken in slices, while the log goes on. What it covers, a test holds complete
+ * (state-hash.test.ts).
  */
 import type { KeyspaceHash } from '../store/types.ts';
 import { hexOf, Lanes } from '../store/lanes.ts';
