@@ -6,12 +6,12 @@ import type { RulesTable } from './commands/rules.ts';
 import { RULES } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
-import { HOW_TO_REBUILD, StartupError } from './errors.ts';
+import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
@@ -19,19 +19,18 @@ import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
-import { isOwnRecord, NodeReplicas } from './node-replicas.ts';
+import { NodeReplicas } from './node-replicas.ts';
+import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
-import { ConfigurationWalker } from './server/configuration-walker.ts';
 import { RaftWire } from './server/raft-wire.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import { TopologySpread } from './server/topology-spread.ts';
-import { ownPeerAddress } from './settings/derived.ts';
+import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
@@ -39,14 +38,10 @@ import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
-import { createSlabPool } from './store/slab-pool.ts';
-import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
+import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
 import { mayChange } from './topology/change-proof.ts';
 import { ClusterVersion, FIRST_VERSION } from './topology/cluster-version.ts';
-import { textOf } from './topology/decision.ts';
-import { checkAmongSeeds, meshPeers, openMembership, type Membership } from './topology/membership.ts';
-import { StoredRegister } from './topology/register.ts';
-import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
+import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
@@ -108,21 +103,13 @@ class Node implements RunningNode {
   private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
-  private register: StoredRegister | null = null;
+  private topology: NodeTopology | null = null;
   private membership: Membership | null = null;
   private replicas: NodeReplicas | null = null;
-  private spread: TopologySpread | null = null;
-  private walker: ConfigurationWalker | null = null;
-  /** Topologies are acted on one after the other. */
-  private following: Promise<void> = Promise.resolve();
-  private hasSetAside = false;
   private parts: NodeParts | null = null;
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
-  private makeForwarding: (link: PeerLink) => PeerForwarding = () => {
-    throw new TypeError('the node has no mesh yet');
-  };
   private news: News | null = null;
   private watch: Watch | null = null;
   private nextFloorsMs = 0;
@@ -138,13 +125,10 @@ class Node implements RunningNode {
     this.settings = settings;
     this.log = log;
     this.surroundings = surroundings;
-    this.rules = surroundings.rules ?? RULES;
-    this.version = new ClusterVersion(this.rules, () => this.register?.current?.version ?? FIRST_VERSION);
-    this.build = {
-      version: VERSION,
-      nodeVersion: surroundings.nodeVersion,
-      newestVersion: this.rules.newest,
-    };
+    const { nodeVersion, rules = RULES } = surroundings;
+    this.rules = rules;
+    this.version = new ClusterVersion(rules, () => this.topology?.register.current?.version ?? FIRST_VERSION);
+    this.build = { version: VERSION, nodeVersion, newestVersion: rules.newest };
     this.startedWallMs = env.clock.wallMs();
     this.startedMonotonicMs = env.clock.monotonicMs();
   }
@@ -179,64 +163,33 @@ class Node implements RunningNode {
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
           verification: new Verification(env, {
-            replica: (shard) => this.parts?.replicas.find((replica) => replica.shard === shard),
+            replica: (shard) => this.replicas?.of(shard),
             engine: () => this.engine,
             fatal: (error) => this.fatal(error),
           }),
-          topology: () => this.register?.current ?? null,
+          topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
           changeTopology: async (proposed) =>
-            this.spread?.decideHere(proposed) ?? { kind: 'refused', reason: 'the node does not serve yet' },
+            (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },
         this.build,
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      const known = await this.knownFile();
-      const register = await this.openRegister(known);
-      const { current } = register;
-      this.opened = await openWal(env, {
-        directory: `${settings.dataDirectory}/log`,
-        durability: settings.durability,
-        mustExist: known !== null && !known.isReturning,
-        isOurs:
-          known === null || current === null
-            ? undefined
-            : (group, member) => isOwnRecord(current, known.node, group, member),
-        segmentBytes: settings.walSegmentBytes,
-        promiseMs: settings.electionTimeoutMs,
-        observe: (batchBytes, syncMs) => {
-          this.batchSize.record(batchBytes);
-          this.syncDuration.record(syncMs);
-        },
-        onLocked: () => {
-          this.surroundings.onClaimed?.();
-          fitMaxclients(settings, env.machine.openFilesMost, log);
-        },
-        onFailure: (error) => this.fatal(error),
-      });
+      const topology = await NodeTopology.open(env, settings, log);
+      this.topology = topology;
+      this.version.follow();
+      this.opened = await this.openLog(topology);
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
-      const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
-      await file.returned();
-      this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
       this.membership = await openMembership(env, {
-        file,
-        register,
+        file: await topology.begin(),
+        register: topology.register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
-        announced: {
-          host: settings.announceHost,
-          clientPort: settings.announceClientPort,
-          redirectPort: settings.announceRedirectPort,
-          peerPort: settings.announcePeerPort,
-          adminPort: settings.announceAdminPort,
-          zone: settings.zone,
-          machine: settings.machine,
-          weight: settings.weight,
-        },
+        announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
         versions: () => this.version.spoken,
@@ -255,47 +208,25 @@ class Node implements RunningNode {
     }
   }
 
-  /** Null when no node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
-  private async knownFile(): Promise<ClusterFile | null> {
-    const { env, settings } = this;
-    if (await ClusterFile.exists(env.disk, settings.dataDirectory))
-      return ClusterFile.open(env.disk, env.random, settings.dataDirectory);
-    checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return null;
-  }
-
-  private async openRegister(known: ClusterFile | null): Promise<StoredRegister> {
-    const { env, settings } = this;
-    const register = await StoredRegister.open(env.disk, settings.dataDirectory);
-    this.register = register;
-    this.version.follow();
-    const isNamed = register.current?.nodes.some(({ id }) => id === known?.node);
-    if (known?.isReturning === true && isNamed !== true)
-      throw new StartupError(
-        'TORC_REPAIR_UNFINISHED',
-        'this node was being repaired and is not in the cluster yet: run torc repair --discard-replica again, with its settings',
-      );
-    if (known === null && register.current !== null)
-      throw new StartupError(
-        'TORC_CLUSTER_FILE',
-        `${settings.dataDirectory} has a topology and no ${CLUSTER_FILE_NAME}, which says who this node is: ${HOW_TO_REBUILD}`,
-      );
-    if (isNamed === false) throw this.removed();
-    return register;
-  }
-
-  private removed(): StartupError {
-    return new StartupError(
-      'TORC_REMOVED',
-      `the node of ${this.settings.dataDirectory} was taken out of its cluster, and its members are replaced: ` +
-        'remove the directory, or run torc repair --discard-replica where its place is to be taken by a new one',
-    );
-  }
-
-  private get topology(): Topology {
-    const current = this.register?.current;
-    if (current === null || current === undefined) throw new TypeError('the node is not founded');
-    return current;
+  private openLog(topology: NodeTopology): Promise<OpenedWal> {
+    const { env, settings, log } = this;
+    return openWal(env, {
+      directory: `${settings.dataDirectory}/log`,
+      durability: settings.durability,
+      mustExist: topology.hasBegun,
+      isOurs: (group, member) => topology.isOwnRecord(group, member),
+      segmentBytes: settings.walSegmentBytes,
+      promiseMs: settings.electionTimeoutMs,
+      observe: (batchBytes, syncMs) => {
+        this.batchSize.record(batchBytes);
+        this.syncDuration.record(syncMs);
+      },
+      onLocked: () => {
+        this.surroundings.onClaimed?.();
+        fitMaxclients(settings, env.machine.openFilesMost, log);
+      },
+      onFailure: (error) => this.fatal(error),
+    });
   }
 
   private administer(
@@ -311,37 +242,22 @@ class Node implements RunningNode {
 
   /** The cluster is founded: from here on the node serves. */
   private async serve(topology: Topology): Promise<void> {
-    const { env, settings, opened, membership } = this;
-    if (opened === null || membership === null) throw new TypeError('the node was not started');
+    const { env, settings, opened, membership, topology: nodeTopology } = this;
+    if (opened === null || membership === null || nodeTopology === null)
+      throw new TypeError('the node was not started');
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const rules = compiledRules(this.rules);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
-    const nodeReplicas = new NodeReplicas({
-      env,
-      settings,
-      self,
-      opened,
-      engine,
-      snapshotter,
-      slabs,
-      rules,
-      clusterVersion: () => this.version.current,
-      log: this.log,
-      topology: () => this.topology,
-      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
-    });
-    this.replicas = nodeReplicas;
-    await nodeReplicas.open(topology);
-    const replicas = nodeReplicas.list;
+    const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
+    await replicas.open(topology);
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);
     });
 
-    const router = this.makeRouter(topology, self, start, nodeReplicas, engine);
+    const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
     const server = this.makeServer(self, router, engine, slowLog);
     this.server = server;
@@ -349,19 +265,18 @@ class Node implements RunningNode {
     server.onClosed = (connection) => pubsub.forget(connection);
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
-    const { mesh, wire } = this.joinMesh(topology, engine, traffic, nodeReplicas);
-    const newest = (): Topology => this.topology;
+    const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
     this.parts = {
       env,
       settings,
       self,
       start,
       get topology() {
-        return newest();
+        return nodeTopology.current;
       },
       wal: opened.wal,
       mesh,
-      replicas,
+      replicas: replicas.list,
       server,
       router,
       peers: new Peers(env.clock),
@@ -384,33 +299,54 @@ class Node implements RunningNode {
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
-    const spread = this.makeSpread(this.parts, engine);
-    traffic.open(wire, this.news, holders, spread);
-    const watch = watchNode(this.parts, this.log);
-    this.watch = watch;
-    nodeReplicas.listen({
-      added: (replica) => {
-        wire.add(replica);
-        router.replicaChanged(replica.shard);
-        watch.added(replica);
-        engine.wake();
-      },
-      removed: (replica) => {
-        wire.remove(replica);
-        router.replicaChanged(replica.shard);
-        watch.removed(replica);
-        engine.wake();
-      },
+    this.watch = watchNode(this.parts, this.log);
+    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const spread = nodeTopology.serve({
+      ...following,
+      watch: this.watch,
+      newestVersion: this.rules.newest,
+      isStopping: () => this.isStopping || this.fatalError !== null,
+      refuse: (error) => void this.refuse(error),
+      fatal: (error) => this.fatal(error),
     });
-    this.register?.onNewer((newer) => this.follow(newer));
+    traffic.open(wire, this.news, holders, spread);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
       nodeId: self,
       cluster: topology.clusterId,
-      shards: replicas.map((replica) => replica.shard),
+      shards: replicas.list.map((replica) => replica.shard),
       start,
     });
+  }
+
+  private makeReplicas(
+    opened: OpenedWal,
+    self: NodeId,
+    slabs: SlabPool,
+    engine: Engine,
+    snapshotter: Snapshotter,
+  ): NodeReplicas {
+    this.replicas = new NodeReplicas({
+      env: this.env,
+      settings: this.settings,
+      self,
+      opened,
+      engine,
+      snapshotter,
+      slabs,
+      rules: compiledRules(this.rules),
+      clusterVersion: () => this.version.current,
+      log: this.log,
+      topology: () => this.newest,
+      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
+    });
+    return this.replicas;
+  }
+
+  private get newest(): Topology {
+    if (this.topology === null) throw new TypeError('the node was not started');
+    return this.topology.current;
   }
 
   private makeEngine(opened: OpenedWal, random: () => number): { engine: Engine; snapshotter: Snapshotter } {
@@ -517,7 +453,7 @@ class Node implements RunningNode {
     engine: Engine,
     traffic: MeshTraffic,
     replicas: NodeReplicas,
-  ): { mesh: Mesh; wire: RaftWire } {
+  ): { mesh: Mesh; wire: RaftWire; makeForwarding: (link: PeerLink) => PeerForwarding } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
     const mesh: Mesh = membership.joinMesh(topology, traffic);
@@ -537,80 +473,12 @@ class Node implements RunningNode {
         });
       },
     };
-    this.makeForwarding = (link) => new PeerForwarding(link, host, this.forwardingCounters);
-    traffic.follow(mesh.links, this.makeForwarding);
+    const makeForwarding = (link: PeerLink): PeerForwarding =>
+      new PeerForwarding(link, host, this.forwardingCounters);
+    traffic.follow(mesh.links, makeForwarding);
     for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
-    return { mesh, wire };
-  }
-
-  private makeSpread(parts: NodeParts, engine: Engine): TopologySpread {
-    const { register } = this;
-    if (register === null) throw new TypeError('the node was not started');
-    const spread = new TopologySpread({
-      self: parts.self,
-      register,
-      links: () => parts.mesh.links,
-      newestVersion: this.rules.newest,
-      nowMs: () => engine.now.monotonicMs,
-      wake: () => engine.wake(),
-      fatal: (error) => this.fatal(error),
-      log: this.log,
-    });
-    const { electionTimeoutMs } = this.settings;
-    this.spread = spread;
-    this.walker = new ConfigurationWalker(
-      {
-        replicas: parts.replicas,
-        electionTimeoutMs,
-        topology: () => parts.topology,
-        wake: () => engine.wake(),
-        log: this.log,
-      },
-      spread,
-    );
-    return spread;
-  }
-
-  /** A newer topology is synced here. */
-  private follow(topology: Topology): void {
-    this.following = this.following.then(async () => {
-      if (this.isStopping || this.fatalError !== null) return;
-      try {
-        await this.actOn(topology);
-      } catch (error) {
-        this.fatal(error);
-      }
-    });
-  }
-
-  private async actOn(topology: Topology): Promise<void> {
-    const { parts, traffic, wire, engine } = this;
-    if (parts === null || traffic === null) return;
-    if (!topology.nodes.some(({ id }) => id === parts.self)) {
-      void this.refuse(this.removed());
-      return;
-    }
-    parts.mesh.setPeers(meshPeers(topology));
-    traffic.follow(parts.mesh.links, this.makeForwarding);
-    wire?.setTopology(topology);
-    parts.router.setTopology(topology);
-    engine?.wake();
-    await this.replicas?.follow(topology);
-    this.log.info('topology-changed', { epoch: textOf(topology) });
-  }
-
-  /** What was set aside by a repair goes once it is certain not to be needed. */
-  private async tendSetAside(parts: NodeParts): Promise<void> {
-    if (!this.hasSetAside || this.replicas?.hasCaughtUp(parts.topology) !== true) return;
-    this.hasSetAside = false;
-    const directory = setAsidePath(this.settings.dataDirectory);
-    try {
-      await this.env.disk.removeTree(directory);
-      this.log.info('set-aside-removed', { directory });
-    } catch (error) {
-      this.fatal(error);
-    }
+    return { mesh, wire, makeForwarding };
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -682,8 +550,7 @@ class Node implements RunningNode {
     const nowMs = engine.now.monotonicMs;
     this.followVersion(parts);
     parts.router.expire();
-    this.spread?.look();
-    this.walker?.look(engine.now);
+    this.topology?.maintain();
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -692,7 +559,7 @@ class Node implements RunningNode {
     if (nowMs < this.nextHousekeepingMs) return;
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
-    void this.tendSetAside(parts);
+    void this.topology?.tendSetAside();
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
@@ -700,20 +567,18 @@ class Node implements RunningNode {
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
 
-  private followVersion(parts: NodeParts): void {
+  private followVersion({ server }: NodeParts): void {
     try {
       if (!this.version.follow()) return;
+      server.offer(this.version.current);
+      this.log.info('cluster-version-raised', { version: this.version.current });
     } catch (error) {
       void this.refuse(error);
-      return;
     }
-    const { current: version } = this.version;
-    parts.server.offer(version);
-    this.log.info('cluster-version-raised', { version });
   }
 
   private redirectAddress(node: NodeId): string {
-    const entry = this.topology.nodes.find((row) => row.id === node);
+    const entry = this.newest.nodes.find((row) => row.id === node);
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
@@ -729,37 +594,17 @@ class Node implements RunningNode {
   }
 
   private readStatus(): StatusReport {
-    if (this.parts !== null) return readStatus(this.parts, this.build);
-    const { env, settings } = this;
-    return {
-      schema: 1,
-      build: this.build,
-      cluster: null,
-      node: {
-        name: settings.id,
-        id: this.membership?.self ?? null,
-        state: 'starting',
-        reason: this.waitingFor(),
-        start: this.opened?.recovery.start ?? 0,
-        uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-        host: settings.announceHost,
-        clientPort: settings.announceClientPort,
-        redirectPort: settings.announceRedirectPort,
-        peerPort: settings.announcePeerPort,
-        adminPort: settings.announceAdminPort,
-        zone: settings.zone,
-        machine: settings.machine,
-      },
-      peers: [],
-      replicas: [],
-      shards: [],
-      memory: {
-        usedBytes: 0,
-        slabBytes: 0,
-        maxBytes: settings.maxmemoryBytes,
-        residentBytes: env.machine.residentBytes(),
-      },
-    };
+    const { build, parts, startedMonotonicMs } = this;
+    if (parts !== null) return readStatus(parts, build);
+    return readStartingStatus({
+      env: this.env,
+      settings: this.settings,
+      build,
+      node: this.membership?.self ?? null,
+      reason: this.waitingFor(),
+      start: this.opened?.recovery.start ?? 0,
+      startedMonotonicMs,
+    });
   }
 
   // --- stop

@@ -76,7 +76,7 @@ async function decide(
   if (decider === undefined) throw refused('the topology names no node that decides');
   const at = { host: decider.host, port: decider.adminPort };
   const authorization = `torc ${proofOf(peerSecret, body)}`;
-  const answer = await httpPost(at, '/api/topology', timeoutMs, { body, authorization }).catch(
+  const answer = await httpPost(at, '/api/topology', body, authorization, timeoutMs).catch(
     (error: NodeJS.ErrnoException) => {
       throw refused(`the node that decides does not answer at ${formatAddress(at)}: ${reasonOf(error)}`);
     },

@@ -1,5 +1,5 @@
-/** Requests by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
-import { request } from 'node:http';
+/** GET and POST by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
+import { request, type RequestOptions } from 'node:http';
 import type { Address } from '../env/contracts.ts';
 
 export interface Answered {
@@ -8,36 +8,29 @@ export interface Answered {
 }
 
 /** Rejects when the connection fails, or the answer is not there in time. */
-export function httpGet(node: Address, path: string, timeoutMs: number): Promise<Answered> {
-  return httpAsk('GET', node, path, timeoutMs);
-}
-
-export interface Posted {
-  body: string;
-  authorization: string;
+export function httpGet(address: Address, path: string, timeoutMs: number): Promise<Answered> {
+  return send(address, { method: 'GET', path }, null, timeoutMs);
 }
 
 export function httpPost(
-  node: Address,
+  address: Address,
   path: string,
+  body: string,
+  authorization: string,
   timeoutMs: number,
-  posted: Posted | null = null,
 ): Promise<Answered> {
-  return httpAsk('POST', node, path, timeoutMs, posted);
+  return send(address, { method: 'POST', path, headers: { authorization } }, body, timeoutMs);
 }
 
-function httpAsk(
-  method: 'GET' | 'POST',
+function send(
   { host, port }: Address,
-  path: string,
+  about: RequestOptions,
+  body: string | null,
   timeoutMs: number,
-  posted: Posted | null = null,
 ): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const headers = posted === null ? {} : { authorization: posted.authorization };
-    const signal = AbortSignal.timeout(timeoutMs);
-    const options = { method, host, port, path, headers, agent: false, signal };
-    const asking = request(options, (response) => {
+    const options = { host, port, agent: false, signal: AbortSignal.timeout(timeoutMs), ...about };
+    const sent = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -45,7 +38,7 @@ function httpAsk(
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
       );
     });
-    asking.on('error', reject);
-    asking.end(posted?.body);
+    sent.on('error', reject);
+    sent.end(body ?? undefined);
   });
 }

@@ -15,6 +15,7 @@ import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
+import { runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
 import { runVerify } from './verify.ts';
 
@@ -59,13 +60,15 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [
+  const commands = [
     devCommand(parts),
     startCommand(parts),
     statusCommand(),
     verifyCommand(),
     clusterCommand(),
-  ])
+    repairCommand(),
+  ];
+  for (const command of commands)
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -193,52 +196,75 @@ could not be asked.`,
   });
 }
 
+function repairCommand(): Command {
+  const command = new Command('repair')
+    .description(
+      'Has a stopped node begin anew, when its directory is damaged or may have lost what was acknowledged.',
+    )
+    .requiredOption(
+      '--discard-replica',
+      'Sets its files aside; it comes back as another node in its place, and gets its data from the others.',
+    )
+    .option('--address <host:port>', 'Admin port of a node that runs. [those that the directory knows]')
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 5000);
+  addSettingOptions(command, () => true);
+  command.addHelpText(
+    'after',
+    `
+Give the settings that the node is started with. The other nodes serve on meanwhile; a repair that would cost a shard its quorum
+is refused and says what to do. A repair that was broken off is run again.`,
+  );
+  return command.action(() => {
+    const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+    return finish(async () =>
+      runRepair({
+        settings: loadSettings({
+          flags: givenFlags(command),
+          environment: process.env,
+          file: readConfigFile(command, process.env),
+          machine: new SystemMachine(),
+        }),
+        address: address === undefined ? null : addressArgument(address),
+        timeoutMs,
+      }),
+    );
+  });
+}
+
 function clusterCommand(): Command {
   const command = new Command('cluster').description('What concerns the cluster as a whole.');
-  const version = withNodeOptions(
-    new Command('version').description('Shows the cluster version, and what each node runs.'),
-  ).action(() => {
-    const { address, timeoutMs } = version.opts<NodeOptions>();
-    return finish(async () => showClusterVersion({ address: addressOf(address), timeoutMs }));
-  });
-  const raise = withNodeOptions(
-    new Command('raise').description(
+  const version = new Command('version')
+    .description('Shows the cluster version, and what each node runs.')
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
+  version.action(() => finish(async () => showClusterVersion(nodeOptionsOf(version))));
+  const raise = new Command('raise')
+    .description(
       'Raises it to what all nodes run. Refused while one runs less or cannot be asked. There is no way back: no older build can start then.',
-    ),
-  );
+    )
+    .configureHelp({ showGlobalOptions: true });
   addSettingOptions(raise, (row) => row.name === rowOf('peerSecret').name);
-  raise.action(() => {
-    const { address, timeoutMs } = { ...version.opts<NodeOptions>(), ...raise.opts<NodeOptions>() };
-    return finish(async () => {
+  raise.action(() =>
+    finish(async () => {
       const { peerSecret } = loadSettings({
         flags: givenFlags(raise),
         environment: process.env,
         file: readConfigFile(raise, process.env),
         machine: new SystemMachine(),
       });
-      return raiseClusterVersion({ address: addressOf(address), timeoutMs, peerSecret });
-    });
-  });
+      return raiseClusterVersion({ ...nodeOptionsOf(version), peerSecret });
+    }),
+  );
   for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
   return command.addCommand(version.addCommand(raise));
 }
 
-interface NodeOptions {
-  address?: string;
-  timeoutMs: number;
-}
-
-function withNodeOptions(command: Command): Command {
-  return command
-    .option(
-      '--address <host:port>',
-      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
-    )
-    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
-}
-
-function addressOf(given: string | undefined): Address {
-  return given === undefined ? defaultAddress() : addressArgument(given);
+function nodeOptionsOf(command: Command): { address: Address; timeoutMs: number } {
+  const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+  return { address: address === undefined ? defaultAddress() : addressArgument(address), timeoutMs };
 }
 
 /** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */

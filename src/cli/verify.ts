@@ -77,7 +77,9 @@ function systemClient(): VerifyClient {
   return {
     ask: async (method, node, path, timeoutMs) => {
       try {
-        return await (method === 'GET' ? httpGet : httpPost)(node, path, timeoutMs);
+        return await (method === 'GET'
+          ? httpGet(node, path, timeoutMs)
+          : httpPost(node, path, '', '', timeoutMs));
       } catch (error) {
         throw new Error(reasonOf(error as NodeJS.ErrnoException), { cause: error });
       }

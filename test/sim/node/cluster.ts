@@ -10,9 +10,6 @@ import { silentLog, type Log } from '../../../src/log.ts';
 import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
-import { proofOf } from '../../../src/topology/change-proof.ts';
-import type { TopologyChange } from '../../../src/topology/decision.ts';
-import type { Topology } from '../../../src/topology/types.ts';
 import { respOf } from '../../shard/encode.ts';
 
 const WALL_MS = 1_700_000_000_000;
@@ -49,6 +46,7 @@ export class SimCluster {
   logRetention: LogRetention | undefined;
   /** By node, at its next start: what else differs. */
   readonly surroundings: Partial<NodeSurroundings>[] = [];
+  bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -87,7 +85,7 @@ export class SimCluster {
       network: this.network.networkOf(nameOf(i)),
       machine: {
         processId: 1,
-        bootId: 'boot',
+        bootId: this.bootId,
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
         openFilesMost: this.openFilesMost,
@@ -160,7 +158,7 @@ export class SimCluster {
   }
 
   /** The ring's hash is compiled outside simulated time: while nothing else is left to do, that is waited for. */
-  private async settle<T>(promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = (): void => {
       isSettled = true;
@@ -193,23 +191,16 @@ export class SimCluster {
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
   }
 
-  /** Has the node decide a change of the topology; null, or why it did not. */
-  async change(i: number, change: TopologyChange): Promise<string | null> {
-    const { clusterId, generation, epoch } = (await this.admin(i, '/api/topology')) as Topology;
-    const body = JSON.stringify({ clusterId, on: { generation, epoch }, change });
-    const asked = this.network.request(
-      { host: HOST, port: portOf(i) + 2000 },
-      {
-        method: 'POST',
-        path: '/api/topology',
-        query: new URLSearchParams(),
-        body,
-        authorization: `torc ${proofOf('', body)}`,
-        peerAddress: HOST,
-      },
-    );
-    const answer = await this.settle(asked);
-    return answer.status === 200 ? null : answer.body.toString();
+  /** What the admin port answers to a POST from its own machine; null when it refuses. */
+  async post(port: number, path: string, body: string, authorization: string): Promise<string | null> {
+    const query = new URLSearchParams();
+    const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
+    const answer = await this.settle(this.network.request({ host: HOST, port }, request));
+    return answer.status === 200 ? answer.body.toString() : null;
+  }
+
+  portOf(i: number): number {
+    return portOf(i);
   }
 
   client(i: number): SimClient {
