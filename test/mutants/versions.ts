@@ -48,6 +48,20 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     tests: ['test/shard/rules.test.ts'],
   },
   {
+    rule: 'the cluster version is not raised while a node of an older build may be there',
+    file: 'src/server/topology-spread.ts',
+    find: "    if (problem !== null) return { kind: 'refused', reason: problem };\n",
+    put: '',
+    tests: WHOLE,
+  },
+  {
+    rule: 'an older build does not start once the version is raised',
+    file: 'src/topology/cluster-version.ts',
+    find: "    if (version > this.build.newest) throw new NewerVersionError('the topology', version, this.build.newest);\n",
+    put: '',
+    tests: WHOLE,
+  },
+  {
     rule: 'versions that the cluster has left behind are not spoken',
     file: 'src/topology/cluster-version.ts',
     find: 'versionMin: Math.max(oldestPeer, this.current)',

@@ -31,7 +31,9 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       // The policy's, for the keyspace to read.
       'limits',
       // What the build knows, and what of it goes with the rules.
-      ...['known', 'commands', 'reads'],
+      'known',
+      'commands',
+      'reads',
     ],
   },
   policy: { replicated: ['budgetBytes', 'eviction', 'limits'], own: [] },

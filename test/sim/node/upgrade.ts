@@ -74,7 +74,7 @@ export class Upgrade {
     await this.check();
   }
 
-  private async tryToRaise(): Promise<boolean> {
+  async tryToRaise(): Promise<boolean> {
     return (await changeTopology(this.cluster, { kind: 'raise-version', version: NEXT.newest })) !== null;
   }
 

@@ -46,3 +46,24 @@ it.each([1])(
     expect(upgrade.cluster.events.get('cluster-version-raised')).toBeGreaterThan(0);
   },
 );
+
+it('a node that goes back to the old build at the moment of the raise is refused by the others, and takes nothing in', async () => {
+  const upgrade = await Upgrade.begin(4);
+  await upgrade.rollTo(NEXT);
+  const { cluster } = upgrade;
+  // It is taken for connected until it has been silent for some seconds.
+  cluster.cut(2, 0);
+  cluster.cut(2, 1);
+  expect(await upgrade.tryToRaise()).toBe(true);
+  const before = cluster.events.get('peer-refused') ?? 0;
+  expect(await upgrade.refusalOf(2, RULES)).toBeNull();
+  cluster.network.heal();
+  await cluster.pass(5000);
+  expect(cluster.events.get('peer-refused')).toBeGreaterThan(before);
+  expect(cluster.nodes[2].running?.ready).toBe(false);
+
+  await upgrade.replace(2, NEXT);
+  upgrade.checkHistory();
+  expectRight(upgrade);
+  expect(await upgrade.rules()).toEqual([NEXT.newest]);
+});
