@@ -5,6 +5,8 @@
 import { RULES } from '../../../src/commands/table.ts';
 import type { StatusReport } from '../../../src/admin/status.ts';
 import type { RulesTable } from '../../../src/commands/rules.ts';
+import { SimulatedTimers } from '../../../src/env/sim/clock.ts';
+import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { NEXT } from '../../versions/next-rules.ts';
 import { SimCluster } from './cluster.ts';
@@ -89,6 +91,16 @@ export class Upgrade {
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** Its file is gone. */
+  async forgetTopology(i: number): Promise<void> {
+    this.cluster.crash(i);
+    const { disk } = this.cluster.nodes[i];
+    const removed = attachDisk(disk, new SimulatedTimers(this.cluster.scheduler)).remove(
+      '/data/topology.json',
+    );
+    await this.cluster.settle(removed);
   }
 
   /** Node i ends, and comes back with another build. */

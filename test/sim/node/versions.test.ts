@@ -13,7 +13,7 @@ function expectRight({ failure, faults }: Upgrade): void {
   if (failure !== null) expect.fail(`after ${faults.join(', ')}\n${failure}`);
 }
 
-it.each([1])(
+it.each([1, 2])(
   'a cluster is upgraded, downgraded, upgraded and raised under faults, and its replicas stay the same (seed %i)',
   async (seed) => {
     const upgrade = await Upgrade.begin(seed);
@@ -33,6 +33,12 @@ it.each([1])(
     for (const i of [0, 1, 2]) await upgrade.replace(i, NEXT);
     expectRight(upgrade);
 
+    // The log says so as well.
+    await upgrade.forgetTopology(0);
+    expect((await upgrade.refusalOf(0, RULES))?.message).toMatch(
+      /^the log in \/data is of cluster version 2, /,
+    );
+    await upgrade.replace(0, NEXT);
     for (const i of [0, 1, 2]) {
       const refusal = await upgrade.refusalOf(i, RULES);
       expect(refusal).toBeInstanceOf(NewerVersionError);
