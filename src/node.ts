@@ -5,7 +5,7 @@ import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import { COMMANDS } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
-import { HOW_TO_REBUILD, StartupError } from './errors.ts';
+import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
@@ -18,7 +18,8 @@ import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
-import { isOwnRecord, NodeReplicas } from './node-replicas.ts';
+import { openNodeData, removedFrom } from './node-data.ts';
+import { NodeReplicas } from './node-replicas.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
@@ -30,7 +31,6 @@ import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
 import { TopologySpread } from './server/topology-spread.ts';
-import { ownPeerAddress } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
@@ -39,16 +39,15 @@ import type { LogRetention } from './shard/log-retention.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
 import { createSlabPool } from './store/slab-pool.ts';
-import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
 import { mayChange } from './topology/change-proof.ts';
 import { textOf } from './topology/decision.ts';
-import { checkAmongSeeds, meshPeers, openMembership, type Membership } from './topology/membership.ts';
+import { meshPeers, openMembership, type Membership } from './topology/membership.ts';
 import { StoredRegister } from './topology/register.ts';
 import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
-import { openWal, type OpenedWal } from './wal/open.ts';
+import type { OpenedWal } from './wal/open.ts';
 
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
@@ -180,19 +179,7 @@ class Node implements RunningNode {
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      const known = await this.knownFile();
-      const register = await this.openRegister(known);
-      const { current } = register;
-      this.opened = await openWal(env, {
-        directory: `${settings.dataDirectory}/log`,
-        durability: settings.durability,
-        mustExist: known !== null && !known.isReturning,
-        isOurs:
-          known === null || current === null
-            ? undefined
-            : (group, member) => isOwnRecord(current, known.node, group, member),
-        segmentBytes: settings.walSegmentBytes,
-        promiseMs: settings.electionTimeoutMs,
+      const { file, register, opened } = await openNodeData(env, settings, {
         observe: (batchBytes, syncMs) => {
           this.batchSize.record(batchBytes);
           this.syncDuration.record(syncMs);
@@ -203,10 +190,10 @@ class Node implements RunningNode {
         },
         onFailure: (error) => this.fatal(error),
       });
-      const { start, tornBytes } = this.opened.recovery;
+      this.opened = opened;
+      this.register = register;
+      const { start, tornBytes } = opened.recovery;
       log.info('recovered', { start, tornBytes });
-      const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
-      await file.returned();
       this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
       this.membership = await openMembership(env, {
         file,
@@ -239,42 +226,6 @@ class Node implements RunningNode {
       await this.letGo();
       throw error;
     }
-  }
-
-  /** Null when no node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
-  private async knownFile(): Promise<ClusterFile | null> {
-    const { env, settings } = this;
-    if (await ClusterFile.exists(env.disk, settings.dataDirectory))
-      return ClusterFile.open(env.disk, env.random, settings.dataDirectory);
-    checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return null;
-  }
-
-  private async openRegister(known: ClusterFile | null): Promise<StoredRegister> {
-    const { env, settings } = this;
-    const register = await StoredRegister.open(env.disk, settings.dataDirectory);
-    this.register = register;
-    const isNamed = register.current?.nodes.some(({ id }) => id === known?.node);
-    if (known?.isReturning === true && isNamed !== true)
-      throw new StartupError(
-        'TORC_REPAIR_UNFINISHED',
-        'this node was being repaired and is not in the cluster yet: run torc repair --discard-replica again, with its settings',
-      );
-    if (known === null && register.current !== null)
-      throw new StartupError(
-        'TORC_CLUSTER_FILE',
-        `${settings.dataDirectory} has a topology and no ${CLUSTER_FILE_NAME}, which says who this node is: ${HOW_TO_REBUILD}`,
-      );
-    if (isNamed === false) throw this.removed();
-    return register;
-  }
-
-  private removed(): StartupError {
-    return new StartupError(
-      'TORC_REMOVED',
-      `the node of ${this.settings.dataDirectory} was taken out of its cluster, and its members are replaced: ` +
-        'remove the directory, or run torc repair --discard-replica where its place is to be taken by a new one',
-    );
   }
 
   private get topology(): Topology {
@@ -569,7 +520,7 @@ class Node implements RunningNode {
     const { parts, traffic, wire, engine } = this;
     if (parts === null || traffic === null) return;
     if (!topology.nodes.some(({ id }) => id === parts.self)) {
-      void this.refuse(this.removed());
+      void this.refuse(removedFrom(this.settings.dataDirectory));
       return;
     }
     parts.mesh.setPeers(meshPeers(topology));
