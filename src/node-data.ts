@@ -6,7 +6,8 @@ import { ownPeerAddress } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
 import { checkAmongSeeds } from './topology/membership.ts';
-import { StoredRegister } from './topology/register.ts';
+import { StoredRegister, topologyPath } from './topology/register.ts';
+import { DamagedError } from './wal/errors.ts';
 import { openWal, type OpenedWal, type WalSettings } from './wal/open.ts';
 
 export interface NodeData {
@@ -61,6 +62,8 @@ async function openRegister(
   known: ClusterFile | null,
 ): Promise<StoredRegister> {
   const register = await StoredRegister.open(disk, directory);
+  if (known?.hasTopology === true && register.current === null)
+    throw new DamagedError(topologyPath(directory), 0, 'the file is missing');
   const isNamed = register.current?.nodes.some(({ id }) => id === known?.node);
   if (known?.isReturning === true && isNamed !== true)
     throw new StartupError(
@@ -70,7 +73,7 @@ async function openRegister(
   if (known === null && register.current !== null)
     throw new StartupError(
       'TORC_CLUSTER_FILE',
-      `${directory} has a topology and no ${CLUSTER_FILE_NAME}, which says who this node is: ${HOW_TO_REBUILD}`,
+      `${directory}/${CLUSTER_FILE_NAME} is missing, which says who this node is, and a topology is there: ${HOW_TO_REBUILD}`,
     );
   if (isNamed === false) throw removedFrom(directory);
   return register;

@@ -9,11 +9,14 @@ import type { HardState } from '../../src/raft/types.ts';
 import { loadSettings } from '../../src/settings/load.ts';
 import type { Settings } from '../../src/settings/rows.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
-import { RULES_VERSION, type StateMachine } from '../../src/shard/state-machine.ts';
+import { FIRST_POLICY } from '../../src/shard/prelude.ts';
+import { RULES_VERSION, StateMachine } from '../../src/shard/state-machine.ts';
 import { StateSnapshot } from '../../src/shard/state-snapshot.ts';
+import { createKeyspace } from '../../src/store/keyspace.ts';
+import { createSlabPool } from '../../src/store/slab-pool.ts';
 import { firstTopology } from '../../src/topology/first-topology.ts';
 import type { FoundingState } from '../../src/topology/founding.ts';
-import { Answer, newMachine } from '../shard/fake-raft.ts';
+import { Answer, lookup } from '../shard/fake-raft.ts';
 import { itemOf } from '../shard/encode.ts';
 
 const SEGMENT_BYTES = 8 * 1024;
@@ -48,6 +51,8 @@ interface Group {
   term: number;
   index: number;
   sequence: number;
+  /** Durable up to here. */
+  stable: number;
 }
 
 /** `stop`: in good order, or as by kill -9, with a last batch that no mark covers. */
@@ -64,7 +69,7 @@ export async function makeDirectory(
   await first.opened.wal.close(START_MS);
   const { opened } = await openDirectory(env, at);
   const groups = [1, 2, 3].map((group): Group => {
-    return { group, machine: newMachine(), term: 1, index: 0, sequence: 0 };
+    return { group, machine: machineOf(), term: 1, index: 0, sequence: 0, stable: 0 };
   });
   let timeMs = START_MS;
   for (let turn = 0; turn < TURNS; turn++) {
@@ -76,6 +81,7 @@ export async function makeDirectory(
     await new Promise<void>((resolve) => {
       opened.wal.flush(resolve);
     });
+    for (const group of groups) group.stable = group.index;
     if (turn % SNAPSHOT_EVERY === SNAPSHOT_EVERY - 1) await snapshot(opened, groups[random.below(2)]);
     // Of every second directory the silent group keeps the oldest file.
     if (turn === SILENT_AFTER + 1 && seed % 2 === 0) await snapshot(opened, groups[2]);
@@ -84,7 +90,8 @@ export async function makeDirectory(
   await new Promise<void>((resolve) => {
     env.timers.after(SETTLE_MS, resolve);
   });
-  if (stop === 'kill') await cp(at, directory, { recursive: true, filter: (path) => !path.includes('/lock.') });
+  if (stop === 'kill')
+    await cp(at, directory, { recursive: true, filter: (path) => !path.includes('/lock.') });
   await opened.wal.close(timeMs);
 }
 
@@ -113,6 +120,14 @@ async function found({ file, register }: NodeData): Promise<void> {
       },
     }),
   );
+  await file.topologyStored();
+}
+
+/** As a node makes it. */
+function machineOf(): StateMachine {
+  const limits = { ...FIRST_POLICY.limits };
+  const keyspace = createKeyspace({ slabs: createSlabPool(), limits });
+  return new StateMachine(keyspace, lookup, FIRST_POLICY, limits, () => 16_383);
 }
 
 function write({ wal }: NodeData['opened'], random: SeededRandom, group: Group, timeMs: number): void {
@@ -130,15 +145,17 @@ function write({ wal }: NodeData['opened'], random: SeededRandom, group: Group, 
     const { bytes, start, end } = itemOf(words, group.sequence, Math.max(1, group.sequence - 20));
     batch.addCommand(new Answer(), session, bytes, start, end);
   }
-  if (random.below(60) === 0) group.term += 1;
+  const isNewTerm = random.below(60) === 0;
+  if (isNewTerm || group.index === 0 || random.below(6) === 0) {
+    if (isNewTerm) group.term += 1;
+    const hardState: HardState = { term: group.term, vote: 1 + random.below(3), commit: group.stable };
+    wal.stageHardState(group.group, hardState);
+  }
   group.index += 1;
   const { entry } = batch.seal(RULES_VERSION, random.uint32(), timeMs);
   const sealed = sealEntry(entry, group.term, group.index);
   group.machine.apply(sealed, null);
   wal.stageEntries(group.group, [sealed]);
-  if (random.below(6) > 0) return;
-  const hardState: HardState = { term: group.term, vote: 1 + random.below(3), commit: group.index - 1 };
-  wal.stageHardState(group.group, hardState);
 }
 
 async function snapshot({ wal, snapshots }: NodeData['opened'], group: Group): Promise<void> {

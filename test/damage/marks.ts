@@ -24,8 +24,8 @@ async function filesOf(directory: string): Promise<File[]> {
     if (segmentSequence(name) === null) continue;
     const path = join(log, name);
     const bytes = await readFile(path);
-    const header = readSegmentHeader(bytes, viewOf(bytes));
-    if (header !== null && typeof header !== 'number') files.push({ path, base: header.base, bytes });
+    const header = readSegmentHeader(path, bytes, viewOf(bytes));
+    if (header !== null) files.push({ path, base: header.base, bytes });
   }
   return files;
 }

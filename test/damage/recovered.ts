@@ -1,5 +1,4 @@
 /** What a node would come up with from a directory, in a form that can be compared; or its refusal. */
-import { crc32 } from 'node:zlib';
 import type { Env } from '../../src/env/contracts.ts';
 import { StartupError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
@@ -62,10 +61,16 @@ async function stateOf(env: Env, directory: string, { file, register, opened }: 
       if (entry.kind === EntryKind.COMMANDS) machine.apply(entry, null);
       else machine.skip(entry);
     }
-    const entries = (found?.entries ?? []).map(({ term, index, bytes }) => [term, index, crc32(bytes)]);
-    const { hardState, snapshot } = found ?? {};
-    groups.push({ group: shard.group, hardState, snapshot, entries, hash: hashNow(machine), term: raft.term });
+    // All entries are applied: their place and content are in the hash.
+    const { term, lastIndex } = raft;
+    groups.push({ group: shard.group, hardState: found?.hardState, term, lastIndex, hash: hashNow(machine) });
   }
   const { timeCeilingMs, promiseMs } = recovery;
-  return JSON.stringify({ cluster: file.state, topology: register.current, timeCeilingMs, promiseMs, groups });
+  return JSON.stringify({
+    cluster: file.state,
+    topology: register.current,
+    timeCeilingMs,
+    promiseMs,
+    groups,
+  });
 }

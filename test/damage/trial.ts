@@ -36,7 +36,10 @@ export class Trial {
   }
 
   static async begin(stop: 'clean' | 'kill', seed: number): Promise<Trial> {
-    const trial = new Trial(await mkdtemp(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'torc-damage-')), stop);
+    const trial = new Trial(
+      await mkdtemp(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'torc-damage-')),
+      stop,
+    );
     await makeDirectory(trial.env, trial.original, stop, seed);
     trial.files = await filesOf(trial.original);
     trial.places = await placesOf(trial.original);
@@ -54,7 +57,7 @@ export class Trial {
     try {
       await inflict(copy, damage);
       const damaged = damage.kind === 'zero' ? await placesOf(copy) : this.places;
-      const outcome = await this.judge(await this.recovered(copy), copy, damaged.mark);
+      const outcome = await this.judge(await this.recovered(copy), copy, damage, damaged.mark);
       return outcome;
     } catch (error) {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -64,9 +67,14 @@ export class Trial {
     }
   }
 
-  private async judge(recovered: Recovered, directory: string, mark: number): Promise<Outcome> {
+  private async judge(
+    recovered: Recovered,
+    directory: string,
+    damage: Damage,
+    mark: number,
+  ): Promise<Outcome> {
     if (recovered.kind === 'refused') {
-      checkRefusal(recovered.message, directory);
+      checkRefusal(recovered.message, directory, damage);
       return 'refused';
     }
     if (recovered.state === this.state) return 'same';
@@ -74,7 +82,9 @@ export class Trial {
     for (const cut of this.places.cuts) {
       if (cut >= mark && (await this.stateAt(cut)) === recovered.state) return 'cut';
     }
-    throw new Error(`came up with data that ends below the mark ${mark}, or with other data:\n${recovered.state}\n${this.state}`);
+    throw new Error(
+      `came up with data that ends below the mark ${mark}, or with other data:\n${recovered.state}\n${this.state}`,
+    );
   }
 
   private async stateAt(cut: number): Promise<string> {
@@ -91,7 +101,8 @@ export class Trial {
     await change(copy);
     const recovered = await this.recovered(copy);
     await rm(copy, { recursive: true });
-    if (recovered.kind === 'refused') throw new Error(`an undamaged directory is refused: ${recovered.message}`);
+    if (recovered.kind === 'refused')
+      throw new Error(`an undamaged directory is refused: ${recovered.message}`);
     return recovered.state;
   }
 
@@ -119,10 +130,10 @@ export class Trial {
   }
 }
 
-function checkRefusal(message: string, directory: string): void {
+function checkRefusal(message: string, directory: string, damage: Damage): void {
   const problems = [
     message.includes(`${directory}/`) ? '' : 'names no file',
-    /\boffset \d+/.test(message) ? '' : 'names no offset',
+    damage.kind === 'delete' || /\boffset \d+/.test(message) ? '' : 'names no offset',
     message.includes('torc repair --discard-replica') ? '' : 'names no remedy',
     message.includes('\n') ? 'is more than one line' : '',
   ].filter((problem) => problem !== '');
