@@ -19,7 +19,7 @@ import type { FoundingState } from '../../src/topology/founding.ts';
 import { Answer, lookup } from '../shard/fake-raft.ts';
 import { itemOf } from '../shard/encode.ts';
 
-const SEGMENT_BYTES = 8 * 1024;
+export const SEGMENT_BYTES = 8 * 1024;
 const TURNS = 110;
 const START_MS = 1_700_000_000_000;
 const SILENT_AFTER = 20;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Env } from '../../src/env/contracts.ts';
 import { systemEnv } from '../../src/env/system.ts';
 import { inflict, filesOf, type Damage, type DamagedFile } from './damage.ts';
-import { makeDirectory } from './directory.ts';
+import { makeDirectory, SEGMENT_BYTES } from './directory.ts';
 import { cutAt, placesOf, type LogPlaces } from './marks.ts';
 import { recover, type Recovered } from './recovered.ts';
 
@@ -56,7 +56,7 @@ export class Trial {
     const copy = await this.copy();
     try {
       await inflict(copy, damage);
-      const damaged = damage.kind === 'zero' ? await placesOf(copy) : this.places;
+      const damaged = losesMarks(damage) ? await placesOf(copy) : this.places;
       const outcome = await this.judge(await this.recovered(copy), copy, damage, damaged.mark);
       return outcome;
     } catch (error) {
@@ -128,6 +128,11 @@ export class Trial {
     await cp(this.original, copy, { recursive: true });
     return copy;
   }
+}
+
+/** A tail that is gone tells nothing of its marks: zeros, or what the last file had outgrown its size by. */
+function losesMarks(damage: Damage): boolean {
+  return damage.kind === 'zero' || (damage.kind === 'truncate' && damage.sizeBytes >= SEGMENT_BYTES);
 }
 
 function checkRefusal(message: string, directory: string, damage: Damage): void {
