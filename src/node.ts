@@ -18,19 +18,18 @@ import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
-import { openNodeData, removedFrom } from './node-data.ts';
 import { NodeReplicas } from './node-replicas.ts';
+import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
-import { ConfigurationWalker } from './server/configuration-walker.ts';
 import { RaftWire } from './server/raft-wire.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import { TopologySpread } from './server/topology-spread.ts';
+import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
@@ -38,16 +37,13 @@ import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
-import { createSlabPool } from './store/slab-pool.ts';
+import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
 import { mayChange } from './topology/change-proof.ts';
-import { textOf } from './topology/decision.ts';
-import { meshPeers, openMembership, type Membership } from './topology/membership.ts';
-import { StoredRegister } from './topology/register.ts';
-import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
+import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
-import type { OpenedWal } from './wal/open.ts';
+import { openWal, type OpenedWal } from './wal/open.ts';
 
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
@@ -101,21 +97,13 @@ class Node implements RunningNode {
   private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
-  private register: StoredRegister | null = null;
+  private topology: NodeTopology | null = null;
   private membership: Membership | null = null;
   private replicas: NodeReplicas | null = null;
-  private spread: TopologySpread | null = null;
-  private walker: ConfigurationWalker | null = null;
-  /** Topologies are acted on one after the other. */
-  private following: Promise<void> = Promise.resolve();
-  private hasSetAside = false;
   private parts: NodeParts | null = null;
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
   private wire: RaftWire | null = null;
-  private makeForwarding: (link: PeerLink) => PeerForwarding = () => {
-    throw new TypeError('the node has no mesh yet');
-  };
   private news: News | null = null;
   private watch: Watch | null = null;
   private nextFloorsMs = 0;
@@ -170,47 +158,27 @@ class Node implements RunningNode {
             engine: () => this.engine,
             fatal: (error) => this.fatal(error),
           }),
-          topology: () => this.register?.current ?? null,
+          topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
           changeTopology: async (proposed) =>
-            this.spread?.decideHere(proposed) ?? { kind: 'refused', reason: 'the node does not serve yet' },
+            (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },
         this.build,
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      const { file, register, opened } = await openNodeData(env, settings, {
-        observe: (batchBytes, syncMs) => {
-          this.batchSize.record(batchBytes);
-          this.syncDuration.record(syncMs);
-        },
-        onLocked: () => {
-          this.surroundings.onClaimed?.();
-          fitMaxclients(settings, env.machine.openFilesMost, log);
-        },
-        onFailure: (error) => this.fatal(error),
-      });
-      this.opened = opened;
-      this.register = register;
-      const { start, tornBytes } = opened.recovery;
+      const topology = await NodeTopology.open(env, settings, log);
+      this.topology = topology;
+      this.opened = await this.openLog(topology);
+      const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
-      this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
       this.membership = await openMembership(env, {
-        file,
-        register,
+        file: await topology.begin(),
+        register: topology.register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
-        announced: {
-          host: settings.announceHost,
-          clientPort: settings.announceClientPort,
-          redirectPort: settings.announceRedirectPort,
-          peerPort: settings.announcePeerPort,
-          adminPort: settings.announceAdminPort,
-          zone: settings.zone,
-          machine: settings.machine,
-          weight: settings.weight,
-        },
+        announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
         replicationFactor: settings.replicationFactor,
@@ -228,10 +196,25 @@ class Node implements RunningNode {
     }
   }
 
-  private get topology(): Topology {
-    const current = this.register?.current;
-    if (current === null || current === undefined) throw new TypeError('the node is not founded');
-    return current;
+  private openLog(topology: NodeTopology): Promise<OpenedWal> {
+    const { env, settings, log } = this;
+    return openWal(env, {
+      directory: `${settings.dataDirectory}/log`,
+      durability: settings.durability,
+      mustExist: topology.hasBegun,
+      isOurs: (group, member) => topology.isOwnRecord(group, member),
+      segmentBytes: settings.walSegmentBytes,
+      promiseMs: settings.electionTimeoutMs,
+      observe: (batchBytes, syncMs) => {
+        this.batchSize.record(batchBytes);
+        this.syncDuration.record(syncMs);
+      },
+      onLocked: () => {
+        this.surroundings.onClaimed?.();
+        fitMaxclients(settings, env.machine.openFilesMost, log);
+      },
+      onFailure: (error) => this.fatal(error),
+    });
   }
 
   private administer(
@@ -247,36 +230,22 @@ class Node implements RunningNode {
 
   /** The cluster is founded: from here on the node serves. */
   private async serve(topology: Topology): Promise<void> {
-    const { env, settings, opened, membership } = this;
-    if (opened === null || membership === null) throw new TypeError('the node was not started');
+    const { env, settings, opened, membership, topology: nodeTopology } = this;
+    if (opened === null || membership === null || nodeTopology === null)
+      throw new TypeError('the node was not started');
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
-    const nodeReplicas = new NodeReplicas({
-      env,
-      settings,
-      self,
-      opened,
-      engine,
-      snapshotter,
-      slabs,
-      lookup,
-      log: this.log,
-      topology: () => this.topology,
-      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
-    });
-    this.replicas = nodeReplicas;
-    await nodeReplicas.open(topology);
-    const replicas = nodeReplicas.list;
+    const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
+    await replicas.open(topology);
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);
     });
 
-    const router = this.makeRouter(topology, self, start, nodeReplicas, engine);
+    const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
     const server = this.makeServer(self, router, engine, slowLog);
     this.server = server;
@@ -284,19 +253,18 @@ class Node implements RunningNode {
     server.onClosed = (connection) => pubsub.forget(connection);
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
-    const { mesh, wire } = this.joinMesh(topology, engine, traffic, nodeReplicas);
-    const newest = (): Topology => this.topology;
+    const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
     this.parts = {
       env,
       settings,
       self,
       start,
       get topology() {
-        return newest();
+        return nodeTopology.current;
       },
       wal: opened.wal,
       mesh,
-      replicas,
+      replicas: replicas.list,
       server,
       router,
       peers: new Peers(env.clock),
@@ -318,33 +286,58 @@ class Node implements RunningNode {
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
-    const spread = this.makeSpread(this.parts, engine);
-    traffic.open(wire, this.news, holders, spread);
-    const watch = watchNode(this.parts, this.log);
-    this.watch = watch;
-    nodeReplicas.listen({
-      added: (replica) => {
-        wire.add(replica);
-        router.replicaChanged(replica.shard);
-        watch.added(replica);
-        engine.wake();
-      },
-      removed: (replica) => {
-        wire.remove(replica);
-        router.replicaChanged(replica.shard);
-        watch.removed(replica);
-        engine.wake();
-      },
+    this.watch = watchNode(this.parts, this.log);
+    const spread = nodeTopology.serve({
+      self,
+      engine,
+      mesh,
+      traffic,
+      wire,
+      router,
+      replicas,
+      watch: this.watch,
+      makeForwarding,
+      isStopping: () => this.isStopping || this.fatalError !== null,
+      refuse: (error) => void this.refuse(error),
+      fatal: (error) => this.fatal(error),
     });
-    this.register?.onNewer((newer) => this.follow(newer));
+    traffic.open(wire, this.news, holders, spread);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
       nodeId: self,
       cluster: topology.clusterId,
-      shards: replicas.map((replica) => replica.shard),
+      shards: replicas.list.map((replica) => replica.shard),
       start,
     });
+  }
+
+  private makeReplicas(
+    opened: OpenedWal,
+    self: NodeId,
+    slabs: SlabPool,
+    engine: Engine,
+    snapshotter: Snapshotter,
+  ): NodeReplicas {
+    this.replicas = new NodeReplicas({
+      env: this.env,
+      settings: this.settings,
+      self,
+      opened,
+      engine,
+      snapshotter,
+      slabs,
+      lookup: compiledLookup(COMMANDS),
+      log: this.log,
+      topology: () => this.newest,
+      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
+    });
+    return this.replicas;
+  }
+
+  private get newest(): Topology {
+    if (this.topology === null) throw new TypeError('the node was not started');
+    return this.topology.current;
   }
 
   private makeEngine(opened: OpenedWal, random: () => number): { engine: Engine; snapshotter: Snapshotter } {
@@ -450,7 +443,7 @@ class Node implements RunningNode {
     engine: Engine,
     traffic: MeshTraffic,
     replicas: NodeReplicas,
-  ): { mesh: Mesh; wire: RaftWire } {
+  ): { mesh: Mesh; wire: RaftWire; makeForwarding: (link: PeerLink) => PeerForwarding } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
     const mesh: Mesh = membership.joinMesh(topology, traffic);
@@ -470,79 +463,12 @@ class Node implements RunningNode {
         });
       },
     };
-    this.makeForwarding = (link) => new PeerForwarding(link, host, this.forwardingCounters);
-    traffic.follow(mesh.links, this.makeForwarding);
+    const makeForwarding = (link: PeerLink): PeerForwarding =>
+      new PeerForwarding(link, host, this.forwardingCounters);
+    traffic.follow(mesh.links, makeForwarding);
     for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
-    return { mesh, wire };
-  }
-
-  private makeSpread(parts: NodeParts, engine: Engine): TopologySpread {
-    const { register } = this;
-    if (register === null) throw new TypeError('the node was not started');
-    const spread = new TopologySpread({
-      self: parts.self,
-      register,
-      links: () => parts.mesh.links,
-      nowMs: () => engine.now.monotonicMs,
-      wake: () => engine.wake(),
-      fatal: (error) => this.fatal(error),
-      log: this.log,
-    });
-    const { electionTimeoutMs } = this.settings;
-    this.spread = spread;
-    this.walker = new ConfigurationWalker(
-      {
-        replicas: parts.replicas,
-        electionTimeoutMs,
-        topology: () => parts.topology,
-        wake: () => engine.wake(),
-        log: this.log,
-      },
-      spread,
-    );
-    return spread;
-  }
-
-  /** A newer topology is synced here. */
-  private follow(topology: Topology): void {
-    this.following = this.following.then(async () => {
-      if (this.isStopping || this.fatalError !== null) return;
-      try {
-        await this.actOn(topology);
-      } catch (error) {
-        this.fatal(error);
-      }
-    });
-  }
-
-  private async actOn(topology: Topology): Promise<void> {
-    const { parts, traffic, wire, engine } = this;
-    if (parts === null || traffic === null) return;
-    if (!topology.nodes.some(({ id }) => id === parts.self)) {
-      void this.refuse(removedFrom(this.settings.dataDirectory));
-      return;
-    }
-    parts.mesh.setPeers(meshPeers(topology));
-    traffic.follow(parts.mesh.links, this.makeForwarding);
-    wire?.setTopology(topology);
-    parts.router.setTopology(topology);
-    engine?.wake();
-    await this.replicas?.follow(topology);
-    this.log.info('topology-changed', { epoch: textOf(topology) });
-  }
-
-  /** What was set aside by a repair goes once it is certain not to be needed. */
-  private async tendSetAside(parts: NodeParts): Promise<void> {
-    if (!this.hasSetAside || this.replicas?.hasCaughtUp(parts.topology) !== true) return;
-    this.hasSetAside = false;
-    const directory = setAsidePath(this.settings.dataDirectory);
-    try {
-      await this.env.disk.removeTree(directory);
-      this.log.info('set-aside-removed', { directory });
-    } catch (error) {
-      this.fatal(error);
-    }
+    return { mesh, wire, makeForwarding };
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -613,8 +539,7 @@ class Node implements RunningNode {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
-    this.spread?.look();
-    this.walker?.look(engine.now);
+    this.topology?.maintain();
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -623,7 +548,7 @@ class Node implements RunningNode {
     if (nowMs < this.nextHousekeepingMs) return;
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
-    void this.tendSetAside(parts);
+    void this.topology?.tendSetAside();
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
@@ -632,7 +557,7 @@ class Node implements RunningNode {
   }
 
   private redirectAddress(node: NodeId): string {
-    const entry = this.topology.nodes.find((row) => row.id === node);
+    const entry = this.newest.nodes.find((row) => row.id === node);
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 

@@ -1,7 +1,7 @@
 /** /api/topology: read by anybody who reads the status; changed by `torc repair` and by tests. */
 import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
 import { deciderOf, type Decision, type ProposedChange } from '../topology/decision.ts';
-import { decodeChange } from '../topology/topology-codec.ts';
+import { decodeChange, encodeTopology } from '../topology/topology-codec.ts';
 import type { Topology } from '../topology/types.ts';
 
 const SCHEME = 'torc ';
@@ -23,7 +23,7 @@ export interface ChangeRefusal {
 export async function topologyResponse(source: TopologySource, request: HttpRequest): Promise<HttpResponse> {
   const current = source.topology();
   if (current === null) return text(503, 'The cluster is not founded yet.');
-  if (request.method !== 'POST') return json(200, current);
+  if (request.method !== 'POST') return json(200, encodeTopology(current));
   const { body, authorization = '', peerAddress = '' } = request;
   const proof = authorization.startsWith(SCHEME) ? authorization.slice(SCHEME.length) : '';
   if (!source.mayChangeTopology(body, proof, peerAddress))
@@ -31,13 +31,13 @@ export async function topologyResponse(source: TopologySource, request: HttpRequ
   const proposed = decodeChange(Buffer.from(body));
   if (proposed === null) return text(400, 'That is no change of a topology.');
   const decision = await source.changeTopology(proposed);
-  if (decision.kind === 'decided') return json(200, decision.topology);
+  if (decision.kind === 'decided') return json(200, encodeTopology(decision.topology));
   const refusal: ChangeRefusal = { reason: decision.reason, decider: deciderOf(current) };
-  return json(409, refusal);
+  return json(409, JSON.stringify(refusal));
 }
 
-function json(status: number, content: unknown): HttpResponse {
-  return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(content)}\n` };
+function json(status: number, body: string | Uint8Array): HttpResponse {
+  return { status, contentType: 'application/json; charset=utf-8', body };
 }
 
 function text(status: number, line: string): HttpResponse {

@@ -16,7 +16,10 @@ export interface VerificationSource {
 const TEXT = 'text/plain; charset=utf-8';
 
 /** What replicas are compared by: equal at an equal index. */
-export async function digestResponse(source: VerificationSource, request: HttpRequest): Promise<HttpResponse> {
+export async function digestResponse(
+  source: VerificationSource,
+  request: HttpRequest,
+): Promise<HttpResponse> {
   const shard = numberOf(request, 'shard');
   if (shard === null) return textResponse(400, 'Which shard? /api/digest?shard=1');
   const digest = await source.digest(shard);

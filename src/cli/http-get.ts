@@ -1,5 +1,5 @@
-/** Requests by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
-import { request } from 'node:http';
+/** GET and POST by node:http: fetch refuses ports of its own list (10080, 6665 …), which may well be admin ports. */
+import { request, type RequestOptions } from 'node:http';
 import type { Address } from '../env/contracts.ts';
 
 export interface Answered {
@@ -8,23 +8,30 @@ export interface Answered {
 }
 
 /** Rejects when the connection fails, or the answer is not there in time. */
-export function httpGet(node: Address, path: string, timeoutMs: number): Promise<Answered> {
-  return httpAsk('GET', node, path, timeoutMs);
+export function httpGet(address: Address, path: string, timeoutMs: number): Promise<Answered> {
+  return send(address, { method: 'GET', path }, null, timeoutMs);
 }
 
-export function httpPost(node: Address, path: string, timeoutMs: number): Promise<Answered> {
-  return httpAsk('POST', node, path, timeoutMs);
-}
-
-function httpAsk(
-  method: 'GET' | 'POST',
-  { host, port }: Address,
+export function httpPost(
+  address: Address,
   path: string,
+  body: string | null,
+  authorization: string | null,
+  timeoutMs: number,
+): Promise<Answered> {
+  const headers = authorization === null ? {} : { authorization };
+  return send(address, { method: 'POST', path, headers }, body, timeoutMs);
+}
+
+function send(
+  { host, port }: Address,
+  about: RequestOptions,
+  body: string | null,
   timeoutMs: number,
 ): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const options = { method, host, port, path, agent: false, signal: AbortSignal.timeout(timeoutMs) };
-    const asking = request(options, (response) => {
+    const options = { host, port, agent: false, signal: AbortSignal.timeout(timeoutMs), ...about };
+    const sent = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -32,7 +39,7 @@ function httpAsk(
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
       );
     });
-    asking.on('error', reject);
-    asking.end();
+    sent.on('error', reject);
+    sent.end(body ?? undefined);
   });
 }

@@ -13,6 +13,7 @@ import { Rounds } from './rounds.ts';
 import type { Round } from './rounds.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import type { MemberState } from './state.ts';
+import { Thrift } from './thrift.ts';
 import { Transfer } from './transfer.ts';
 import type {
   AppendResponse,
@@ -41,6 +42,7 @@ export class Leadership {
   private readonly preference: LeaderPreference;
   private readonly rounds = new Rounds();
   private readonly replication: Replication;
+  private readonly thrift: Thrift;
   private readonly changes: Reconfiguration;
   private isAlone: boolean;
   private readonly noopIndex: number;
@@ -67,6 +69,7 @@ export class Leadership {
     this.isAlone = isOnlyVoter(membership, self);
     this.heartbeatMs = state.nowMonotonicMs + config.heartbeatIntervalMs;
     this.uncommittedBytes = log.bytesAbove(state.commitIndex);
+    this.thrift = new Thrift(state);
     this.choosePeers();
     this.noopIndex = log.lastIndex + 1;
     this.changes = new Reconfiguration(state, this.noopIndex, (next) => this.appendMembership(next));
@@ -79,7 +82,7 @@ export class Leadership {
   }
 
   get deadlineMs(): number {
-    return Math.min(this.heartbeatMs, this.transfer.deadlineMs);
+    return Math.min(this.heartbeatMs, this.transfer.deadlineMs, this.thrift.deadlineMs);
   }
 
   peer(member: MemberId): Progress | undefined {
@@ -147,6 +150,7 @@ export class Leadership {
     if (response.kind === 'append-response') this.replication.onResponse(peer, response);
     else if (response.kind === 'snapshot-response') this.snapshots.onResponse(peer, response);
     else this.replication.onHeartbeatResponse(peer, response.round);
+    if (peer.isSpared && response.kind === 'append-response') this.thrift.onAcknowledged(peer);
     this.advanceCommit();
     if (response.round > peer.ackedRound) {
       peer.ackedRound = response.round;
@@ -248,6 +252,7 @@ export class Leadership {
       const session = 1 + Math.floor(config.random() * SESSIONS);
       return new Progress(member, session, log.lastIndex + 1, config, nowMonotonicMs);
     });
+    this.thrift.assign(this.peers);
   }
 
   /** The next step of a change of membership, if what it waits for is committed. */
@@ -273,7 +278,6 @@ export class Leadership {
     const rank = (peer: Progress): number => peer.match + (peer.member === config.preferredLeader ? 0.5 : 0);
     const heir = heirs.reduce((best, peer) => (rank(peer) > rank(best) ? peer : best));
     this.isDeparting = true;
-    this.isHeartbeatDue = true;
     this.startTransfer(heir.member);
   }
 
@@ -325,6 +329,7 @@ export class Leadership {
   private append(bytes: Buffer): Entry {
     const { log, storage, term } = this.state;
     const entry = sealEntry(bytes, term, log.lastIndex + 1);
+    this.thrift.onAppend();
     log.append(entry);
     storage.logChanged(entry.index);
     this.uncommittedBytes += bytes.length;

@@ -30,10 +30,10 @@ export class MembershipHistory {
 
   /** The newest at or below the index. */
   at(index: number): MembershipRecord {
-    for (let i = this.records.length - 1; i >= 0; i--) {
-      if (this.records[i].index <= index) return this.records[i];
-    }
-    assert(false, 'the membership at a compacted index is not asked for');
+    let at = this.records.length - 1;
+    while (at > 0 && this.records[at].index > index) at--;
+    assert(this.records[at].index <= index, 'the membership at a compacted index is not asked for');
+    return this.records[at];
   }
 
   /** The log lost `index` and all after it. */

@@ -33,7 +33,7 @@ export interface Membership {
   learners: readonly MemberId[];
 }
 
-/** A membership, and the entry that it came with; index 0: with the configuration of the member. */
+/** A membership, and the index of the entry, or of the snapshot, that it came with; 0: with the configuration of the member. */
 export interface MembershipRecord {
   index: number;
   membership: Membership;
@@ -92,6 +92,8 @@ export interface RaftConfig {
   electionSpreadMs: number;
   /** The lease is this part of the quorum's promise: 0.9. */
   leaseRatio: number;
+  /** How much later than at once a member gets entries that no commit waits for it to hold; 0: all get them at once. */
+  arrearsMs: number;
   maxEntriesPerMessage: number;
   maxBytesPerMessage: number;
   maxMessagesInFlight: number;

@@ -3,7 +3,8 @@ import { cp } from 'node:fs/promises';
 import type { Env } from '../../src/env/contracts.ts';
 import { SeededRandom } from '../../src/env/sim/random.ts';
 import { SystemMachine } from '../../src/env/machine.ts';
-import { openNodeData, type NodeData } from '../../src/node-data.ts';
+import { silentLog } from '../../src/log.ts';
+import { NodeTopology } from '../../src/node-topology.ts';
 import { sealEntry } from '../../src/raft/entry.ts';
 import type { HardState } from '../../src/raft/types.ts';
 import { loadSettings } from '../../src/settings/load.ts';
@@ -14,8 +15,11 @@ import { RULES_VERSION, StateMachine } from '../../src/shard/state-machine.ts';
 import { StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
+import type { ClusterFile } from '../../src/topology/cluster-file.ts';
 import { firstTopology } from '../../src/topology/first-topology.ts';
 import type { FoundingState } from '../../src/topology/founding.ts';
+import type { StoredRegister } from '../../src/topology/register.ts';
+import { openWal, type OpenedWal } from '../../src/wal/open.ts';
 import { Answer, lookup } from '../shard/fake-raft.ts';
 import { itemOf } from '../shard/encode.ts';
 
@@ -35,14 +39,28 @@ export function settingsOf(directory: string): Settings {
   return { ...settings, walSegmentBytes: SEGMENT_BYTES };
 }
 
-const FAIL = {
-  onFailure: (error: Error): void => {
-    throw error;
-  },
-};
+export interface NodeData {
+  file: ClusterFile;
+  register: StoredRegister;
+  opened: OpenedWal;
+}
 
-export function openDirectory(env: Env, directory: string): Promise<NodeData> {
-  return openNodeData(env, settingsOf(directory), FAIL);
+/** In the order in which a node does it. */
+export async function openDirectory(env: Env, directory: string): Promise<NodeData> {
+  const settings = settingsOf(directory);
+  const topology = await NodeTopology.open(env, settings, silentLog);
+  const opened = await openWal(env, {
+    directory: `${directory}/log`,
+    durability: settings.durability,
+    mustExist: topology.hasBegun,
+    isOurs: (group, member) => topology.isOwnRecord(group, member),
+    segmentBytes: SEGMENT_BYTES,
+    promiseMs: settings.electionTimeoutMs,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  return { file: await topology.begin(), register: topology.register, opened };
 }
 
 interface Group {

@@ -7,9 +7,8 @@ import { makeReplica } from '../../src/shard/replica-factory.ts';
 import { Snapshotter } from '../../src/shard/snapshotter.ts';
 import { hashNow } from '../../src/shard/state-hash.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
-import type { NodeData } from '../../src/node-data.ts';
 import { lookup } from '../shard/fake-raft.ts';
-import { openDirectory, settingsOf } from './directory.ts';
+import { openDirectory, settingsOf, type NodeData } from './directory.ts';
 
 export type Recovered =
   | { readonly kind: 'up'; readonly state: string }

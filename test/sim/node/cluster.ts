@@ -44,6 +44,7 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -82,7 +83,7 @@ export class SimCluster {
       network: this.network.networkOf(nameOf(i)),
       machine: {
         processId: 1,
-        bootId: 'boot',
+        bootId: this.bootId,
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
         openFilesMost: this.openFilesMost,
@@ -154,7 +155,7 @@ export class SimCluster {
   }
 
   /** The ring's hash is compiled outside simulated time: while nothing else is left to do, that is waited for. */
-  private async settle<T>(promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = (): void => {
       isSettled = true;
@@ -185,6 +186,18 @@ export class SimCluster {
     const request = { method: 'GET', path, query: new URLSearchParams(query), body: '' };
     const { status, body } = await this.settle(this.network.request(address, request));
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
+  }
+
+  /** What the admin port answers to a POST from its own machine; null when it refuses. */
+  async post(port: number, path: string, body: string, authorization: string): Promise<string | null> {
+    const query = new URLSearchParams();
+    const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
+    const answer = await this.settle(this.network.request({ host: HOST, port }, request));
+    return answer.status === 200 ? answer.body.toString() : null;
+  }
+
+  portOf(i: number): number {
+    return portOf(i);
   }
 
   client(i: number): SimClient {
