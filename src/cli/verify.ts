@@ -77,9 +77,8 @@ function systemClient(): VerifyClient {
   return {
     ask: async (method, node, path, timeoutMs) => {
       try {
-        return await (method === 'GET'
-          ? httpGet(node, path, timeoutMs)
-          : httpPost(node, path, '', '', timeoutMs));
+        if (method === 'GET') return await httpGet(node, path, timeoutMs);
+        return await httpPost(node, path, null, null, timeoutMs);
       } catch (error) {
         throw new Error(reasonOf(error as NodeJS.ErrnoException), { cause: error });
       }

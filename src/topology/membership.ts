@@ -90,6 +90,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       const placement = ringPlacement(hash, options.vnodes);
       if (register.current === null)
         await register.offer(firstTopology(cluster, options.replicationFactor, placement));
+      await file.topologyStored();
       return topologyOf(register, cluster.id);
     }),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
