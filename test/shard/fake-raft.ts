@@ -12,12 +12,11 @@ import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
 import { compiledLookup, compiledRules } from '../../src/server/compiled-command.ts';
 
+/** Of this build. */
+export const SHARD_RULES: ShardRules = compiledRules(RULES);
 export const lookup: ShardCommandLookup = compiledLookup(COMMANDS);
 
-export function newMachine(
-  policy: Partial<MemoryPolicy> = {},
-  rules: ShardRules = compiledRules(RULES),
-): StateMachine {
+export function newMachine(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RULES): StateMachine {
   const limits = { hashMaxListpackEntries: 128, hashMaxListpackValueBytes: 64 };
   const whole: MemoryPolicy = { budgetBytes: 0, eviction: 'noeviction', limits: { ...limits }, ...policy };
   return new StateMachine(
@@ -99,7 +98,7 @@ export interface Rig {
 }
 
 /** A leader that has applied the first entry of its term. */
-export function newRig(policy: Partial<MemoryPolicy> = {}, rules = compiledRules(RULES)): Rig {
+export function newRig(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RULES): Rig {
   const raft = new FakeRaft();
   const machine = newMachine(policy, rules);
   machine.appliedIndex = 1;
