@@ -5,7 +5,6 @@
 import { slotOf } from '../../ring/index.ts';
 import { assert } from '../assert.ts';
 import type { LongRead } from '../commands/long-read.ts';
-import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import type { KeyCommand, KeyContext } from '../commands/types.ts';
 import { readU32 } from '../little-endian.ts';
 import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } from '../raft/entry.ts';
@@ -13,6 +12,7 @@ import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
 import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
+import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
