@@ -8,6 +8,7 @@ import type { RulesTable } from '../../../src/commands/rules.ts';
 import { SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
+import { NewerVersionError } from '../../../src/errors.ts';
 import { NEXT } from '../../versions/next-rules.ts';
 import { SimCluster } from './cluster.ts';
 import { Recorder, strike, wrongHistory } from './histories.ts';
@@ -23,6 +24,51 @@ const APPENDING: Workload = {
   ...REGISTERS,
   aside: (random) => ({ words: ['APPEND', `a${random.below(APPENDED_KEYS)}`, 'x'], wrong: () => null }),
 };
+
+const ONCE = ':1\r\n';
+const TWICE = ':2\r\n';
+const REFUSED =
+  / is of cluster version 2, and this build runs up to cluster version 1: .*start the newer build$/;
+
+/** A whole life of it. Null: nothing was wrong. Same seed, same run. */
+export async function runUpgrade(seed: number): Promise<string | null> {
+  const upgrade = await Upgrade.begin(seed);
+  try {
+    await live(upgrade, seed % NODES);
+  } catch (error) {
+    upgrade.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  return upgrade.failure === null ? null : `after ${upgrade.faults.join(', ')}\n${upgrade.failure}`;
+}
+
+async function live(upgrade: Upgrade, asked: number): Promise<void> {
+  for (const build of [NEXT, RULES, NEXT]) {
+    await upgrade.rollTo(build);
+    upgrade.expect((await upgrade.append(asked)) === ONCE, 'APPEND did as in the next version');
+  }
+  upgrade.expect((await upgrade.rules()).join() === `${RULES.newest}`, 'a group was raised before its time');
+
+  await upgrade.raise();
+  upgrade.expect((await upgrade.rules()).join() === `${NEXT.newest}`, 'a group was not raised');
+  upgrade.expect((await upgrade.append(asked)) === TWICE, 'APPEND did as in the version before');
+
+  // Entries of both versions are read again.
+  for (let i = 0; i < NODES; i++) await upgrade.replace(i, NEXT);
+
+  for (let i = 0; i < NODES; i++) {
+    // The log says so as well.
+    if (i === asked) await upgrade.forgetTopology(i);
+    const refusal = await upgrade.refusalOf(i, RULES);
+    const what = i === asked ? 'the log' : 'the topology';
+    const isRight = refusal instanceof NewerVersionError && refusal.message.startsWith(what);
+    upgrade.expect(
+      isRight && REFUSED.test(refusal.message),
+      `the old build started or said: ${refusal?.message}`,
+    );
+    await upgrade.replace(i, NEXT);
+  }
+  upgrade.checkHistory();
+}
 
 export class Upgrade {
   readonly cluster: SimCluster;
@@ -50,6 +96,10 @@ export class Upgrade {
     return upgrade;
   }
 
+  expect(isRight: boolean, otherwise: string): void {
+    if (!isRight) this.failure ??= otherwise;
+  }
+
   /** Each node in turn, in any order, by a stop in good order or a crash. */
   async rollTo(build: RulesTable): Promise<void> {
     const order = shuffled(this.random);
@@ -63,7 +113,7 @@ export class Upgrade {
       await this.strike();
       await this.check();
       const isMixed = at < NODES - 1;
-      if (isMixed && (await this.tryToRaise())) this.failure ??= 'the version was raised in a mixed cluster';
+      if (isMixed) this.expect(!(await this.tryToRaise()), 'the version was raised in a mixed cluster');
     }
   }
 
