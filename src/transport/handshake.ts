@@ -175,8 +175,7 @@ export class DialHandshake {
   private onChallenge(bytes: Buffer): HandshakeStep {
     const value = parse(challengeSchema, bytes);
     if (value === null) return malformed('challenge');
-    const versionMin = this.self.versionMin;
-    const versionMax = this.self.versionMax;
+    const { versionMin, versionMax } = this.self;
     if (value.version < versionMin || value.version > versionMax) {
       return refuse(
         `it chose version ${value.version}; this node speaks version ${rangeText(versionMin, versionMax)}`,
@@ -232,8 +231,7 @@ export class AcceptHandshake {
     const hello = parse(helloSchema, bytes);
     if (hello === null) return malformed('hello');
     const { self } = this;
-    const versionMin = self.versionMin;
-    const versionMax = self.versionMax;
+    const { versionMin, versionMax } = self;
     const version = Math.min(hello.versionMax, versionMax);
     if (version < hello.versionMin || version < versionMin) {
       return refuse(
