@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { isReady, readMetrics, readStatus, readyChecks, startingStatus } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
@@ -241,9 +241,7 @@ class Node implements RunningNode {
     const slabs = createSlabPool();
     const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
     await replicas.open(topology);
-    await new Promise<void>((resolve) => {
-      engine.coverTime(env.clock.wallMs(), resolve);
-    });
+    await new Promise<void>((resolve) => engine.coverTime(env.clock.wallMs(), resolve));
 
     const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
@@ -575,35 +573,13 @@ class Node implements RunningNode {
   private readStatus(): StatusReport {
     if (this.parts !== null) return readStatus(this.parts, this.build);
     const { env, settings } = this;
-    return {
-      schema: 1,
-      build: this.build,
-      cluster: null,
-      node: {
-        name: settings.id,
-        id: this.membership?.self ?? null,
-        state: 'starting',
-        reason: this.waitingFor(),
-        start: this.opened?.recovery.start ?? 0,
-        uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-        host: settings.announceHost,
-        clientPort: settings.announceClientPort,
-        redirectPort: settings.announceRedirectPort,
-        peerPort: settings.announcePeerPort,
-        adminPort: settings.announceAdminPort,
-        zone: settings.zone,
-        machine: settings.machine,
-      },
-      peers: [],
-      replicas: [],
-      shards: [],
-      memory: {
-        usedBytes: 0,
-        slabBytes: 0,
-        maxBytes: settings.maxmemoryBytes,
-        residentBytes: env.machine.residentBytes(),
-      },
-    };
+    return startingStatus(settings, this.build, {
+      id: this.membership?.self ?? null,
+      reason: this.waitingFor(),
+      start: this.opened?.recovery.start ?? 0,
+      uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
+      residentBytes: env.machine.residentBytes(),
+    });
   }
 
   // --- stop
