@@ -64,7 +64,12 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
   return {
     schema: STATUS_SCHEMA,
     build,
-    cluster: { id: topology.clusterId, generation: topology.generation, epoch: topology.epoch },
+    cluster: {
+      id: topology.clusterId,
+      generation: topology.generation,
+      epoch: topology.epoch,
+      version: parts.clusterVersion(),
+    },
     node: {
       name: settings.id,
       id: self,
@@ -94,6 +99,10 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
         };
       }),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
+    shards: topology.shards.map((shard) => ({
+      shard: shard.id,
+      nodes: shard.replicas.map(({ node }) => node),
+    })),
     memory: {
       usedBytes: replicas.reduce((sum, replica) => sum + replica.machine.keyspace.usedBytes, 0),
       slabBytes: slabs.heldBytes,
@@ -118,6 +127,7 @@ export function startingStatus(
     node: { name: settings.id, id, state: 'starting', reason, start, uptimeMs, ...announced },
     peers: [],
     replicas: [],
+    shards: [],
     memory: { usedBytes: 0, slabBytes: 0, maxBytes, residentBytes },
   };
 }
@@ -229,6 +239,7 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
     term: raft.term,
     commit: raft.commitIndex,
     applied: machine.appliedIndex,
+    rules: machine.rules,
     lagEntries: lagOf(replica),
     keys: machine.keyspace.totalKeyCount(),
     memoryBytes: machine.keyspace.usedBytes,

@@ -7,7 +7,7 @@ import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log, type LogEvent, type LogFields } from '../../../src/log.ts';
-import { startNode, type RunningNode } from '../../../src/node.ts';
+import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import type { NodeParts } from '../../../src/observe/parts.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { Settings } from '../../../src/settings/rows.ts';
@@ -65,6 +65,8 @@ export class SimCluster {
   /** Of each node that is started from now on: also what flags may not say, such as files smaller than anybody would want. */
   overrides: Partial<Settings> = {};
   onlooker: Onlooker = {};
+  /** By node, at its next start: what else differs. */
+  readonly surroundings: Partial<NodeSurroundings>[] = [];
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -103,6 +105,7 @@ export class SimCluster {
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
       slabBytes: SLAB_BYTES,
+      ...this.surroundings[i],
       onReplica: (replica, recovered) => this.onlooker.onReplica?.(i, replica, recovered),
       onServing: (parts) => this.onlooker.onServing?.(i, parts),
     });
