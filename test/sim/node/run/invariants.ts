@@ -4,12 +4,12 @@ import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
+import { hashNow } from '../../../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
 import { GroupLaw, type Broken } from './group-law.ts';
-import { stateHash } from './state-hash.ts';
 
 /** The state is hashed when so many more entries are applied. */
 const HASH_EVERY = 128;
@@ -105,7 +105,7 @@ export class Invariants {
       if (machine.timeMs < timeMs) this.broken(`log time of group ${raft.group} goes back`);
       timeMs = machine.timeMs;
       if (machine.appliedIndex % HASH_EVERY === 0)
-        law.onHash(raft.self, machine.appliedIndex, stateHash(machine));
+        law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
       this.checkBudget(raft, machine);
     };
     machine.apply = (entry, waiters) => {
@@ -205,7 +205,7 @@ export class Invariants {
         return `group ${raft.group}: member ${raft.self} is at ${machine.appliedIndex} of ${law.committedIndex}`;
     }
     for (const { raft, machine } of replicas)
-      this.law(raft.group).onHash(raft.self, machine.appliedIndex, stateHash(machine));
+      this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
 }
