@@ -26,8 +26,10 @@ class Lanes {
   }
 
   word(word: number): void {
-    this.low = Math.imul(((this.low ^ word) << 15) | ((this.low ^ word) >>> 17), 0x85ebca6b) + 0x9e3779b9;
-    this.high = Math.imul(((this.high ^ word) << 13) | ((this.high ^ word) >>> 19), 0xc2b2ae35) + 0x7f4a7c15;
+    const low = this.low ^ word;
+    const high = this.high ^ word;
+    this.low = (Math.imul((low << 15) | (low >>> 17), 0x85ebca6b) + 0x9e3779b9) | 0;
+    this.high = (Math.imul((high << 13) | (high >>> 19), 0xc2b2ae35) + 0x7f4a7c15) | 0;
   }
 
   number(value: number): void {
@@ -35,13 +37,20 @@ class Lanes {
     this.word(Math.floor(value / END_OF_HASHES) | 0);
   }
 
-  bytes(bytes: Uint8Array, start: number, end: number): void {
+  bytes(view: DataView, start: number, end: number): void {
+    let { low, high } = this;
     let at = start;
     for (; at + 4 <= end; at += 4) {
-      this.word(bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
+      const word = view.getInt32(at, true);
+      low ^= word;
+      high ^= word;
+      low = (Math.imul((low << 15) | (low >>> 17), 0x85ebca6b) + 0x9e3779b9) | 0;
+      high = (Math.imul((high << 13) | (high >>> 19), 0xc2b2ae35) + 0x7f4a7c15) | 0;
     }
+    this.low = low;
+    this.high = high;
     let tail = 0;
-    for (let shift = 0; at < end; at += 1, shift += 8) tail |= bytes[at] << shift;
+    for (let shift = 0; at < end; at += 1, shift += 8) tail |= view.getUint8(at) << shift;
     this.word(tail);
   }
 
@@ -136,7 +145,7 @@ export class KeyspaceDigester implements KeyspaceDigest {
     lanes.number(large ? tables.count(entries.valueLength(entry)) : entries.valueLength(entry));
     lanes.number(entries.keyLength(entry));
     const start = entries.keyStart(entry);
-    lanes.bytes(entries.bytes(entry), start, start + entries.keyLength(entry));
+    lanes.bytes(entries.view(entry), start, start + entries.keyLength(entry));
   }
 
   private takeBytes(entry: Handle): number {
@@ -144,7 +153,7 @@ export class KeyspaceDigester implements KeyspaceDigest {
     const length = entries.valueLength(entry);
     const end = Math.min(length, this.place + PIECE_BYTES);
     const start = entries.valueStart(entry);
-    this.lanes.bytes(entries.bytes(entry), start + this.place, start + end);
+    this.lanes.bytes(entries.view(entry), start + this.place, start + end);
     const items = 1 + Math.floor((end - this.place) / BYTES_PER_ITEM);
     this.place = end === length ? END_OF_HASHES : end;
     return items;
@@ -158,9 +167,9 @@ export class KeyspaceDigester implements KeyspaceDigest {
       const field = dictionary.collected[index];
       const { fieldLanes } = this;
       fieldLanes.reset();
-      fieldLanes.bytes(tables.bytes(field), tables.fieldStart(field), tables.valueStart(field));
+      fieldLanes.bytes(tables.view(field), tables.fieldStart(field), tables.valueStart(field));
       fieldLanes.number(tables.valueStart(field) - tables.fieldStart(field));
-      fieldLanes.bytes(tables.bytes(field), tables.valueStart(field), tables.valueEnd(field));
+      fieldLanes.bytes(tables.view(field), tables.valueStart(field), tables.valueEnd(field));
       fieldLanes.number(tables.valueEnd(field) - tables.valueStart(field));
       fieldLanes.finish();
       this.fieldsLow = (this.fieldsLow + fieldLanes.low) >>> 0;
