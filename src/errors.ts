@@ -25,6 +25,10 @@ export class InvariantError extends TorcError {
   }
 }
 
+/** What to do about a node whose directory cannot be believed any more. */
+export const HOW_TO_REBUILD =
+  "rebuild this node from the others with torc repair --discard-replica and this node's settings; the other nodes serve on";
+
 /** A refusal to start that a person can act on: printed as one line, exit code 1. */
 export class StartupError extends TorcError {
   constructor(code: string, message: string, options?: ErrorOptions) {

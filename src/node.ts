@@ -10,39 +10,39 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { isReady, readMetrics, readStatus, readyChecks, startingStatus } from './observe/status.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compiledLookup } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
+import { NodeReplicas } from './node-replicas.ts';
+import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
-import { Router, runEndOf, type RouterHost } from './server/router.ts';
+import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import { ownPeerAddress } from './settings/derived.ts';
+import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
 import type { Replica } from './shard/replica.ts';
-import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import { digestState } from './shard/state-digest.ts';
 import type { Waiter } from './shard/waiter.ts';
-import type { ShardCommandLookup } from './shard/state-machine.ts';
-import { createSlabPool } from './store/slab-pool.ts';
-import { ClusterFile } from './topology/cluster-file.ts';
-import { checkAmongSeeds, openMembership, type Membership } from './topology/membership.ts';
+import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
+import { mayChange } from './topology/change-proof.ts';
+import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
-import type { Mesh } from './transport/types.ts';
+import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 import type { RecoveredGroup } from './wal/types.ts';
@@ -105,7 +105,9 @@ class Node implements RunningNode {
   private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
+  private topology: NodeTopology | null = null;
   private membership: Membership | null = null;
+  private replicas: NodeReplicas | null = null;
   private parts: NodeParts | null = null;
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
@@ -160,44 +162,27 @@ class Node implements RunningNode {
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
           digest: (shard) => this.digest(shard),
+          topology: () => this.topology?.register.current ?? null,
+          mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
+          changeTopology: async (proposed) =>
+            (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },
         this.build,
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      this.opened = await openWal(env, {
-        directory: `${settings.dataDirectory}/log`,
-        durability: settings.durability,
-        mustExist: await this.hasBegun(),
-        segmentBytes: settings.walSegmentBytes,
-        promiseMs: settings.electionTimeoutMs,
-        observe: (batchBytes, syncMs) => {
-          this.batchSize.record(batchBytes);
-          this.syncDuration.record(syncMs);
-        },
-        onLocked: () => {
-          this.surroundings.onClaimed?.();
-          fitMaxclients(settings, env.machine.openFilesMost, log);
-        },
-        onFailure: (error) => this.fatal(error),
-      });
+      const topology = await NodeTopology.open(env, settings, log);
+      this.topology = topology;
+      this.opened = await this.openLog(topology);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
-        directory: settings.dataDirectory,
+        file: await topology.begin(),
+        register: topology.register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
-        announced: {
-          host: settings.announceHost,
-          clientPort: settings.announceClientPort,
-          redirectPort: settings.announceRedirectPort,
-          peerPort: settings.announcePeerPort,
-          adminPort: settings.announceAdminPort,
-          zone: settings.zone,
-          machine: settings.machine,
-          weight: settings.weight,
-        },
+        announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
         replicationFactor: settings.replicationFactor,
@@ -215,12 +200,25 @@ class Node implements RunningNode {
     }
   }
 
-  /** Whether a node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
-  private async hasBegun(): Promise<boolean> {
-    const { env, settings } = this;
-    if (await ClusterFile.exists(env.disk, settings.dataDirectory)) return true;
-    checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return false;
+  private openLog(topology: NodeTopology): Promise<OpenedWal> {
+    const { env, settings, log } = this;
+    return openWal(env, {
+      directory: `${settings.dataDirectory}/log`,
+      durability: settings.durability,
+      mustExist: topology.hasBegun,
+      isOurs: (group, member) => topology.isOwnRecord(group, member),
+      segmentBytes: settings.walSegmentBytes,
+      promiseMs: settings.electionTimeoutMs,
+      observe: (batchBytes, syncMs) => {
+        this.batchSize.record(batchBytes);
+        this.syncDuration.record(syncMs);
+      },
+      onLocked: () => {
+        this.surroundings.onClaimed?.();
+        fitMaxclients(settings, env.machine.openFilesMost, log);
+      },
+      onFailure: (error) => this.fatal(error),
+    });
   }
 
   private administer(
@@ -236,38 +234,39 @@ class Node implements RunningNode {
 
   /** The cluster is founded: from here on the node serves. */
   private async serve(topology: Topology): Promise<void> {
-    const { env, settings, opened, membership } = this;
-    if (opened === null || membership === null) throw new TypeError('the node was not started');
+    const { env, settings, opened, membership, topology: nodeTopology } = this;
+    if (opened === null || membership === null || nodeTopology === null)
+      throw new TypeError('the node was not started');
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool(this.surroundings.slabBytes);
-    const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
-    await new Promise<void>((resolve) => {
-      engine.coverTime(env.clock.wallMs(), resolve);
-    });
+    const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
+    await replicas.open(topology);
+    await new Promise<void>((resolve) => engine.coverTime(env.clock.wallMs(), resolve));
 
     const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
-    const server = this.makeServer(topology, self, router, engine, slowLog);
+    const server = this.makeServer(self, router, engine, slowLog);
     this.server = server;
     const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
     server.onClosed = (connection) => pubsub.forget(connection);
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
-    const { mesh, wire } = this.joinMesh(topology, engine, traffic, replicas);
+    const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
     this.parts = {
       env,
       settings,
       self,
       start,
-      topology,
+      get topology() {
+        return nodeTopology.current;
+      },
       wal: opened.wal,
       mesh,
-      replicas,
+      replicas: replicas.list,
       server,
       router,
       peers: new Peers(env.clock),
@@ -289,17 +288,60 @@ class Node implements RunningNode {
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
-    traffic.open(wire, this.news, holders);
     this.watch = watchNode(this.parts, this.log);
+    const spread = nodeTopology.serve({
+      self,
+      engine,
+      mesh,
+      traffic,
+      wire,
+      router,
+      replicas,
+      watch: this.watch,
+      makeForwarding,
+      isStopping: () => this.isStopping || this.fatalError !== null,
+      refuse: (error) => void this.refuse(error),
+      fatal: (error) => this.fatal(error),
+    });
+    traffic.open(wire, this.news, holders, spread);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
     this.log.info('serving', {
       nodeId: self,
       cluster: topology.clusterId,
-      shards: replicas.map((replica) => replica.shard),
+      shards: replicas.list.map((replica) => replica.shard),
       start,
     });
+  }
+
+  private makeReplicas(
+    opened: OpenedWal,
+    self: NodeId,
+    slabs: SlabPool,
+    engine: Engine,
+    snapshotter: Snapshotter,
+  ): NodeReplicas {
+    this.replicas = new NodeReplicas({
+      env: this.env,
+      settings: this.settings,
+      self,
+      opened,
+      engine,
+      snapshotter,
+      slabs,
+      lookup: compiledLookup(COMMANDS),
+      log: this.log,
+      topology: () => this.newest,
+      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
+      onReplica: (replica, recovered) => this.surroundings.onReplica?.(replica, recovered),
+    });
+    return this.replicas;
+  }
+
+  private get newest(): Topology {
+    if (this.topology === null) throw new TypeError('the node was not started');
+    return this.topology.current;
   }
 
   private makeEngine(opened: OpenedWal, random: () => number): { engine: Engine; snapshotter: Snapshotter } {
@@ -334,7 +376,9 @@ class Node implements RunningNode {
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
       self: parts.self,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       replicas: parts.replicas,
       router: parts.router,
       peers: parts.peers,
@@ -351,7 +395,7 @@ class Node implements RunningNode {
     topology: Topology,
     self: NodeId,
     start: number,
-    replicas: readonly Replica[],
+    replicas: NodeReplicas,
     engine: Engine,
   ): Router {
     const { env, settings } = this;
@@ -359,7 +403,7 @@ class Node implements RunningNode {
       self,
       session: sessionId(self, start),
       now: engine.now,
-      replica: (shard) => replicas.find((replica) => replica.shard === shard),
+      replica: (shard) => replicas.of(shard),
       forwarding: (node) => this.traffic?.to(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
@@ -382,13 +426,7 @@ class Node implements RunningNode {
     });
   }
 
-  private makeServer(
-    topology: Topology,
-    self: NodeId,
-    router: Router,
-    engine: Engine,
-    slowLog: SlowLogRing,
-  ): ClientServer {
+  private makeServer(self: NodeId, router: Router, engine: Engine, slowLog: SlowLogRing): ClientServer {
     const { env, settings } = this;
     return new ClientServer({
       table: COMMANDS,
@@ -400,66 +438,26 @@ class Node implements RunningNode {
       settings,
       slowLog,
       self,
-      redirectAddress: (node) => this.redirectAddress(topology, node),
+      redirectAddress: (node) => this.redirectAddress(node),
     });
-  }
-
-  private async makeReplicas(
-    topology: Topology,
-    self: NodeId,
-    slabs: ReturnType<typeof createSlabPool>,
-    lookup: ShardCommandLookup,
-    snapshotter: Snapshotter,
-    engine: Engine,
-  ): Promise<Replica[]> {
-    const { env, settings, opened } = this;
-    if (opened === null) throw new TypeError('the node was not started');
-    const replicas: Replica[] = [];
-    for (const shard of topology.shards) {
-      if (!shard.replicas.some((row) => row.node === self)) continue;
-      const runs = topology.slots.filter((run) => run.shard === shard.id);
-      const replica = await makeReplica(
-        {
-          clock: env.clock,
-          random: () => env.random.uint32(),
-          settings,
-          slabs,
-          recovery: opened.recovery,
-          lookup,
-          ceilingMs: () => engine.ceilingMs,
-          restore: (machine, group) => snapshotter.restore(machine, group),
-        },
-        shard,
-        self,
-        (slot) => runEndOf(runs, slot),
-      );
-      replica.onCommitted = (latencyMs) => this.commitDuration.record(latencyMs);
-      this.surroundings.onReplica?.(replica, opened.recovery.groups.get(shard.group));
-      replicas.push(replica);
-      engine.add(replica);
-      snapshotter.add(replica);
-    }
-    return replicas;
   }
 
   private joinMesh(
     topology: Topology,
     engine: Engine,
     traffic: MeshTraffic,
-    replicas: readonly Replica[],
-  ): { mesh: Mesh; wire: RaftWire } {
+    replicas: NodeReplicas,
+  ): { mesh: Mesh; wire: RaftWire; makeForwarding: (link: PeerLink) => PeerForwarding } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
     const mesh: Mesh = membership.joinMesh(topology, traffic);
     const wire = new RaftWire(topology, () => mesh.links);
     this.wire = wire;
-    for (const replica of replicas) wire.add(replica);
-    const replicaOf: (Replica | undefined)[] = [];
-    for (const replica of replicas) replicaOf[replica.shard] = replica;
+    for (const replica of replicas.list) wire.add(replica);
     const host = {
-      replica: (shard: ShardId) => replicaOf[shard],
+      replica: (shard: ShardId) => replicas.of(shard),
       disown: (of: (waiter: Waiter) => boolean) => {
-        for (const replica of replicas) replica.disown(of);
+        for (const replica of replicas.list) replica.disown(of);
       },
       wake: () => engine.wake(),
       after: (delayMs: number, run: () => void) => {
@@ -469,12 +467,12 @@ class Node implements RunningNode {
         });
       },
     };
-    for (const link of mesh.links.values()) {
-      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
-      if (link.connected) traffic.onConnected(link);
-    }
+    const makeForwarding = (link: PeerLink): PeerForwarding =>
+      new PeerForwarding(link, host, this.forwardingCounters);
+    traffic.follow(mesh.links, makeForwarding);
+    for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
-    return { mesh, wire };
+    return { mesh, wire, makeForwarding };
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -497,7 +495,9 @@ class Node implements RunningNode {
       clock: env.clock,
       timers: env.timers,
       holders,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       server: parts.server,
       router: parts.router,
       peers: parts.peers,
@@ -528,6 +528,7 @@ class Node implements RunningNode {
       if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
+    if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();
     this.watch?.lookAtLeaders();
   }
 
@@ -542,6 +543,7 @@ class Node implements RunningNode {
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
     parts.router.expire();
+    this.topology?.maintain();
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -550,6 +552,7 @@ class Node implements RunningNode {
     if (nowMs < this.nextHousekeepingMs) return;
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
+    void this.topology?.tendSetAside();
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
@@ -557,8 +560,8 @@ class Node implements RunningNode {
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
 
-  private redirectAddress(topology: Topology, node: NodeId): string {
-    const entry = topology.nodes.find((row) => row.id === node);
+  private redirectAddress(node: NodeId): string {
+    const entry = this.newest.nodes.find((row) => row.id === node);
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
@@ -583,34 +586,13 @@ class Node implements RunningNode {
   private readStatus(): StatusReport {
     if (this.parts !== null) return readStatus(this.parts, this.build);
     const { env, settings } = this;
-    return {
-      schema: 1,
-      build: this.build,
-      cluster: null,
-      node: {
-        name: settings.id,
-        id: this.membership?.self ?? null,
-        state: 'starting',
-        reason: this.waitingFor(),
-        start: this.opened?.recovery.start ?? 0,
-        uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-        host: settings.announceHost,
-        clientPort: settings.announceClientPort,
-        redirectPort: settings.announceRedirectPort,
-        peerPort: settings.announcePeerPort,
-        adminPort: settings.announceAdminPort,
-        zone: settings.zone,
-        machine: settings.machine,
-      },
-      peers: [],
-      replicas: [],
-      memory: {
-        usedBytes: 0,
-        slabBytes: 0,
-        maxBytes: settings.maxmemoryBytes,
-        residentBytes: env.machine.residentBytes(),
-      },
-    };
+    return startingStatus(settings, this.build, {
+      id: this.membership?.self ?? null,
+      reason: this.waitingFor(),
+      start: this.opened?.recovery.start ?? 0,
+      uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
+      residentBytes: env.machine.residentBytes(),
+    });
   }
 
   // --- stop
@@ -642,6 +624,7 @@ class Node implements RunningNode {
         // Whoever answers now, and is closest behind.
         const best = raft
           .progress()
+          .filter((peer) => raft.membership.voters.includes(peer.member))
           .filter((peer) => now.monotonicMs - peer.lastHeardMs < this.settings.electionTimeoutMs)
           .sort((a, b) => b.match - a.match)[0];
         if (best !== undefined) raft.transferLeadership(best.member, now);

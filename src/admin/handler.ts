@@ -4,8 +4,9 @@ import { healthResponse, type HealthCheck } from './health.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import type { BuildInfo, DigestReport, StatusReport } from './status.ts';
+import { topologyResponse, type TopologySource } from './topology.ts';
 
-export interface AdminSource extends MetricsSource {
+export interface AdminSource extends MetricsSource, TopologySource {
   readStatus(): StatusReport;
   /** Of this node's replica of the shard; `busy` while entries keep being applied, null when there is no replica of it here. */
   digest(shard: number): Promise<DigestReport | 'busy' | null>;
@@ -29,6 +30,7 @@ export function createAdminHandler(
     ['/readyz', (request) => healthResponse(source.readyChecks(), request)],
     ['/api/status', () => jsonResponse(200, source.readStatus())],
     ['/api/digest', (request) => digestResponse(source, request)],
+    ['/api/topology', (request) => topologyResponse(source, request)],
   ]);
   const known = [...routes.keys()].join(', ');
 
@@ -40,7 +42,8 @@ export function createAdminHandler(
         contentType: TEXT,
         body: `There is no ${request.path} here. There are ${known}.\n`,
       };
-    if (request.method !== 'GET' && request.method !== 'HEAD')
+    const isChange = request.method === 'POST' && request.path === '/api/topology';
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !isChange)
       return {
         status: 405,
         contentType: TEXT,

@@ -1,5 +1,5 @@
 /** What /api/status tells: one node's view. `torc status` asks all nodes and puts their answers side by side. */
-import type { Role } from '../raft/types.ts';
+import type { MemberId, Role } from '../raft/types.ts';
 import type { ClusterId, NodeId, ShardId } from '../topology/types.ts';
 
 /** Raised when a field changes its meaning or goes; new fields may come without. */
@@ -60,6 +60,11 @@ interface FollowerStatus {
 export interface ReplicaStatus {
   shard: ShardId;
   role: Role;
+  /** Its id in the group, and those of all, as its log has them; `votersOld`: while they change. */
+  member: MemberId;
+  voters: readonly MemberId[];
+  votersOld: readonly MemberId[];
+  learners: readonly MemberId[];
   /** The node that leads as far as known. */
   leader: NodeId | null;
   home: NodeId;

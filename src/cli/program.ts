@@ -13,6 +13,7 @@ import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
+import { runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
 
 export interface ProgramParts {
@@ -54,7 +55,7 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [devCommand(parts), startCommand(parts), statusCommand()])
+  for (const command of [devCommand(parts), startCommand(parts), statusCommand(), repairCommand()])
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -144,6 +145,41 @@ function statusCommand(): Command {
         address: address === undefined ? defaultAddress() : addressArgument(address),
         timeoutMs,
         json,
+      }),
+    );
+  });
+}
+
+function repairCommand(): Command {
+  const command = new Command('repair')
+    .description(
+      'Has a stopped node begin anew, when its directory is damaged or may have lost what was acknowledged.',
+    )
+    .requiredOption(
+      '--discard-replica',
+      'Sets its files aside; it comes back as another node in its place, and gets its data from the others.',
+    )
+    .option('--address <host:port>', 'Admin port of a node that runs. [those that the directory knows]')
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 5000);
+  addSettingOptions(command, () => true);
+  command.addHelpText(
+    'after',
+    `
+Give the settings that the node is started with. The other nodes serve on meanwhile; a repair that would cost a shard its quorum
+is refused and says what to do. A repair that was broken off is run again.`,
+  );
+  return command.action(() => {
+    const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+    return finish(async () =>
+      runRepair({
+        settings: loadSettings({
+          flags: givenFlags(command),
+          environment: process.env,
+          file: readConfigFile(command, process.env),
+          machine: new SystemMachine(),
+        }),
+        address: address === undefined ? null : addressArgument(address),
+        timeoutMs,
       }),
     );
   });

@@ -2,6 +2,8 @@
 import type { HealthCheck } from '../admin/health.ts';
 import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from '../admin/metrics-source.ts';
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
+import { announcementOf } from '../settings/derived.ts';
+import type { Settings } from '../settings/rows.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -9,6 +11,14 @@ import { SLOT_COUNT } from '../topology/types.ts';
 
 /** A replica this far behind its own commit index is still catching up. */
 const READY_LAG_ENTRIES = 1000;
+
+interface StartingNode {
+  id: NodeId | null;
+  reason: string;
+  start: number;
+  uptimeMs: number;
+  residentBytes: number;
+}
 
 export function readyChecks(parts: NodeParts): HealthCheck[] {
   const { router, replicas, mesh, self } = parts;
@@ -90,6 +100,25 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
     },
+  };
+}
+
+/** Of a node that does not serve yet. */
+export function startingStatus(
+  settings: Settings,
+  build: BuildInfo,
+  { id, reason, start, uptimeMs, residentBytes }: StartingNode,
+): StatusReport {
+  const { weight: _, ...announced } = announcementOf(settings);
+  const maxBytes = settings.maxmemoryBytes;
+  return {
+    schema: STATUS_SCHEMA,
+    build,
+    cluster: null,
+    node: { name: settings.id, id, state: 'starting', reason, start, uptimeMs, ...announced },
+    peers: [],
+    replicas: [],
+    memory: { usedBytes: 0, slabBytes: 0, maxBytes, residentBytes },
   };
 }
 
@@ -190,6 +219,10 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
   return {
     shard: replica.shard,
     role: raft.role,
+    member: raft.self,
+    voters: raft.membership.voters,
+    votersOld: raft.membership.votersOld,
+    learners: raft.membership.learners,
     leader: shard.replicas.find((row) => row.member === raft.leader)?.node ?? null,
     home: shard.home,
     slots: slotsOf(parts, replica),

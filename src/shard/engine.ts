@@ -95,6 +95,13 @@ export class Engine {
     this.replicas.push(replica);
   }
 
+  /** Not within a turn. */
+  remove(replica: Replica): void {
+    const at = this.replicas.indexOf(replica);
+    if (at >= 0) this.replicas.splice(at, 1);
+    this.unheard = this.unheard.filter((held) => held.replica !== replica);
+  }
+
   readClock(): Instant {
     this.clock.read(this.now);
     return this.now;

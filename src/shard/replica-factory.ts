@@ -1,12 +1,12 @@
 /** Makes this node's replica of a shard from what recovery found, or anew. */
 import type { Clock } from '../env/contracts.ts';
 import { createRaft } from '../raft/raft.ts';
-import type { Instant, Membership, RaftConfig, SnapshotMeta } from '../raft/types.ts';
+import type { Instant, MemberId, Membership, RaftConfig, SnapshotMeta } from '../raft/types.ts';
 import { createKeyspace } from '../store/keyspace.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
 import type { KeyspaceLimits } from '../store/types.ts';
-import type { NodeId, ShardEntry } from '../topology/types.ts';
-import type { WalRecovery } from '../wal/types.ts';
+import type { ShardEntry } from '../topology/types.ts';
+import type { RecoveredGroup, WalRecovery } from '../wal/types.ts';
 import { LogTime } from './log-time.ts';
 import { FIRST_POLICY } from './prelude.ts';
 import { Replica } from './replica.ts';
@@ -19,6 +19,7 @@ export interface ReplicaSettings {
   heartbeatIntervalMs: number;
   electionTimeoutMs: number;
   electionSpreadMs: number;
+  raftArrearsMs: number;
   raftMaxEntriesPerMessage: number;
   raftMaxBytesPerMessage: number;
   raftMaxMessagesInFlight: number;
@@ -42,10 +43,13 @@ export interface ReplicaDeps {
 const NO_SNAPSHOT: Omit<SnapshotMeta, 'membership'> = { index: 0, term: 0 };
 const UINT32_RANGE = 2 ** 32;
 
+/** `found`: what recovery found of this very member. */
 export async function makeReplica(
   deps: ReplicaDeps,
   shard: ShardEntry,
-  self: NodeId,
+  self: MemberId,
+  found: RecoveredGroup | undefined,
+  preferredLeader: () => MemberId,
   runEnd: (slot: number) => number,
 ): Promise<Replica> {
   const { settings, recovery, clock, random, slabs } = deps;
@@ -58,8 +62,7 @@ export async function makeReplica(
     recovery.timeCeilingMs,
   );
   time.observe(machine.timeMs);
-  const config = raftConfig(deps, shard, self, time);
-  const found = recovery.groups.get(shard.group);
+  const config = raftConfig(deps, shard, self, preferredLeader, time);
   const now: Instant = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   const raft = createRaft(
     config,
@@ -73,25 +76,35 @@ export async function makeReplica(
   return new Replica(shard.id, raft, machine, time, deps.lookup, random);
 }
 
-function raftConfig(deps: ReplicaDeps, shard: ShardEntry, self: NodeId, time: LogTime): RaftConfig {
+function raftConfig(
+  deps: ReplicaDeps,
+  shard: ShardEntry,
+  self: MemberId,
+  preferredLeader: () => MemberId,
+  time: LogTime,
+): RaftConfig {
   const { settings, random } = deps;
-  const memberOf = (node: NodeId): number => shard.replicas.find((row) => row.node === node)?.member ?? 0;
+  // Any other opens empty, and learns from the group's log who its members are.
   const membership: Membership = {
-    voters: shard.replicas.map((row) => row.member),
+    voters: shard.first.includes(self) ? shard.first : [],
     votersOld: [],
     learners: [],
   };
   return {
     group: shard.group,
-    self: memberOf(self),
+    self,
     membership,
-    preferredLeader: memberOf(shard.home),
+    // Homes change with the topology.
+    get preferredLeader() {
+      return preferredLeader();
+    },
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
     electionTimeoutMs: settings.electionTimeoutMs,
     electionSpreadMs: settings.electionSpreadMs,
     // The setting may have been a longer one before: promises given then bind.
     startHoldMs: Math.max(settings.electionTimeoutMs, deps.recovery.promiseMs),
     leaseRatio: LEASE_RATIO,
+    arrearsMs: settings.raftArrearsMs,
     maxEntriesPerMessage: settings.raftMaxEntriesPerMessage,
     maxBytesPerMessage: settings.raftMaxBytesPerMessage,
     maxMessagesInFlight: settings.raftMaxMessagesInFlight,

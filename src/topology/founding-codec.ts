@@ -1,33 +1,20 @@
 import { z } from 'zod';
 
 import type { FoundingMessage, FoundingState } from './founding.ts';
+import { nodeEntrySchema } from './topology-codec.ts';
 
 /** Of the file and of the message. */
 const FORMAT = 1;
 
 const id = z.string().regex(/^[0-9a-f]{40}$/);
-const port = z.number().int().min(1).max(65_535);
 const label = z.string().max(255);
 
-const nodeEntry = z.object({
-  id,
-  ordinal: z.number().int().min(1),
-  host: label.min(1),
-  clientPort: port,
-  redirectPort: port,
-  peerPort: port,
-  adminPort: port,
-  zone: label,
-  machine: label,
-  weight: z.number().int().min(1).max(1_000_000),
-});
-
-const cluster = z.object({ id, nodes: z.array(nodeEntry).min(1) });
+const cluster = z.object({ id, nodes: z.array(nodeEntrySchema).min(1) });
 
 const foundingState = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('unfounded'), node: id }),
   z.object({ phase: z.literal('prepared'), node: id, cluster }),
-  z.object({ phase: z.literal('founded'), node: id, cluster }),
+  z.object({ phase: z.literal('founded'), node: id, cluster, isReturning: z.boolean().optional() }),
 ]);
 
 const fileSchema = z.object({ format: z.literal(FORMAT), state: foundingState });

@@ -1,7 +1,14 @@
 import { entryChecksum, type Entry } from '../raft/entry.ts';
-import type { GroupId, HardState } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import { headerChecksum } from './checksum.ts';
-import { HARD_STATE_BYTES, TIME_CEILING_BYTES, writeHardState, writeTimeCeiling } from './payloads.ts';
+import {
+  HARD_STATE_BYTES,
+  MEMBER_BYTES,
+  TIME_CEILING_BYTES,
+  writeHardState,
+  writeMember,
+  writeTimeCeiling,
+} from './payloads.ts';
 import { RECORD_HEADER_BYTES, recordBytes, RecordKind, sealRecords, stageRecordHeader } from './record.ts';
 
 const INITIAL_BYTES = 256 * 1024;
@@ -54,6 +61,20 @@ export class Batch {
     writeHardState(this.#view, offset, hardState);
     const checksum = headerChecksum(this.#bytes, offset, offset + HARD_STATE_BYTES);
     this.#reserve(RecordKind.HARD_STATE, group, HARD_STATE_BYTES, checksum);
+  }
+
+  /** From here on the group's records are this member's: what was recorded for another is none of its. */
+  addMember(group: GroupId, member: MemberId): void {
+    const offset = this.#lengthBytes + RECORD_HEADER_BYTES;
+    this.#ensure(recordBytes(MEMBER_BYTES));
+    writeMember(this.#view, offset, member);
+    const checksum = headerChecksum(this.#bytes, offset, offset + MEMBER_BYTES);
+    this.#reserve(RecordKind.MEMBER, group, MEMBER_BYTES, checksum);
+  }
+
+  /** Nobody needs what is staged of the group. */
+  forget(group: GroupId): void {
+    for (let at = 0; at < this.groupCount; at += 1) if (this.groups[at] === group) this.highest[at] = 0;
   }
 
   addTimeCeiling(timeMs: number): void {

@@ -1,16 +1,29 @@
 import type { Entry } from '../raft/entry.ts';
-import type { HardState, SnapshotMeta } from '../raft/types.ts';
+import type { HardState, MemberId, SnapshotMeta } from '../raft/types.ts';
 
 /** One group's log as it is read back, record by record, in the order of writing. */
 export class GroupLog {
+  /** Whose it is; 0: nobody has said. */
+  member: MemberId = 0;
+  /** Why it cannot be that member's whole log. */
+  problem: Error | null = null;
   hardState: HardState = { term: 0, vote: 0, commit: 0 };
   readonly snapshot: SnapshotMeta | null;
   /** Consecutive, the first right above the snapshot. */
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = [];
   #lastIndex = 0;
 
   constructor(snapshot: SnapshotMeta | null) {
     this.snapshot = snapshot;
+  }
+
+  /** What follows is this member's. Of another one's records nothing is left: they were another's, however whole. */
+  begin(member: MemberId): void {
+    this.member = member;
+    this.problem = null;
+    this.hardState = { term: 0, vote: 0, commit: 0 };
+    this.#entries = [];
+    this.#lastIndex = 0;
   }
 
   /** An entry replaces what was at its index and all after it. False: entries are missing before it. */

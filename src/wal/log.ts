@@ -1,6 +1,6 @@
 import type { Clock, DiskFile, Timer, Timers } from '../env/contracts.ts';
 import type { Entry } from '../raft/entry.ts';
-import type { GroupId, HardState } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import { Batch } from './batch.ts';
 import { diskErrorOf } from './errors.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -23,6 +23,8 @@ export interface LogInit {
   /** Where the log ends; all below is synced. */
   end: number;
   hardStates: ReadonlyMap<GroupId, HardState>;
+  /** Whose records they are, where that was said. */
+  members: ReadonlyMap<GroupId, MemberId>;
   timeCeilingMs: number;
   observe: WalObserver;
   /** The first failure; nothing is durable any more from here on. */
@@ -39,6 +41,7 @@ export class SegmentedLog implements Wal {
   readonly #files: SegmentFiles;
   readonly #init: LogInit;
   readonly #hardStates: Map<GroupId, HardState>;
+  readonly #members: Map<GroupId, MemberId>;
   #timeCeilingMs: number;
 
   #gathering = new Batch();
@@ -69,6 +72,7 @@ export class SegmentedLog implements Wal {
     this.#files = components.files;
     this.#init = init;
     this.#hardStates = new Map(init.hardStates);
+    this.#members = new Map(init.members);
     this.#timeCeilingMs = init.timeCeilingMs;
     this.#end = init.end;
     this.#mark = init.end;
@@ -104,6 +108,21 @@ export class SegmentedLog implements Wal {
     this.#timeCeilingMs = Math.max(this.#timeCeilingMs, timeMs);
     this.#gathering.addTimeCeiling(timeMs);
     if (synced !== undefined) this.#gathering.awaitSync.push(synced);
+  }
+
+  beginGroup(group: GroupId, member: MemberId, synced: () => void): void {
+    if (this.#failure !== null) return;
+    this.forgetGroup(group);
+    this.#members.set(group, member);
+    this.#gathering.addMember(group, member);
+    this.#gathering.awaitSync.push(synced);
+  }
+
+  forgetGroup(group: GroupId): void {
+    this.#hardStates.delete(group);
+    this.#members.delete(group);
+    this.#gathering.forget(group);
+    this.#files.forget(group);
   }
 
   flush(durable: () => void): void {
@@ -285,6 +304,7 @@ export class SegmentedLog implements Wal {
   }
 
   #restate(batch: Batch): void {
+    for (const [group, member] of this.#members) batch.addMember(group, member);
     for (const [group, hardState] of this.#hardStates) batch.addHardState(group, hardState);
     if (this.#timeCeilingMs > 0) batch.addTimeCeiling(this.#timeCeilingMs);
   }

@@ -31,7 +31,7 @@ const GROUP = 24;
 const POSITION = 32;
 const MARK = 40;
 
-export const RecordKind = { ENTRY: 1, HARD_STATE: 2, TIME_CEILING: 3 } as const;
+export const RecordKind = { ENTRY: 1, HARD_STATE: 2, TIME_CEILING: 3, MEMBER: 4 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 export interface RecordHeader {

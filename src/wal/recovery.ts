@@ -2,10 +2,17 @@ import { crc32 } from 'node:zlib';
 
 import type { Disk, DiskFile } from '../env/contracts.ts';
 import { entryChecksum, parseEntry } from '../raft/entry.ts';
-import type { GroupId, SnapshotMeta } from '../raft/types.ts';
+import type { GroupId, MemberId, SnapshotMeta } from '../raft/types.ts';
 import { DamagedError, NewerFormatError } from './errors.ts';
 import { GroupLog } from './group-log.ts';
-import { HARD_STATE_BYTES, readHardState, readTimeCeiling, TIME_CEILING_BYTES } from './payloads.ts';
+import {
+  HARD_STATE_BYTES,
+  MEMBER_BYTES,
+  readHardState,
+  readMember,
+  readTimeCeiling,
+  TIME_CEILING_BYTES,
+} from './payloads.ts';
 import {
   nextLikelyRecord,
   readRecordHeader,
@@ -25,6 +32,9 @@ import {
   type SegmentHeader,
 } from './segment.ts';
 import type { StartFile } from './start-file.ts';
+
+/** Whether this node still has this member of the group (0: one of the first members): else its records count for nothing. */
+export type IsOurs = (group: GroupId, member: MemberId) => boolean;
 
 /** The log as far as it can be believed. */
 export interface LogContent {
@@ -50,8 +60,9 @@ export async function readLog(
   directory: string,
   snapshots: ReadonlyMap<GroupId, SnapshotMeta>,
   startFile: StartFile | null,
+  isOurs: IsOurs,
 ): Promise<LogContent> {
-  const reader = new LogReader(snapshots, startFile);
+  const reader = new LogReader(snapshots, startFile, isOurs);
   try {
     for (const name of await disk.list(directory)) {
       const sequence = segmentSequence(name);
@@ -69,6 +80,7 @@ class LogReader {
   readonly #leftovers: string[] = [];
   readonly #groups = new Map<GroupId, GroupLog>();
   readonly #snapshots: ReadonlyMap<GroupId, SnapshotMeta>;
+  readonly #isOurs: IsOurs;
   readonly #startsKnown: number;
   #ceilingMs = 0;
   #mark: number;
@@ -83,7 +95,8 @@ class LogReader {
   /** The end of the last trace of a record above `#end`. */
   #tornEnd = 0;
 
-  constructor(snapshots: ReadonlyMap<GroupId, SnapshotMeta>, startFile: StartFile | null) {
+  constructor(snapshots: ReadonlyMap<GroupId, SnapshotMeta>, startFile: StartFile | null, isOurs: IsOurs) {
+    this.#isOurs = isOurs;
     this.#snapshots = snapshots;
     this.#startsKnown = startFile?.start ?? 0;
     this.#mark = startFile?.mark ?? 0;
@@ -141,6 +154,7 @@ class LogReader {
         `the log knows of start ${this.#lastStart}, its start file only of ${this.#startsKnown}`,
       );
     }
+    this.#dropOthers();
     return {
       segments: this.#segments,
       leftovers: this.#leftovers,
@@ -150,6 +164,22 @@ class LogReader {
       ceilingMs: this.#ceilingMs,
       tornBytes: Math.max(this.#tornEnd - this.#end, 0),
     };
+  }
+
+  /** Of members that this node has no more, or not yet. What is missing of another's log is damage. */
+  #dropOthers(): void {
+    for (const [group, log] of this.#groups) {
+      if (this.#isOurs(group, log.member)) {
+        if (log.problem !== null) throw log.problem;
+        continue;
+      }
+      this.#groups.delete(group);
+      this.#forget(group);
+    }
+  }
+
+  #forget(group: GroupId): void {
+    for (const { highest } of this.#segments) highest.delete(group);
   }
 
   /** The oldest file has no predecessor to fit to: those before it were recycled. */
@@ -184,6 +214,8 @@ class LogReader {
     if (crc32(payload) !== header.payloadChecksum) return false;
     if (header.kind === RecordKind.HARD_STATE && payload.length === HARD_STATE_BYTES) {
       this.#group(header.group).hardState = readHardState(payload);
+    } else if (header.kind === RecordKind.MEMBER && payload.length === MEMBER_BYTES) {
+      this.#begin(header.group, readMember(payload));
     } else if (header.kind === RecordKind.TIME_CEILING && payload.length === TIME_CEILING_BYTES) {
       this.#ceilingMs = Math.max(this.#ceilingMs, readTimeCeiling(payload));
     } else {
@@ -196,13 +228,21 @@ class LogReader {
     // A copy: the entry must not keep the whole segment in memory.
     const entry = parseEntry(Buffer.from(payload));
     if (entry === null || entryChecksum(entry) !== header.payloadChecksum) return false;
-    if (!this.#group(header.group).add(entry)) {
+    const log = this.#group(header.group);
+    if (log.problem === null && !log.add(entry)) {
       const missing = `entries of group ${header.group} before ${entry.index} are missing`;
-      throw new DamagedError(segment.file.path, offset, missing);
+      log.problem = new DamagedError(segment.file.path, offset, missing);
     }
     const highest = segment.highest.get(header.group) ?? 0;
     if (entry.index > highest) segment.highest.set(header.group, entry.index);
     return true;
+  }
+
+  #begin(group: GroupId, member: MemberId): void {
+    const log = this.#group(group);
+    if (log.member === member) return;
+    log.begin(member);
+    this.#forget(group);
   }
 
   #group(group: GroupId): GroupLog {

@@ -128,6 +128,10 @@ export function sampleStatus(): StatusReport {
       {
         shard: 1,
         role: 'leader',
+        member: 1,
+        voters: [1, 2, 3],
+        votersOld: [],
+        learners: [],
         leader: 'a'.repeat(40),
         home: 'a'.repeat(40),
         slots: 16_384,
@@ -154,5 +158,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
       Promise.resolve(
         shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
       ),
+    topology: () => null,
+    mayChangeTopology: () => false,
+    changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };
 }

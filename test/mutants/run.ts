@@ -46,7 +46,15 @@ function isCaught(directory: string, mutant: Mutant): boolean {
 
 function seedThatFails(directory: string, { seeds }: Mutant): string | null {
   if (seeds === undefined) return null;
-  const output = run(directory, ['--import', 'tsx', 'test/sim/main.ts', '--first', '--seeds', String(seeds)]);
+  const output = run(directory, [
+    '--import',
+    'tsx',
+    'test/sim/main.ts',
+    '--raft',
+    '--first',
+    '--seeds',
+    String(seeds),
+  ]);
   return output === null
     ? null
     : (/^seed .*$/m.exec(output)?.[0] ?? `the simulation stopped: ${output.slice(-200)}`);

@@ -40,7 +40,9 @@ async function main(): Promise<void> {
   let allHeld: boolean;
   if (values.raft === true)
     allHeld =
-      values.seed === undefined ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true) : !runOne(from);
+      values.seed === undefined
+        ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
+        : !runOne(from);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
   else if (values.seed !== undefined) allHeld = await showSeed(from);
   else {

@@ -1,6 +1,7 @@
 /** One node of Torc as a process of its own: started, killed with -9, stopped with SIGSTOP, and watched over its admin port. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
@@ -54,6 +55,30 @@ export class TorcNode {
 
   start(): void {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
+    const child = this.spawn(['start']);
+    this.child = child;
+    this.exit = once(child, 'close').then(() => ({ code: child.exitCode, signal: child.signalCode }));
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.note(line);
+      });
+    }
+  }
+
+  /** Another command of torc with this node's settings. */
+  async run(...command: string[]): Promise<{ code: number | null; output: string }> {
+    const child = this.spawn(command);
+    const output: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => output.push(bytes));
+    await once(child, 'close');
+    return { code: child.exitCode, output: Buffer.concat(output).toString() };
+  }
+
+  private spawn(command: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     const { client, redirect, peer, admin } = this.ports;
     const flags = {
       id: this.name,
@@ -64,21 +89,12 @@ export class TorcNode {
       'admin-port': admin,
     };
     const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const child = spawn(process.execPath, [PROGRAM, 'start', ...words, ...this.settings], {
+    const child = spawn(process.execPath, [PROGRAM, ...command, ...words, ...this.settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: withoutSettings(process.env),
     });
-    this.child = child;
-    this.exit = once(child, 'close').then(() => ({ code: child.exitCode, signal: child.signalCode }));
-    this.note(`--- started as process ${child.pid}`);
-    for (const stream of [child.stdout, child.stderr]) {
-      let rest = '';
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        const lines = (rest + text).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) this.note(line);
-      });
-    }
+    this.note(`--- torc ${command.join(' ')}, process ${child.pid}`);
+    return child;
   }
 
   async kill(): Promise<void> {

@@ -151,7 +151,8 @@ export class SimCluster {
     const node = this.nodes[i];
     const { life } = node;
     const network = this.network.networkOf(nameOf(i));
-    const alive = <T>(run: () => Promise<T>): Promise<T> => (node.life === life ? run() : new Promise(() => {}));
+    const alive = <T>(run: () => Promise<T>): Promise<T> =>
+      node.life === life ? run() : new Promise(() => {});
     return {
       listenStream: (...of) => alive(() => network.listenStream(...of)),
       listenMessages: (...of) => alive(() => network.listenMessages(...of)),
@@ -223,7 +224,7 @@ export class SimCluster {
   }
 
   /** The ring's hash is compiled outside simulated time: while nothing else is left to do, that is waited for. */
-  private async settle<T>(promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = (): void => {
       isSettled = true;
@@ -254,6 +255,18 @@ export class SimCluster {
     const request = { method: 'GET', path, query: new URLSearchParams(query), body: '' };
     const { status, body } = await this.settle(this.network.request(address, request));
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
+  }
+
+  /** What the admin port answers to a POST from its own machine; null when it refuses. */
+  async post(port: number, path: string, body: string, authorization: string): Promise<string | null> {
+    const query = new URLSearchParams();
+    const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
+    const answer = await this.settle(this.network.request({ host: HOST, port }, request));
+    return answer.status === 200 ? answer.body.toString() : null;
+  }
+
+  portOf(i: number): number {
+    return portOf(i);
   }
 
   client(i: number): SimClient {

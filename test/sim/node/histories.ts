@@ -13,7 +13,7 @@ const ROUNDS = 4;
 type Sent = { plan: Planned; operation: Operation } | { aside: Aside };
 
 /** A client that pipelines, and what it was told when. */
-class Recorder {
+export class Recorder {
   readonly operations: Operation[] = [];
   /** What was wrong beside the history. */
   wrong: string | null = null;
@@ -172,7 +172,7 @@ export async function runHistories(seed: number, workload = REGISTERS): Promise<
   return { failure, faults, operations: history.length, answered, events: cluster.events };
 }
 
-function wrongHistory(history: readonly Operation[], { model }: Workload): string | null {
+export function wrongHistory(history: readonly Operation[], { model }: Workload): string | null {
   const verdict = checkLinearizable(history, model);
   if (verdict.verdict === 'ok') return null;
   return verdict.verdict === 'violation' ? describeViolation(verdict) : `the checker said ${verdict.verdict}`;

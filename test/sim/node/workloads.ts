@@ -215,6 +215,14 @@ function largePlan(random: SeededRandom, epoch: number, unique: number): Planned
       return getHalves(`h${large}`);
     case 10:
       return simple('DEL', random.below(2) === 0 ? `h${large - 1}` : `l${large - 1}`);
+    case 11:
+      return setPadded(`l${large}`, `v${unique}`, LARGE_BYTES);
+    case 12:
+    case 13:
+    case 14:
+    case 15:
+      // A reply that is too large to be kept for a retry.
+      return { ...simple('GETDEL', `l${large}`), read: readPadded };
     default:
       return smallPlan(random, epoch, unique);
   }

@@ -45,7 +45,8 @@ export async function runCampaign({ from, seeds, minutes, allSometimes }: Campai
     if (performance.now() - startedMs > minutes * 60_000) break;
     const result = await runSeed(seed);
     add(totals, result);
-    if (result.failure !== null) console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
+    if (result.failure !== null)
+      console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
   }
   console.log(tableOf(totals.counters));
   const missing = totals.counters.missing();
@@ -74,7 +75,10 @@ function tableOf({ faults, situations }: Counters): string {
   return ['faults that struck', ...rows(faults), 'situations that came up', ...rows(situations)].join('\n');
 }
 
-function summaryOf({ runs, failed, virtualMs, commands, answered, lines, counters }: Totals, wallMs: number): string {
+function summaryOf(
+  { runs, failed, virtualMs, commands, answered, lines, counters }: Totals,
+  wallMs: number,
+): string {
   const seconds = Math.round(virtualMs / 1000);
   const speed = wallMs === 0 ? '' : `, ${(virtualMs / wallMs).toFixed(0)} simulated seconds a second`;
   const verdict = failed.length === 0 ? 'none failed' : `${failed.length} failed: ${failed.join(' ')}`;

@@ -101,7 +101,10 @@ export class Client {
     if (this.isStopped) return;
     const { random, world } = this;
     const count = 1 + random.below(world.plan.load.pipeline);
-    const asked = this.again.length > 0 ? this.again : Array.from({ length: count }, () => this.commands.next(world.epoch));
+    const asked =
+      this.again.length > 0
+        ? this.again
+        : Array.from({ length: count }, () => this.commands.next(world.epoch));
     this.again = [];
     this.ask(asked.filter(({ isOneSlot }) => isOneSlot || !this.isAware));
     if (this.unanswered === 0) this.thinkThenAct();
@@ -170,7 +173,8 @@ export class Client {
 
   private replied(waiting: Sent[], reply: string): void {
     const sent = waiting.shift();
-    if (sent === undefined) return this.world.broken(`${this.name} was told ${reply.slice(0, 100)} without having asked`);
+    if (sent === undefined)
+      return this.world.broken(`${this.name} was told ${reply.slice(0, 100)} without having asked`);
     const moved = MOVED.exec(reply);
     if (moved !== null) this.follow(sent, Number(moved[1]));
     else this.settle(sent, reply);
@@ -191,7 +195,8 @@ export class Client {
     for (const [pattern, outcome, situation] of OUTCOMES) {
       if (!pattern.test(reply)) continue;
       this.counters.sometimes(situation);
-      if (situation !== 'OOM' && situation !== 'LOADING') this.world.log.say(`${this.name} ${shortened(asked.words)}: ${reply.slice(1, 30).trim()}`);
+      if (situation !== 'OOM' && situation !== 'LOADING')
+        this.world.log.say(`${this.name} ${shortened(asked.words)}: ${reply.slice(1, 30).trim()}`);
       this.finish(sent, outcome);
       return;
     }

@@ -105,7 +105,9 @@ export class Commands {
 
   /** Sent before all else. */
   preparations(): Asked[] {
-    return this.plan.hasLarge && !this.plan.evictsAll ? LARGE.prepare.map((words) => asideOf({ words, wrong: () => null })) : [];
+    return this.plan.hasLarge && !this.plan.evictsAll
+      ? LARGE.prepare.map((words) => asideOf({ words, wrong: () => null }))
+      : [];
   }
 
   /** Reads all that was ever written: what was acknowledged is there. */
@@ -205,7 +207,12 @@ export class Commands {
   private acrossUnits(epoch: number): Asked {
     const units = [...new Set([this.unit(epoch), this.unit(epoch), this.unit(epoch)])];
     const isOneSlot = units.length === 1;
-    const part = (command: string, unit: string, args: string[]): Part => ({ model: unitModel, key: unit, command, args });
+    const part = (command: string, unit: string, args: string[]): Part => ({
+      model: unitModel,
+      key: unit,
+      command,
+      args,
+    });
     if (this.random.chance(0.3)) {
       return {
         words: ['DEL', ...units.map((unit) => tagged(unit, 'a'))],
@@ -218,7 +225,10 @@ export class Commands {
       words: ['MGET', ...units.map((unit) => tagged(unit, 'a'))],
       isOneSlot,
       parts: units.map((unit) => part('MGET', unit, ['a'])),
-      read: (reply) => (reply.startsWith('-') ? units.map(() => plain(reply)) : elementsOf(reply).map((one) => listReply([one]))),
+      read: (reply) =>
+        reply.startsWith('-')
+          ? units.map(() => plain(reply))
+          : elementsOf(reply).map((one) => listReply([one])),
     };
   }
 

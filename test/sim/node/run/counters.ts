@@ -27,6 +27,7 @@ export const FAULTS = [
   'slow disk',
   'bit flipped in log',
   'bit flipped in snapshot',
+  'shard placed anew',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -54,7 +55,6 @@ export const SITUATIONS = [
   'request parked',
   'parked request served',
   'retry answered from its row',
-  'retry refused as outdated',
   'INDETERMINATE',
   'CLUSTERDOWN',
   'REPLYLOST',
@@ -76,6 +76,11 @@ export const SITUATIONS = [
   'wall clock found wrong',
   'peer connection cut for silence',
   'core without one node made progress',
+  'replica created',
+  'replica removed',
+  'joint configuration committed',
+  'leader left out of a configuration',
+  'node rebuilt by repair',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

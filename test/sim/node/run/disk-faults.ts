@@ -1,6 +1,7 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { snapshotFiles, syncedRecords } from './damage.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 const SICK_MS = [50, 1000, 5000];
 const SLOW_SYNC_MS = [20, 120, 600];
@@ -91,11 +92,12 @@ export class DiskFaults {
     return true;
   }
 
-  /** While the node is down. It must refuse to start, or be what it was; a while later the bit is as before. */
+  /** While the node is down. It must refuse to start, or be what it was. A while later the bit is as before, or the node another one. */
   private flip(fault: 'bit flipped in log' | 'bit flipped in snapshot'): boolean {
     const { random, world } = this;
     const victim = this.pick(world.victims);
-    if (victim.isHeldDown || victim.mayBeUnclean || victim.isPaused || !world.mayLose(victim)) return false;
+    if (victim.damage !== null || victim.mayBeUnclean || victim.isPaused || !world.mayLose(victim))
+      return false;
     const { disk } = world.cluster.nodes[victim.i];
     world.crash(victim, 'kill', false);
     const places = fault === 'bit flipped in log' ? syncedRecords(disk) : snapshotFiles(disk);
@@ -114,7 +116,11 @@ export class DiskFaults {
   private repair(victim: Victim): void {
     const { world } = this;
     const { damage } = victim;
-    if (damage === null) return;
+    if (damage === null || victim.isRebuilding) return;
+    if (victim.isHeldDown && this.random.chance(0.5)) {
+      world.rebuildLater(victim);
+      return;
+    }
     if (victim.life !== 'down') {
       world.scheduler.after(RETRY_MS, () => this.repair(victim));
       return;

@@ -2,6 +2,7 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Fault } from './counters.ts';
 import { DiskFaults } from './disk-faults.ts';
+import { MemberFaults } from './member-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { World } from './world.ts';
@@ -21,7 +22,8 @@ export class Faults {
     const network = new NetworkFaults(world, random);
     const processes = new ProcessFaults(world, random);
     const disks = new DiskFaults(world, random);
-    this.strikes = { ...network.strikes, ...processes.strikes, ...disks.strikes };
+    const members = new MemberFaults(world, random);
+    this.strikes = { ...network.strikes, ...processes.strikes, ...disks.strikes, ...members.strikes };
   }
 
   start(): void {

@@ -86,32 +86,45 @@ export class GroupLaw {
     const known = this.committed[entry.index];
     if (known !== undefined) {
       if (known.term !== entry.term || known.checksum !== checksum)
-        this.fail(`the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`);
+        this.fail(
+          `the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`,
+        );
       return;
     }
     if (entry.index !== this.committed.length)
       this.fail(`member ${raft.self} applies entry ${entry.index}, and ${this.committedIndex} was the last`);
     const stampMs = entryStampMs(entry);
     const before = this.committed[this.committedIndex].stampMs;
-    if (stampMs < before) this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
+    if (stampMs < before)
+      this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
     this.committed.push({ term: entry.term, checksum, stampMs });
     this.committedTerm = Math.max(this.committedTerm, entry.term);
-    this.checkQuorum(raft.membership, entry.index, checksum);
+    this.checkQuorum(raft, entry.index, checksum);
   }
 
-  private checkQuorum({ voters, votersOld }: Membership, index: number, checksum: number): void {
-    for (const half of [voters, votersOld]) {
-      const keepers = half.filter((member) => this.mirrors.get(member)?.keeps(index, checksum) === true);
-      if (half.length > 0 && keepers.length * 2 <= half.length)
-        this.fail(`entry ${index} is committed, and durable at ${keepers.length} of ${half.length} voters`);
-    }
+  /** Of the configuration in force, or of the one that was until it, which the entry may have been committed by. */
+  private checkQuorum({ membership, committedMembership }: RaftCore, index: number, checksum: number): void {
+    const isKept = ({ voters, votersOld }: Membership): boolean =>
+      [voters, votersOld].every(
+        (half) => half.length === 0 || this.keepers(half, index, checksum) * 2 > half.length,
+      );
+    if (isKept(membership) || isKept(committedMembership.membership)) return;
+    const { voters, votersOld } = membership;
+    this.fail(
+      `entry ${index} is committed, and durable at ${this.keepers(voters, index, checksum)} of ${voters.length} voters, ${this.keepers(votersOld, index, checksum)} of ${votersOld.length} old ones`,
+    );
+  }
+
+  private keepers(members: readonly MemberId[], index: number, checksum: number): number {
+    return members.filter((member) => this.mirrors.get(member)?.keeps(index, checksum) === true).length;
   }
 
   /** Equal state at equal applied index. */
   onHash(member: MemberId, index: number, hash: string): void {
     const known = this.hashes.get(index);
     if (known === undefined) this.hashes.set(index, hash);
-    else if (known !== hash) this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
+    else if (known !== hash)
+      this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
   }
 
   /** Nobody serves reads under a lease once an entry of a later term is committed. */

@@ -1,9 +1,8 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
-import type { Entry } from '../../../../src/raft/entry.ts';
+import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
-import { Admission } from '../../../../src/shard/sessions.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
@@ -12,7 +11,7 @@ import { GroupLaw, type Broken } from './group-law.ts';
 import { stateHash } from './state-hash.ts';
 
 /** The state is hashed when so many more entries are applied. */
-const HASH_EVERY = 64;
+const HASH_EVERY = 128;
 /** Without eviction, one command may go over the budget, as large as it is. */
 const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
 
@@ -20,7 +19,8 @@ export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
   private readonly counters: Counters;
   private readonly broken: Broken;
-  private readonly epochs = new Map<number, number>();
+  /** What each node knew last. */
+  private readonly epochs = new Map<number, Topology>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
   /** Who serves which slots at an epoch: the first that said so. */
   private readonly maps = new Map<string, string>();
@@ -83,7 +83,7 @@ export class Invariants {
 
   private noteVote(message: Message, lastIndex: number, lastTerm: number): void {
     if (message.kind === 'timeout-now') this.counters.sometimes('leader handed over');
-    if (message.kind !== 'vote') return;
+    if (message.kind !== 'vote' || message.pre) return;
     if (message.lastTerm < lastTerm || (message.lastTerm === lastTerm && message.lastIndex < lastIndex))
       this.counters.sometimes('election in which the log mattered');
   }
@@ -123,21 +123,22 @@ export class Invariants {
     machine.skip = (entry) => {
       skip(entry);
       applied(entry);
+      if (entry.kind === EntryKind.MEMBERSHIP) this.countMembership(raft);
     };
   }
 
   private watchSessions({ sessions }: StateMachine): void {
-    const [admit, repeat] = [sessions.admit.bind(sessions), sessions.repeatReply.bind(sessions)];
-    sessions.admit = (index, slot, sequence, floor) => {
-      const admission = admit(index, slot, sequence, floor);
-      if (admission === Admission.BELOW_FLOOR || admission === Admission.NOT_OPEN)
-        this.counters.sometimes('retry refused as outdated');
-      return admission;
-    };
+    const repeat = sessions.repeatReply.bind(sessions);
     sessions.repeatReply = (reply) => {
       this.counters.sometimes('retry answered from its row');
       return repeat(reply);
     };
+  }
+
+  private countMembership({ membership, role, self }: RaftCore): void {
+    if (membership.votersOld.length > 0) this.counters.sometimes('joint configuration committed');
+    if (role === 'leader' && !membership.voters.includes(self))
+      this.counters.sometimes('leader left out of a configuration');
   }
 
   private countEviction(node: number): void {
@@ -164,18 +165,34 @@ export class Invariants {
     };
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
   serving(node: number, { snapshotter, topology }: NodeParts): void {
     this.snapshotters.set(node, snapshotter);
-    if (topology.epoch < (this.epochs.get(node) ?? 0)) this.broken(`the epoch of node ${node} goes back`);
-    this.epochs.set(node, topology.epoch);
-    const at = `${topology.generation}/${topology.epoch}`;
+    this.knows(node, topology);
+  }
+
+  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  knows(node: number, topology: Topology): void {
+    const known = this.epochs.get(node);
+    if (known === topology) return;
+    const { generation, epoch } = topology;
+    if (
+      known !== undefined &&
+      (generation < known.generation || (generation === known.generation && epoch < known.epoch))
+    )
+      this.broken(`the epoch of node ${node} goes back`);
+    this.epochs.set(node, topology);
+    const at = `${generation}.${epoch}`;
     const map = JSON.stringify([topology.slots, topology.shards]);
-    const known = this.maps.get(at);
-    if (known !== undefined && known !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    const other = this.maps.get(at);
+    if (other !== undefined && other !== map) this.broken(`two maps of the cluster at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken(wrong);
+  }
+
+  /** The node has lost its disk, and knows nothing. */
+  forget(node: number): void {
+    this.epochs.delete(node);
   }
 
   /** Null: all replicas that are given stand at the same index with the same state. */

@@ -9,7 +9,8 @@ import { portOf } from '../cluster.ts';
 import type { Client } from './client.ts';
 import { bothWays } from './cuts.ts';
 import { Line } from './line.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 /** A start that waits for a slow recovery, an election, a snapshot for a member that was away, leadership that goes home. */
 const PROGRESS_MS = 20_000;
@@ -20,15 +21,25 @@ const REDIRECT = 1000;
 const NIL = '$-1\r\n';
 const MOVED = /^-MOVED \d+ [^:]+:(\d+)/;
 
-export async function requireProgress(world: World, clients: readonly Client[], random: SeededRandom): Promise<void> {
+export async function requireProgress(
+  world: World,
+  clients: readonly Client[],
+  random: SeededRandom,
+): Promise<void> {
   const core = heal(world, random);
   await within(world, PROGRESS_MS, 'the core is ready', () => core.every((victim) => isReady(world, victim)));
   await probe(world, core);
   if (core.length < world.victims.length) world.counters.sometimes('core without one node made progress');
-  const all = comeBack(world);
-  await within(world, PROGRESS_MS, 'all nodes are ready', () => all.every((victim) => isReady(world, victim)));
+  const all = await comeBack(world);
+  await within(world, PROGRESS_MS, 'all nodes are ready', () =>
+    all.every((victim) => isReady(world, victim)),
+  );
+  if (all.length === world.victims.length)
+    await within(world, PROGRESS_MS, 'members are those of the topology', () => isSettled(world));
   for (const client of clients) client.isStopped = true;
-  await within(world, ANSWERS_MS, 'all clients are answered', () => clients.every((client) => !client.isBusy));
+  await within(world, ANSWERS_MS, 'all clients are answered', () =>
+    clients.every((client) => !client.isBusy),
+  );
 }
 
 /** All replicas of each group stand at one index, with one state. */
@@ -46,8 +57,11 @@ export async function requireAgreement(world: World): Promise<void> {
 function heal(world: World, random: SeededRandom): Victim[] {
   const { victims } = world;
   world.endFaults();
-  const lost = victims.find(({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null);
-  const excluded = lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
+  const lost = victims.find(
+    ({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null,
+  );
+  const excluded =
+    lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
   const core = victims.filter((victim) => victim !== excluded);
   world.log.say(`heal: the core is ${core.map(({ name }) => name).join(' ')}`);
   for (const victim of core) {
@@ -70,21 +84,69 @@ function exclude(world: World, excluded: Victim, random: SeededRandom): void {
   world.uncut = world.cuts.cut(others.flatMap((other) => bothWays(excluded.name, other)));
 }
 
-/** Those that can. */
-function comeBack(world: World): Victim[] {
+/** All: who cannot is rebuilt. */
+async function comeBack(world: World): Promise<readonly Victim[]> {
   world.uncut();
+  await rebuildAll(world);
   for (const victim of world.victims) {
     victim.isExcluded = false;
     world.start(victim);
   }
-  return world.victims.filter(({ damage, isHeldDown, mayBeUnclean }) => !isHeldDown && !mayBeUnclean && damage === null);
+  return world.victims.filter(({ isHeldDown }) => !isHeldDown);
+}
+
+/** With damage that nothing was seen of yet, the start tells. */
+async function rebuildAll(world: World): Promise<void> {
+  for (const victim of world.victims) {
+    victim.isExcluded = false;
+    await within(
+      world,
+      PROGRESS_MS,
+      `${victim.name} is rebuilt, or needs not to be`,
+      () => !victim.isRebuilding,
+    );
+    const untilMs = world.scheduler.nowMs + PROGRESS_MS;
+    while (victim.isHeldDown && world.failure === null) {
+      if (world.scheduler.nowMs > untilMs)
+        world.failure ??= `${victim.name} is not rebuilt within ${PROGRESS_MS} ms`;
+      world.rebuildLater(victim);
+      await world.pass(1000);
+    }
+  }
 }
 
 function isReady(world: World, victim: Victim): boolean {
   return world.cluster.nodes[victim.i].running?.ready === true;
 }
 
-async function within(world: World, limitMs: number, what: string | (() => string), done: () => boolean): Promise<void> {
+/** Nobody is leaving, and each group's log has committed what the topology says. */
+function isSettled(world: World): boolean {
+  return world.liveReplicas().every(({ shard, raft }) => {
+    const row = newest(world).shards.find(({ id }) => id === shard);
+    const { membership } = raft.committedMembership;
+    const members = [...membership.voters, ...membership.learners].toSorted((a, b) => a - b);
+    return (
+      row !== undefined &&
+      row.replicas.every(({ leaving }) => leaving !== true) &&
+      membership.votersOld.length === 0 &&
+      members.join() === row.replicas.map(({ member }) => member).join()
+    );
+  });
+}
+
+function newest(world: World): Topology {
+  const known = world.victims.flatMap(({ parts }) => (parts === null ? [] : [parts.topology]));
+  return known.reduce((a, b) =>
+    b.generation > a.generation || (b.generation === a.generation && b.epoch > a.epoch) ? b : a,
+  );
+}
+
+async function within(
+  world: World,
+  limitMs: number,
+  what: string | (() => string),
+  done: () => boolean,
+): Promise<void> {
   const untilMs = world.scheduler.nowMs + limitMs;
   while (!done()) {
     if (world.scheduler.nowMs > untilMs) {
@@ -128,7 +190,18 @@ async function probe(world: World, core: readonly Victim[]): Promise<void> {
   }
 }
 
+/** Until it was taken: a node that was cut off says for a moment that it knows no leader. */
 async function answer(world: World, port: number, words: readonly string[]): Promise<string> {
+  const untilMs = world.scheduler.nowMs + PROGRESS_MS;
+  for (;;) {
+    const reply = await oneAnswer(world, port, words);
+    const isRefused = reply.startsWith('-CLUSTERDOWN');
+    if (!isRefused || world.failure !== null || world.scheduler.nowMs > untilMs) return reply;
+    await world.pass(STEP_MS);
+  }
+}
+
+async function oneAnswer(world: World, port: number, words: readonly string[]): Promise<string> {
   let reply = '';
   const line = new Line(world.cluster.network, 'probe', port, {
     reply: (told) => (reply = told),
@@ -139,5 +212,5 @@ async function answer(world: World, port: number, words: readonly string[]): Pro
   await within(world, PROGRESS_MS, `${words.join(' ')} is answered`, () => reply !== '');
   line.drop();
   const moved = MOVED.exec(reply);
-  return moved === null ? reply : answer(world, Number(moved[1]), words);
+  return moved === null ? reply : oneAnswer(world, Number(moved[1]), words);
 }

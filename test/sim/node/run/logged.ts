@@ -10,6 +10,8 @@ export const LOGGED: ReadonlyMap<LogEvent, Situation> = new Map<LogEvent, Situat
   ['leader-changed', 'leader changed'],
   ['leader-missing', 'shard without a leader for long'],
   ['clock-differs', 'wall clock found wrong'],
+  ['replica-created', 'replica created'],
+  ['replica-removed', 'replica removed'],
 ]);
 
 /** Connections of nodes come and go too often to be of interest. */

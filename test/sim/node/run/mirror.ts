@@ -103,9 +103,11 @@ export class Mirror {
   }
 
   private lostIn(next: Mirror): string | null {
-    if (next.last < this.durableTo) return `its log ends at ${next.last}, and was durable to ${this.durableTo}`;
+    if (next.last < this.durableTo)
+      return `its log ends at ${next.last}, and was durable to ${this.durableTo}`;
     for (let index = Math.max(this.base, next.base) + 1; index <= this.durableTo; index++)
-      if (this.checksum(index) !== next.checksum(index)) return `entry ${index} is another than the durable one`;
+      if (this.checksum(index) !== next.checksum(index))
+        return `entry ${index} is another than the durable one`;
     return null;
   }
 }

@@ -67,8 +67,13 @@ export class NetworkFaults {
     const [node, ...others] = this.names();
     if (others.length === 0) return false;
     const how = this.random.below(3);
-    const directions = others.flatMap((other) => bothWays(node, other).filter((_, i) => how === 2 || how === i));
-    return this.cut(`${node} ${['hears no node', 'is heard by no node', 'is cut off from all nodes'][2 - how] ?? ''}`, directions);
+    const directions = others.flatMap((other) =>
+      bothWays(node, other).filter((_, i) => how === 2 || how === i),
+    );
+    return this.cut(
+      `${node} ${['hears no node', 'is heard by no node', 'is cut off from all nodes'][2 - how] ?? ''}`,
+      directions,
+    );
   }
 
   private split(): boolean {
@@ -85,7 +90,10 @@ export class NetworkFaults {
     if (others.length < 2) return false;
     const size = 1 + this.random.below(others.length - 1);
     const [left, right] = [others.slice(0, size), others.slice(size)];
-    return this.cut(`${left.join(' ')} | ${right.join(' ')}, and ${bridge} reaches all`, between(left, right));
+    return this.cut(
+      `${left.join(' ')} | ${right.join(' ')}, and ${bridge} reaches all`,
+      between(left, right),
+    );
   }
 
   /** Links of some nodes stand still one after the other, and go on in another order. */
@@ -96,8 +104,12 @@ export class NetworkFaults {
     const clogged = names.slice(0, 1 + random.below(names.length - 1));
     for (const name of clogged) {
       world.scheduler.after(random.below(CLOG_STEP_MS * clogged.length), () => {
+        if (world.isHealed) return;
         const others = names.filter((other) => other !== name);
-        this.cut(`${name} is clogged`, others.flatMap((other) => bothWays(name, other)));
+        this.cut(
+          `${name} is clogged`,
+          others.flatMap((other) => bothWays(name, other)),
+        );
       });
     }
     return true;
@@ -120,7 +132,8 @@ export class NetworkFaults {
   private reset(): boolean {
     const { random, world } = this;
     const [a, b] = this.names();
-    const other = b === undefined || random.chance(0.4) ? clientName(random.below(world.plan.load.clients)) : b;
+    const other =
+      b === undefined || random.chance(0.4) ? clientName(random.below(world.plan.load.clients)) : b;
     world.log.say(`network: connections of ${a} and ${other} are reset`);
     world.cluster.network.reset(a, other);
     return true;
@@ -133,7 +146,10 @@ export class NetworkFaults {
     const names = Array.from({ length: clients }, (_, i) => clientName(i)).filter(() => random.chance(0.5));
     const how = random.below(3);
     const directions = names.flatMap((name) => bothWays(name, node).filter((_, i) => how === 2 || how === i));
-    return names.length > 0 && this.cut(`${names.length} clients and ${node} do not reach each other (${how})`, directions);
+    return (
+      names.length > 0 &&
+      this.cut(`${names.length} clients and ${node} do not reach each other (${how})`, directions)
+    );
   }
 }
 

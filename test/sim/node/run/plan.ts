@@ -60,7 +60,9 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
-  const chosen = FAULTS.filter(() => random.chance(0.35));
+  const isChosen = (fault: Fault): boolean =>
+    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
+  const chosen = FAULTS.filter(isChosen);
   const plan: RunPlan = {
     nodes,
     durability,
@@ -74,7 +76,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * KIB,
-      snapshotAfterBytes: pick([16, 64, 512]) * KIB,
+      snapshotAfterBytes: pick([48, 192, 512]) * KIB,
     },
     logRetention: pick([
       { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },

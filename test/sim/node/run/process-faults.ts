@@ -1,6 +1,7 @@
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
-import type { Victim, World } from './world.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
 
 const DOWN_MS = [5, 300, 2000, 9000];
 const PAUSE_MS = [700, 3000, 12_000];
@@ -55,7 +56,9 @@ export class ProcessFaults {
     const victim = this.victim();
     if (victim.life === 'down' || !this.mayCrash(victim, as)) return false;
     const silent = as !== 'kill' && random.chance(0.5);
-    world.log.say(`${victim.name} ${as === 'kill' ? 'is killed' : `loses power (${as}${silent ? ', in silence' : ''})`}`);
+    world.log.say(
+      `${victim.name} ${as === 'kill' ? 'is killed' : `loses power (${as}${silent ? ', in silence' : ''})`}`,
+    );
     world.crash(victim, as, silent);
     world.startLater(victim, random.below(this.pick(DOWN_MS)));
     return true;
@@ -73,7 +76,10 @@ export class ProcessFaults {
   }
 
   /** Counted when it strikes. */
-  private orderCrash(fault: 'kill at a disk operation' | 'power loss at a disk operation', as: Crash): boolean {
+  private orderCrash(
+    fault: 'kill at a disk operation' | 'power loss at a disk operation',
+    as: Crash,
+  ): boolean {
     const { random, world } = this;
     const victim = this.victim();
     if (victim.life === 'down' || victim.crashOrder !== null || !this.mayCrash(victim, as)) return false;

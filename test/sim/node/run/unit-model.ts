@@ -188,5 +188,16 @@ export const unitModel: Model = {
     const { keys, reply } = run(before, args);
     return { state: keys === before ? state : print(keys), reply };
   },
-  reads: new Set(['GET', 'STRLEN', 'MGET', 'EXISTS', 'TYPE', 'PERSIST', 'HGET', 'HEXISTS', 'HLEN', 'HGETALL']),
+  reads: new Set([
+    'GET',
+    'STRLEN',
+    'MGET',
+    'EXISTS',
+    'TYPE',
+    'PERSIST',
+    'HGET',
+    'HEXISTS',
+    'HLEN',
+    'HGETALL',
+  ]),
 };

@@ -1,11 +1,13 @@
 /** One run: the cluster, its clients, what strikes it, and what is known of it. All of it comes from one seed. */
 import type { Crash } from '../../../../src/env/sim/disk.ts';
+import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
 import { DiskError, StartupError } from '../../../../src/errors.ts';
 import type { LogEvent, LogFields } from '../../../../src/log.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { nameOf, SimCluster } from '../cluster.ts';
+import { startRepair } from '../repair.ts';
 import { Counters } from './counters.ts';
 import { bothWays, Cuts } from './cuts.ts';
 import { EventLog } from './event-log.ts';
@@ -14,58 +16,15 @@ import { LOGGED, logLine } from './logged.ts';
 import type { RunPlan } from './plan.ts';
 import { clientName } from './client.ts';
 import { countParts, watchParts } from './rare.ts';
+import { Victim } from './victim.ts';
 
 export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
+const READS_FIRST_MS = 40;
+const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
-
-interface CrashOrder {
-  as: Crash;
-  fault: 'kill at a disk operation' | 'power loss at a disk operation';
-  restartAfterMs: number;
-}
-
-type Life = 'down' | 'starting' | 'up' | 'stopping';
-
-/** A node as those who strike it see it. */
-export class Victim {
-  readonly i: number;
-  readonly name: string;
-  life: Life = 'down';
-  isPaused = false;
-  /** A fault of its disk is under way: it may end itself, or refuse to start. */
-  hasSickDisk = false;
-  /** Its disk was damaged on purpose. */
-  damage: { path: string; offset: number; bit: number } | null = null;
-  hasServed = false;
-  /** In `buffered`: what it acknowledged may be gone, so that it may, or must, refuse to start. */
-  mayBeUnclean = false;
-  mustBeUnclean = false;
-  /** It has refused its disk: it stays down, unless that is mended. */
-  isHeldDown = false;
-  /** Not one of those that must go on without it. */
-  isExcluded = false;
-  replicas: Replica[] = [];
-  parts: NodeParts | null = null;
-  unpause: () => void = () => {};
-  /** How the order to crash in the midst of a disk operation was given. */
-  crashOrder: CrashOrder | null = null;
-
-  constructor(i: number) {
-    this.i = i;
-    this.name = nameOf(i);
-  }
-
-  get isUp(): boolean {
-    return this.life === 'up' || this.life === 'stopping';
-  }
-
-  get isReady(): boolean {
-    return this.life === 'up' && !this.isPaused && this.parts !== null;
-  }
-}
 
 export class World {
   readonly plan: RunPlan;
@@ -78,12 +37,17 @@ export class World {
   readonly victims: readonly Victim[];
   /** Null: nothing was wrong so far. */
   failure: string | null = null;
+  /** No more faults. */
+  isHealed = false;
   /** Lets the node back in that was cut off for good. */
   uncut: () => void = () => {};
+  private hasRebuilt = false;
   private readonly ends = new Set<() => void>();
+  private readonly random: SeededRandom;
 
   constructor(seed: number, plan: RunPlan, told: ((line: string) => void) | null) {
     this.plan = plan;
+    this.random = new SeededRandom(seed ^ 0x77);
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
     this.scheduler = cluster.scheduler;
@@ -97,7 +61,6 @@ export class World {
     cluster.onlooker = {
       onEvent: (i, event, fields) => this.onEvent(i, event, fields),
       onReplica: (i, replica, recovered) => {
-        this.victims[i].replicas.push(replica);
         this.guard(() => this.invariants.watch(i, replica, recovered));
       },
       onServing: (i, parts) => {
@@ -144,7 +107,7 @@ export class World {
 
   /** Those of processes that live. */
   liveReplicas(): Replica[] {
-    return this.victims.flatMap(({ life, parts, replicas }) => (life === 'up' && parts !== null ? replicas : []));
+    return this.victims.flatMap(({ life, parts }) => (life === 'up' && parts !== null ? parts.replicas : []));
   }
 
   /** The run is over: what its processes counted counts too. */
@@ -164,19 +127,22 @@ export class World {
   }
 
   endFaults(): void {
+    this.isHealed = true;
     for (const end of this.ends) end();
   }
 
   /** Of each group a quorum is left when this one goes for good: it is the only one. */
   mayLose(victim: Victim): boolean {
     const others = this.victims.filter((other) => other !== victim);
-    return others.length >= 2 && others.every((other) => this.isSafe(other));
+    return !this.hasRebuilt && others.length >= 2 && others.every((other) => this.isSafe(other));
   }
 
   /** Nothing is under way that it may not come back from. */
   private isSafe({ crashOrder, damage, hasSickDisk, isHeldDown, mayBeUnclean }: Victim): boolean {
     if (mayBeUnclean || isHeldDown || damage !== null) return false;
-    return this.plan.durability === 'fsync' || (!hasSickDisk && (crashOrder === null || crashOrder.as === 'kill'));
+    return (
+      this.plan.durability === 'fsync' || (!hasSickDisk && (crashOrder === null || crashOrder.as === 'kill'))
+    );
   }
 
   // --- processes
@@ -185,7 +151,6 @@ export class World {
     if (victim.life !== 'down' || victim.isHeldDown || victim.isExcluded) return;
     const node = this.cluster.nodes[victim.i];
     victim.life = 'starting';
-    victim.replicas = [];
     victim.parts = null;
     this.log.say(`${victim.name} starts`);
     const started = this.cluster.launch(victim.i);
@@ -195,7 +160,8 @@ export class World {
         if (node.life === life && victim.life === 'starting') victim.life = 'up';
       },
       (error: unknown) => {
-        if (node.life === life) this.ended(victim.i, error instanceof Error ? error : new Error(String(error)));
+        if (node.life === life)
+          this.ended(victim.i, error instanceof Error ? error : new Error(String(error)));
       },
     );
   }
@@ -235,10 +201,44 @@ export class World {
   private retire(victim: Victim): void {
     if (victim.parts !== null) countParts(victim.parts, this.counters);
     victim.parts = null;
-    victim.replicas = [];
     victim.life = 'down';
     victim.crashOrder = null;
     this.resume(victim);
+  }
+
+  /** A node that has refused its disk comes back as another one, by `torc repair`; false: not now. */
+  async rebuild(victim: Victim): Promise<boolean> {
+    if (!victim.isHeldDown || victim.isRebuilding) return false;
+    victim.isRebuilding = true;
+    this.log.say(`${victim.name} is to be rebuilt`);
+    try {
+      const { old, node } = await startRepair(this.cluster, victim.i);
+      this.log.say(`${victim.name} was ${old.slice(0, 6)}, and is ${node.slice(0, 6)} now`);
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error;
+      this.log.say(`${victim.name} is not rebuilt: ${error.message}`);
+      return false;
+    } finally {
+      victim.isRebuilding = false;
+    }
+    this.counters.sometimes('node rebuilt by repair');
+    victim.isHeldDown = false;
+    victim.mayBeUnclean = false;
+    victim.mustBeUnclean = false;
+    victim.damage = null;
+    // Until its new members vote no other may be lost.
+    this.hasRebuilt = true;
+    this.invariants.forget(victim.i);
+    this.start(victim);
+    return true;
+  }
+
+  rebuildLater(victim: Victim): void {
+    this.scheduler.after(0, () => {
+      this.rebuild(victim).catch((error: unknown) => {
+        this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+      });
+    });
   }
 
   async stop(victim: Victim): Promise<void> {
@@ -257,11 +257,17 @@ export class World {
   pause(victim: Victim): void {
     if (victim.isPaused || victim.life === 'down') return;
     victim.isPaused = true;
-    this.cluster.nodes[victim.i].timers.pause();
-    const mend = this.cuts.cut(this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)));
+    const { timers } = this.cluster.nodes[victim.i];
+    timers.pause();
+    const mend = this.cuts.cut(
+      this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)),
+    );
+    // It stood still in the midst of reading its sockets, maybe: then what has come is read before any timer fires.
+    const readsForMs = this.random.chance(0.5) ? this.random.below(READS_FIRST_MS) : 0;
     victim.unpause = () => {
-      this.cluster.nodes[victim.i].timers.resume();
       mend();
+      if (readsForMs === 0) timers.resume();
+      else this.scheduler.after(readsForMs, () => timers.resume());
     };
   }
 
@@ -286,6 +292,12 @@ export class World {
     victim.damage = null;
     victim.mayBeUnclean = false;
     this.invariants.serving(i, parts);
+  }
+
+  /** Looks at what nodes know of the topology. */
+  lookAround(): void {
+    for (const { i, parts } of this.victims)
+      if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
@@ -328,6 +340,7 @@ export class World {
     if (code === 'TORC_UNCLEAN_STOP' && victim.mayBeUnclean) {
       counters.sometimes('start refused: unclean stop');
       victim.isHeldDown = true;
+      this.lasts(REBUILD_MS, () => this.rebuildLater(victim));
       return true;
     }
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
@@ -339,7 +352,10 @@ export class World {
   private countStopped(victim: Victim, error: Error): void {
     const { counters, plan } = this;
     if (error.message.includes('ENOSPC')) counters.sometimes('full disk stopped a node');
-    else counters.sometimes(error.message.includes('sync') ? 'failed sync stopped a node' : 'failed write stopped a node');
+    else
+      counters.sometimes(
+        error.message.includes('sync') ? 'failed sync stopped a node' : 'failed write stopped a node',
+      );
     // It has noted that what was acknowledged may be gone, if its disk took that.
     if (plan.durability === 'buffered') victim.mayBeUnclean = true;
   }
