@@ -24,6 +24,8 @@ export class RaftWire {
   /** Whose section is being read, and who takes in what it holds. */
   private sender: NodeId = '';
   private engine: Engine | null = null;
+  /** A chunk of a snapshot, while it is written. */
+  private readonly chunk = new SectionBuffer();
   private readonly deliver: MessageTaker = (message, group, from) => this.take(message, group, from);
 
   constructor(topology: Topology, links: () => ReadonlyMap<NodeId, PeerLink>) {
@@ -62,7 +64,7 @@ export class RaftWire {
     if (kind === 'heartbeat' || kind === 'heartbeat-response') {
       writeHeartbeatRow(link.section(SectionKind.HEARTBEATS), message);
     } else if (kind === 'snapshot') {
-      const section = new SectionBuffer();
+      const section = this.chunk;
       writeMessage(section, message);
       const bytes = Buffer.allocUnsafe(section.sizeBytes);
       section.moveTo(bytes, 0);

@@ -37,9 +37,9 @@ const SEQUENCE = 0;
 const REPLY = 1;
 
 export class SessionRows {
-  private kinds = new Uint8Array(INITIAL_ROWS);
-  private words = new Int32Array(INITIAL_ROWS * ROW_WORDS);
-  private numbers = new Float64Array(INITIAL_ROWS * ROW_NUMBERS);
+  private kinds: Uint8Array;
+  private words: Int32Array;
+  private numbers: Float64Array;
   private blobs: (Buffer | null)[] = [];
   /** Rows below this are or were in use. */
   used = 0;
@@ -48,8 +48,15 @@ export class SessionRows {
   blobBytes = 0;
 
   /** As many buckets as there are rows at most. */
-  private buckets = new Int32Array(INITIAL_ROWS).fill(NONE);
+  private buckets: Int32Array;
   private free = NONE;
+
+  constructor(rows: number = INITIAL_ROWS) {
+    this.kinds = new Uint8Array(rows);
+    this.words = new Int32Array(rows * ROW_WORDS);
+    this.numbers = new Float64Array(rows * ROW_NUMBERS);
+    this.buckets = new Int32Array(rows).fill(NONE);
+  }
 
   /** The newest of a list whose newest was `older`, or NONE. */
   add(place: number, sequence: number, older: number): number {
@@ -99,7 +106,7 @@ export class SessionRows {
 
   /** As it is now; only to be read. */
   copy(): SessionRows {
-    const copy = new SessionRows();
+    const copy = new SessionRows(0);
     copy.kinds = this.kinds.slice(0, this.used);
     copy.words = this.words.slice(0, this.used * ROW_WORDS);
     copy.numbers = this.numbers.slice(0, this.used * ROW_NUMBERS);

@@ -10,25 +10,26 @@ import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { equalAt } from '../store/byte-hash.ts';
 import { NO_ROW, SessionRows } from './session-rows.ts';
 import {
-  COUNT,
   FLOOR_AT,
-  HEAD,
   ImageRecord,
   NODE_ID_BYTES,
   ROWS_AT,
   SessionsImage,
+  type SessionImage,
   SLOT_AT,
   SLOT_COUNT,
-  LIST_FIELDS,
 } from './sessions-image.ts';
+import { SlotSet } from './slot-set.ts';
 
 /** This module's own copies: V8 takes them for constant (store/desk.ts). */
 const NONE = NO_ROW;
-const COUNT_AT = COUNT;
-const HEAD_AT = HEAD;
-const FIELDS = LIST_FIELDS;
 const SLOTS = SLOT_COUNT;
 const ID_BYTES = NODE_ID_BYTES;
+
+/** What a session keeps of each slot's rows: the newest, and how many. */
+const FIELDS = 2;
+const HEAD_AT = 0;
+const COUNT_AT = 1;
 
 interface Session {
   /** Told by no other of this shard. With the slot in its low bits: a place. */
@@ -38,6 +39,8 @@ interface Session {
   start: number;
   /** Of each slot. */
   floors: Float64Array;
+  /** Those with a floor or a row: only of them there is anything to tell. */
+  used: SlotSet;
   /** Of each slot its newest row and how many there are. Integers apart: as a double a row's number would stay one wherever it is kept. */
   lists: Int32Array;
 }
@@ -99,6 +102,7 @@ export class Sessions {
       nodeBytes: Buffer.from(node, 'hex'),
       start,
       floors: new Float64Array(SLOTS),
+      used: new SlotSet(),
       lists: EMPTY_LISTS.slice(),
     });
     return this.sessions.length - 1;
@@ -151,18 +155,12 @@ export class Sessions {
 
   /** A copy to be written into a snapshot bit by bit, while this one goes on. */
   image(): SessionsImage {
-    const sessions = this.sessions.map((session) => ({
-      node: session.node,
-      start: session.start,
-      floors: session.floors.slice(),
-      lists: session.lists.slice(),
-    }));
-    return new SessionsImage(sessions, this.ended, this.rows.copy());
+    return new SessionsImage(this.sessions.map(imageOf), this.ended, this.rows.copy());
   }
 
   /** The same, good until the next change. */
   view(): SessionsImage {
-    return new SessionsImage([...this.sessions], this.ended, this.rows);
+    return new SessionsImage(this.sessions.map(imageOf), this.ended, this.rows);
   }
 
   /** Takes in one record that an image wrote. */
@@ -193,6 +191,7 @@ export class Sessions {
   private addRow(session: Session, slot: number, sequence: number): number {
     const { lists } = session;
     const at = slot * FIELDS;
+    if (lists[at + COUNT_AT] === 0) session.used.add(slot);
     const row = this.rows.add(placeOf(session, slot), sequence, lists[at + HEAD_AT]);
     lists[at + HEAD_AT] = row;
     lists[at + COUNT_AT] += 1;
@@ -210,6 +209,7 @@ export class Sessions {
     const { floors, lists } = session;
     const from = floors[slot];
     if (floor <= from) return;
+    if (from === 0) session.used.add(slot);
     floors[slot] = floor;
     const { rows } = this;
     const at = slot * FIELDS;
@@ -230,9 +230,20 @@ export class Sessions {
 
   private dropAll(session: Session): void {
     const { lists } = session;
-    for (let at = HEAD_AT; at < lists.length; at += FIELDS)
-      while (lists[at] !== NONE) this.removeRow(session, (at - HEAD_AT) / FIELDS, lists[at]);
+    for (const slot of session.used.slots())
+      for (let at = slot * FIELDS + HEAD_AT; lists[at] !== NONE;) this.removeRow(session, slot, lists[at]);
   }
+}
+
+function imageOf({ nodeBytes, node, start, used, floors, lists }: Session): SessionImage {
+  const slots = used.slots();
+  const heads = new Int32Array(slots.length);
+  const floorsOf = new Float64Array(slots.length);
+  for (let i = 0; i < slots.length; i += 1) {
+    heads[i] = lists[slots[i] * FIELDS + HEAD_AT];
+    floorsOf[i] = floors[slots[i]];
+  }
+  return { node, nodeBytes, start, slots, floors: floorsOf, heads };
 }
 
 function placeOf({ number }: Session, slot: number): number {

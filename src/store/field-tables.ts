@@ -130,6 +130,11 @@ export class FieldTables {
     return this.slabs.bytes[field >>> SHIFT];
   }
 
+  /** Of the bytes. */
+  view(field: Handle): DataView {
+    return this.slabs.views[field >>> SHIFT];
+  }
+
   fieldStart(field: Handle): number {
     return (field & MASK) * UNIT + FIELD_HEADER_BYTES;
   }

@@ -13,7 +13,7 @@ import {
 } from './payloads.ts';
 import { RECORD_HEADER_BYTES, recordBytes, RecordKind, sealRecords, stageRecordHeader } from './record.ts';
 
-const INITIAL_BYTES = 256 * 1024;
+const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew beyond this is not kept. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 const NO_GROUP = 0;

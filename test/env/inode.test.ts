@@ -6,8 +6,8 @@ import { SeededRandom } from '../../src/env/sim/random.ts';
 
 /** A file as it would be if each change were kept with its bytes. */
 class PlainFile {
-  seen = new Uint8Array(0);
-  durable = new Uint8Array(0);
+  seen: Uint8Array = new Uint8Array(0);
+  durable: Uint8Array = new Uint8Array(0);
   changes: { apply: (to: Uint8Array) => Uint8Array; lost: boolean }[] = [];
 
   change(apply: (to: Uint8Array) => Uint8Array): void {

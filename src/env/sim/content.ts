@@ -1,4 +1,7 @@
 const PAGE_BYTES = 8192;
+/** Pages that were let go of: to take one again spares the collector work. */
+const FREE_PAGES: Uint8Array[] = [];
+const FREE_PAGES_MOST = 4096;
 const ZEROS = new Uint8Array(256 * 1024);
 
 /** What a file holds, in pages; one that is all zeros, as most of a file made ahead, takes no memory. */
@@ -23,11 +26,13 @@ export class Content {
 
   zero(position: number, sizeBytes: number): void {
     const end = position + sizeBytes;
-    for (let from = position; from < end;) {
+    // Beyond what has pages there is nothing to do.
+    const pagesEnd = Math.min(end, this.#pages.length * PAGE_BYTES);
+    for (let from = position; from < pagesEnd;) {
       const at = from % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - at, end - from);
       const number = (from - at) / PAGE_BYTES;
-      if (count === PAGE_BYTES) this.#pages[number] = undefined;
+      if (count === PAGE_BYTES) this.#letGo(number);
       else this.#pages[number]?.fill(0, at, at + count);
       from += count;
     }
@@ -86,11 +91,25 @@ export class Content {
     this.#writtenEnd = other.#writtenEnd;
   }
 
+  /** Nobody reads or writes it any more. */
+  release(): void {
+    for (const number of this.#pages.keys()) this.#letGo(number);
+    this.#pages = [];
+    this.length = 0;
+    this.#writtenEnd = 0;
+  }
+
+  #letGo(number: number): void {
+    const page = this.#pages[number];
+    if (page !== undefined && FREE_PAGES.length < FREE_PAGES_MOST) FREE_PAGES.push(page);
+    this.#pages[number] = undefined;
+  }
+
   #page(number: number): Uint8Array {
     const { length } = this.#pages;
     // No holes: an array with holes is slow.
     for (let i = length; i <= number; i += 1) this.#pages.push(undefined);
-    return (this.#pages[number] ??= new Uint8Array(PAGE_BYTES));
+    return (this.#pages[number] ??= FREE_PAGES.pop()?.fill(0) ?? new Uint8Array(PAGE_BYTES));
   }
 }
 

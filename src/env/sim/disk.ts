@@ -90,6 +90,15 @@ export class SimulatedDisk {
     for (const [path, inode] of this.#durableNames) this.#names.set(path, inode);
   }
 
+  /** The machine is not used any more: its memory serves the next one. */
+  dispose(): void {
+    const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
+    this.crash('kill');
+    this.#names.clear();
+    this.#durableNames.clear();
+    for (const inode of inodes) inode.release();
+  }
+
   /** Crashes by itself in place of the operation that comes after `operations` more. */
   crashAfter(operations: number, as: Crash): void {
     this.#operationsUntilCrash = operations;

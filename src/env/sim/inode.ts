@@ -97,7 +97,8 @@ export class Inode {
   }
 
   losePower(loss: PowerLoss, random: SeededRandom): void {
-    const durable = this.#spellOut();
+    // What a reader saw is of no more use: it is what is gone back from.
+    const durable = this.#spellOut(true);
     for (const change of this.#changes) {
       if (change.lost || loss === 'lost') continue;
       if (loss === 'kept') applyTo(durable, change);
@@ -105,8 +106,15 @@ export class Inode {
     }
     this.#settled += this.#changes.length;
     this.#changes = [];
+    if (durable !== this.#seen) this.#seen.release();
     this.#seen = durable;
     this.#durable = null;
+  }
+
+  /** Nobody reads or writes it any more. */
+  release(): void {
+    this.#seen.release();
+    this.#durable?.release();
   }
 
   flipBit(offset: number, bit: number): void {
@@ -124,10 +132,10 @@ export class Inode {
   }
 
   /** Goes back through what is not synced: that gives the disk's content, and on the way what each change wrote. */
-  #spellOut(): Content {
+  #spellOut(inPlace = false): Content {
     if (this.#durable !== null) return this.#durable;
-    const durable = new Content();
-    durable.copyFrom(this.#seen);
+    const durable = inPlace ? this.#seen : new Content();
+    if (!inPlace) durable.copyFrom(this.#seen);
     for (const { kind, position, sizeBytes, before, lengthBefore } of this.#undos.toReversed()) {
       const isWrite = kind === 'write';
       const bytes = isWrite ? durable.copyOf(position, sizeBytes) : null;

@@ -1,8 +1,8 @@
 /** Buffers for what is under way between simulated nodes, used again and again: a node that keeps bytes which it was only shown finds others there. */
 
 const LEAST_SHIFT = 8;
-const MOST_SHIFT = 16;
-const KEPT_PER_SIZE = 256;
+const MOST_SHIFT = 20;
+const KEPT_BYTES_PER_SIZE = 4 * 2 ** MOST_SHIFT;
 /** What lies in the bytes of a message after they were handed over. */
 const USED_BYTE = 0xdb;
 
@@ -25,5 +25,6 @@ export function wireCopy(bytes: Uint8Array): Buffer {
 export function giveBack(buffer: Buffer, sizeBytes: number): void {
   Uint8Array.prototype.fill.call(buffer, USED_BYTE, 0, sizeBytes);
   const shift = shiftOf(buffer.length);
-  if (shift <= MOST_SHIFT && free[shift].length < KEPT_PER_SIZE) free[shift].push(buffer);
+  if (shift <= MOST_SHIFT && free[shift].length * buffer.length < KEPT_BYTES_PER_SIZE)
+    free[shift].push(buffer);
 }

@@ -118,6 +118,7 @@ export class World {
   /** The run is over: what its processes counted counts too. */
   end(): void {
     for (const { parts } of this.victims) if (parts !== null) countParts(parts, this.counters);
+    this.cluster.dispose();
   }
 
   // --- faults that go on for a while
