@@ -40,7 +40,7 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
   limits: { replicated: ['hashMaxListpackEntries', 'hashMaxListpackValueBytes'], own: [] },
   staged: { replicated: ['term', 'bytes', 'filledBytes'], own: [] },
   sessions: { replicated: ['sessions', 'ended', 'rows'], own: ['found'] },
-  session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes'] },
+  session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes', 'used'] },
   rows: {
     // `words` tells which session and slot a row is of.
     replicated: ['kinds', 'numbers', 'blobs', 'words'],
