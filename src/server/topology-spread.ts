@@ -89,12 +89,13 @@ export class TopologySpread {
     try {
       await this.host.register.offer(topology);
       this.host.log.info('topology-decided', { epoch: textOf(topology), change: proposed.change.kind });
+      return decision;
     } catch (error) {
       this.host.fatal(error);
+      return { kind: 'refused', reason: 'the disk of the node that decides has failed' };
     } finally {
       this.isDeciding = false;
     }
-    return decision;
   }
 
   /** Whether a majority of the nodes has synced the topology: then no change of it is forgotten by the loss of one disk. */
