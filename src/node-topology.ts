@@ -18,14 +18,17 @@ import type { Engine } from './shard/engine.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
 import { textOf, type Decision, type ProposedChange } from './topology/decision.ts';
 import { checkAmongSeeds, meshPeers } from './topology/membership.ts';
-import { StoredRegister } from './topology/register.ts';
+import { StoredRegister, topologyPath } from './topology/register.ts';
 import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
 import type { NodeId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
+import { DamagedError } from './wal/errors.ts';
 
 /** What follows the topology. */
 export interface FollowingParts {
   self: NodeId;
+  /** The newest cluster version that this node runs. */
+  newestVersion: number;
   engine: Engine;
   mesh: Mesh;
   traffic: MeshTraffic;
@@ -120,6 +123,7 @@ export class NodeTopology {
       self: parts.self,
       register,
       links: () => parts.mesh.links,
+      newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
       wake: () => engine.wake(),
       fatal: (error) => parts.fatal(error),
@@ -217,6 +221,8 @@ function problemOf(
   known: ClusterFile | null,
   topology: Topology | null,
 ): StartupError | null {
+  if (known?.hasTopology === true && topology === null)
+    return new DamagedError(topologyPath(directory), 0, 'the file is missing');
   const isNamed = topology?.nodes.some(({ id }) => id === known?.node) ?? false;
   if (known?.isReturning === true && !isNamed)
     return new StartupError(
@@ -227,7 +233,7 @@ function problemOf(
   if (known !== null) return removedError(directory);
   return new StartupError(
     'TORC_CLUSTER_FILE',
-    `${directory} has a topology and no ${CLUSTER_FILE_NAME}, which says who this node is: ${HOW_TO_REBUILD}`,
+    `${directory}/${CLUSTER_FILE_NAME} is missing, which says who this node is, and a topology is there: ${HOW_TO_REBUILD}`,
   );
 }
 

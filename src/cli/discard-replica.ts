@@ -13,8 +13,14 @@ import { decodeFoundingFile, encodeFoundingFile } from '../topology/founding-cod
 import { clusterOf, type FoundingState } from '../topology/founding.ts';
 import { topologyPath } from '../topology/register.ts';
 import { nextSetAside } from '../topology/set-aside.ts';
-import { decodeTopology, encodeChange, encodeTopology } from '../topology/topology-codec.ts';
+import {
+  decodeTopology,
+  decodeTopologyFile,
+  encodeChange,
+  encodeTopologyFile,
+} from '../topology/topology-codec.ts';
 import type { Announcement, ClusterId, NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import { DamagedError } from '../wal/errors.ts';
 import { setLogAside } from '../wal/set-aside.ts';
 import { adminOf, surveyCluster, whyNeeded, type AskNode, type Survey } from './cluster-survey.ts';
 import type { Answered } from './http-get.ts';
@@ -98,13 +104,9 @@ async function whyStillNeeded(world: RepairWorld, found: Found, node: NodeId): P
 }
 
 async function readDirectory({ disk, directory, address, announced }: RepairWorld): Promise<Found> {
-  const bytes = await disk.readFile(`${directory}/${CLUSTER_FILE_NAME}`);
-  const state = bytes === null ? null : decodeFoundingFile(bytes);
-  const stored = await disk.readFile(topologyPath(directory));
-  const nodes = [
-    ...((stored === null ? null : decodeTopology(stored))?.nodes ?? []),
-    ...((state === null ? null : clusterOf(state))?.nodes ?? []),
-  ];
+  const state = await readable(disk, `${directory}/${CLUSTER_FILE_NAME}`, decodeFoundingFile);
+  const topology = await readable(disk, topologyPath(directory), decodeTopologyFile);
+  const nodes = [...(topology?.nodes ?? []), ...((state === null ? null : clusterOf(state))?.nodes ?? [])];
   const addresses = [...(address === null ? [] : [address]), ...nodes.map(adminOf)];
   const isOther = ({ host, port }: Address): boolean =>
     host !== announced.host || port !== announced.adminPort;
@@ -117,6 +119,22 @@ async function readDirectory({ disk, directory, address, announced }: RepairWorl
     );
   const isReturning = state?.phase === 'founded' && state.isReturning === true;
   return { state, returning: isReturning ? state.node : null, known };
+}
+
+/** Null when there is none, or a damaged one: then others must say. */
+async function readable<T>(
+  disk: RepairWorld['disk'],
+  path: string,
+  decode: (path: string, bytes: Uint8Array) => T | null,
+): Promise<T | null> {
+  const bytes = await disk.readFile(path);
+  if (bytes === null) return null;
+  try {
+    return decode(path, bytes);
+  } catch (error) {
+    if (error instanceof DamagedError) return null;
+    throw error;
+  }
 }
 
 /** The node whose directory this is: by its id, else by its address. */
@@ -222,7 +240,7 @@ async function keepTopology(
   node: NodeId,
 ): Promise<void> {
   if (!topology.nodes.some(({ id }) => id === node)) throw refusal(`node ${node} is not in the topology`);
-  await disk.replaceFile(topologyPath(directory), encodeTopology(topology));
+  await disk.replaceFile(topologyPath(directory), encodeTopologyFile(topology));
 }
 
 function isSame(one: Address, other: Address): boolean {

@@ -15,11 +15,12 @@ export function httpGet(address: Address, path: string, timeoutMs: number): Prom
 export function httpPost(
   address: Address,
   path: string,
-  body: string,
-  authorization: string,
+  body: string | null,
+  authorization: string | null,
   timeoutMs: number,
 ): Promise<Answered> {
-  return send(address, { method: 'POST', path, headers: { authorization } }, body, timeoutMs);
+  const headers = authorization === null ? {} : { authorization };
+  return send(address, { method: 'POST', path, headers }, body, timeoutMs);
 }
 
 function send(

@@ -28,7 +28,7 @@ export class ClusterFile {
     const path = `${directory}/${CLUSTER_FILE_NAME}`;
     const bytes = await disk.readFile(path);
     if (bytes !== null) {
-      const state = decodeFoundingFile(bytes);
+      const state = decodeFoundingFile(path, bytes);
       if (state === null) throw unreadable(path);
       return new ClusterFile(disk, path, state);
     }
@@ -73,7 +73,18 @@ export class ClusterFile {
   async returned(): Promise<void> {
     const { current } = this;
     if (current.phase !== 'founded' || current.isReturning !== true) return;
-    await this.save({ phase: 'founded', node: current.node, cluster: current.cluster });
+    const { isReturning: _, ...rest } = current;
+    await this.save(rest);
+  }
+
+  /** A topology was synced in this directory. */
+  get hasTopology(): boolean {
+    return this.current.phase === 'founded' && this.current.hasTopology === true;
+  }
+
+  async topologyStored(): Promise<void> {
+    const { current } = this;
+    if (current.phase === 'founded' && !this.hasTopology) await this.save({ ...current, hasTopology: true });
   }
 
   async save(state: FoundingState): Promise<void> {
@@ -90,6 +101,6 @@ export function drawId(random: Random): string {
 function unreadable(path: string): StartupError {
   return new StartupError(
     'TORC_CLUSTER_FILE',
-    `${path} cannot be read by this version: bring back a whole one, or ${HOW_TO_REBUILD}`,
+    `${path} cannot be read by this version, from offset 0 on: bring back a whole one, or ${HOW_TO_REBUILD}`,
   );
 }

@@ -16,8 +16,17 @@ export type FoundingState =
   | { phase: 'unfounded'; node: NodeId }
   /** It will be this cluster or none. */
   | { phase: 'prepared'; node: NodeId; cluster: ClusterRecord }
-  /** Returning: it has taken the place of a node that lost its disk, and has not begun a log yet. */
-  | { phase: 'founded'; node: NodeId; cluster: ClusterRecord; isReturning?: boolean | undefined };
+  /**
+   * Returning: it has taken the place of a node that lost its disk, and has not begun a log yet. Has a topology: one was synced beside this; a
+   * directory without it has lost it.
+   */
+  | {
+      phase: 'founded';
+      node: NodeId;
+      cluster: ClusterRecord;
+      isReturning?: boolean | undefined;
+      hasTopology?: boolean | undefined;
+    };
 
 /** The one message of the founding: the sender's synced state, as often as wanted. */
 export interface FoundingMessage {

@@ -35,6 +35,8 @@ export interface MembershipOptions {
   /** Values of the cluster's settings, which all nodes must share. */
   settings: Readonly<Record<string, string>>;
   secret: string;
+  /** The versions that this node speaks with others: asked at each handshake. */
+  versions: () => { versionMin: number; versionMax: number };
   replicationFactor: number;
   vnodes: number;
   bulkBufferLimitBytes: number;
@@ -66,6 +68,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       announced: options.announced,
       settings: options.settings,
       secret: options.secret,
+      ...options.versions(),
     }),
     log: options.log,
   });
@@ -87,6 +90,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       const placement = ringPlacement(hash, options.vnodes);
       if (register.current === null)
         await register.offer(firstTopology(cluster, options.replicationFactor, placement));
+      await file.topologyStored();
       return topologyOf(register, cluster.id);
     }),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),

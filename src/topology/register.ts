@@ -4,7 +4,7 @@
  */
 import type { Disk } from '../env/contracts.ts';
 import { HOW_TO_REBUILD, StartupError } from '../errors.ts';
-import { decodeTopology, encodeTopology } from './topology-codec.ts';
+import { decodeTopologyFile, encodeTopologyFile } from './topology-codec.ts';
 import type { Epoch, Topology } from './types.ts';
 
 const FILE_NAME = 'topology.json';
@@ -40,7 +40,7 @@ export class StoredRegister implements TopologyRegister {
   static async open(disk: RegisterDisk, directory: string): Promise<StoredRegister> {
     const path = topologyPath(directory);
     const bytes = await disk.readFile(path);
-    const stored = bytes === null ? null : decodeTopology(bytes);
+    const stored = bytes === null ? null : decodeTopologyFile(path, bytes);
     if (bytes !== null && stored === null) throw unreadable(path);
     return new StoredRegister(disk, path, stored);
   }
@@ -59,7 +59,7 @@ export class StoredRegister implements TopologyRegister {
   private async store(): Promise<void> {
     const { newest } = this;
     if (newest === null || newest === this.current) return;
-    await this.disk.replaceFile(this.path, encodeTopology(newest));
+    await this.disk.replaceFile(this.path, encodeTopologyFile(newest));
     this.current = newest;
     for (const listener of this.listeners) listener(newest);
   }
@@ -76,6 +76,6 @@ export function isNewer(one: Epoch, other: Epoch): boolean {
 function unreadable(path: string): StartupError {
   return new StartupError(
     'TORC_TOPOLOGY_FILE',
-    `${path} cannot be read by this version: bring back a whole one, or ${HOW_TO_REBUILD}`,
+    `${path} cannot be read by this version, from offset 0 on: bring back a whole one, or ${HOW_TO_REBUILD}`,
   );
 }

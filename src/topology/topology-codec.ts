@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
+import { DamagedError } from '../wal/errors.ts';
 import type { ProposedChange } from './decision.ts';
+import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
 
 /** Of the file, and of what nodes send each other. */
@@ -50,13 +52,29 @@ const topology = z.object({
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
 });
 
+/** As the file of the register. */
+export function encodeTopologyFile(content: Topology): Buffer {
+  return sealJson({ format: FORMAT, ...content });
+}
+
+/** Null when it is not one that this version understands. Throws when it is damaged. */
+export function decodeTopologyFile(path: string, bytes: Uint8Array): Topology | null {
+  const content = unsealJson(path, bytes);
+  if (content === undefined) throw new DamagedError(path, 0, 'it does not begin as a topology file');
+  return topologyOf(content);
+}
+
 export function encodeTopology(content: Topology): Buffer {
   return Buffer.from(`${JSON.stringify({ format: FORMAT, ...content })}\n`);
 }
 
 /** Null when it is not one that this version understands. */
 export function decodeTopology(bytes: Uint8Array): Topology | null {
-  const parsed = topology.safeParse(jsonOf(bytes));
+  return topologyOf(jsonOf(bytes));
+}
+
+function topologyOf(value: unknown): Topology | null {
+  const parsed = topology.safeParse(value);
   if (!parsed.success) return null;
   const { format: _, ...content } = parsed.data;
   return content;
@@ -90,7 +108,7 @@ export function decodeChange(bytes: Uint8Array): ProposedChange | null {
 }
 
 /** Undefined when it is none. */
-function jsonOf(bytes: Uint8Array): unknown {
+export function jsonOf(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch {

@@ -3,9 +3,11 @@ import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import { headerChecksum } from './checksum.ts';
 import {
   HARD_STATE_BYTES,
+  LAST_INDEX_BYTES,
   MEMBER_BYTES,
   TIME_CEILING_BYTES,
   writeHardState,
+  writeLastIndex,
   writeMember,
   writeTimeCeiling,
 } from './payloads.ts';
@@ -25,6 +27,8 @@ export class Batch {
   groupCount = 0;
   readonly groups: GroupId[] = [];
   readonly highest: number[] = [];
+  /** The index staged last, of each: below the highest where entries were replaced. 0: nothing that counts. */
+  readonly last: number[] = [];
   /** To be run, in this order, when the batch is durable. */
   callbacks: (() => void)[] = [];
   /** To be run when it is synced, in `buffered` too. */
@@ -53,6 +57,7 @@ export class Batch {
     } else if (index > highest[at]) {
       highest[at] = index;
     }
+    this.last[at] = index;
   }
 
   addHardState(group: GroupId, hardState: HardState): void {
@@ -74,7 +79,20 @@ export class Batch {
 
   /** Nobody needs what is staged of the group. */
   forget(group: GroupId): void {
-    for (let at = 0; at < this.groupCount; at += 1) if (this.groups[at] === group) this.highest[at] = 0;
+    for (let at = 0; at < this.groupCount; at += 1) {
+      if (this.groups[at] !== group) continue;
+      this.highest[at] = 0;
+      this.last[at] = 0;
+    }
+  }
+
+  /** The group's log goes up to here: recovery misses what a lost file held of it. */
+  addLastIndex(group: GroupId, index: number): void {
+    const offset = this.#lengthBytes + RECORD_HEADER_BYTES;
+    this.#ensure(recordBytes(LAST_INDEX_BYTES));
+    writeLastIndex(this.#view, offset, index);
+    const checksum = headerChecksum(this.#bytes, offset, offset + LAST_INDEX_BYTES);
+    this.#reserve(RecordKind.LAST_INDEX, group, LAST_INDEX_BYTES, checksum);
   }
 
   addTimeCeiling(timeMs: number): void {

@@ -11,7 +11,8 @@ export class GroupLog {
   readonly snapshot: SnapshotMeta | null;
   /** Consecutive, the first right above the snapshot. */
   #entries: Entry[] = [];
-  #lastIndex = 0;
+  /** Of the entry that was read last; 0: none. */
+  lastIndex = 0;
 
   constructor(snapshot: SnapshotMeta | null) {
     this.snapshot = snapshot;
@@ -23,17 +24,22 @@ export class GroupLog {
     this.problem = null;
     this.hardState = { term: 0, vote: 0, commit: 0 };
     this.#entries = [];
-    this.#lastIndex = 0;
+    this.lastIndex = 0;
   }
 
   /** An entry replaces what was at its index and all after it. False: entries are missing before it. */
   add(entry: Entry): boolean {
     const covered = this.snapshot?.index ?? 0;
-    if (entry.index > Math.max(this.#lastIndex, covered) + 1) return false;
-    this.#lastIndex = entry.index;
+    if (!this.reaches(entry.index - 1)) return false;
+    this.lastIndex = entry.index;
     this.#entries.length = Math.max(entry.index - covered - 1, 0);
     if (entry.index > covered) this.#entries.push(entry);
     return true;
+  }
+
+  /** Whether all up to `index` is there. */
+  reaches(index: number): boolean {
+    return index <= Math.max(this.lastIndex, this.snapshot?.index ?? 0);
   }
 
   /**

@@ -25,6 +25,8 @@ export interface LogInit {
   hardStates: ReadonlyMap<GroupId, HardState>;
   /** Whose records they are, where that was said. */
   members: ReadonlyMap<GroupId, MemberId>;
+  /** Of each group the entry that was written last. */
+  lastIndexes: ReadonlyMap<GroupId, number>;
   timeCeilingMs: number;
   observe: WalObserver;
   /** The first failure; nothing is durable any more from here on. */
@@ -42,6 +44,8 @@ export class SegmentedLog implements Wal {
   readonly #init: LogInit;
   readonly #hardStates: Map<GroupId, HardState>;
   readonly #members: Map<GroupId, MemberId>;
+  /** Of what lies in the files. */
+  readonly #lastIndexes: Map<GroupId, number>;
   #timeCeilingMs: number;
 
   #gathering = new Batch();
@@ -73,6 +77,7 @@ export class SegmentedLog implements Wal {
     this.#init = init;
     this.#hardStates = new Map(init.hardStates);
     this.#members = new Map(init.members);
+    this.#lastIndexes = new Map(init.lastIndexes);
     this.#timeCeilingMs = init.timeCeilingMs;
     this.#end = init.end;
     this.#mark = init.end;
@@ -121,6 +126,7 @@ export class SegmentedLog implements Wal {
   forgetGroup(group: GroupId): void {
     this.#hardStates.delete(group);
     this.#members.delete(group);
+    this.#lastIndexes.delete(group);
     this.#gathering.forget(group);
     this.#files.forget(group);
   }
@@ -278,8 +284,9 @@ export class SegmentedLog implements Wal {
     const batchEnd = this.#end + batch.lengthBytes;
     segment.sizeBytes = Math.max(segment.sizeBytes, batchEnd - segment.base);
     if (segment.restatedEnd === Infinity) segment.restatedEnd = batchEnd;
-    const { groups, groupCount, highest } = batch;
+    const { groups, groupCount, highest, last } = batch;
     for (let i = 0; i < groupCount; i += 1) {
+      if (last[i] > 0) this.#lastIndexes.set(groups[i], last[i]);
       if (highest[i] > (segment.highest.get(groups[i]) ?? 0)) segment.highest.set(groups[i], highest[i]);
     }
     this.#batches += 1;
@@ -289,10 +296,11 @@ export class SegmentedLog implements Wal {
 
   #beginSegment(segment: Segment): void {
     const { start } = this.#init;
-    const { sequence, base, file } = segment;
+    const { sequence, sizeBytes, base, file } = segment;
     const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
     const view = new DataView(header.buffer, header.byteOffset, header.length);
-    writeSegmentHeader(header, view, { start, sequence, base, previousEnd: this.#end, mark: this.#mark });
+    const previousEnd = this.#end;
+    writeSegmentHeader(header, view, { start, sequence, sizeBytes, base, previousEnd, mark: this.#mark });
     file.writeNow(header, 0);
     this.#end = base + SEGMENT_HEADER_BYTES;
     this.#restated.clear();
@@ -306,6 +314,7 @@ export class SegmentedLog implements Wal {
   #restate(batch: Batch): void {
     for (const [group, member] of this.#members) batch.addMember(group, member);
     for (const [group, hardState] of this.#hardStates) batch.addHardState(group, hardState);
+    for (const [group, index] of this.#lastIndexes) batch.addLastIndex(group, index);
     if (this.#timeCeilingMs > 0) batch.addTimeCeiling(this.#timeCeilingMs);
   }
 

@@ -128,8 +128,11 @@ class WalOpening {
       await rewrite(segment.file, from, to);
       await syncOf(segment.file);
     }
-    for (const path of content.leftovers) await disk.remove(path);
-    await disk.syncDirectory(this.#logDirectory);
+    // The last one first, each durably: what is left is always consecutive, and a gap is a file that was lost.
+    for (const path of [...content.leftovers].reverse()) {
+      await disk.remove(path);
+      await disk.syncDirectory(this.#logDirectory);
+    }
   }
 
   /** From here on the directory is this start's, and marked as not cleanly stopped. */
@@ -173,6 +176,7 @@ class WalOpening {
         end: content.end,
         hardStates: hardStatesOf(content),
         members: membersOf(content),
+        lastIndexes: lastIndexesOf(content),
         timeCeilingMs: recovery.timeCeilingMs,
         observe: observe ?? (() => undefined),
         onFailure: (error) => {
@@ -221,6 +225,12 @@ function membersOf(content: LogContent): Map<GroupId, MemberId> {
   const members = new Map<GroupId, MemberId>();
   for (const [group, { member }] of content.groups) if (member !== 0) members.set(group, member);
   return members;
+}
+
+function lastIndexesOf(content: LogContent): Map<GroupId, number> {
+  const lastIndexes = new Map<GroupId, number>();
+  for (const [group, { lastIndex }] of content.groups) if (lastIndex > 0) lastIndexes.set(group, lastIndex);
+  return lastIndexes;
 }
 
 async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {

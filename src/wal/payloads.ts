@@ -6,6 +6,8 @@ export const HARD_STATE_BYTES = 24;
 export const TIME_CEILING_BYTES = 8;
 /** A member's id, float64. */
 export const MEMBER_BYTES = 8;
+/** An index, float64. */
+export const LAST_INDEX_BYTES = 8;
 
 export function writeHardState(view: DataView, offset: number, hardState: HardState): void {
   view.setFloat64(offset, hardState.term, true);
@@ -30,5 +32,13 @@ export function writeMember(view: DataView, offset: number, member: MemberId): v
 }
 
 export function readMember(payload: Buffer): MemberId {
+  return payload.readDoubleLE(0);
+}
+
+export function writeLastIndex(view: DataView, offset: number, index: number): void {
+  view.setFloat64(offset, index, true);
+}
+
+export function readLastIndex(payload: Buffer): number {
   return payload.readDoubleLE(0);
 }

@@ -3,17 +3,20 @@ import { crc32 } from 'node:zlib';
 import type { Disk, DiskFile } from '../env/contracts.ts';
 import { entryChecksum, parseEntry } from '../raft/entry.ts';
 import type { GroupId, MemberId, SnapshotMeta } from '../raft/types.ts';
-import { DamagedError, NewerFormatError } from './errors.ts';
+import { DamagedError } from './errors.ts';
 import { GroupLog } from './group-log.ts';
 import {
   HARD_STATE_BYTES,
+  LAST_INDEX_BYTES,
   MEMBER_BYTES,
   readHardState,
+  readLastIndex,
   readMember,
   readTimeCeiling,
   TIME_CEILING_BYTES,
 } from './payloads.ts';
 import {
+  nextLikelyRecord,
   readRecordHeader,
   RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
@@ -23,7 +26,6 @@ import {
 } from './record.ts';
 import {
   readSegmentHeader,
-  SEGMENT_FORMAT,
   SEGMENT_HEADER_BYTES,
   segmentName,
   segmentSequence,
@@ -63,9 +65,14 @@ export async function readLog(
 ): Promise<LogContent> {
   const reader = new LogReader(snapshots, startFile, isOurs);
   try {
+    let previous: number | null = null;
     for (const name of await disk.list(directory)) {
       const sequence = segmentSequence(name);
-      if (sequence !== null) await reader.readSegment(disk, `${directory}/${name}`, sequence);
+      if (sequence === null) continue;
+      if (previous !== null && sequence !== previous + 1)
+        throw new DamagedError(`${directory}/${segmentName(previous + 1)}`, 0, 'the file is missing');
+      previous = sequence;
+      await reader.readSegment(disk, `${directory}/${name}`, sequence);
     }
     return reader.finish(directory);
   } catch (error) {
@@ -106,13 +113,14 @@ class LogReader {
     const file = await disk.open(path, { create: false });
     const bytes = await readWhole(file);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const header = readSegmentHeader(bytes, view);
-    if (typeof header === 'number') throw new NewerFormatError(path, header, SEGMENT_FORMAT);
+    const header = readSegmentHeader(path, bytes, view);
     if (header === null || !this.#continues(header, sequence)) {
       this.#scanLeftover(path, bytes, view, header);
       await file.close();
       return;
     }
+    if (bytes.length < header.sizeBytes)
+      throw new DamagedError(path, bytes.length, `the file ends before its ${header.sizeBytes} bytes`);
     // The one before was left for this one in good order. Of the last one nobody knows how far its first batch came.
     const previous = this.#segments.at(-1);
     if (previous !== undefined) previous.restatedEnd = this.#end;
@@ -170,6 +178,12 @@ class LogReader {
     for (const [group, log] of this.#groups) {
       if (this.#isOurs(group, log.member)) {
         if (log.problem !== null) throw log.problem;
+        if (!log.reaches(log.hardState.commit))
+          throw new DamagedError(
+            this.#brokenPath,
+            this.#brokenOffset,
+            `entries of group ${group} up to ${log.hardState.commit} are missing`,
+          );
         continue;
       }
       this.#groups.delete(group);
@@ -215,6 +229,8 @@ class LogReader {
       this.#group(header.group).hardState = readHardState(payload);
     } else if (header.kind === RecordKind.MEMBER && payload.length === MEMBER_BYTES) {
       this.#begin(header.group, readMember(payload));
+    } else if (header.kind === RecordKind.LAST_INDEX && payload.length === LAST_INDEX_BYTES) {
+      this.#expect(header.group, readLastIndex(payload), segment.file.path, offset);
     } else if (header.kind === RecordKind.TIME_CEILING && payload.length === TIME_CEILING_BYTES) {
       this.#ceilingMs = Math.max(this.#ceilingMs, readTimeCeiling(payload));
     } else {
@@ -235,6 +251,12 @@ class LogReader {
     const highest = segment.highest.get(header.group) ?? 0;
     if (entry.index > highest) segment.highest.set(header.group, entry.index);
     return true;
+  }
+
+  #expect(group: GroupId, lastIndex: number, path: string, offset: number): void {
+    const log = this.#group(group);
+    if (log.problem !== null || log.reaches(lastIndex)) return;
+    log.problem = new DamagedError(path, offset, `entries of group ${group} up to ${lastIndex} are missing`);
   }
 
   #begin(group: GroupId, member: MemberId): void {
@@ -275,7 +297,8 @@ class LogReader {
    */
   #scanForMarks(bytes: Buffer, view: DataView, segment: SegmentHeader | null, from: number): boolean {
     let found = false;
-    for (let offset = from; offset + RECORD_HEADER_BYTES <= bytes.length; offset += RECORD_ALIGNMENT) {
+    let offset = nextLikelyRecord(bytes, from);
+    for (; offset >= 0; offset = nextLikelyRecord(bytes, offset + RECORD_ALIGNMENT)) {
       const header = readRecordHeader(bytes, view, offset);
       if (header === null || header.start < this.#lastStart || header.position < this.#end) continue;
       if (segment !== null && header.position !== segment.base + offset) continue;

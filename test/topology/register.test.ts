@@ -46,8 +46,7 @@ describe('the register', () => {
     const told: string[] = [];
     register.onNewer(({ generation, epoch }) => {
       expect(JSON.parse(Buffer.from(disk.content('/data/topology.json') ?? '').toString())).toMatchObject({
-        generation,
-        epoch,
+        content: { generation, epoch },
       });
       told.push(`${generation}.${epoch}`);
     });

@@ -1,7 +1,9 @@
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { Entry } from '../../src/raft/entry.ts';
 import type { SnapshotMeta } from '../../src/raft/types.ts';
+import { formatWord } from '../../src/wal/format-word.ts';
 import type { OpenedWal } from '../../src/wal/open.ts';
 import type { RecoveredGroup, WalRecovery } from '../../src/wal/types.ts';
 import { entriesOf, entryOf, flush, SEGMENT_BYTES, type MakeWorld, type World } from './world.ts';
@@ -20,6 +22,17 @@ function groupOf(recovery: WalRecovery, group = GROUP): RecoveredGroup {
 
 function placesOf(entries: readonly Entry[]): string[] {
   return entries.map((entry) => `${entry.term}/${entry.index}`);
+}
+
+/** The file as a later version would begin it. */
+function withNewerFormat(file: Buffer): Buffer {
+  const text = file.toString('utf8');
+  const body = text.slice(text.indexOf('\n') + 1);
+  const line = `torc-start 2 ${crc32(`2\n${body}`).toString(16).padStart(8, '0')}`;
+  if (text.startsWith('torc-start')) return Buffer.from(`${line}\n${body}`);
+  const bytes = Buffer.from(file);
+  bytes.writeUInt32LE(formatWord(bytes.readUInt16LE(4) + 1), 4);
+  return bytes;
 }
 
 /** What a WAL promises, whatever the disk below. */
@@ -466,19 +479,12 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await snapshotAt(opened, metaAt(1), Buffer.from('x'));
         await world.settle(opened.wal.close(0));
         await world.kill();
-        const places: [string, number, number][] = [
-          [`${world.directory}/start`, 'torc-start '.length, '2'.charCodeAt(0)],
-          [firstFile(), 4, 2],
-          [`${world.directory}/snapshots/7-1.snapshot`, 4, 2],
-        ];
-        for (const [path, offset, value] of places) {
-          const bytes = await world.read(path);
-          const before = bytes[offset];
-          bytes[offset] = value;
-          await world.write(path, bytes);
+        const paths = [`${world.directory}/start`, firstFile(), `${world.directory}/snapshots/7-1.snapshot`];
+        for (const path of paths) {
+          const before = await world.read(path);
+          await world.write(path, withNewerFormat(before));
           await expect(world.open()).rejects.toMatchObject({ code: 'TORC_DATA_FORMAT' });
-          bytes[offset] = before;
-          await world.write(path, bytes);
+          await world.write(path, before);
         }
         expect(groupOf((await world.open()).recovery).snapshot?.index).toBe(1);
       });

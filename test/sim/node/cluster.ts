@@ -7,7 +7,7 @@ import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log } from '../../../src/log.ts';
-import { startNode, type RunningNode } from '../../../src/node.ts';
+import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import { respOf } from '../../shard/encode.ts';
@@ -16,6 +16,8 @@ const WALL_MS = 1_700_000_000_000;
 const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
+/** So small that a run goes through several files. */
+const SEGMENT_BYTES = '1mb';
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -42,6 +44,8 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  /** By node, at its next start: what else differs. */
+  readonly surroundings: Partial<NodeSurroundings>[] = [];
   bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
@@ -92,7 +96,14 @@ export class SimCluster {
     };
     const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
-      flags: { 'client-port': String(portOf(i)), seeds, data: '/data', host: nameOf(i), ...this.flags },
+      flags: {
+        'wal-segment-bytes': SEGMENT_BYTES,
+        'client-port': String(portOf(i)),
+        seeds,
+        data: '/data',
+        host: nameOf(i),
+        ...this.flags,
+      },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
     const starting = startNode(env, settings, this.log, {
@@ -100,6 +111,7 @@ export class SimCluster {
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
+      ...this.surroundings[i],
     });
     const running = await this.settle(starting);
     running.onFatal((error) => {
