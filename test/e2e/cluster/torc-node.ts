@@ -17,6 +17,15 @@ export interface NodePorts {
   admin: number;
 }
 
+/** Where a node runs when that is not simply this machine. */
+export interface Site {
+  host: string;
+  /** The words before those that start it: they become its process. */
+  command: readonly string[];
+}
+
+const HERE: Site = { host: '127.0.0.1', command: [] };
+
 export interface StateDigest {
   index: number;
   digest: string;
@@ -31,12 +40,16 @@ export class TorcNode {
   readonly name: string;
   readonly ports: NodePorts;
   readonly directory: string;
+  readonly site: Site;
   readonly lines: string[] = [];
+  /** Handed each line that it prints. */
+  onLine: (line: string) => void = () => undefined;
   private readonly settings: readonly string[];
   private child: ChildProcess | null = null;
   private exit: Promise<Exit> | null = null;
 
-  constructor(name: string, ports: NodePorts, directory: string, settings: readonly string[]) {
+  constructor(name: string, ports: NodePorts, directory: string, settings: readonly string[], site = HERE) {
+    this.site = site;
     this.name = name;
     this.ports = ports;
     this.directory = directory;
@@ -64,7 +77,8 @@ export class TorcNode {
       'admin-port': admin,
     };
     const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const child = spawn(process.execPath, [PROGRAM, 'start', ...words, ...this.settings], {
+    const line = [...this.site.command, process.execPath, PROGRAM, 'start', ...words, ...this.settings];
+    const child = spawn(line[0], line.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: withoutSettings(process.env),
     });
@@ -144,7 +158,7 @@ export class TorcNode {
   }
 
   private get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.ports.admin}${path}`, {
+    return fetch(`http://${this.site.host}:${this.ports.admin}${path}`, {
       signal: AbortSignal.timeout(HTTP_TIMEOUT_MS),
     });
   }
@@ -160,6 +174,7 @@ export class TorcNode {
   }
 
   private note(line: string): void {
+    this.onLine(line);
     this.lines.push(line);
     if (this.lines.length > LOG_LINES_KEPT) this.lines.shift();
   }
