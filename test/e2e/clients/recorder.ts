@@ -73,6 +73,10 @@ export class Recorder {
     return Math.max(longest, toMs - lastMs);
   }
 
+  isAcknowledgedSince(client: string, sinceMs: number): boolean {
+    return (this.acknowledgements(client).at(-1) ?? -Infinity) >= sinceMs;
+  }
+
   private acknowledgements(client: string): number[] {
     let times = this.acknowledgedMs.get(client);
     if (times === undefined) this.acknowledgedMs.set(client, (times = []));
