@@ -1,8 +1,9 @@
 /** One life of a cluster: founded, put through faults under load, healed, and judged. */
 import { createWriteStream } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { finished } from 'node:stream/promises';
 
 import { checkLinearizable, describeViolation } from '../linearizability/checker.ts';
 import { registerModel } from '../linearizability/model.ts';
@@ -26,6 +27,8 @@ const PACE = { pauseMs: 8, maxPaddingBytes: 600 };
 const SERVED_AGAIN_LIMIT_MS = 10_000;
 const CHECKER_LIMITS = { timeoutMs: 120_000 };
 const POLL_MS = 20;
+const NANOSECONDS_PER_MS = 1_000_000;
+const LOOP_DELAY_RESOLUTION_MS = 10;
 /** Client, redirect, peer and admin ports, and those of the proxy. */
 const PORT_BLOCK = 50;
 /** Small files and frequent snapshots: what happens once a day elsewhere happens every few seconds. */
@@ -58,6 +61,7 @@ export class Episode {
   private readonly rounds: Round[] = [];
   private readonly disks: Disk[] = [];
   private readonly logs: NodeJS.WritableStream[] = [];
+  private readonly loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
   private network: Network | null = null;
   private cluster: TorcCluster | null = null;
 
@@ -151,11 +155,13 @@ export class Episode {
   }
 
   private async runRounds(lab: Omit<Lab, 'random'>, recorder: Recorder): Promise<void> {
+    this.loopDelay.enable();
     const endMs = performance.now() + this.plan.durationMs;
     for (let number = 0; performance.now() < endMs; number++) {
       await lab.cluster.settle();
       await Promise.all(this.placed.map(({ worker }) => worker.beginRound(number)));
       const { kind, random } = this.plan.choose(number, lab);
+      this.loopDelay.reset();
       const fromMs = performance.now();
       const { what, spared } = await kind.strike({ ...lab, random });
       const overMs = performance.now();
@@ -163,8 +169,19 @@ export class Episode {
       const stuck = await this.waitServed(recorder);
       const toMs = performance.now();
       const struckMs = overMs - fromMs;
+      const stalledMs = this.loopDelay.max / NANOSECONDS_PER_MS;
       const { network } = this.plan;
-      const round: Round = { number, fault: kind.name, network, what, spared, fromMs, struckMs, toMs };
+      const round: Round = {
+        number,
+        fault: kind.name,
+        network,
+        what,
+        spared,
+        fromMs,
+        struckMs,
+        stalledMs,
+        toMs,
+      };
       this.rounds.push(round);
       const seen = judgeRound(recorder, this.placed, round);
       seen.problems.push(...stuck);

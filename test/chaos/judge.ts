@@ -16,6 +16,8 @@ export interface Round {
   fromMs: number;
   /** How long the fault itself lasted. */
   struckMs: number;
+  /** The longest time that the harness itself, and so all clients, stood still. */
+  stalledMs: number;
   /** All nodes are well and all clients are served again. */
   toMs: number;
 }

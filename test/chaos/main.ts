@@ -26,6 +26,7 @@ class Run {
   private readonly problems: string[] = [];
   private readonly struck = new Map<string, number>();
   private readonly totals = { values: 0, increments: 0, tokens: 0, lost: 0, repeated: 0 };
+  private stalledMs = 0;
   private episode: Episode | null = null;
 
   constructor(options: Options) {
@@ -124,6 +125,7 @@ class Run {
 
   private noteRound(round: Round, seen: Seen): void {
     console.log(roundLine(this.startMs, round, seen));
+    this.stalledMs = Math.max(this.stalledMs, round.stalledMs);
     this.gaps.push(...seen.gaps);
     const codes = this.errors.get(round.fault) ?? new Map<string, number>();
     this.errors.set(round.fault, codes);
@@ -147,6 +149,9 @@ class Run {
     console.log(`\n${gapTable(this.gaps)}\n\n${errorTable(this.errors)}\n`);
     console.log(`acknowledged: ${values} values, ${increments} increments, ${tokens} appended tokens`);
     console.log(`acknowledged writes lost: ${lost}\nduplicates: ${repeated}`);
+    console.log(
+      `the harness itself stood still for at most ${this.stalledMs.toFixed()} ms, which gaps include`,
+    );
     console.log(`took ${seconds(performance.now() - this.startMs)}`);
     const { directory } = this.options;
     if (this.problems.length > 0) {
