@@ -11,6 +11,7 @@ import { ioredisClient } from '../e2e/clients/libraries.ts';
 import { placeClients, type Placed } from '../e2e/clients/placed.ts';
 import { Recorder } from '../e2e/clients/recorder.ts';
 import { surveyWritten, type Survey } from '../e2e/clients/survey.ts';
+import { LateReader } from '../e2e/clients/workload.ts';
 import { compareDigests } from '../e2e/cluster/digests.ts';
 import { pause, TorcCluster } from '../e2e/cluster/torc-cluster.ts';
 import { TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
@@ -24,6 +25,7 @@ import type { Options } from './options.ts';
 import { ProxiedNetwork } from './proxied-network.ts';
 
 const PACE = { pauseMs: 8, maxPaddingBytes: 600 };
+const LATE_READERS_PER_NODE = 6;
 const SERVED_AGAIN_LIMIT_MS = 10_000;
 const CHECKER_LIMITS = { timeoutMs: 120_000 };
 const POLL_MS = 20;
@@ -58,6 +60,7 @@ export class Episode {
   private readonly problems: string[] = [];
   private readonly findings: string[] = [];
   private readonly placed: Placed[] = [];
+  private readonly lateReaders: LateReader[] = [];
   private readonly rounds: Round[] = [];
   private readonly disks: Disk[] = [];
   private readonly logs: NodeJS.WritableStream[] = [];
@@ -78,6 +81,7 @@ export class Episode {
     try {
       const { cluster, network } = await this.found();
       this.placed.push(...(await placeClients(cluster.nodes, recorder, PACE)));
+      await this.addLateReaders(cluster, recorder);
       await this.runRounds({ cluster, network, disks: this.disks, abilities: this.plan.abilities }, recorder);
       await this.stopWorkers();
       this.problems.push(...judgeBetween(recorder, this.placed, this.rounds));
@@ -154,6 +158,16 @@ export class Episode {
     return node;
   }
 
+  private async addLateReaders(cluster: TorcCluster, recorder: Recorder): Promise<void> {
+    for (const { name, site, ports } of cluster.nodes) {
+      for (let count = 0; count < LATE_READERS_PER_NODE; count++) {
+        const address = { host: site.host, port: ports.client };
+        const client = await ioredisClient(`late-reader-${count}-of-${name}`, address);
+        this.lateReaders.push(new LateReader(client, recorder));
+      }
+    }
+  }
+
   private async runRounds(lab: Omit<Lab, 'random'>, recorder: Recorder): Promise<void> {
     this.loopDelay.enable();
     const endMs = performance.now() + this.plan.durationMs;
@@ -204,7 +218,8 @@ export class Episode {
   }
 
   private async stopWorkers(): Promise<void> {
-    await Promise.all(this.placed.map(({ worker }) => worker.stop()));
+    const workers = [...this.placed.map(({ worker }) => worker), ...this.lateReaders];
+    await Promise.all(workers.map((worker) => worker.stop()));
   }
 
   private async judgeState(cluster: TorcCluster, recorder: Recorder): Promise<Survey> {

@@ -8,6 +8,7 @@ import type { Recorder } from './recorder.ts';
 
 const SHARED_KEYS = 6;
 const SHARED_WINDOW_MS = 400;
+const LATE_READER_PAUSE_MS = 1500;
 
 export interface Tally {
   acknowledged: number;
@@ -109,8 +110,7 @@ export class Worker {
 
   private async useShared(): Promise<void> {
     const { client, recorder } = this;
-    const window = Math.floor(performance.now() / SHARED_WINDOW_MS);
-    const key = `shared:${window}:${Math.floor(Math.random() * SHARED_KEYS)}`;
+    const key = sharedKey();
     const number = `${key}:number`;
     switch (Math.floor(Math.random() * 6)) {
       case 0:
@@ -130,6 +130,41 @@ export class Worker {
         break;
       default:
         await recorder.perform(client, 'GET', key);
+    }
+  }
+}
+
+function sharedKey(): string {
+  const window = Math.floor(performance.now() / SHARED_WINDOW_MS);
+  return `shared:${window}:${Math.floor(Math.random() * SHARED_KEYS)}`;
+}
+
+/**
+ * Reads what the others share, now and then. Who has a command under way when its node stands still has asked before all that it misses: only one
+ * who asks meanwhile sees whether the node, when it goes on, tells of a past that is over.
+ */
+export class LateReader {
+  readonly client: TestClient;
+  private readonly recorder: Recorder;
+  private isStopped = false;
+  private readonly done: Promise<void>;
+
+  constructor(client: TestClient, recorder: Recorder) {
+    this.client = client;
+    this.recorder = recorder;
+    this.done = this.work();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.done;
+    this.client.close();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.isStopped) {
+      await this.recorder.perform(this.client, 'GET', sharedKey());
+      await pause(Math.random() * LATE_READER_PAUSE_MS);
     }
   }
 }
