@@ -633,6 +633,7 @@ class Node implements RunningNode {
         // Whoever answers now, and is closest behind.
         const best = raft
           .progress()
+          .filter((peer) => raft.membership.voters.includes(peer.member))
           .filter((peer) => now.monotonicMs - peer.lastHeardMs < this.settings.electionTimeoutMs)
           .sort((a, b) => b.match - a.match)[0];
         if (best !== undefined) raft.transferLeadership(best.member, now);

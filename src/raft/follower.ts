@@ -1,5 +1,5 @@
 import { assert } from '../assert.ts';
-import { entryStampMs } from './entry.ts';
+import { EntryKind, entryStampMs } from './entry.ts';
 import type { Entry } from './entry.ts';
 import type { MemberState } from './state.ts';
 import type {
@@ -66,9 +66,10 @@ export class Follower {
       if (log.matches(entry.index, entry.term)) continue;
       if (entry.index <= log.lastIndex) {
         assert(entry.index > commitIndex, 'a committed entry is never replaced');
-        log.truncateFrom(entry.index);
+        this.state.truncateLog(entry.index);
       }
       log.append(entry);
+      if (entry.kind === EntryKind.MEMBERSHIP) this.state.adoptMembership(entry);
       storage.logChanged(entry.index);
     }
   }

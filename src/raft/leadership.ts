@@ -1,20 +1,27 @@
 import { assert } from '../assert.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, sealEntry, writeEntryHeader } from './entry.ts';
 import { Lease } from './lease.ts';
+import { encodeMembership } from './membership.ts';
+import type { Entry } from './entry.ts';
 import type { LeaderPreference } from './preference.ts';
 import { Progress } from './progress.ts';
-import { isVoter, otherVoters, peersOf, quorumValue } from './quorum.ts';
+import { isOnlyVoter, isVoter, peersOf, quorumValue } from './quorum.ts';
 import { ReadQueue } from './reads.ts';
+import { Reconfiguration } from './reconfiguration.ts';
 import { Replication } from './replication.ts';
 import { Rounds } from './rounds.ts';
 import type { Round } from './rounds.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import type { MemberState } from './state.ts';
+import { Thrift } from './thrift.ts';
 import { Transfer } from './transfer.ts';
 import type {
   AppendResponse,
+  ChangeOutcome,
   HeartbeatResponse,
   MemberId,
+  Membership,
+  MembershipTarget,
   ProposeOutcome,
   SnapshotResponse,
 } from './types.ts';
@@ -29,19 +36,25 @@ export class Leadership {
   readonly reads = new ReadQueue();
   readonly snapshots: SnapshotSender;
   readonly transfer: Transfer;
-  /** One for each member but this one. */
-  readonly peers: readonly Progress[];
+  /** One for each member but this one; those that the membership leaves out among them until that is committed. */
+  peers: readonly Progress[] = [];
   private readonly state: MemberState;
   private readonly preference: LeaderPreference;
   private readonly rounds = new Rounds();
   private readonly replication: Replication;
-  private readonly isAlone: boolean;
+  private readonly thrift: Thrift;
+  private readonly changes: Reconfiguration;
+  private isAlone: boolean;
   private readonly noopIndex: number;
   private uncommittedBytes: number;
   /** The own-term no-op was handed over to be applied: only then may the applied state be read under the lease. */
   private isServing = false;
   private heartbeatMs: number;
   private isHeartbeatDue = true;
+  /** The newest that a quorum has acknowledged. */
+  private acknowledgedRound = 0;
+  /** A change that left this leader out is committed: it goes as soon as another can come. */
+  private isDeparting = false;
   /** The round that messages go out with until the next Ready is taken. */
   private openRound: Round | null = null;
 
@@ -53,14 +66,13 @@ export class Leadership {
     this.snapshots = new SnapshotSender(state);
     this.transfer = new Transfer(state, this.lease);
     this.replication = new Replication(state, this.snapshots, () => this.round());
-    this.isAlone = otherVoters(membership, self).length === 0;
+    this.isAlone = isOnlyVoter(membership, self);
     this.heartbeatMs = state.nowMonotonicMs + config.heartbeatIntervalMs;
     this.uncommittedBytes = log.bytesAbove(state.commitIndex);
-    this.peers = peersOf(membership, self).map((member) => {
-      const session = 1 + Math.floor(config.random() * SESSIONS);
-      return new Progress(member, session, log.lastIndex + 1, config, state.nowMonotonicMs);
-    });
+    this.thrift = new Thrift(state);
+    this.choosePeers();
     this.noopIndex = log.lastIndex + 1;
+    this.changes = new Reconfiguration(state, this.noopIndex, (next) => this.appendMembership(next));
     this.appendNoop();
   }
 
@@ -70,7 +82,7 @@ export class Leadership {
   }
 
   get deadlineMs(): number {
-    return Math.min(this.heartbeatMs, this.transfer.deadlineMs);
+    return Math.min(this.heartbeatMs, this.transfer.deadlineMs, this.thrift.deadlineMs);
   }
 
   peer(member: MemberId): Progress | undefined {
@@ -93,6 +105,17 @@ export class Leadership {
     return 'proposed';
   }
 
+  changeMembership(target: MembershipTarget): ChangeOutcome {
+    if (this.transfer.isUnderWay) return 'transferring';
+    if (this.uncommittedBytes >= this.state.config.maxUncommittedBytes) return 'full';
+    return this.changes.start(target);
+  }
+
+  /** It left this member out, and a successor has been told to go ahead: nothing is left to do (§6). */
+  get isOver(): boolean {
+    return this.isDeparting && (this.transfer.isTold || !this.transfer.isUnderWay);
+  }
+
   /** Sends what there is to send; called once a Ready, so that all of a turn goes out in batches and in one round. */
   flush(): void {
     for (const peer of this.peers) {
@@ -106,10 +129,12 @@ export class Leadership {
     if (this.isAlone) this.onRoundAcknowledged();
   }
 
-  /** CheckQuorum: false once no quorum has answered for an election timeout. */
+  /** CheckQuorum: false once no quorum has answered for an election timeout, or nothing is left to do. */
   tick(): boolean {
     const { config, nowMonotonicMs } = this.state;
     this.transfer.tick();
+    if (this.isOver) return false;
+    this.advanceChange();
     if (nowMonotonicMs < this.heartbeatMs) return true;
     this.heartbeatMs = nowMonotonicMs + config.heartbeatIntervalMs;
     if (nowMonotonicMs - this.quorumHeardMs() >= config.electionTimeoutMs) return false;
@@ -125,6 +150,7 @@ export class Leadership {
     if (response.kind === 'append-response') this.replication.onResponse(peer, response);
     else if (response.kind === 'snapshot-response') this.snapshots.onResponse(peer, response);
     else this.replication.onHeartbeatResponse(peer, response.round);
+    if (peer.isSpared && response.kind === 'append-response') this.thrift.onAcknowledged(peer);
     this.advanceCommit();
     if (response.round > peer.ackedRound) {
       peer.ackedRound = response.round;
@@ -170,15 +196,19 @@ export class Leadership {
       this.uncommittedBytes -= log.at(i).bytes.length;
     }
     this.state.commitTo(index);
-    if (wasReadable || !this.isReadable) return;
-    this.reads.becameReadable(index);
-    this.onRoundAcknowledged();
+    if (!wasReadable && this.isReadable) {
+      this.reads.becameReadable(index);
+      this.onRoundAcknowledged();
+    }
+    if (index >= this.changes.awaitedIndex) this.advanceChange();
   }
 
   /** A member promises nothing to itself: it votes for another only once it leads no more. */
   private onRoundAcknowledged(): void {
     const number = quorumValue(this.state.membership, this.ackedRoundOf);
-    if (number === 0) return;
+    // Members that have just come may be behind what others have acknowledged long ago.
+    if (number <= 0 || number < this.acknowledgedRound) return;
+    this.acknowledgedRound = number;
     this.rounds.forgetBefore(number);
     const round = this.rounds.get(number);
     if (this.isServing && !this.isAlone) this.lease.renew(round, this.leastPromiseMs(number));
@@ -204,10 +234,51 @@ export class Leadership {
   private preferHome(): void {
     const { config, membership, self } = this.state;
     const home = config.preferredLeader;
-    if (home === 0 || home === self || !isVoter(membership, home)) return;
+    if (home === 0 || home === self || !membership.voters.includes(home)) return;
     if (!this.isReadable || this.transfer.isUnderWay || !this.preference.wants(this.peer(home))) return;
     this.preference.attempted();
     this.startTransfer(home);
+  }
+
+  /** What is known of a peer stays with it; whoever comes, be it back, gets a session of its own (correctness.md 1.2, #13). */
+  private choosePeers(): void {
+    const { config, isMembershipCommitted, log, membership, memberships, nowMonotonicMs, self } = this.state;
+    const members = new Set(peersOf(membership, self));
+    if (!isMembershipCommitted)
+      for (const member of peersOf(memberships.previous.membership, self)) members.add(member);
+    this.peers = [...members].map((member) => {
+      const known = this.peer(member);
+      if (known !== undefined) return known;
+      const session = 1 + Math.floor(config.random() * SESSIONS);
+      return new Progress(member, session, log.lastIndex + 1, config, nowMonotonicMs);
+    });
+    this.thrift.assign(this.peers);
+  }
+
+  /** The next step of a change of membership, if what it waits for is committed. */
+  private advanceChange(): void {
+    if (this.state.commitIndex < this.changes.awaitedIndex || this.transfer.isUnderWay) return;
+    if (!this.changes.advance()) return;
+    const members = peersOf(this.state.membership, this.state.self);
+    const { leavesOut } = this.changes;
+    // Who is left, or leaves, is told of the commit now: those that do not hear of it go on to stand for election.
+    for (const peer of this.peers) {
+      if (!leavesOut && members.includes(peer.member)) continue;
+      peer.isCheckDue = true;
+      this.replication.flush(peer);
+    }
+    this.choosePeers();
+    if (leavesOut) this.depart();
+  }
+
+  /** §6: a leader that is no member of what it has committed steps down. Whoever is closest behind need not wait for an election timeout. */
+  private depart(): void {
+    const { config, membership } = this.state;
+    const heirs = this.peers.filter(({ member }) => membership.voters.includes(member));
+    const rank = (peer: Progress): number => peer.match + (peer.member === config.preferredLeader ? 0.5 : 0);
+    const heir = heirs.reduce((best, peer) => (rank(peer) > rank(best) ? peer : best));
+    this.isDeparting = true;
+    this.startTransfer(heir.member);
   }
 
   private sendHeartbeat(peer: Progress): void {
@@ -243,11 +314,25 @@ export class Leadership {
     this.append(bytes);
   }
 
-  private append(bytes: Buffer): void {
+  /** In force from here on, for this leader as for whoever gets the entry. */
+  private appendMembership(membership: Membership): void {
+    const { config, nowMonotonicMs, nowWallMs, self } = this.state;
+    const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
+    this.state.adoptMembership(this.append(encodeMembership(membership, stampMs)));
+    this.choosePeers();
+    const wasAlone = this.isAlone;
+    this.isAlone = isOnlyVoter(membership, self);
+    if (wasAlone && !this.isAlone) this.lease.revoke();
+    else if (this.isAlone && this.isServing) this.lease.holdForever();
+  }
+
+  private append(bytes: Buffer): Entry {
     const { log, storage, term } = this.state;
     const entry = sealEntry(bytes, term, log.lastIndex + 1);
+    this.thrift.onAppend();
     log.append(entry);
     storage.logChanged(entry.index);
     this.uncommittedBytes += bytes.length;
+    return entry;
   }
 }

@@ -33,6 +33,7 @@ export class Lease {
 
   /** The only voter needs nobody's promise. */
   holdForever(): void {
+    if (this.isDropped) return;
     this.fromMonotonicMs = -Infinity;
     this.untilMonotonicMs = Infinity;
     this.fromWallMs = -Infinity;
@@ -43,6 +44,11 @@ export class Lease {
   /** For good in this term: TimeoutNow frees voters of their promise, and may arrive late (correctness.md 1.2, #5). */
   drop(): void {
     this.isDropped = true;
+    this.revoke();
+  }
+
+  /** Until it is renewed: it was held by a right that is gone. */
+  revoke(): void {
     this.fromMonotonicMs = 0;
     this.untilMonotonicMs = 0;
     this.fromWallMs = 0;

@@ -1,6 +1,5 @@
 import { assert } from '../assert.ts';
 import type { Entry } from './entry.ts';
-import type { SnapshotMeta } from './types.ts';
 
 /** The term of an index that the log does not know: beyond its end, or compacted away. Below every real term. */
 export const UNKNOWN_TERM = -1;
@@ -125,10 +124,10 @@ export class RaftLog {
   }
 
   /** A snapshot takes the place of the whole log (§7). */
-  resetTo(snapshot: SnapshotMeta): void {
+  resetTo(index: number, term: number): void {
     this.entries = [];
     this.sizeBytes = 0;
-    this.baseIndex = snapshot.index;
-    this.baseTerm = snapshot.term;
+    this.baseIndex = index;
+    this.baseTerm = term;
   }
 }

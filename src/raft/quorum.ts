@@ -20,6 +20,10 @@ export function isVoter(membership: Membership, member: MemberId): boolean {
   return membership.voters.includes(member) || membership.votersOld.includes(member);
 }
 
+export function isOnlyVoter({ voters, votersOld }: Membership, member: MemberId): boolean {
+  return voters.length === 1 && voters[0] === member && votersOld.length === 0;
+}
+
 /** All members but `self`, each once. */
 export function peersOf(membership: Membership, self: MemberId): MemberId[] {
   const all = new Set([...membership.voters, ...membership.votersOld, ...membership.learners]);

@@ -11,12 +11,15 @@ import { MemberState } from './state.ts';
 import type {
   AppendRequest,
   AppendResponse,
+  ChangeOutcome,
   GroupId,
   Heartbeat,
   HeartbeatResponse,
   Instant,
   MemberId,
   Membership,
+  MembershipRecord,
+  MembershipTarget,
   Message,
   PersistMark,
   ProgressStatus,
@@ -111,6 +114,10 @@ class Raft implements RaftCore {
     return this.state.membership;
   }
 
+  get committedMembership(): MembershipRecord {
+    return this.state.memberships.at(this.state.commitIndex);
+  }
+
   get readable(): boolean {
     return this.leadership?.isReadable ?? false;
   }
@@ -154,6 +161,7 @@ class Raft implements RaftCore {
 
   takeReady(): Ready {
     this.leadership?.flush();
+    if (this.leadership?.isOver === true) this.becomeFollower(this.state.term, 0);
     const { commitIndex, log, outbox, storage, term, vote } = this.state;
     const toPersist = storage.take(term, vote, commitIndex, log);
     const ready: Ready = {
@@ -221,6 +229,15 @@ class Raft implements RaftCore {
     return this.leadership?.propose(bytes) ?? 'not-leader';
   }
 
+  membershipAt(index: number): Membership {
+    return this.state.memberships.at(index).membership;
+  }
+
+  changeMembership(target: MembershipTarget, now: Instant): ChangeOutcome {
+    this.state.setNow(now);
+    return this.leadership?.changeMembership(target) ?? 'not-leader';
+  }
+
   requestRead(now: Instant): number {
     this.state.setNow(now);
     if (this.leadership === null) return 0;
@@ -230,16 +247,16 @@ class Raft implements RaftCore {
 
   transferLeadership(to: MemberId, now: Instant): boolean {
     this.state.setNow(now);
-    if (this.leadership === null || !isVoter(this.state.membership, to)) return false;
+    if (this.leadership === null || !this.state.membership.voters.includes(to)) return false;
     if (to !== this.self) this.leadership.startTransfer(to);
     return true;
   }
 
   compact(index: number): void {
-    const { appliedIndex, log } = this.state;
+    const { appliedIndex } = this.state;
     // Whatever is applied was handed to the disk, at the latest with the same Ready: it may be forgotten before it is durable there.
     assert(index <= appliedIndex, 'only applied entries are compacted');
-    log.compact(index);
+    this.state.compactLog(index);
   }
 
   offerSnapshot(

@@ -68,11 +68,7 @@ export class SnapshotReceiver {
     if (receipt === null || receipt.snapshotId !== snapshotId || receipt.stage !== 'installing') return;
     const { snapshot, request } = receipt;
     this.receipt = null;
-    state.log.resetTo(snapshot);
-    state.storage.snapshotInstalled(snapshot.index);
-    state.commitIndex = snapshot.index;
-    state.appliedIndex = snapshot.index;
-    state.membership = snapshot.membership;
+    state.installSnapshot(snapshot);
     this.respond(request, receipt.totalBytes, true);
   }
 

@@ -1,8 +1,13 @@
 import { assert } from '../assert.ts';
+import { EntryKind } from './entry.ts';
+import type { Entry } from './entry.ts';
 import { RaftLog } from './log.ts';
+import { MembershipHistory } from './membership-history.ts';
+import { decodeMembership } from './membership.ts';
 import { Outbox } from './outbox.ts';
 import { Persistence } from './persistence.ts';
-import type { Instant, MemberId, Membership, RaftConfig, RaftRestored, Role } from './types.ts';
+import { isVoter } from './quorum.ts';
+import type { Instant, MemberId, Membership, RaftConfig, RaftRestored, Role, SnapshotMeta } from './types.ts';
 
 /** What all parts of a member share: figure 2's state, the log, and the way out. */
 export class MemberState {
@@ -18,7 +23,9 @@ export class MemberState {
   commitIndex: number;
   /** Handed over to be applied up to here. Invariant: appliedIndex <= commitIndex. */
   appliedIndex: number;
+  /** The last of `memberships`, in force: asked at each acknowledgement. */
   membership: Membership;
+  readonly memberships: MembershipHistory;
   /** The reading of the clocks that came with the newest input. */
   nowMonotonicMs: number;
   nowWallMs: number;
@@ -32,7 +39,11 @@ export class MemberState {
     this.term = hardState.term;
     this.vote = hardState.vote;
     this.membership = snapshot.index > 0 ? snapshot.membership : config.membership;
+    this.memberships = new MembershipHistory({ index: snapshot.index, membership: this.membership });
     this.log = restoreLog(restored);
+    for (const entry of this.log.range(this.log.firstIndex, this.log.lastIndex)) {
+      if (entry.kind === EntryKind.MEMBERSHIP) this.adoptMembership(entry);
+    }
     this.commitIndex = Math.max(hardState.commit, snapshot.index);
     this.appliedIndex = snapshot.index;
     this.storage = new Persistence(this.log.lastIndex, this.commitIndex);
@@ -64,6 +75,48 @@ export class MemberState {
     if (this.vote === candidate) return;
     this.vote = candidate;
     this.storage.hardStateChanged();
+  }
+
+  /** The entry has been appended: from now on, committed or not, the membership in it counts (§6). */
+  adoptMembership(entry: Entry): void {
+    const membership = decodeMembership(entry);
+    this.memberships.append({ index: entry.index, membership });
+    this.membership = membership;
+  }
+
+  /** Drops `index` and all after it; a membership in there has never been (§6). */
+  truncateLog(index: number): void {
+    this.log.truncateFrom(index);
+    this.memberships.truncateFrom(index);
+    this.membership = this.memberships.last.membership;
+  }
+
+  compactLog(index: number): void {
+    this.log.compact(index);
+    this.memberships.compact(this.log.firstIndex - 1);
+  }
+
+  /** State machine and disk stand at the snapshot: it takes the place of the log, and of what that said of membership. */
+  installSnapshot({ index, term, membership }: SnapshotMeta): void {
+    this.log.resetTo(index, term);
+    this.storage.snapshotInstalled(index);
+    this.memberships.resetTo({ index, membership });
+    this.membership = membership;
+    this.commitIndex = index;
+    this.appliedIndex = index;
+  }
+
+  get isMembershipCommitted(): boolean {
+    return this.memberships.last.index <= this.commitIndex;
+  }
+
+  /**
+   * Voters stand for election, and so does one that only its newest, uncommitted membership leaves out: if the others lack that entry they cannot
+   * win against it (§4.2.2 of the thesis).
+   */
+  get mayCampaign(): boolean {
+    if (isVoter(this.membership, this.self)) return true;
+    return !this.isMembershipCommitted && isVoter(this.memberships.previous.membership, this.self);
   }
 
   commitTo(index: number): void {

@@ -23,6 +23,11 @@ export class Transfer {
     return this.to !== 0;
   }
 
+  /** The target was told to go ahead. */
+  get isTold(): boolean {
+    return this.isToldNow;
+  }
+
   get deadlineMs(): number {
     return this.untilMs;
   }

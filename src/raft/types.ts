@@ -22,10 +22,26 @@ export interface HardState {
   commit: number;
 }
 
-/** Effective on append. `learners` and `votersOld` (joint consensus, §6) stay empty until membership changes come. */
+/**
+ * Who is a member. Effective on append: each member goes by the last one in its log, committed or not (§6).
+ * Joint, while `votersOld` is not empty: whatever is decided takes a majority of both lists. Learners get the log and decide nothing; one
+ * that votes no more once the joint membership is left is in `votersOld` and `learners`.
+ */
 export interface Membership {
   voters: readonly MemberId[];
   votersOld: readonly MemberId[];
+  learners: readonly MemberId[];
+}
+
+/** A membership, and the index of the entry, or of the snapshot, that it came with; 0: with the configuration of the member. */
+export interface MembershipRecord {
+  index: number;
+  membership: Membership;
+}
+
+/** What a change is to lead to. */
+export interface MembershipTarget {
+  voters: readonly MemberId[];
   learners: readonly MemberId[];
 }
 
@@ -57,7 +73,10 @@ export interface Timekeeper {
 export interface RaftConfig {
   group: GroupId;
   self: MemberId;
-  /** The first configuration; what the log or snapshot says later wins. */
+  /**
+   * The first configuration; what the log or snapshot says later wins. Without voters: the member opens empty, and does not campaign until
+   * its own log names it a voter.
+   */
   membership: Membership;
   /** Leadership goes to this member whenever it is caught up (the home node); 0 for nobody. */
   preferredLeader: MemberId;
@@ -73,6 +92,8 @@ export interface RaftConfig {
   electionSpreadMs: number;
   /** The lease is this part of the quorum's promise: 0.9. */
   leaseRatio: number;
+  /** How much later than at once a member gets entries that no commit waits for it to hold; 0: all get them at once. */
+  arrearsMs: number;
   maxEntriesPerMessage: number;
   maxBytesPerMessage: number;
   maxMessagesInFlight: number;
@@ -271,6 +292,12 @@ export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
 
 export type ProposeOutcome = 'proposed' | 'not-leader' | 'full' | 'transferring';
 
+/**
+ * busy: a change is under way, or no entry of the own term has committed yet (correctness.md 1.2, #14).
+ * illegal: no voters, a member named twice, or nothing that differs from what is in force.
+ */
+export type ChangeOutcome = ProposeOutcome | 'busy' | 'illegal';
+
 /** What each peer of a leader is known to hold. */
 export interface ProgressStatus {
   member: MemberId;
@@ -296,7 +323,10 @@ export interface RaftCore {
   readonly lastIndex: number;
   /** The lowest index still in memory. */
   readonly firstIndex: number;
+  /** The one in force: the last in the log. */
   readonly membership: Membership;
+  /** The newest that is known to be committed. */
+  readonly committedMembership: MembershipRecord;
   /** True once a leader has committed an entry of its own term: before that it may answer no read. */
   readonly readable: boolean;
   /** Bytes of entries held in memory. */
@@ -321,6 +351,16 @@ export interface RaftCore {
    */
   propose(bytes: Buffer, now: Instant): ProposeOutcome;
 
+  /** The membership at an index not below the last compaction: what a snapshot there holds. */
+  membershipAt(index: number): Membership;
+
+  /**
+   * Leads the group to another membership, in one entry when only learners differ, else by joint consensus, which the leader leaves by itself
+   * once the joint entry is committed in its own term; done when `committedMembership` says so. Whether a member that is to vote has caught up
+   * is the caller's business (`progress`). A leader that is no voter any more steps down when it has told the others of the commit.
+   */
+  changeMembership(target: MembershipTarget, now: Instant): ChangeOutcome;
+
   /** Both clocks are below these: reads may be answered from the applied state at once. Zero when there is no lease. */
   readonly leaseUntilMonotonicMs: number;
   readonly leaseUntilWallMs: number;
@@ -334,7 +374,10 @@ export interface RaftCore {
   /** Asks for a ReadIndex (§6.4) with a fresh round; several asks between two Readies share one. Returns its id, or 0 when not leader. */
   requestRead(now: Instant): number;
 
-  /** Hands leadership over; the lease is dropped for good in this term once TimeoutNow is sent. Returns false when not leader or `to` is no voter. */
+  /**
+   * Hands leadership over; the lease is dropped for good in this term once TimeoutNow is sent. Returns false when not leader, or `to` is no
+   * voter (while joint: none of the new ones).
+   */
   transferLeadership(to: MemberId, now: Instant): boolean;
 
   /** Forgets entries up to `index` (applied, and covered by a snapshot that the driver can offer or make). */

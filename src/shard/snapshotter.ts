@@ -225,7 +225,7 @@ export class Snapshotter {
     const meta: SnapshotMeta = {
       index: machine.appliedIndex,
       term: machine.appliedTerm,
-      membership: raft.membership,
+      membership: raft.membershipAt(machine.appliedIndex),
     };
     const { loggedBytes } = group;
     group.loggedBytes = 0;

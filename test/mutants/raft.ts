@@ -53,8 +53,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     rule: '#5: the lease is dropped for good',
     file: 'src/raft/lease.ts',
-    find: '    if (this.isDropped) return;\n',
-    put: '',
+    find: '    if (this.isDropped) return;\n    const durationMs',
+    put: '    const durationMs',
     seeds: 2000,
     tests: READS,
   },

@@ -2,8 +2,10 @@ import { createRaft } from '../../src/raft/raft.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, sealEntry, writeEntryHeader } from '../../src/raft/entry.ts';
 import type { Entry } from '../../src/raft/entry.ts';
 import type {
+  ChangeOutcome,
   Instant,
   MemberId,
+  MembershipTarget,
   Message,
   ProposeOutcome,
   RaftConfig,
@@ -14,6 +16,8 @@ import type {
   SnapshotMeta,
   Timekeeper,
 } from '../../src/raft/types.ts';
+import { decodeMembership } from '../../src/raft/membership.ts';
+import { describeMembership } from '../sim/raft/describe-message.ts';
 import { SimDisk } from '../sim/raft/disk.ts';
 
 export const ELECTION_MS = 400;
@@ -61,6 +65,7 @@ export class Rig {
   timekeeper = new TestTimekeeper();
   core: RaftCore;
   nowMs: number;
+  wallOffsetMs = 0;
   /** False: writes are done only by `persist`. */
   isDiskFast = true;
   /** False: a snapshot that is complete is installed only by `install`. */
@@ -86,7 +91,7 @@ export class Rig {
   }
 
   now(): Instant {
-    return { monotonicMs: this.nowMs, wallMs: this.nowMs };
+    return { monotonicMs: this.nowMs, wallMs: this.nowMs + this.wallOffsetMs };
   }
 
   step(message: Message): void {
@@ -113,6 +118,12 @@ export class Rig {
     const bytes = Buffer.concat([Buffer.alloc(ENTRY_HEADER_BYTES), Buffer.from(text)]);
     writeEntryHeader(bytes, { kind: EntryKind.COMMANDS, rules: 1, seed: 0, stampMs: this.nowMs });
     const outcome = this.core.propose(bytes, this.now());
+    this.turn();
+    return outcome;
+  }
+
+  change(target: MembershipTarget): ChangeOutcome {
+    const outcome = this.core.changeMembership(target, this.now());
     this.turn();
     return outcome;
   }
@@ -160,7 +171,7 @@ export class Rig {
   /** Makes a snapshot of all that is applied, and forgets the log below. */
   snapshot(): SnapshotMeta {
     const last = this.applied[this.applied.length - 1];
-    const meta = { index: last.index, term: last.term, membership: this.core.membership };
+    const meta = { index: last.index, term: last.term, membership: this.core.membershipAt(last.index) };
     this.disk.snapshot = { meta, data: Buffer.from(this.applied.map(textOf).join(',')) };
     this.disk.release(meta.index);
     this.core.compact(meta.index);
@@ -170,7 +181,13 @@ export class Rig {
 
   hasLease(): boolean {
     const { core } = this;
-    return this.nowMs >= core.leaseFromMonotonicMs && this.nowMs < core.leaseUntilMonotonicMs;
+    const { monotonicMs, wallMs } = this.now();
+    return (
+      monotonicMs >= core.leaseFromMonotonicMs &&
+      monotonicMs < core.leaseUntilMonotonicMs &&
+      wallMs >= core.leaseFromWallMs &&
+      wallMs < core.leaseUntilWallMs
+    );
   }
 
   /** The messages sent since the last call. */
@@ -197,6 +214,7 @@ export class Rig {
         electionSpreadMs: SPREAD_MS,
         startHoldMs: ELECTION_MS,
         leaseRatio: 0.9,
+        arrearsMs: 0,
         maxEntriesPerMessage: 64,
         maxBytesPerMessage: 4096,
         maxMessagesInFlight: 4,
@@ -263,7 +281,9 @@ export class Rig {
 }
 
 export function textOf(entry: Entry): string {
-  return entry.kind === EntryKind.NOOP ? '-' : entry.bytes.toString('utf8', ENTRY_HEADER_BYTES);
+  if (entry.kind === EntryKind.NOOP) return '-';
+  if (entry.kind === EntryKind.MEMBERSHIP) return describeMembership(decodeMembership(entry));
+  return entry.bytes.toString('utf8', ENTRY_HEADER_BYTES);
 }
 
 /** A log given as its terms: [1, 1, 2] is 1/1, 2/1, 3/2. */

@@ -1,5 +1,5 @@
 import type { Message } from '../../src/raft/types.ts';
-import { describeMessage } from '../sim/raft/describe-message.ts';
+import { describeMembership, describeMessage } from '../sim/raft/describe-message.ts';
 import { append } from './messages.ts';
 import { Rig, entriesOf, restoredWith } from './rig.ts';
 
@@ -37,12 +37,15 @@ export function formatScenario(blocks: readonly Block[]): string {
   return `${parts.join('\n\n')}\n`;
 }
 
+const SESSIONS = 1000;
+
 /** Members, the messages between them, and commands that move one thing at a time. Time moves only when told. */
 export class Scenario {
   private readonly rigs = new Map<number, Rig>();
   private queue: Message[] = [];
   private cut = new Set<string>();
   private roles = new Map<number, string>();
+  private memberships = new Map<number, string>();
   private lines: string[] = [];
 
   /** Runs one command; returns what it prints. */
@@ -70,6 +73,32 @@ export class Scenario {
     propose: ([id, ...words]) => {
       const outcome = this.rig(id).propose(words.join(' '));
       if (outcome !== 'proposed') this.lines.push(`${id} refuses: ${outcome}`);
+    },
+    /** `voters=1,2`, `learners=3`: what the leader is to lead the group to. */
+    change: ([id, ...options]) => {
+      const values = valuesOf(options);
+      const outcome = this.rig(id).change({
+        voters: numbersOf(values.get('voters')),
+        learners: numbersOf(values.get('learners')),
+      });
+      if (outcome !== 'proposed') this.lines.push(`${id} refuses: ${outcome}`);
+    },
+    membership: (ids) => {
+      for (const id of ids) {
+        const { committedMembership, membership } = this.rig(id).core;
+        const committed = describeMembership(committedMembership.membership);
+        const inForce = describeMembership(membership);
+        const news = committed === inForce ? '' : `, in force ${inForce}`;
+        this.lines.push(`${id} committed ${committed} at ${committedMembership.index}${news}`);
+      }
+    },
+    /** The wall clock of one member goes on, or back, by so much. */
+    'jump-wall': ([id, ms]) => {
+      this.rig(id).wallOffsetMs += Number(ms);
+    },
+    /** The time of one member alone goes on. */
+    'advance-one': ([id, ms]) => {
+      this.rig(id).nowMs += Number(ms);
     },
     read: ([id]) => this.lines.push(`${id} asks read ${this.rig(id).read()}`),
     transfer: ([id, to]) =>
@@ -128,29 +157,39 @@ export class Scenario {
     for (let id = 1; id <= count; id++) this.addNode(id, [`of=${count}`, ...options]);
   }
 
-  /** `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, in ms. */
+  /**
+   * `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, `arrears=`: of whom no commit waits for, in ms;
+   * `of=`: so many voters; `blank`: it opens empty; `chunk=`: bytes of a snapshot's chunks; `sessions`: each progress session is another. Once more
+   * the same id: with a new disk.
+   */
   private addNode(id: number, options: string[]): void {
-    const values = new Map(options.map((option) => option.split('=') as [string, string]));
-    const terms = (values.get('log') ?? '').split(',').filter(Boolean).map(Number);
+    const values = valuesOf(options);
+    const terms = numbersOf(values.get('log'));
+    let draws = 0;
     const number = (name: string, fallback: number) => Number(values.get(name) ?? fallback);
     const rig = new Rig(
       {
         self: id,
-        voters: Array.from({ length: number('of', 3) }, (_, i) => i + 1),
+        voters: values.has('blank') ? [] : Array.from({ length: number('of', 3) }, (_, i) => i + 1),
+        ...(values.has('sessions') ? { random: () => (draws++ % SESSIONS) / SESSIONS } : {}),
         preferredLeader: number('home', 0),
         electionSpreadMs: number('spread', 0),
+        arrearsMs: number('arrears', 0),
         maxEntriesPerMessage: number('batch', 64),
+        ...(values.has('chunk') ? { maxSnapshotChunkBytes: number('chunk', 0) } : {}),
         startMs: Math.max(0, ...[...this.rigs.values()].map(({ nowMs }) => nowMs)),
       },
       restoredWith(terms, number('term', terms.at(-1) ?? 0), number('vote', 0), number('commit', 0)),
     );
     this.rigs.set(id, rig);
+    this.roles.delete(id);
+    this.memberships.set(id, describeMembership(rig.core.membership));
   }
 
   private handAppend(to: number, options: string[]): void {
-    const values = new Map(options.map((option) => option.split('=') as [string, string]));
+    const values = valuesOf(options);
     const [prevIndex, prevTerm] = (values.get('prev') ?? '0/0').split('/').map(Number);
-    const terms = (values.get('log') ?? '').split(',').filter(Boolean).map(Number);
+    const terms = numbersOf(values.get('log'));
     this.hand(
       append({
         to,
@@ -211,10 +250,21 @@ export class Scenario {
       const role = `${core.role} in term ${core.term}`;
       if ((this.roles.get(self) ?? 'follower in term 0') !== role) this.lines.push(`  ${self} is ${role}`);
       this.roles.set(self, role);
+      const membership = describeMembership(core.membership);
+      if (this.memberships.get(self) !== membership) this.lines.push(`  ${self} goes by ${membership}`);
+      this.memberships.set(self, membership);
       for (const note of rig.notes.splice(0)) this.lines.push(`  ${note}`);
       this.queue.push(...rig.takeSent());
     }
   }
+}
+
+function valuesOf(options: readonly string[]): Map<string, string> {
+  return new Map(options.map((option) => option.split('=') as [string, string]));
+}
+
+function numbersOf(list = ''): number[] {
+  return list.split(',').filter(Boolean).map(Number);
 }
 
 function isOn({ from, to }: Message, link: string): boolean {

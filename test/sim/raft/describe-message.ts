@@ -1,4 +1,7 @@
-import type { Message } from '../../../src/raft/types.ts';
+import type { Entry } from '../../../src/raft/entry.ts';
+import { EntryKind } from '../../../src/raft/entry.ts';
+import { decodeMembership } from '../../../src/raft/membership.ts';
+import type { Membership, Message } from '../../../src/raft/types.ts';
 
 /** A message as a line of a trace. */
 export function describeMessage(message: Message): string {
@@ -6,7 +9,7 @@ export function describeMessage(message: Message): string {
   const head = `${kind} of ${from} in term ${term}`;
   switch (message.kind) {
     case 'append':
-      return `${head}, ${message.entries.length} entries after ${message.prevIndex}/${message.prevTerm}, commit ${message.commit}, round ${message.round}`;
+      return `${head}, ${message.entries.length} entries after ${message.prevIndex}/${message.prevTerm}, commit ${message.commit}, round ${message.round}${memberships(message.entries)}`;
     case 'append-response':
       return `${head}, ${message.accepted ? 'accepted' : 'refused'} ${message.index}, round ${message.round}`;
     case 'heartbeat':
@@ -25,4 +28,17 @@ export function describeMessage(message: Message): string {
     default:
       return head;
   }
+}
+
+export function describeMembership({ voters, votersOld, learners }: Membership): string {
+  if (voters.length === 0) return 'nobody';
+  const old = votersOld.length > 0 ? ` jointly with ${votersOld.join(' ')}` : '';
+  return `voters ${voters.join(' ')}${old}${learners.length > 0 ? `, learners ${learners.join(' ')}` : ''}`;
+}
+
+function memberships(entries: readonly Entry[]): string {
+  return entries
+    .filter(({ kind }) => kind === EntryKind.MEMBERSHIP)
+    .map((entry) => `; ${entry.index}: ${describeMembership(decodeMembership(entry))}`)
+    .join('');
 }

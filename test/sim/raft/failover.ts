@@ -130,11 +130,13 @@ function optionsOf(conditions: Conditions, members: number, hasHome: boolean): S
     transferEveryMs: Infinity,
     wallJumpEveryMs: Infinity,
     clientEveryMs: 20,
+    arrearsMs: 2,
     entriesPerMessage: 16,
     drift: 0.0001,
     snapshotEvery: Infinity,
     snapshotChunkBytes: 1024,
     hasHome,
     turnMs: conditions.turnMs,
+    churnEveryMs: Infinity,
   };
 }

@@ -26,12 +26,12 @@ export function heal(world: World): void {
   world.reconnect();
   world.trace?.('healed');
   for (const member of world.members) {
-    if (!member.isUp) member.start();
+    if (!member.isUp && !member.isGone) member.start();
     member.resume();
   }
 }
 
-function every(world: World, meanMs: number, run: () => void): void {
+export function every(world: World, meanMs: number, run: () => void): void {
   if (meanMs === Infinity) return;
   const next = (): void => {
     world.schedule.after(-Math.log(1 - world.random.unit()) * meanMs, () => {
@@ -115,12 +115,12 @@ function reconnectLater(world: World, what: string): void {
   });
 }
 
-function restart(world: World, member: SimMember, afterMs: number): void {
+export function restart(world: World, member: SimMember, afterMs: number): void {
   if (!member.isUp) return;
   member.crash();
   world.coverage.crashes++;
   world.schedule.after(afterMs, () => {
-    if (!member.isUp) member.start();
+    if (!member.isUp && !member.isGone) member.start();
   });
 }
 

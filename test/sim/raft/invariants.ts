@@ -1,6 +1,10 @@
 import type { Entry } from '../../../src/raft/entry.ts';
+import { isJoint } from '../../../src/raft/joint.ts';
 import type { Ready } from '../../../src/raft/types.ts';
+import { check } from './check.ts';
 import type { SimMember } from './member.ts';
+import { MembershipInvariants } from './membership-invariants.ts';
+import type { World } from './world.ts';
 
 const CHECKSUM_OFFSET = 4;
 
@@ -9,26 +13,21 @@ interface Identity {
   checksum: number;
 }
 
-export class InvariantBroken extends Error {}
-
-function check(condition: boolean, message: () => string): void {
-  if (!condition) throw new InvariantBroken(message());
-}
-
 /** What must hold at every step, told from outside: from what members hand to disk, apply and serve. */
 export class Invariants {
   maxCommittedTerm = 0;
-  private readonly members: readonly SimMember[];
+  readonly ofMembership: MembershipInvariants;
+  private readonly world: World;
   private readonly leaders = new Map<number, number>();
   private readonly entries = new Map<string, { checksum: number; prevTerm: number }>();
   private readonly committed: Identity[] = [{ term: 0, checksum: 0 }];
   private readonly hashes = new Map<number, number>();
   private readonly leadTimes = new Map<number, number>();
-  private durableTo = 0;
   private readonly servedTimes = new Map<number, number>();
 
-  constructor(members: readonly SimMember[]) {
-    this.members = members;
+  constructor(world: World) {
+    this.world = world;
+    this.ofMembership = new MembershipInvariants(world);
   }
 
   get committedIndex(): number {
@@ -37,7 +36,7 @@ export class Invariants {
 
   /** Log Matching (§5.3), by induction: an index and term name one entry with one predecessor. */
   onReady(member: SimMember, ready: Ready): void {
-    let prevTerm = member.mirrorTerm((ready.entries[0]?.index ?? 0) - 1);
+    let prevTerm = member.mirror.termAt((ready.entries[0]?.index ?? 0) - 1);
     for (const entry of ready.entries) {
       const checksum = entry.bytes.readUInt32LE(CHECKSUM_OFFSET);
       const key = `${entry.index}/${entry.term}`;
@@ -59,6 +58,10 @@ export class Invariants {
     const known = this.committed[entry.index];
     if (known === undefined) {
       check(entry.index === this.committed.length, () => `member ${member.id} skips entries`);
+      check(
+        this.ofMembership.isDecided(entry.index, entry.term),
+        () => `member ${member.id} applies entry ${entry.index}, which no leader has committed`,
+      );
       this.committed.push({ term: entry.term, checksum });
       this.maxCommittedTerm = Math.max(this.maxCommittedTerm, member.term);
     } else {
@@ -80,8 +83,8 @@ export class Invariants {
   /** After every event at a member. */
   onStep(member: SimMember): void {
     if (member.role === 'leader') this.checkLeader(member);
-    this.checkDurable();
-    for (const holder of this.members) {
+    this.ofMembership.onStep(member);
+    for (const holder of this.world.members) {
       if (!holder.hasLease()) continue;
       check(
         holder.term >= this.maxCommittedTerm,
@@ -116,24 +119,12 @@ export class Invariants {
     if (known === member.id) return;
     check(known === undefined, () => `two leaders in term ${member.term}: ${known} and ${member.id}`);
     this.leaders.set(member.term, member.id);
+    if (isJoint(member.membership)) this.world.coverage.electionsInJoint++;
     const last = this.committed.length - 1;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
     check(
-      member.term < this.maxCommittedTerm || member.mirrorHolds(last, this.committed[last].term),
+      member.term < this.maxCommittedTerm || member.mirror.holds(last, this.committed[last].term),
       () => `leader completeness: member ${member.id} of term ${member.term} lacks entry ${last}`,
     );
-  }
-
-  /** What anybody takes as committed is synced on a majority. */
-  private checkDurable(): void {
-    for (; this.durableTo < this.committed.length - 1; this.durableTo++) {
-      const index = this.durableTo + 1;
-      const { term } = this.committed[index];
-      const holders = this.members.filter((member) => member.disk.holds(index, term)).length;
-      check(
-        holders * 2 > this.members.length,
-        () => `entry ${index} is committed, and durable on ${holders} of ${this.members.length}`,
-      );
-    }
   }
 }

@@ -1,10 +1,13 @@
 import { createRaft } from '../../../src/raft/raft.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../../../src/raft/entry.ts';
 import type { Entry } from '../../../src/raft/entry.ts';
+import { isJoint } from '../../../src/raft/joint.ts';
+import { isVoter } from '../../../src/raft/quorum.ts';
 import type {
   Instant,
   MemberId,
   Membership,
+  MembershipTarget,
   Message,
   PersistMark,
   RaftCore,
@@ -16,6 +19,7 @@ import type {
 import { SimDisk } from './disk.ts';
 import { describeMessage } from './describe-message.ts';
 import type { StoredSnapshot } from './disk.ts';
+import { LogMirror } from './log-mirror.ts';
 import { CounterMachine } from './machine.ts';
 import { SimTimekeeper } from './timekeeper.ts';
 import type { World } from './world.ts';
@@ -26,6 +30,7 @@ const SPREAD_MS = 200;
 const LEASE_RATIO = 0.9;
 const PAYLOAD_BYTES = 8;
 const SNAPSHOT_IDS = 1_000_000;
+const OFFERS_KEPT = 3;
 
 interface PendingRead {
   id: number;
@@ -38,7 +43,19 @@ export class SimMember {
   readonly id: MemberId;
   readonly disk = new SimDisk();
   machine = new CounterMachine();
+  /** The log as this process knows it, to check by. */
+  readonly mirror = new LogMirror();
   isUp = false;
+  /** Has been started once. */
+  isBorn = false;
+  /** A change named it. */
+  isNamed = false;
+  /** A committed membership has left it out... */
+  isLeft = false;
+  /** ...and a later change named it again. */
+  isBack = false;
+  /** Its files are gone: it never starts again. */
+  isGone = false;
   isPaused = false;
   /** How often it has been paused. */
   pauses = 0;
@@ -50,9 +67,6 @@ export class SimMember {
   private ceilingMs = 0;
   private core!: RaftCore;
   private timekeeper!: SimTimekeeper;
-  /** The log's terms as this process knows it, to check by. */
-  private mirror: number[] = [];
-  private mirrorBase = 0;
   /** Counts the lives of this process: what an earlier one asked for comes back to nobody. */
   private life = 0;
   /** What came in while this process was paused. */
@@ -62,8 +76,8 @@ export class SimMember {
   private timerMs = Infinity;
   private pendingWrites: { index: number; term: number }[] = [];
   private pendingReads: PendingRead[] = [];
-  private offered: StoredSnapshot | null = null;
-  private offeredId = 0;
+  /** By id, the oldest first. */
+  private offers = new Map<number, StoredSnapshot>();
   private snapshotsMade = 0;
   private isSnapshotting = false;
   private incoming: Buffer[] = [];
@@ -95,6 +109,10 @@ export class SimMember {
     return this.isUp ? this.core.commitIndex : 0;
   }
 
+  get membership(): Membership {
+    return this.isUp ? this.core.membership : EMPTY;
+  }
+
   now(): Instant {
     const { nowMs } = this.world.schedule;
     return {
@@ -112,6 +130,7 @@ export class SimMember {
     const restored = this.disk.recover();
     this.life++;
     this.isUp = true;
+    this.isBorn = true;
     this.isPaused = false;
     this.stalled = [];
     this.machine = new CounterMachine();
@@ -119,22 +138,21 @@ export class SimMember {
     this.timekeeper = new SimTimekeeper(this.ceilingMs, ELECTION_MS * LEASE_RATIO, (startMs) =>
       world.invariants.onLead(this, startMs),
     );
-    this.mirrorBase = restored.snapshot.index;
-    this.mirror = [];
-    this.mirror[this.mirrorBase] = restored.snapshot.term;
-    for (const entry of restored.entries)
-      if (entry.index > this.mirrorBase) this.mirror[entry.index] = entry.term;
+    const membership = this.id <= world.options.members ? world.membership : EMPTY;
+    this.mirror.reset(restored.snapshot.index > 0 ? restored.snapshot : { ...restored.snapshot, membership });
+    this.mirror.write(restored.entries.filter(({ index }) => index > restored.snapshot.index));
     this.core = createRaft(
       {
         group: 1,
         self: this.id,
-        membership: world.membership,
+        membership,
         preferredLeader: world.options.hasHome ? 1 : 0,
         heartbeatIntervalMs: HEARTBEAT_MS,
         electionTimeoutMs: ELECTION_MS,
         electionSpreadMs: SPREAD_MS,
         startHoldMs: ELECTION_MS,
         leaseRatio: LEASE_RATIO,
+        arrearsMs: world.options.arrearsMs,
         maxEntriesPerMessage: world.options.entriesPerMessage,
         maxBytesPerMessage: 200,
         maxMessagesInFlight: 3,
@@ -147,12 +165,14 @@ export class SimMember {
       restored,
       this.now(),
     );
-    this.mirror.length = this.core.lastIndex + 1;
+    this.mirror.truncateTo(this.core.lastIndex);
+    if (this.mirror.changes > 0) world.coverage.restartsWithChanges++;
     this.trace(`starts in term ${this.core.term} with ${this.core.lastIndex} entries`);
     this.endTurn();
   }
 
   crash(): void {
+    if (this.role === 'leader' && isJoint(this.membership)) this.world.coverage.leaderCrashesInJoint++;
     const lost = this.disk.crash(this.world.random);
     this.trace(`crashes, ${lost} writes lost`);
     if (lost > 0) this.world.coverage.lostWrites++;
@@ -163,9 +183,15 @@ export class SimMember {
     this.isTurnDue = false;
     this.pendingWrites = [];
     this.pendingReads = [];
-    this.offered = null;
+    this.offers.clear();
     this.isSnapshotting = false;
     this.incoming = [];
+  }
+
+  destroy(): void {
+    if (this.isUp) this.crash();
+    this.isGone = true;
+    this.trace('is gone for good');
   }
 
   pause(): void {
@@ -224,6 +250,16 @@ export class SimMember {
     });
   }
 
+  changeMembership(target: MembershipTarget, onProposed: () => void): void {
+    this.input(() => {
+      const outcome = this.core.changeMembership(target, this.now());
+      const { voters, learners } = target;
+      this.trace(`is asked for voters ${voters.join(' ')}, learners ${learners.join(' ')}: ${outcome}`);
+      this.world.coverage.changes[outcome]++;
+      if (outcome === 'proposed') onProposed();
+    });
+  }
+
   /** By its own clocks, now. */
   hasLease(): boolean {
     if (!this.isUp) return false;
@@ -238,14 +274,6 @@ export class SimMember {
     );
   }
 
-  mirrorTerm(index: number): number {
-    return this.mirror[index] ?? -1;
-  }
-
-  mirrorHolds(index: number, term: number): boolean {
-    return index <= this.mirrorBase || this.mirror[index] === term;
-  }
-
   /** Runs when this life of the process is there to run it: a paused one does so when it goes on. */
   private input(run: () => void): void {
     if (!this.isUp) return;
@@ -253,7 +281,11 @@ export class SimMember {
       this.stalled.push(run);
       return;
     }
+    const { commitIndex, membership } = this;
     run();
+    if (this.role === 'leader' && this.commitIndex > commitIndex) {
+      this.world.invariants.ofMembership.onLeaderCommit(this, membership);
+    }
     this.turn();
   }
 
@@ -280,7 +312,12 @@ export class SimMember {
 
   private endTurn(): void {
     this.isTurnDue = false;
+    const wasLeader = this.role === 'leader';
     while (this.isUp && this.core.hasReady()) this.handle(this.core.takeReady());
+    if (wasLeader && this.role !== 'leader' && !isVoter(this.membership, this.id)) {
+      this.trace('steps down: it was left out');
+      this.world.coverage.leadersRemoved++;
+    }
     this.world.invariants.onStep(this);
     this.setTimer();
   }
@@ -290,8 +327,8 @@ export class SimMember {
     world.invariants.onReady(this, ready);
     for (const message of ready.messages) world.send(message);
     if (ready.entries.length > 0) {
-      this.mirror.length = ready.entries[0].index;
-      for (const entry of ready.entries) this.mirror.push(entry.term);
+      world.coverage.membershipsRolledBack += this.mirror.write(ready.entries);
+      world.invariants.ofMembership.onWritten(this, ready.entries[0].index);
     }
     if (ready.mark !== null) this.persist(ready, ready.mark);
     else for (const message of ready.messagesAfterPersist) world.send(message);
@@ -366,8 +403,8 @@ export class SimMember {
   private makeSnapshot(): void {
     if (this.isSnapshotting) return;
     this.isSnapshotting = true;
-    const membership: Membership = this.core.membership;
-    const meta = { index: this.machine.index, term: this.machine.term, membership };
+    const { index, term } = this.machine;
+    const meta = { index, term, membership: this.core.membershipAt(index) };
     const data = this.machine.save();
     this.later(this.world.random.between(0, 2) * this.world.diskDelay(), () => {
       this.isSnapshotting = false;
@@ -387,19 +424,20 @@ export class SimMember {
         this.core.snapshotFailed(to, this.now());
         return;
       }
-      if (this.offered !== snapshot) {
-        this.offered = snapshot;
-        this.offeredId = this.id * SNAPSHOT_IDS + this.life * 1000 + ++this.snapshotsMade;
-      }
-      this.core.offerSnapshot(to, snapshot.meta, this.offeredId, snapshot.data.length, this.now());
+      const known = [...this.offers].find(([, offered]) => offered === snapshot);
+      const id = known?.[0] ?? this.id * SNAPSHOT_IDS + this.life * 1000 + ++this.snapshotsMade;
+      this.offers.set(id, snapshot);
+      if (this.offers.size > OFFERS_KEPT) this.offers.delete([...this.offers.keys()][0]);
+      this.core.offerSnapshot(to, snapshot.meta, id, snapshot.data.length, this.now());
     });
   }
 
   private readSnapshot({ to, snapshotId, offset, maxBytes }: SnapshotRead): void {
     this.later(this.world.diskDelay(), () => {
-      if (snapshotId !== this.offeredId || this.offered === null) this.core.snapshotFailed(to, this.now());
+      const offered = this.offers.get(snapshotId);
+      if (offered === undefined) this.core.snapshotFailed(to, this.now());
       else {
-        const data = this.offered.data.subarray(offset, offset + maxBytes);
+        const data = offered.data.subarray(offset, offset + maxBytes);
         this.core.snapshotData(to, snapshotId, offset, data, this.now());
       }
     });
@@ -410,9 +448,9 @@ export class SimMember {
     // A crash may come between the disk's switch to the snapshot and the core's learning of it.
     this.later(this.world.diskDelay(), () => {
       this.machine.load(snapshot.data);
-      this.mirror = [];
-      this.mirrorBase = snapshot.meta.index;
-      this.mirror[this.mirrorBase] = snapshot.meta.term;
+      const before = JSON.stringify(this.mirror.last.membership);
+      this.mirror.reset(snapshot.meta);
+      if (JSON.stringify(this.mirror.last.membership) !== before) this.world.coverage.membershipsInstalled++;
       this.world.coverage.installs++;
       this.trace(`installs a snapshot at ${snapshot.meta.index}`);
       this.core.snapshotInstalled(snapshotId, this.now());
@@ -442,6 +480,8 @@ export class SimMember {
     );
   }
 }
+
+const EMPTY: Membership = { voters: [], votersOld: [], learners: [] };
 
 /** Rounding must not make a timer fire just before its deadline, for ever. */
 const TIMER_SLACK_MS = 0.001;

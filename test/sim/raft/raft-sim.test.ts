@@ -15,9 +15,12 @@ describe('simulated members of one Raft group', () => {
       for (let seed = from; seed <= to; seed++) {
         const { failure, coverage } = runSeed(seed);
         if (failure !== null) expect.fail(`seed ${seed}: ${failure}\nreplay: ${replayCommand(seed)}`);
-        const { proposals, ...rest } = coverage;
+        const { proposals, changes, ...rest } = coverage;
         for (const [name, count] of Object.entries({ ...rest, ...proposals })) {
           struck.set(name, (struck.get(name) ?? 0) + count);
+        }
+        for (const [outcome, count] of Object.entries(changes)) {
+          struck.set(`change ${outcome}`, (struck.get(`change ${outcome}`) ?? 0) + count);
         }
       }
     });

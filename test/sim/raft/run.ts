@@ -1,6 +1,9 @@
 import { InvariantError } from '../../../src/errors.ts';
+import { isJoint } from '../../../src/raft/joint.ts';
+import { peersOf } from '../../../src/raft/quorum.ts';
 import { heal, startFaults } from './faults.ts';
-import { InvariantBroken } from './invariants.ts';
+import { InvariantBroken } from './check.ts';
+import { startChurn } from './churn.ts';
 import { drawOptions } from './options.ts';
 import { SeededRandom } from './random.ts';
 import { World } from './world.ts';
@@ -40,6 +43,7 @@ function runWorld(world: World): number {
   const { members, options, schedule } = world;
   for (const member of members) schedule.after(world.random.between(0, 50), () => member.start());
   startFaults(world);
+  startChurn(world);
   startClients(world);
   let events = 0;
   while (schedule.step(options.faultyMs)) events++;
@@ -53,9 +57,11 @@ function runWorld(world: World): number {
   throw new InvariantBroken(`no progress within ${PROGRESS_MS} ms of healing`);
 }
 
-/** A write that came after the healing was acknowledged, and all members have applied it. */
-function hasProgress({ acknowledgedIndex, members }: World, target: number): boolean {
-  return acknowledgedIndex >= target && members.every(({ machine }) => machine.index >= target);
+/** A write that came after the healing was acknowledged, and all members have applied it, of the last membership, which is not joint. */
+function hasProgress(world: World, target: number): boolean {
+  const { decided } = world.invariants.ofMembership;
+  if (world.acknowledgedIndex < target || isJoint(decided)) return false;
+  return peersOf(decided, 0).every((id) => world.member(id).machine.index >= target);
 }
 
 export function startClients(world: World): void {

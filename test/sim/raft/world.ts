@@ -1,5 +1,13 @@
-import type { Membership, Message, ProposeOutcome } from '../../../src/raft/types.ts';
-import { Invariants, InvariantBroken } from './invariants.ts';
+import { isVoter } from '../../../src/raft/quorum.ts';
+import type {
+  ChangeOutcome,
+  MemberId,
+  Membership,
+  Message,
+  ProposeOutcome,
+} from '../../../src/raft/types.ts';
+import { InvariantBroken } from './check.ts';
+import { Invariants } from './invariants.ts';
 import { SimMember } from './member.ts';
 import type { SimOptions } from './options.ts';
 import type { SeededRandom } from './random.ts';
@@ -27,8 +35,33 @@ export interface Coverage {
   leaseReads: number;
   indexReads: number;
   acknowledgedWrites: number;
+  /** Of memberships. */
+  changesBegun: number;
+  membershipsCommitted: number;
+  jointsCommitted: number;
+  /** By another leader than the one that began them. */
+  jointsTakenOver: number;
+  learnersAdded: number;
+  learnersPromoted: number;
+  grownFromOne: number;
+  shrunkToOne: number;
+  leadersRemoved: number;
+  leaderCrashesInJoint: number;
+  electionsInJoint: number;
+  /** By members that only an uncommitted membership left out. */
+  candidaciesLeftOut: number;
+  /** By, or for, a member that is no voter as far as the one that votes knows. */
+  votesOfStrangers: number;
+  membershipsRolledBack: number;
+  restartsWithChanges: number;
+  membershipsInstalled: number;
+  retired: number;
   proposals: Record<ProposeOutcome, number>;
+  changes: Record<ChangeOutcome, number>;
 }
+
+/** More than there are members. */
+const LINK = 4096;
 
 /** Members, the network between them, and what clients have been told. */
 export class World {
@@ -44,7 +77,7 @@ export class World {
   acknowledgedIndex = 0;
   nextWrite = 1;
   isHealed = false;
-  /** `from * 16 + to`: messages that way are lost. */
+  /** `from * LINK + to`: messages that way are lost. */
   private readonly cutLinks = new Set<number>();
 
   constructor(options: SimOptions, random: SeededRandom, trace: ((line: string) => void) | null) {
@@ -55,11 +88,27 @@ export class World {
     const voters = Array.from({ length: options.members }, (_, i) => i + 1);
     this.membership = { voters, votersOld: [], learners: [] };
     this.members = voters.map((id) => new SimMember(this, id));
-    this.invariants = new Invariants(this.members);
+    for (const member of this.members) member.isNamed = true;
+    this.invariants = new Invariants(this);
+  }
+
+  member(id: MemberId): SimMember {
+    return this.members[id - 1];
+  }
+
+  addMember(): SimMember {
+    const member = new SimMember(this, this.members.length + 1);
+    this.members.push(member);
+    return member;
   }
 
   send(message: Message): void {
     const { coverage, options, random } = this;
+    if (message.kind === 'vote') this.invariants.ofMembership.onVoteRequest(message);
+    if (message.kind === 'vote-response' && message.granted && !message.pre) {
+      const { membership } = this.member(message.from);
+      if (!isVoter(membership, message.from) || !isVoter(membership, message.to)) coverage.votesOfStrangers++;
+    }
     coverage.sent++;
     if (!this.isHealed && random.chance(options.lossRate)) {
       coverage.lost++;
@@ -86,7 +135,7 @@ export class World {
   }
 
   cut(from: number, to: number): void {
-    this.cutLinks.add(from * 16 + to);
+    this.cutLinks.add(from * LINK + to);
   }
 
   reconnect(): void {
@@ -98,7 +147,7 @@ export class World {
   }
 
   isCut(from: number, to: number): boolean {
-    return this.cutLinks.has(from * 16 + to);
+    return this.cutLinks.has(from * LINK + to);
   }
 
   private deliverLater(message: Message): void {
@@ -110,7 +159,7 @@ export class World {
     }
     this.schedule.after(delayMs, () => {
       if (this.isCut(message.from, message.to)) this.coverage.cut++;
-      else this.members[message.to - 1].receive(message);
+      else this.member(message.to).receive(message);
     });
   }
 }
@@ -137,6 +186,24 @@ function noCoverage(): Coverage {
     leaseReads: 0,
     indexReads: 0,
     acknowledgedWrites: 0,
+    changesBegun: 0,
+    membershipsCommitted: 0,
+    jointsCommitted: 0,
+    jointsTakenOver: 0,
+    learnersAdded: 0,
+    learnersPromoted: 0,
+    grownFromOne: 0,
+    shrunkToOne: 0,
+    leadersRemoved: 0,
+    leaderCrashesInJoint: 0,
+    electionsInJoint: 0,
+    candidaciesLeftOut: 0,
+    votesOfStrangers: 0,
+    membershipsRolledBack: 0,
+    restartsWithChanges: 0,
+    membershipsInstalled: 0,
+    retired: 0,
     proposals: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0 },
+    changes: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0, busy: 0, illegal: 0 },
   };
 }
