@@ -3,15 +3,15 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 
 /** What it printed; throws with what it complained of. */
 export async function run(program: string, ...words: readonly string[]): Promise<string> {
   try {
     return (await execute(program, words, { timeout: TIMEOUT_MS })).stdout;
   } catch (error) {
-    const { stderr = '', message } = error as Error & { stderr?: string };
-    const complaint = (stderr.trim() || message).split('\n')[0];
+    const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string };
+    const complaint = [stdout.trim(), stderr.trim()].filter((text) => text !== '').join('\n') || message;
     throw new Error(`${[program, ...words].join(' ')}: ${complaint}`, { cause: error });
   }
 }

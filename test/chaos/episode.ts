@@ -14,7 +14,8 @@ import { surveyWritten, type Survey } from '../e2e/clients/survey.ts';
 import { LateReader } from '../e2e/clients/workload.ts';
 import { compareDigests } from '../e2e/cluster/digests.ts';
 import { pause, TorcCluster } from '../e2e/cluster/torc-cluster.ts';
-import { TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
+import { PROGRAM, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
+import { run } from './command-line.ts';
 import { Disk, type DiskAbilities } from './disks.ts';
 import type { FaultKind } from './faults.ts';
 import { judgeBetween, judgeRound, type Round, type Seen } from './judge.ts';
@@ -233,6 +234,7 @@ export class Episode {
     const shards = await compareDigests(cluster);
     const told = shards.map(({ shard, replicas, index }) => `shard ${shard}: ${replicas} at ${index}`);
     this.findings.push(`replicas equal: ${told.join('; ')}`);
+    this.findings.push(await verify(`${site.host}:${ports.admin}`));
     return survey;
   }
 
@@ -253,6 +255,14 @@ export class Episode {
 
 export function openNetwork(kind: NetworkKind, plan: NetworkPlan): Promise<Network> {
   return kind === 'proxy' ? ProxiedNetwork.open(plan) : Namespaces.open(plan);
+}
+
+/** What `torc verify` prints; throws unless all replicas of all shards are equal. Builds from before it have digests only, compared already. */
+async function verify(address: string): Promise<string> {
+  if (!(await run(process.execPath, PROGRAM, 'help')).includes('verify'))
+    return 'torc verify: not in this build';
+  const printed = await run(process.execPath, PROGRAM, 'verify', '--address', address);
+  return printed.trimEnd();
 }
 
 async function idsOf(cluster: TorcCluster): Promise<string[]> {

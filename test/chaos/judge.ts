@@ -50,7 +50,8 @@ export function judgeRound(recorder: Recorder, placed: readonly Placed[], round:
     const gapMs = recorder.longestGapMs(name, fromMs, toMs);
     seen.gaps.push({ fault, client: `${kindOf(one)}${sideOf(one, isSpared)}`, gapMs });
     const own = failures.filter(({ client }) => client === name);
-    if (isSpared && gapMs > PROMISED_PAUSE_MS)
+    // While the harness stood still nobody asked.
+    if (isSpared && gapMs - round.stalledMs > PROMISED_PAUSE_MS)
       seen.problems.push(`${name}, client of a spared node, waited ${gapMs.toFixed()} ms`);
     const wrong = isSpared ? own : own.filter(({ failure }) => failure.kind === 'error');
     seen.problems.push(...shown(wrong, isSpared));

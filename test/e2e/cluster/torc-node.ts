@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../../dist/torc.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../../dist/torc.js', import.meta.url));
 const LOG_LINES_KEPT = 2000;
 const HTTP_TIMEOUT_MS = 1000;
 const POLL_MS = 20;
