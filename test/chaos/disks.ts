@@ -47,7 +47,7 @@ export async function probeDisks(directory: string): Promise<DiskAbilities> {
       if (kind === 'image') await probeThrottle(disk, abilities);
       break;
     } catch (error) {
-      abilities.lacks.push(`${kind}: ${(error as Error).message}`);
+      abilities.lacks.push(`${kind}: ${firstLine(error)}`);
     } finally {
       await disk.unmount();
     }
@@ -67,7 +67,7 @@ async function probeThrottle(disk: Disk, abilities: DiskAbilities): Promise<void
     if (tookMs < PROBE_LEAST_MS) throw new Error(`a limit of writes has no effect (${tookMs.toFixed()} ms)`);
     abilities.canSlow = true;
   } catch (error) {
-    abilities.lacks.push(`slow disk: ${(error as Error).message}`);
+    abilities.lacks.push(`slow disk: ${firstLine(error)}`);
   }
 }
 
@@ -162,6 +162,10 @@ export class Disk {
     const number = (await run('lsblk', '--noheadings', '--output', 'MAJ:MIN', this.device)).trim();
     await writeFile(join(this.group, WRITES_PER_S), `${number} ${writesPerS}`);
   }
+}
+
+function firstLine(error: unknown): string {
+  return (error as Error).message.split('\n')[0];
 }
 
 async function writes(write: () => Promise<void>): Promise<boolean> {

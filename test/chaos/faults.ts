@@ -43,7 +43,8 @@ function slowLines({ network }: Lab): string | null {
 }
 
 function needs(ability: 'canFill' | 'canSlow' | 'canHold'): (lab: Lab) => string | null {
-  return ({ abilities }) => (abilities[ability] ? null : abilities.lacks.join('; '));
+  return ({ abilities }) =>
+    abilities[ability] ? null : `the disks here (${abilities.kind}) do not allow it, as said above`;
 }
 
 function range(lab: Lab, { least, most }: { least: number; most: number }): number {
