@@ -1,6 +1,6 @@
 /** What is printed: a line for each fault as it is over, and tables at the end. */
 import { quantile } from '../e2e/clients/recorder.ts';
-import type { Gap, Round, Seen } from './judge.ts';
+import { isStarved, type Gap, type Round, type Seen } from './judge.ts';
 
 const FAULT_WIDTH = 14;
 
@@ -16,6 +16,10 @@ export function roundLine(startMs: number, round: Round, { gaps, errors, problem
   const lines = [
     `${head}${round.what} (${seconds(round.struckMs)}, well again after ${seconds(round.toMs - round.fromMs)}): ${told.join('; ')}`,
   ];
+  if (isStarved(round))
+    lines.push(
+      `          the machine gave the harness no time for ${seconds(round.stalledMs)}: pauses are not judged`,
+    );
   for (const problem of problems) lines.push(`          PROBLEM: ${problem}`);
   return lines.join('\n');
 }
