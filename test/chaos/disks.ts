@@ -78,6 +78,7 @@ export class Disk {
   private readonly kind: DiskKind;
   private device = '';
   private isMounted = false;
+  private isHeld = false;
 
   constructor(directory: string, kind: DiskKind, name: string) {
     this.directory = directory;
@@ -103,6 +104,7 @@ export class Disk {
 
   /** What it held is gone. */
   async unmount(): Promise<void> {
+    await this.release();
     if (this.isMounted) await runAll([['umount', this.directory]]);
     this.isMounted = false;
     if (this.device !== '') await runAll([['losetup', '--detach', this.device]]);
@@ -147,10 +149,13 @@ export class Disk {
 
   /** Whoever writes to it waits until `release`. */
   async hold(): Promise<void> {
+    this.isHeld = true;
     await run('fsfreeze', '--freeze', this.directory);
   }
 
   async release(): Promise<void> {
+    if (!this.isHeld) return;
+    this.isHeld = false;
     await run('fsfreeze', '--unfreeze', this.directory);
   }
 

@@ -99,7 +99,11 @@ export class Episode {
 
   /** Ends all that runs, also in the midst of it. */
   async close(keepData: boolean): Promise<void> {
+    // A process that waits for its disk cannot even be killed.
+    for (const disk of this.disks) await disk.release();
+    await this.cluster?.kill();
     await this.stopWorkers();
+    // What a fault under way has started since.
     await this.cluster?.kill();
     await this.network?.close();
     this.network = null;

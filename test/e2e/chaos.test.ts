@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 const HARNESS = fileURLToPath(new URL('../chaos/main.ts', import.meta.url));
 const SEED = process.env['TORC_CHAOS_SEED'] ?? '1';
@@ -21,6 +21,8 @@ test(
     const harness = spawn(process.execPath, ['--import', 'tsx', HARNESS, ...words], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
+    // It takes down what it has set up.
+    onTestFinished(() => void harness.kill());
     const [code] = (await once(harness, 'exit')) as [number | null];
     expect(code, `its histories, logs and data are in ${directory}`).toBe(0);
     await rm(directory, { recursive: true });
