@@ -87,10 +87,11 @@ export class Episode {
       await this.stopWorkers();
       this.problems.push(...judgeBetween(recorder, this.placed, this.rounds));
       survey = await this.judgeState(cluster, recorder);
-      this.judgeHistory(recorder);
     } catch (error) {
       this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
+    await this.stopWorkers();
+    this.judgeHistory(recorder);
     await this.close(this.options.keep || this.problems.length > 0);
     history.end();
     await finished(history);
