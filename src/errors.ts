@@ -25,10 +25,25 @@ export class InvariantError extends TorcError {
   }
 }
 
+/** What to do about a node whose directory cannot be believed any more. */
+export const HOW_TO_REBUILD =
+  "rebuild this node from the others with torc repair --discard-replica and this node's settings; the other nodes serve on";
+
 /** A refusal to start that a person can act on: printed as one line, exit code 1. */
 export class StartupError extends TorcError {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(code, message, 'not-run', options);
+  }
+}
+
+/** What a newer version made, and this build must not take for something else: the cluster version was raised above what it runs. */
+export class NewerVersionError extends StartupError {
+  constructor(what: string, version: number, newest: number) {
+    super(
+      'TORC_CLUSTER_VERSION',
+      `${what} is of cluster version ${version}, and this build runs up to cluster version ${newest}: ` +
+        'the cluster version was raised; start the newer build',
+    );
   }
 }
 

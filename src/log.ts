@@ -14,6 +14,7 @@ export const LOG_EVENTS = {
   serving: 'This node takes part in its cluster: nodeId, cluster, shards, start.',
   ready: 'This node should be given traffic.',
   'not-ready': 'This node should be given none: reason.',
+  'cluster-version-raised': 'An operator has raised it, and this node goes by it from now on: version.',
   'settings-changed': 'By CONFIG SET: settings names them, secrets are not shown.',
   stopping: 'A stop in good order has begun: signal.',
   stopped: 'It has ended.',
@@ -25,6 +26,14 @@ export const LOG_EVENTS = {
   'leader-missing': 'A shard has had no leader for as long as commands wait for one: shard, term.',
   'clock-differs':
     'The wall clock here is more than five seconds off the time of a shard led here, which does not jump with it: shard, offsetMs.',
+  'topology-decided': 'This node decided a new topology: epoch, change.',
+  'topology-changed': 'A newer topology is synced here, and acted on: epoch.',
+  'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
+  'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
+  'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'set-aside-removed':
+    'The files that torc repair had set aside were removed: this node has caught up. directory.',
+
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
   'snapshot-given-up':
     'More was written meanwhile than may wait for it: shard, index, reason, limitBytes, retryAfterMs.',

@@ -1,8 +1,9 @@
 /** Composes one node out of its parts, and takes it through its life: recover, found or find the cluster, serve, stop. */
 import { createAdminHandler } from './admin/handler.ts';
-import type { BuildInfo, DigestReport, StatusReport } from './admin/status.ts';
+import type { BuildInfo, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
-import { COMMANDS } from './commands/table.ts';
+import type { RulesTable } from './commands/rules.ts';
+import { RULES } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
 import { StartupError } from './errors.ts';
@@ -10,39 +11,39 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks } from './observe/status.ts';
+import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
+import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
-import { compiledLookup } from './server/compiled-command.ts';
+import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
+import { NodeReplicas } from './node-replicas.ts';
+import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
-import { Router, runEndOf, type RouterHost } from './server/router.ts';
+import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import { ownPeerAddress } from './settings/derived.ts';
+import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
 import type { LogRetention } from './shard/log-retention.ts';
-import type { Replica } from './shard/replica.ts';
-import { makeReplica } from './shard/replica-factory.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
-import { digestState } from './shard/state-digest.ts';
 import type { Waiter } from './shard/waiter.ts';
-import type { ShardCommandLookup } from './shard/state-machine.ts';
-import { createSlabPool } from './store/slab-pool.ts';
-import { ClusterFile } from './topology/cluster-file.ts';
-import { checkAmongSeeds, openMembership, type Membership } from './topology/membership.ts';
+import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
+import { mayChange } from './topology/change-proof.ts';
+import { ClusterVersion, FIRST_VERSION } from './topology/cluster-version.ts';
+import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
-import type { Mesh } from './transport/types.ts';
+import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 
@@ -68,6 +69,8 @@ export interface NodeSurroundings {
   sameSecret(a: string, b: string): boolean;
   /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
   logRetention?: LogRetention | undefined;
+  /** What entries are applied by, version by version: this build's, or those of another that a test makes. */
+  rules?: RulesTable;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
 }
@@ -90,6 +93,8 @@ class Node implements RunningNode {
   private readonly log: Log;
   private readonly surroundings: NodeSurroundings;
   private readonly build: BuildInfo;
+  private readonly rules: RulesTable;
+  private readonly version: ClusterVersion;
   private readonly ports = new ClientPorts();
   private readonly syncDuration = latencyHistogram();
   private readonly batchSize = sizeHistogram();
@@ -98,7 +103,9 @@ class Node implements RunningNode {
   private traffic: MeshTraffic | null = null;
   private admin: Listener | null = null;
   private opened: OpenedWal | null = null;
+  private topology: NodeTopology | null = null;
   private membership: Membership | null = null;
+  private replicas: NodeReplicas | null = null;
   private parts: NodeParts | null = null;
   private server: ClientServer | null = null;
   private engine: Engine | null = null;
@@ -118,7 +125,10 @@ class Node implements RunningNode {
     this.settings = settings;
     this.log = log;
     this.surroundings = surroundings;
-    this.build = { version: VERSION, nodeVersion: surroundings.nodeVersion };
+    const { nodeVersion, rules = RULES } = surroundings;
+    this.rules = rules;
+    this.version = new ClusterVersion(rules, () => this.topology?.register.current?.version ?? FIRST_VERSION);
+    this.build = { version: VERSION, nodeVersion, newestVersion: rules.newest };
     this.startedWallMs = env.clock.wallMs();
     this.startedMonotonicMs = env.clock.monotonicMs();
   }
@@ -152,47 +162,37 @@ class Node implements RunningNode {
               ? [{ name: 'founded', ok: false, reason: this.waitingFor() }]
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
-          digest: (shard) => this.digest(shard),
+          verification: new Verification(env, {
+            replica: (shard) => this.replicas?.of(shard),
+            engine: () => this.engine,
+            fatal: (error) => this.fatal(error),
+          }),
+          topology: () => this.topology?.register.current ?? null,
+          mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
+          changeTopology: async (proposed) =>
+            (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },
         this.build,
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      this.opened = await openWal(env, {
-        directory: `${settings.dataDirectory}/log`,
-        durability: settings.durability,
-        mustExist: await this.hasBegun(),
-        segmentBytes: settings.walSegmentBytes,
-        promiseMs: settings.electionTimeoutMs,
-        observe: (batchBytes, syncMs) => {
-          this.batchSize.record(batchBytes);
-          this.syncDuration.record(syncMs);
-        },
-        onLocked: () => {
-          this.surroundings.onClaimed?.();
-          fitMaxclients(settings, env.machine.openFilesMost, log);
-        },
-        onFailure: (error) => this.fatal(error),
-      });
+      const topology = await NodeTopology.open(env, settings, log);
+      this.topology = topology;
+      this.version.follow();
+      this.opened = await this.openLog(topology);
+      this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
-        directory: settings.dataDirectory,
+        file: await topology.begin(),
+        register: topology.register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
-        announced: {
-          host: settings.announceHost,
-          clientPort: settings.announceClientPort,
-          redirectPort: settings.announceRedirectPort,
-          peerPort: settings.announcePeerPort,
-          adminPort: settings.announceAdminPort,
-          zone: settings.zone,
-          machine: settings.machine,
-          weight: settings.weight,
-        },
+        announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
+        versions: () => this.version.spoken,
         replicationFactor: settings.replicationFactor,
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
@@ -208,12 +208,25 @@ class Node implements RunningNode {
     }
   }
 
-  /** Whether a node has begun in this directory before. Seeds that cannot be those of a new one are told before it leaves anything there. */
-  private async hasBegun(): Promise<boolean> {
-    const { env, settings } = this;
-    if (await ClusterFile.exists(env.disk, settings.dataDirectory)) return true;
-    checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return false;
+  private openLog(topology: NodeTopology): Promise<OpenedWal> {
+    const { env, settings, log } = this;
+    return openWal(env, {
+      directory: `${settings.dataDirectory}/log`,
+      durability: settings.durability,
+      mustExist: topology.hasBegun,
+      isOurs: (group, member) => topology.isOwnRecord(group, member),
+      segmentBytes: settings.walSegmentBytes,
+      promiseMs: settings.electionTimeoutMs,
+      observe: (batchBytes, syncMs) => {
+        this.batchSize.record(batchBytes);
+        this.syncDuration.record(syncMs);
+      },
+      onLocked: () => {
+        this.surroundings.onClaimed?.();
+        fitMaxclients(settings, env.machine.openFilesMost, log);
+      },
+      onFailure: (error) => this.fatal(error),
+    });
   }
 
   private administer(
@@ -229,38 +242,41 @@ class Node implements RunningNode {
 
   /** The cluster is founded: from here on the node serves. */
   private async serve(topology: Topology): Promise<void> {
-    const { env, settings, opened, membership } = this;
-    if (opened === null || membership === null) throw new TypeError('the node was not started');
+    const { env, settings, opened, membership, topology: nodeTopology } = this;
+    if (opened === null || membership === null || nodeTopology === null)
+      throw new TypeError('the node was not started');
     const { self } = membership;
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
-    const lookup = compiledLookup(COMMANDS);
 
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool();
-    const replicas = await this.makeReplicas(topology, self, slabs, lookup, snapshotter, engine);
+    const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
+    await replicas.open(topology);
     await new Promise<void>((resolve) => {
       engine.coverTime(env.clock.wallMs(), resolve);
     });
 
     const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);
-    const server = this.makeServer(topology, self, router, engine, slowLog);
+    const server = this.makeServer(self, router, engine, slowLog);
     this.server = server;
     const pubsub = new PubSubRegistry((session) => server.subscriptionsOf(session));
     server.onClosed = (connection) => pubsub.forget(connection);
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
-    const { mesh, wire } = this.joinMesh(topology, engine, traffic, replicas);
+    const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
     this.parts = {
       env,
       settings,
       self,
       start,
-      topology,
+      get topology() {
+        return nodeTopology.current;
+      },
       wal: opened.wal,
       mesh,
-      replicas,
+      replicas: replicas.list,
       server,
       router,
       peers: new Peers(env.clock),
@@ -277,21 +293,60 @@ class Node implements RunningNode {
       startedMonotonicMs: this.startedMonotonicMs,
       rates: new Rates(),
       isStopping: () => this.isStopping,
+      clusterVersion: () => this.version.current,
     };
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
-    traffic.open(wire, this.news, holders);
     this.watch = watchNode(this.parts, this.log);
+    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const spread = nodeTopology.serve({
+      ...following,
+      watch: this.watch,
+      newestVersion: this.rules.newest,
+      isStopping: () => this.isStopping || this.fatalError !== null,
+      refuse: (error) => void this.refuse(error),
+      fatal: (error) => this.fatal(error),
+    });
+    traffic.open(wire, this.news, holders, spread);
     this.ports.serve(server);
     engine.wake();
     this.log.info('serving', {
       nodeId: self,
       cluster: topology.clusterId,
-      shards: replicas.map((replica) => replica.shard),
+      shards: replicas.list.map((replica) => replica.shard),
       start,
     });
+  }
+
+  private makeReplicas(
+    opened: OpenedWal,
+    self: NodeId,
+    slabs: SlabPool,
+    engine: Engine,
+    snapshotter: Snapshotter,
+  ): NodeReplicas {
+    this.replicas = new NodeReplicas({
+      env: this.env,
+      settings: this.settings,
+      self,
+      opened,
+      engine,
+      snapshotter,
+      slabs,
+      rules: compiledRules(this.rules),
+      clusterVersion: () => this.version.current,
+      log: this.log,
+      topology: () => this.newest,
+      onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
+    });
+    return this.replicas;
+  }
+
+  private get newest(): Topology {
+    if (this.topology === null) throw new TypeError('the node was not started');
+    return this.topology.current;
   }
 
   private makeEngine(opened: OpenedWal, random: () => number): { engine: Engine; snapshotter: Snapshotter } {
@@ -326,7 +381,9 @@ class Node implements RunningNode {
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
       self: parts.self,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       replicas: parts.replicas,
       router: parts.router,
       peers: parts.peers,
@@ -343,7 +400,7 @@ class Node implements RunningNode {
     topology: Topology,
     self: NodeId,
     start: number,
-    replicas: readonly Replica[],
+    replicas: NodeReplicas,
     engine: Engine,
   ): Router {
     const { env, settings } = this;
@@ -351,7 +408,7 @@ class Node implements RunningNode {
       self,
       session: sessionId(self, start),
       now: engine.now,
-      replica: (shard) => replicas.find((replica) => replica.shard === shard),
+      replica: (shard) => replicas.of(shard),
       forwarding: (node) => this.traffic?.to(node),
       wake: () => engine.wake(),
       wakeAfter: (delayMs) => {
@@ -374,16 +431,11 @@ class Node implements RunningNode {
     });
   }
 
-  private makeServer(
-    topology: Topology,
-    self: NodeId,
-    router: Router,
-    engine: Engine,
-    slowLog: SlowLogRing,
-  ): ClientServer {
+  private makeServer(self: NodeId, router: Router, engine: Engine, slowLog: SlowLogRing): ClientServer {
     const { env, settings } = this;
     return new ClientServer({
-      table: COMMANDS,
+      rules: this.rules,
+      version: this.version.current,
       engine,
       router,
       clock: env.clock,
@@ -392,65 +444,26 @@ class Node implements RunningNode {
       settings,
       slowLog,
       self,
-      redirectAddress: (node) => this.redirectAddress(topology, node),
+      redirectAddress: (node) => this.redirectAddress(node),
     });
-  }
-
-  private async makeReplicas(
-    topology: Topology,
-    self: NodeId,
-    slabs: ReturnType<typeof createSlabPool>,
-    lookup: ShardCommandLookup,
-    snapshotter: Snapshotter,
-    engine: Engine,
-  ): Promise<Replica[]> {
-    const { env, settings, opened } = this;
-    if (opened === null) throw new TypeError('the node was not started');
-    const replicas: Replica[] = [];
-    for (const shard of topology.shards) {
-      if (!shard.replicas.some((row) => row.node === self)) continue;
-      const runs = topology.slots.filter((run) => run.shard === shard.id);
-      const replica = await makeReplica(
-        {
-          clock: env.clock,
-          random: () => env.random.uint32(),
-          settings,
-          slabs,
-          recovery: opened.recovery,
-          lookup,
-          ceilingMs: () => engine.ceilingMs,
-          restore: (machine, group) => snapshotter.restore(machine, group),
-        },
-        shard,
-        self,
-        (slot) => runEndOf(runs, slot),
-      );
-      replica.onCommitted = (latencyMs) => this.commitDuration.record(latencyMs);
-      replicas.push(replica);
-      engine.add(replica);
-      snapshotter.add(replica);
-    }
-    return replicas;
   }
 
   private joinMesh(
     topology: Topology,
     engine: Engine,
     traffic: MeshTraffic,
-    replicas: readonly Replica[],
-  ): { mesh: Mesh; wire: RaftWire } {
+    replicas: NodeReplicas,
+  ): { mesh: Mesh; wire: RaftWire; makeForwarding: (link: PeerLink) => PeerForwarding } {
     const { membership } = this;
     if (membership === null) throw new TypeError('the node was not started');
     const mesh: Mesh = membership.joinMesh(topology, traffic);
     const wire = new RaftWire(topology, () => mesh.links);
     this.wire = wire;
-    for (const replica of replicas) wire.add(replica);
-    const replicaOf: (Replica | undefined)[] = [];
-    for (const replica of replicas) replicaOf[replica.shard] = replica;
+    for (const replica of replicas.list) wire.add(replica);
     const host = {
-      replica: (shard: ShardId) => replicaOf[shard],
+      replica: (shard: ShardId) => replicas.of(shard),
       disown: (of: (waiter: Waiter) => boolean) => {
-        for (const replica of replicas) replica.disown(of);
+        for (const replica of replicas.list) replica.disown(of);
       },
       wake: () => engine.wake(),
       after: (delayMs: number, run: () => void) => {
@@ -460,12 +473,12 @@ class Node implements RunningNode {
         });
       },
     };
-    for (const link of mesh.links.values()) {
-      traffic.add(new PeerForwarding(link, host, this.forwardingCounters));
-      if (link.connected) traffic.onConnected(link);
-    }
+    const makeForwarding = (link: PeerLink): PeerForwarding =>
+      new PeerForwarding(link, host, this.forwardingCounters);
+    traffic.follow(mesh.links, makeForwarding);
+    for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
-    return { mesh, wire };
+    return { mesh, wire, makeForwarding };
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
@@ -488,7 +501,9 @@ class Node implements RunningNode {
       clock: env.clock,
       timers: env.timers,
       holders,
-      topology: parts.topology,
+      get topology() {
+        return parts.topology;
+      },
       server: parts.server,
       router: parts.router,
       peers: parts.peers,
@@ -519,6 +534,7 @@ class Node implements RunningNode {
       if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
+    if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();
     this.watch?.lookAtLeaders();
   }
 
@@ -532,7 +548,9 @@ class Node implements RunningNode {
     const { parts, engine } = this;
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
+    this.followVersion(parts);
     parts.router.expire();
+    this.topology?.maintain();
     this.watch?.look();
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
@@ -541,6 +559,7 @@ class Node implements RunningNode {
     if (nowMs < this.nextHousekeepingMs) return;
     this.nextHousekeepingMs = nowMs + HOUSEKEEPING_INTERVAL_MS;
     parts.snapshotter.maintain();
+    void this.topology?.tendSetAside();
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
@@ -548,8 +567,18 @@ class Node implements RunningNode {
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
 
-  private redirectAddress(topology: Topology, node: NodeId): string {
-    const entry = topology.nodes.find((row) => row.id === node);
+  private followVersion({ server }: NodeParts): void {
+    try {
+      if (!this.version.follow()) return;
+      server.offer(this.version.current);
+      this.log.info('cluster-version-raised', { version: this.version.current });
+    } catch (error) {
+      void this.refuse(error);
+    }
+  }
+
+  private redirectAddress(node: NodeId): string {
+    const entry = this.newest.nodes.find((row) => row.id === node);
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
@@ -564,44 +593,18 @@ class Node implements RunningNode {
     return this.membership?.waitingFor() ?? 'the log is being read';
   }
 
-  private async digest(shard: ShardId): Promise<DigestReport | 'busy' | null> {
-    const replica = this.parts?.replicas.find((one) => one.shard === shard);
-    if (replica === undefined) return null;
-    const digest = await digestState(replica.machine, this.env.timers);
-    return digest === null ? 'busy' : { shard, ...digest };
-  }
-
   private readStatus(): StatusReport {
-    if (this.parts !== null) return readStatus(this.parts, this.build);
-    const { env, settings } = this;
-    return {
-      schema: 1,
-      build: this.build,
-      cluster: null,
-      node: {
-        name: settings.id,
-        id: this.membership?.self ?? null,
-        state: 'starting',
-        reason: this.waitingFor(),
-        start: this.opened?.recovery.start ?? 0,
-        uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-        host: settings.announceHost,
-        clientPort: settings.announceClientPort,
-        redirectPort: settings.announceRedirectPort,
-        peerPort: settings.announcePeerPort,
-        adminPort: settings.announceAdminPort,
-        zone: settings.zone,
-        machine: settings.machine,
-      },
-      peers: [],
-      replicas: [],
-      memory: {
-        usedBytes: 0,
-        slabBytes: 0,
-        maxBytes: settings.maxmemoryBytes,
-        residentBytes: env.machine.residentBytes(),
-      },
-    };
+    const { build, parts, startedMonotonicMs } = this;
+    if (parts !== null) return readStatus(parts, build);
+    return readStartingStatus({
+      env: this.env,
+      settings: this.settings,
+      build,
+      node: this.membership?.self ?? null,
+      reason: this.waitingFor(),
+      start: this.opened?.recovery.start ?? 0,
+      startedMonotonicMs,
+    });
   }
 
   // --- stop

@@ -3,12 +3,13 @@ import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { MetricsSource } from './metrics-source.ts';
-import type { BuildInfo, DigestReport, StatusReport } from './status.ts';
+import type { BuildInfo, StatusReport } from './status.ts';
+import { topologyResponse, type TopologySource } from './topology.ts';
+import { digestResponse, logMarkResponse, markResponse, type VerificationSource } from './verification.ts';
 
-export interface AdminSource extends MetricsSource {
+export interface AdminSource extends MetricsSource, TopologySource {
   readStatus(): StatusReport;
-  /** Of this node's replica of the shard; `busy` while entries keep being applied, null when there is no replica of it here. */
-  digest(shard: number): Promise<DigestReport | 'busy' | null>;
+  readonly verification: VerificationSource;
   /** What must hold for the node to be given traffic. */
   readyChecks(): readonly HealthCheck[];
 }
@@ -16,6 +17,10 @@ export interface AdminSource extends MetricsSource {
 type Route = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
 const TEXT = 'text/plain; charset=utf-8';
+const MARK = '/api/verify';
+const LOG_MARK = '/api/verify/mark';
+/** What POST is for; the last is for nothing else. */
+const POSTED: ReadonlySet<string> = new Set(['/api/topology', MARK, LOG_MARK]);
 
 export function createAdminHandler(
   source: AdminSource,
@@ -28,41 +33,32 @@ export function createAdminHandler(
     ['/livez', (request) => healthResponse([{ name: 'event-loop', ok: true, reason: '' }], request)],
     ['/readyz', (request) => healthResponse(source.readyChecks(), request)],
     ['/api/status', () => jsonResponse(200, source.readStatus())],
-    ['/api/digest', (request) => digestResponse(source, request)],
+    ['/api/digest', (request) => digestResponse(source.verification, request)],
+    [MARK, (request) => markResponse(source.verification, request)],
+    [LOG_MARK, (request) => logMarkResponse(source.verification, request)],
+    ['/api/topology', (request) => topologyResponse(source, request)],
   ]);
   const known = [...routes.keys()].join(', ');
 
   return async (request) => {
     const route = routes.get(request.path);
     if (route === undefined)
-      return {
-        status: 404,
-        contentType: TEXT,
-        body: `There is no ${request.path} here. There are ${known}.\n`,
-      };
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return {
-        status: 405,
-        contentType: TEXT,
-        body: `${request.path} is read with GET, not ${request.method}.\n`,
-      };
+      return textResponse(404, `There is no ${request.path} here. There are ${known}.`);
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const isPost = request.method === 'POST' && POSTED.has(request.path);
+    if (isRead ? request.path === LOG_MARK : !isPost)
+      return textResponse(
+        405,
+        `${request.path} is ${isRead ? 'asked for with POST' : 'read with GET'}, not ${request.method}.`,
+      );
     return route(request);
   };
 }
 
-/** What replicas are compared by: equal at an equal index. */
-async function digestResponse(source: AdminSource, request: HttpRequest): Promise<HttpResponse> {
-  const text = request.query.get('shard') ?? '';
-  if (!/^\d{1,9}$/.test(text))
-    return { status: 400, contentType: TEXT, body: 'Which shard? /api/digest?shard=1\n' };
-  const digest = await source.digest(Number(text));
-  if (digest === null)
-    return { status: 404, contentType: TEXT, body: `There is no replica of shard ${text} here.\n` };
-  if (digest === 'busy')
-    return { status: 503, contentType: TEXT, body: 'The shard is being written to; try again.\n' };
-  return jsonResponse(200, digest);
-}
-
 function jsonResponse(status: number, content: unknown): HttpResponse {
   return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(content)}\n` };
+}
+
+function textResponse(status: number, sentence: string): HttpResponse {
+  return { status, contentType: TEXT, body: `${sentence}\n` };
 }

@@ -1,5 +1,6 @@
 /** What /api/status tells: one node's view. `torc status` asks all nodes and puts their answers side by side. */
-import type { Role } from '../raft/types.ts';
+import type { MemberId, Role } from '../raft/types.ts';
+import type { MarkAnswer } from '../shard/hash-desk.ts';
 import type { ClusterId, NodeId, ShardId } from '../topology/types.ts';
 
 /** Raised when a field changes its meaning or goes; new fields may come without. */
@@ -9,6 +10,8 @@ export interface BuildInfo {
   version: string;
   /** The version of Node.js. */
   nodeVersion: string;
+  /** The newest cluster version that this build runs. */
+  newestVersion: number;
 }
 
 /**
@@ -60,6 +63,11 @@ interface FollowerStatus {
 export interface ReplicaStatus {
   shard: ShardId;
   role: Role;
+  /** Its id in the group, and those of all, as its log has them; `votersOld`: while they change. */
+  member: MemberId;
+  voters: readonly MemberId[];
+  votersOld: readonly MemberId[];
+  learners: readonly MemberId[];
   /** The node that leads as far as known. */
   leader: NodeId | null;
   home: NodeId;
@@ -67,6 +75,8 @@ export interface ReplicaStatus {
   term: number;
   commit: number;
   applied: number;
+  /** The cluster version that its last entry was applied by. */
+  rules: number;
   /** Entries that this replica still has to apply, as far as it knows. */
   lagEntries: number;
   keys: number;
@@ -85,13 +95,24 @@ export interface DigestReport {
   digest: string;
 }
 
+/** What /api/verify tells of a replica's state at a mark of the log. */
+export type MarkReport = { readonly shard: ShardId; readonly mark: number } & MarkAnswer;
+
+/** A shard and the nodes that are to have replicas of it. */
+interface ShardStatus {
+  shard: ShardId;
+  nodes: readonly NodeId[];
+}
+
 export interface StatusReport {
   schema: typeof STATUS_SCHEMA;
   build: BuildInfo;
   /** Null until founded. */
-  cluster: { id: ClusterId; generation: number; epoch: number } | null;
+  cluster: { id: ClusterId; generation: number; epoch: number; version: number } | null;
   node: NodeStatus;
   peers: readonly PeerStatus[];
   replicas: readonly ReplicaStatus[];
+  /** All shards of the cluster; none until it is founded. */
+  shards: readonly ShardStatus[];
   memory: { usedBytes: number; slabBytes: number; maxBytes: number; residentBytes: number };
 }

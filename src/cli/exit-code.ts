@@ -7,6 +7,10 @@ export const ExitCode = {
   REFUSED: 1,
   /** The node could not go on: a failing disk, a broken invariant. */
   FAILED: 2,
+  /** `torc verify`: the replicas differ. */
+  DIFFERENT: 1,
+  /** `torc verify`: what was compared is equal, and something could not be. */
+  NOT_COMPARED: 3,
 } as const;
 
 export function exitCodeOf(signal: NodeJS.Signals): number {

@@ -6,14 +6,18 @@ import { StartupError } from '../errors.ts';
 import { isWildcard } from '../settings/derived.ts';
 import { parseAddress } from '../settings/kinds.ts';
 import { loadSettings } from '../settings/load.ts';
+import { rowOf } from '../settings/rows.ts';
 import { unknownVariables } from '../settings/unknown-variables.ts';
 import { VERSION } from '../version.ts';
+import { raiseClusterVersion, showClusterVersion } from './cluster-version.ts';
 import { runDev } from './dev.ts';
 import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
+import { runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
+import { runVerify } from './verify.ts';
 
 export interface ProgramParts {
   /** Loads what runs a node: only `start` needs it. */
@@ -29,6 +33,8 @@ Examples:
   torc dev                                  three nodes on this machine, from port 6379 on
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
+  torc verify --address 127.0.0.1:8379      whether all replicas hold the same
+  torc cluster version                      which version it goes by, and what each node runs
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
 
@@ -54,7 +60,15 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [devCommand(parts), startCommand(parts), statusCommand()])
+  const commands = [
+    devCommand(parts),
+    startCommand(parts),
+    statusCommand(),
+    verifyCommand(),
+    clusterCommand(),
+    repairCommand(),
+  ];
+  for (const command of commands)
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -147,6 +161,110 @@ function statusCommand(): Command {
       }),
     );
   });
+}
+
+function verifyCommand(): Command {
+  const command = new Command('verify')
+    .description(
+      'Compares all replicas of every shard, byte for byte at one place of its log, while writes go on.',
+    )
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', "How long to wait for a replica's hash.", wholeNumber(1, 3_600_000), 60_000)
+    .option('--json', 'As JSON.', false);
+  command.addHelpText(
+    'after',
+    `
+Exit codes: 0 when all replicas are equal; 1 when replicas of a shard differ; 3 when what was compared is equal, but a replica
+could not be asked.`,
+  );
+  return command.action(() => {
+    const { address, timeoutMs, json } = command.opts<{
+      address?: string;
+      timeoutMs: number;
+      json: boolean;
+    }>();
+    return finish(async () =>
+      runVerify({
+        address: address === undefined ? defaultAddress() : addressArgument(address),
+        timeoutMs,
+        json,
+      }),
+    );
+  });
+}
+
+function repairCommand(): Command {
+  const command = new Command('repair')
+    .description(
+      'Has a stopped node begin anew, when its directory is damaged or may have lost what was acknowledged.',
+    )
+    .requiredOption(
+      '--discard-replica',
+      'Sets its files aside; it comes back as another node in its place, and gets its data from the others.',
+    )
+    .option('--address <host:port>', 'Admin port of a node that runs. [those that the directory knows]')
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 5000);
+  addSettingOptions(command, () => true);
+  command.addHelpText(
+    'after',
+    `
+Give the settings that the node is started with. The other nodes serve on meanwhile; a repair that would cost a shard its quorum
+is refused and says what to do. A repair that was broken off is run again.`,
+  );
+  return command.action(() => {
+    const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+    return finish(async () =>
+      runRepair({
+        settings: loadSettings({
+          flags: givenFlags(command),
+          environment: process.env,
+          file: readConfigFile(command, process.env),
+          machine: new SystemMachine(),
+        }),
+        address: address === undefined ? null : addressArgument(address),
+        timeoutMs,
+      }),
+    );
+  });
+}
+
+function clusterCommand(): Command {
+  const command = new Command('cluster').description('What concerns the cluster as a whole.');
+  const version = new Command('version')
+    .description('Shows the cluster version, and what each node runs.')
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
+  version.action(() => finish(async () => showClusterVersion(nodeOptionsOf(version))));
+  const raise = new Command('raise')
+    .description(
+      'Raises it to what all nodes run. Refused while one runs less or cannot be asked. There is no way back: no older build can start then.',
+    )
+    .configureHelp({ showGlobalOptions: true });
+  addSettingOptions(raise, (row) => row.name === rowOf('peerSecret').name);
+  raise.action(() =>
+    finish(async () => {
+      const { peerSecret } = loadSettings({
+        flags: givenFlags(raise),
+        environment: process.env,
+        file: readConfigFile(raise, process.env),
+        machine: new SystemMachine(),
+      });
+      return raiseClusterVersion({ ...nodeOptionsOf(version), peerSecret });
+    }),
+  );
+  for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
+  return command.addCommand(version.addCommand(raise));
+}
+
+function nodeOptionsOf(command: Command): { address: Address; timeoutMs: number } {
+  const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+  return { address: address === undefined ? defaultAddress() : addressArgument(address), timeoutMs };
 }
 
 /** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */

@@ -1,12 +1,8 @@
 /** The answers of all nodes side by side, as rows of tables. */
-import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import type { ReplicaStatus } from '../admin/status.ts';
 import type { NodeId, ShardId } from '../topology/types.ts';
+import type { Answer } from './ask-node.ts';
 import { humanBytes } from './table.ts';
-
-/** A node that was asked: its report, or why there is none. */
-export type Answer =
-  | { readonly address: string; readonly report: StatusReport }
-  | { readonly address: string; readonly report: null; readonly reason: string };
 
 type Cell = string | number;
 

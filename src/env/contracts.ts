@@ -140,6 +140,10 @@ export interface HttpRequest {
   query: URLSearchParams;
   /** The body, at most 64 KiB. */
   body: string;
+  /** The header of this name. */
+  authorization?: string | undefined;
+  /** From where it came. */
+  peerAddress?: string | undefined;
 }
 
 export interface HttpResponse {

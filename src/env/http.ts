@@ -66,6 +66,8 @@ function parseRequest(request: IncomingMessage, body: string): HttpRequest | nul
     path: queryAt < 0 ? target : target.slice(0, queryAt),
     query: new URLSearchParams(queryAt < 0 ? '' : target.slice(queryAt + 1)),
     body,
+    authorization: request.headers.authorization,
+    peerAddress: request.socket.remoteAddress,
   };
 }
 

@@ -21,7 +21,8 @@ export interface NodeParts {
   settings: Settings;
   self: NodeId;
   start: number;
-  topology: Topology;
+  /** The newest that is synced. */
+  readonly topology: Topology;
   wal: Wal;
   mesh: Mesh;
   replicas: readonly Replica[];
@@ -41,6 +42,7 @@ export interface NodeParts {
   startedMonotonicMs: number;
   rates: Rates;
   isStopping: () => boolean;
+  clusterVersion: () => number;
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

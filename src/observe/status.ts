@@ -2,6 +2,8 @@
 import type { HealthCheck } from '../admin/health.ts';
 import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from '../admin/metrics-source.ts';
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
+import type { Env } from '../env/contracts.ts';
+import type { Settings } from '../settings/rows.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -54,7 +56,12 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
   return {
     schema: STATUS_SCHEMA,
     build,
-    cluster: { id: topology.clusterId, generation: topology.generation, epoch: topology.epoch },
+    cluster: {
+      id: topology.clusterId,
+      generation: topology.generation,
+      epoch: topology.epoch,
+      version: parts.clusterVersion(),
+    },
     node: {
       name: settings.id,
       id: self,
@@ -84,9 +91,58 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
         };
       }),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
+    shards: topology.shards.map((shard) => ({
+      shard: shard.id,
+      nodes: shard.replicas.map(({ node }) => node),
+    })),
     memory: {
       usedBytes: replicas.reduce((sum, replica) => sum + replica.machine.keyspace.usedBytes, 0),
       slabBytes: slabs.heldBytes,
+      maxBytes: settings.maxmemoryBytes,
+      residentBytes: env.machine.residentBytes(),
+    },
+  };
+}
+
+/** What is known of a node that does not serve yet. */
+export interface StartingParts {
+  env: Env;
+  settings: Settings;
+  build: BuildInfo;
+  /** Null until it is drawn. */
+  node: NodeId | null;
+  reason: string;
+  start: number;
+  startedMonotonicMs: number;
+}
+
+export function readStartingStatus(parts: StartingParts): StatusReport {
+  const { env, settings, build } = parts;
+  return {
+    schema: STATUS_SCHEMA,
+    build,
+    cluster: null,
+    node: {
+      name: settings.id,
+      id: parts.node,
+      state: 'starting',
+      reason: parts.reason,
+      start: parts.start,
+      uptimeMs: env.clock.monotonicMs() - parts.startedMonotonicMs,
+      host: settings.announceHost,
+      clientPort: settings.announceClientPort,
+      redirectPort: settings.announceRedirectPort,
+      peerPort: settings.announcePeerPort,
+      adminPort: settings.announceAdminPort,
+      zone: settings.zone,
+      machine: settings.machine,
+    },
+    peers: [],
+    shards: [],
+    replicas: [],
+    memory: {
+      usedBytes: 0,
+      slabBytes: 0,
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
     },
@@ -190,12 +246,17 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
   return {
     shard: replica.shard,
     role: raft.role,
+    member: raft.self,
+    voters: raft.membership.voters,
+    votersOld: raft.membership.votersOld,
+    learners: raft.membership.learners,
     leader: shard.replicas.find((row) => row.member === raft.leader)?.node ?? null,
     home: shard.home,
     slots: slotsOf(parts, replica),
     term: raft.term,
     commit: raft.commitIndex,
     applied: machine.appliedIndex,
+    rules: machine.rules,
     lagEntries: lagOf(replica),
     keys: machine.keyspace.totalKeyCount(),
     memoryBytes: machine.keyspace.usedBytes,

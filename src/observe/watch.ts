@@ -35,10 +35,12 @@ interface Seen {
 }
 
 export function watchNode(parts: NodeParts, log: Log): Watch {
-  const { env, settings, server, replicas, topology } = parts;
+  const { env, settings, server, replicas } = parts;
   return new Watch({
     replicas,
-    topology,
+    get topology() {
+      return parts.topology;
+    },
     log,
     nowMs: () => env.clock.monotonicMs(),
     missingAfterMs: () => settings.parkTimeoutMs,
@@ -50,15 +52,27 @@ export function watchNode(parts: NodeParts, log: Log): Watch {
 
 export class Watch {
   private readonly parts: WatchedParts;
-  private readonly seen: readonly Seen[];
+  private seen: readonly Seen[];
   private wasReady = false;
   private toldRefused = 0;
   private nextRefusedMs = 0;
 
   constructor(parts: WatchedParts) {
     this.parts = parts;
-    const leaderlessSinceMs = parts.nowMs();
-    this.seen = parts.replicas.map((replica) => ({
+    this.seen = parts.replicas.map((replica) => this.unseen(replica));
+  }
+
+  added(replica: Replica): void {
+    this.seen = [...this.seen, this.unseen(replica)];
+  }
+
+  removed(replica: Replica): void {
+    this.seen = this.seen.filter((seen) => seen.replica !== replica);
+  }
+
+  private unseen(replica: Replica): Seen {
+    const leaderlessSinceMs = this.parts.nowMs();
+    return {
       replica,
       term: 0,
       leader: 0,
@@ -66,7 +80,7 @@ export class Watch {
       leaderlessSinceMs,
       isMissingTold: false,
       isClockTold: false,
-    }));
+    };
   }
 
   /** Called each turn, hence cheap while nothing changes. */

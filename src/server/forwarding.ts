@@ -163,6 +163,12 @@ export class PeerForwarding {
 
   /** A new connection: nothing that was asked over an older one will be answered. */
   connected(): void {
+    this.forget();
+    this.session = sessionId(this.link.node, this.link.peerStart);
+  }
+
+  /** Whatever was asked of the peer or by it. */
+  forget(): void {
     // It asks again what it wants: what it asked before is not worth the room.
     this.host.disown((waiter) => waiter instanceof ForwardedCommand && waiter.isOf(this));
     this.window = new ForwardWindow();
@@ -172,7 +178,6 @@ export class PeerForwarding {
     this.incoming.clear();
     this.delayed.clear();
     this.writtenBytes = 0;
-    this.session = sessionId(this.link.node, this.link.peerStart);
   }
 
   /** The way to the shard's leader over the present connection. Another connection gives another target. */

@@ -7,16 +7,18 @@ import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
 import type { News } from './news.ts';
 import type { RaftWire } from './raft-wire.ts';
+import type { TopologySpread } from './topology-spread.ts';
 
 export class MeshTraffic implements MeshHandler {
   private readonly forwardings = new Map<NodeId, PeerForwarding>();
   /** The same, for what runs each turn. */
-  private readonly peers: PeerForwarding[] = [];
+  private peers: PeerForwarding[] = [];
   private readonly engine: Engine;
   private readonly counters: ForwardingCounters;
   private wire: RaftWire | null = null;
   private news: News | null = null;
   private holders: Holders | null = null;
+  private spread: TopologySpread | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -24,9 +26,17 @@ export class MeshTraffic implements MeshHandler {
     this.counters = counters;
   }
 
-  add(forwarding: PeerForwarding): void {
-    this.forwardings.set(forwarding.link.node, forwarding);
-    this.peers.push(forwarding);
+  /** The mesh has these links now. */
+  follow(links: ReadonlyMap<NodeId, PeerLink>, make: (link: PeerLink) => PeerForwarding): void {
+    for (const [node, forwarding] of this.forwardings) {
+      if (links.get(node) === forwarding.link) continue;
+      forwarding.forget();
+      this.forwardings.delete(node);
+    }
+    for (const link of links.values()) {
+      if (!this.forwardings.has(link.node)) this.forwardings.set(link.node, make(link));
+    }
+    this.peers = [...this.forwardings.values()];
   }
 
   to(node: NodeId): PeerForwarding | undefined {
@@ -34,7 +44,8 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders): void {
+  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread): void {
+    this.spread = spread;
     this.wire = wire;
     this.news = news;
     this.holders = holders;
@@ -70,6 +81,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.ANSWER:
         this.check('ANSWER', this.holders?.onAnswer(bytes, start, end));
+        break;
+      case SectionKind.TOPOLOGY:
+        this.check('TOPOLOGY', this.spread?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:

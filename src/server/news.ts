@@ -102,6 +102,7 @@ export class News {
     for (const replica of replicas) {
       const shard = topology.shards.find((row) => row.id === replica.shard);
       const limited = (shard?.replicas ?? [])
+        .filter(({ leaving }) => leaving !== true)
         .map(({ node }) =>
           node === self ? this.ownBudgetBytes() : (peers.get(node)?.replicaBudgetBytes ?? 0),
         )

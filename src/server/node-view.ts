@@ -197,7 +197,7 @@ export class ComposedNodeView implements NodeView {
     const { topology, self, links } = this.deps;
     const isThere = (node: NodeId): boolean => node === self || links.get(node)?.connected === true;
     const others = (shard: ShardEntry): number =>
-      Math.max(0, shard.replicas.filter(({ node }) => isThere(node)).length - 1);
+      Math.max(0, shard.replicas.filter(({ node, leaving }) => leaving !== true && isThere(node)).length - 1);
     return { held: () => Math.min(...topology.shards.map(others)), refresh: () => {}, end: () => {} };
   }
 
@@ -221,7 +221,9 @@ export class ComposedNodeView implements NodeView {
   }
 }
 
-/** Followers that hold every acknowledged write of the shard: a majority with its leader. */
-function acknowledgers(shard: ShardEntry): number {
-  return Math.floor(shard.replicas.length / 2);
+/** Followers that hold every acknowledged write of the shard: a majority with its leader. While its members change, that is asked. */
+function acknowledgers({ first, replicas }: ShardEntry): number {
+  const isAsFounded =
+    replicas.length === first.length && replicas.every(({ member }) => first.includes(member));
+  return isAsFounded ? Math.floor(first.length / 2) : 0;
 }

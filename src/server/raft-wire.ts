@@ -8,9 +8,9 @@ import { writeHeartbeatRow, writeMessage } from '../transport/raft-encode.ts';
 import { SectionBuffer } from '../transport/section-buffer.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
-/** A group's members: the node of each, and the links found to those of other nodes, which last as long as the mesh. */
+/** A group's members, all that its log may name: the node of each, and the links found to those of other nodes. */
 interface Group {
-  replica: Replica | null;
+  readonly replica: Replica | null;
   readonly members: readonly MemberId[];
   readonly nodes: readonly NodeId[];
   readonly links: (PeerLink | undefined)[];
@@ -19,6 +19,8 @@ interface Group {
 export class RaftWire {
   private readonly links: () => ReadonlyMap<NodeId, PeerLink>;
   private readonly groups = new Map<GroupId, Group>();
+  private readonly replicas = new Map<GroupId, Replica>();
+  private topology: Topology;
   /** Whose section is being read, and who takes in what it holds. */
   private sender: NodeId = '';
   private engine: Engine | null = null;
@@ -26,16 +28,30 @@ export class RaftWire {
 
   constructor(topology: Topology, links: () => ReadonlyMap<NodeId, PeerLink>) {
     this.links = links;
+    this.topology = topology;
+    this.setTopology(topology);
+  }
+
+  /** Called once the mesh has the links that go with it. */
+  setTopology(topology: Topology): void {
+    this.topology = topology;
+    this.groups.clear();
     for (const { group, replicas } of topology.shards) {
       const members = replicas.map(({ member }) => member);
       const nodes = replicas.map(({ node }) => node);
-      this.groups.set(group, { replica: null, members, nodes, links: nodes.map(() => undefined) });
+      const replica = this.replicas.get(group) ?? null;
+      this.groups.set(group, { replica, members, nodes, links: nodes.map(() => undefined) });
     }
   }
 
   add(replica: Replica): void {
-    const group = this.groups.get(replica.raft.group);
-    if (group !== undefined) group.replica = replica;
+    this.replicas.set(replica.raft.group, replica);
+    this.setTopology(this.topology);
+  }
+
+  remove(replica: Replica): void {
+    this.replicas.delete(replica.raft.group);
+    this.setTopology(this.topology);
   }
 
   /** Sends a message if its receiver is reached now; a message that is not sent is lost, as on any network. */

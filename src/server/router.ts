@@ -46,8 +46,9 @@ export interface ShardWay {
   readonly index: number;
   readonly shard: ShardId;
   readonly route: Route;
-  readonly replica: Replica | undefined;
-  readonly local: Target | null;
+  /** This node's, where it has one. */
+  replica: Replica | undefined;
+  local: Target | null;
   readonly runs: readonly SlotRun[];
   readonly slotCount: number;
   hint: LeaderHint | null;
@@ -91,7 +92,6 @@ export class Router {
     this.ways = topology.shards.map((shard, index) => {
       const replica = host.replica(shard.id);
       const runs = topology.slots.filter((run) => run.shard === shard.id);
-      this.nodeOfMember.set(shard.id, new Map(shard.replicas.map((entry) => [entry.member, entry.node])));
       return {
         index,
         shard: shard.id,
@@ -117,6 +117,29 @@ export class Router {
       for (const run of way.runs)
         for (let slot = run.from; slot <= run.to; slot++) this.waysBySlot[slot] = way;
     }
+    this.setTopology(topology);
+  }
+
+  /** Members are found on other nodes from here on. */
+  setTopology(topology: Topology): void {
+    for (const shard of topology.shards)
+      this.nodeOfMember.set(shard.id, new Map(shard.replicas.map((entry) => [entry.member, entry.node])));
+    for (const way of this.ways) this.findAnew(way);
+  }
+
+  /** This node has, or has no longer, a replica of a shard. */
+  replicaChanged(shard: ShardId): void {
+    const way = this.waysByShard.get(shard);
+    if (way === undefined) return;
+    way.replica = this.host.replica(shard);
+    way.local = way.replica === undefined ? null : this.localTarget(way.replica);
+    this.findAnew(way);
+  }
+
+  private findAnew(way: ShardWay): void {
+    way.seenTerm = -1;
+    way.forwarding = null;
+    this.host.wake();
   }
 
   wayOfSlot(slot: number): ShardWay {

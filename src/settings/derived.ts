@@ -45,3 +45,26 @@ export function deriveDefault<Key extends DerivedKey>(
 export function ownPeerAddress(settings: Settings): Address {
   return { host: settings.announceHost, port: settings.announcePeerPort };
 }
+
+/** What this node tells the others of itself. */
+export function announcementOf(settings: Settings): {
+  host: string;
+  clientPort: number;
+  redirectPort: number;
+  peerPort: number;
+  adminPort: number;
+  zone: string;
+  machine: string;
+  weight: number;
+} {
+  return {
+    host: settings.announceHost,
+    clientPort: settings.announceClientPort,
+    redirectPort: settings.announceRedirectPort,
+    peerPort: settings.announcePeerPort,
+    adminPort: settings.announceAdminPort,
+    zone: settings.zone,
+    machine: settings.machine,
+    weight: settings.weight,
+  };
+}

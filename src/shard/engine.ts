@@ -95,6 +95,13 @@ export class Engine {
     this.replicas.push(replica);
   }
 
+  /** Not within a turn. */
+  remove(replica: Replica): void {
+    const at = this.replicas.indexOf(replica);
+    if (at >= 0) this.replicas.splice(at, 1);
+    this.unheard = this.unheard.filter((held) => held.replica !== replica);
+  }
+
   readClock(): Instant {
     this.clock.read(this.now);
     return this.now;
@@ -133,8 +140,9 @@ export class Engine {
       } catch (error) {
         this.fail(error);
       }
-      // The acknowledgement of another follower than the one that a commit needed, mostly: nothing follows from it.
-      if (message.kind === 'append-response' && !replica.raft.hasReady()) return;
+      // The acknowledgement of another follower than the one that a commit needed, or of a heartbeat, mostly: nothing follows from it.
+      const isAnswer = message.kind === 'append-response' || message.kind === 'heartbeat-response';
+      if (isAnswer && !replica.raft.hasReady()) return;
     }
     this.wake();
   }

@@ -1,16 +1,16 @@
 /** Makes this node's replica of a shard from what recovery found, or anew. */
 import type { Clock } from '../env/contracts.ts';
 import { createRaft } from '../raft/raft.ts';
-import type { Instant, Membership, RaftConfig, SnapshotMeta } from '../raft/types.ts';
+import type { Instant, MemberId, Membership, RaftConfig, SnapshotMeta } from '../raft/types.ts';
 import { createKeyspace } from '../store/keyspace.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
 import type { KeyspaceLimits } from '../store/types.ts';
-import type { NodeId, ShardEntry } from '../topology/types.ts';
-import type { WalRecovery } from '../wal/types.ts';
+import type { ShardEntry } from '../topology/types.ts';
+import type { RecoveredGroup, WalRecovery } from '../wal/types.ts';
 import { LogTime } from './log-time.ts';
 import { FIRST_POLICY } from './prelude.ts';
 import { Replica } from './replica.ts';
-import { StateMachine, type ShardCommandLookup } from './state-machine.ts';
+import { StateMachine, type ShardRules } from './state-machine.ts';
 
 /** The lease is this part of the promise that followers give (design section 4). */
 export const LEASE_RATIO = 0.9;
@@ -34,7 +34,9 @@ export interface ReplicaDeps {
   settings: ReplicaSettings;
   slabs: SlabPool;
   recovery: WalRecovery;
-  lookup: ShardCommandLookup;
+  rules: ShardRules;
+  /** What the register says. */
+  clusterVersion: () => number;
   ceilingMs: () => number;
   /** Loads the newest snapshot of the group, if there is one, into the state machine. */
   restore(machine: StateMachine, group: number): Promise<void>;
@@ -43,24 +45,26 @@ export interface ReplicaDeps {
 const NO_SNAPSHOT: Omit<SnapshotMeta, 'membership'> = { index: 0, term: 0 };
 const UINT32_RANGE = 2 ** 32;
 
+/** `found`: what recovery found of this very member. */
 export async function makeReplica(
   deps: ReplicaDeps,
   shard: ShardEntry,
-  self: NodeId,
+  self: MemberId,
+  found: RecoveredGroup | undefined,
+  preferredLeader: () => MemberId,
   runEnd: (slot: number) => number,
 ): Promise<Replica> {
   const { settings, recovery, clock, random, slabs } = deps;
   const limits: KeyspaceLimits = { ...FIRST_POLICY.limits };
   const keyspace = createKeyspace({ slabs, limits });
-  const machine = new StateMachine(keyspace, deps.lookup, FIRST_POLICY, limits, runEnd);
+  const machine = new StateMachine(keyspace, deps.rules, FIRST_POLICY, limits, runEnd);
   await deps.restore(machine, shard.group);
   const time = new LogTime(
     { leaseMs: settings.electionTimeoutMs * LEASE_RATIO, ceilingMs: deps.ceilingMs },
     recovery.timeCeilingMs,
   );
   time.observe(machine.timeMs);
-  const config = raftConfig(deps, shard, self, time);
-  const found = recovery.groups.get(shard.group);
+  const config = raftConfig(deps, shard, self, preferredLeader, time, machine);
   const now: Instant = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   const raft = createRaft(
     config,
@@ -71,22 +75,32 @@ export async function makeReplica(
     },
     now,
   );
-  return new Replica(shard.id, raft, machine, time, deps.lookup, random);
+  return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random);
 }
 
-function raftConfig(deps: ReplicaDeps, shard: ShardEntry, self: NodeId, time: LogTime): RaftConfig {
+function raftConfig(
+  deps: ReplicaDeps,
+  shard: ShardEntry,
+  self: MemberId,
+  preferredLeader: () => MemberId,
+  time: LogTime,
+  machine: StateMachine,
+): RaftConfig {
   const { settings, random } = deps;
-  const memberOf = (node: NodeId): number => shard.replicas.find((row) => row.node === node)?.member ?? 0;
+  // Any other opens empty, and learns from the group's log who its members are.
   const membership: Membership = {
-    voters: shard.replicas.map((row) => row.member),
+    voters: shard.first.includes(self) ? shard.first : [],
     votersOld: [],
     learners: [],
   };
   return {
     group: shard.group,
-    self: memberOf(self),
+    self,
     membership,
-    preferredLeader: memberOf(shard.home),
+    // Homes change with the topology.
+    get preferredLeader() {
+      return preferredLeader();
+    },
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
     electionTimeoutMs: settings.electionTimeoutMs,
     electionSpreadMs: settings.electionSpreadMs,
@@ -102,5 +116,9 @@ function raftConfig(deps: ReplicaDeps, shard: ShardEntry, self: NodeId, time: Lo
     maxSnapshotChunkBytes: settings.raftMaxSnapshotChunkBytes,
     random: () => random() / UINT32_RANGE,
     timekeeper: time,
+    rules: {
+      newest: deps.rules.newest,
+      least: () => Math.max(machine.rules, deps.clusterVersion()),
+    },
   };
 }

@@ -36,12 +36,13 @@ export class SessionsImage {
   /** Rows of the slot that did not go into its last record. */
   private rowsLeft: number[] = [];
 
+  /** Of what does not change until the last record is taken. */
   constructor(sessions: SessionImage[], ended: ReadonlyMap<string, number>, rows: SessionRows) {
     this.sessions = sessions.sort((a, b) =>
       a.node === b.node ? a.start - b.start : a.node < b.node ? -1 : 1,
     );
     this.ended = [...ended].sort((a, b) => (a[0] < b[0] ? -1 : 1));
-    this.rows = rows.copy();
+    this.rows = rows;
   }
 
   /** The next record; null at the end. */

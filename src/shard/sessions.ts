@@ -152,7 +152,12 @@ export class Sessions {
       floors: session.floors.slice(),
       lists: session.lists.slice(),
     }));
-    return new SessionsImage(sessions, this.ended, this.rows);
+    return new SessionsImage(sessions, this.ended, this.rows.copy());
+  }
+
+  /** The same, good until the next change. */
+  view(): SessionsImage {
+    return new SessionsImage([...this.sessions], this.ended, this.rows);
   }
 
   /** Takes in one record that an image wrote. */

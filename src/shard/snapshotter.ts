@@ -54,6 +54,7 @@ class Group {
   /** Not before this, after one was given up. */
   retryAtMs = 0;
   making: Promise<void> | null = null;
+  isRemoved = false;
   incoming: Incoming | null = null;
   serving: Serving | null = null;
   /** Members that a snapshot was offered to, until they have what it holds. */
@@ -107,6 +108,19 @@ export class Snapshotter {
 
   add(replica: Replica): void {
     this.groups.set(replica.raft.group, new Group(replica));
+  }
+
+  /** Removes the replica's snapshot, and whatever is being done with it. */
+  async remove({ raft }: Replica): Promise<void> {
+    const group = this.groups.get(raft.group);
+    if (group === undefined) return;
+    this.groups.delete(raft.group);
+    group.isRemoved = true;
+    await group.making;
+    await group.work;
+    await group.serving?.reader.close();
+    if (group.incoming !== null) await (await group.incoming.writer).abandon();
+    await this.files.remove(raft.group);
   }
 
   /** Loads a recovered snapshot into the replica's state machine. */
@@ -195,7 +209,7 @@ export class Snapshotter {
 
   private queue(group: Group, run: () => Promise<void>): void {
     group.work = group.work.then(async () => {
-      if (this.isStopped) return;
+      if (this.isStopped || group.isRemoved) return;
       try {
         await run();
       } catch (error) {
@@ -238,7 +252,7 @@ export class Snapshotter {
       if (snapshot.overflowed) {
         group.loggedBytes += loggedBytes;
         this.giveUp(group, meta.index);
-      } else if (this.isStopped || machine.appliedIndex < meta.index) snapshot.abandon();
+      } else if (this.isStopped || group.isRemoved || machine.appliedIndex < meta.index) snapshot.abandon();
       else {
         slice = snapshot.next(snapshot.pendingBytes > PENDING_MUCH_BYTES ? LONG_SLICE_BYTES : SLICE_BYTES);
         if (slice !== null) await writer.append(slice);

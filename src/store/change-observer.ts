@@ -1,6 +1,6 @@
 import type { Handle } from './slab-pool.ts';
 
-/** Who must know what was there before it changes: a snapshot under way. */
+/** Who must know what was there before it changes: a walk under way, for a snapshot or a hash. */
 export interface ChangeObserver {
   /** The entry is about to get a later version, or to go. Never told in vain. */
   beforeKey(entry: Handle): void;
@@ -8,6 +8,6 @@ export interface ChangeObserver {
   beforeField(table: Handle, field: Handle, hash: number): void;
   /** Whether the observer still reads the value in this block, an entry or a field: then it must not change in place. */
   reads(block: Handle): boolean;
-  /** An entry, field or table is out of use. True: the observer still reads it, and frees it when done. */
+  /** An entry, field or table is out of use. True: the observer still reads it, and releases it when done. May be asked twice. */
   keeps(block: Handle): boolean;
 }

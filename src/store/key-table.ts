@@ -1,6 +1,6 @@
 /**
  * The keys of a keyspace: entries under their database, slot and key, those that expire in an index of their own, and exact accounting.
- * Whatever changes an entry goes through here, so that a snapshot under way sees it first.
+ * Whatever changes an entry goes through here, so that a walk under way (a snapshot, a hash) sees it first.
  */
 import { firstAccess, NEVER_USED } from './access-clock.ts';
 import { hashBytes } from './byte-hash.ts';
@@ -8,6 +8,7 @@ import type { ChangeObserver } from './change-observer.ts';
 import { Dictionary, INDEX_SHARE_BYTES } from './dictionary.ts';
 import { Entries, ENTRY_HEADER_BYTES } from './entries.ts';
 import { FieldTables } from './field-tables.ts';
+import { Observers } from './observers.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { roundedSize } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
@@ -46,7 +47,9 @@ export class KeyTable {
   highestVersion = 0;
   /** The latest access clock that was told: new keys start with it. */
   accessNowMs = Number.NaN;
+  /** All who observe, as one; mostly nobody does. */
   observer: ChangeObserver | null = null;
+  private observers: readonly ChangeObserver[] = [];
   private readonly hashSeed: number;
 
   constructor(slabs: SlabPool, hashSeed: number) {
@@ -57,9 +60,19 @@ export class KeyTable {
     this.reclaimer = new Reclaimer(this);
   }
 
-  observe(observer: ChangeObserver | null): void {
-    this.observer = observer;
-    this.tables.observer = observer;
+  observe(observer: ChangeObserver): void {
+    this.setObservers([...this.observers, observer]);
+  }
+
+  unobserve(observer: ChangeObserver): void {
+    this.setObservers(this.observers.filter((other) => other !== observer));
+  }
+
+  private setObservers(observers: readonly ChangeObserver[]): void {
+    this.observers = observers;
+    const [first = null] = observers;
+    this.observer = observers.length < 2 ? first : new Observers(observers);
+    this.tables.observer = this.observer;
   }
 
   setVersion(version: number): void {

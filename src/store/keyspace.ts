@@ -1,6 +1,5 @@
 /** One shard's replica of its keys: the contract of types.ts, put together from its parts. */
 import { frequencyOf, idleMsOf, nextAccess } from './access-clock.ts';
-import { KeyspaceDigester } from './digest.ts';
 import { Evictor } from './eviction.ts';
 import { ExpirySampler } from './expiry.ts';
 import { TableView } from './hash-view.ts';
@@ -8,6 +7,7 @@ import { Hashes } from './hashes.ts';
 import { KeyScan } from './key-scan.ts';
 import { KeyTable } from './key-table.ts';
 import { KeyWrites } from './key-writes.ts';
+import { KeyspaceHasher } from './keyspace-hash.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { SnapshotLoader } from './snapshot-loader.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
@@ -18,7 +18,7 @@ import {
   type FieldVisitor,
   type HashView,
   type Keyspace,
-  type KeyspaceDigest,
+  type KeyspaceHash,
   type KeyspaceLimits,
   type KeyspaceLoad,
   type KeyspaceSnapshot,
@@ -326,8 +326,8 @@ class SlabKeyspace implements Keyspace {
     return new SnapshotLoader(this.keys);
   }
 
-  beginDigest(): KeyspaceDigest {
-    return new KeyspaceDigester(this.keys);
+  beginHash(keptMaxBytes = Infinity): KeyspaceHash {
+    return new KeyspaceHasher(this.keys, keptMaxBytes);
   }
 }
 

@@ -29,8 +29,8 @@ type Work = TableWork | DatabaseWork | FieldsWork;
 export class Reclaimer {
   private readonly keys: KeyTable;
   private readonly work: Work[] = [];
-  /** A snapshot that has not yet passed this database keeps it from being freed. */
-  private heldDatabases: ReadonlySet<Database> = new Set();
+  /** Of each walk under way: databases that it has not yet passed are not freed. */
+  private held: ReadonlySet<Database>[] = [];
 
   constructor(keys: KeyTable) {
     this.keys = keys;
@@ -48,8 +48,13 @@ export class Reclaimer {
     this.work.push({ kind: 'database', database, slot: 0, nextHash: 0 });
   }
 
+  /** The set may get smaller meanwhile. */
   hold(databases: ReadonlySet<Database>): void {
-    this.heldDatabases = databases;
+    this.held.push(databases);
+  }
+
+  letGo(databases: ReadonlySet<Database>): void {
+    this.held = this.held.filter((other) => other !== databases);
   }
 
   /** Frees about `maxItems`. True while more can be freed now. */
@@ -69,7 +74,7 @@ export class Reclaimer {
   /** While fields are viewed they would only be set aside. */
   private isHeld(work: Work): boolean {
     if (work.kind !== 'database') return this.keys.tables.isViewed;
-    return this.heldDatabases.has(work.database);
+    return this.held.some((databases) => databases.has(work.database));
   }
 
   private free(work: Work, limit: number): number {

@@ -202,14 +202,17 @@ export interface Keyspace {
   ): boolean;
 
   /**
-   * The content as of now, in slices, while writes go on (before-images). One at a time. Writes that come later have a higher version than
+   * The content as of now, in slices, while writes go on (before-images). Writes that come later have a higher version than
    * any before. Slices of 128 KiB take about half a millisecond. When before-images take more than `pendingMaxBytes` it abandons itself.
    */
   beginSnapshot(pendingMaxBytes?: number): KeyspaceSnapshot;
   /** Empties the keyspace and starts loading what a KeyspaceSnapshot gave, in the same chunks and order or cut otherwise. */
   beginLoad(): KeyspaceLoad;
-  /** An order-independent digest of all replicated content, in slices; the keyspace must not be written meanwhile. */
-  beginDigest(): KeyspaceDigest;
+  /**
+   * A hash of all replicated content as of now, in slices, while writes go on, as a snapshot is made. Several at a time. When the old values
+   * that it keeps take more than `keptMaxBytes` it abandons itself.
+   */
+  beginHash(keptMaxBytes?: number): KeyspaceHash;
 }
 
 export interface HashView {
@@ -238,7 +241,10 @@ export interface KeyspaceLoad {
   finish(): void;
 }
 
-export interface KeyspaceDigest {
+export interface KeyspaceHash {
   /** Examines about `maxItems`; null until done, then 16 hex digits. */
   next(maxItems: number): string | null;
+  /** More would have been kept than allowed: it is abandoned, and never done. */
+  readonly overflowed: boolean;
+  abandon(): void;
 }

@@ -1,11 +1,11 @@
 import type { Disk, Random } from '../env/contracts.ts';
-import { StartupError } from '../errors.ts';
+import { HOW_TO_REBUILD, StartupError } from '../errors.ts';
 import { clusterOf } from './founding.ts';
 import type { FoundingState } from './founding.ts';
 import { decodeFoundingFile, encodeFoundingFile } from './founding-codec.ts';
 import type { ClusterId, NodeId } from './types.ts';
 
-const FILE_NAME = 'cluster.json';
+export const CLUSTER_FILE_NAME = 'cluster.json';
 const ID_BYTES = 20;
 
 /** What it needs of the disk. */
@@ -25,10 +25,10 @@ export class ClusterFile {
 
   /** Reads it; an empty directory gets a new node id, synced before anybody hears of it. */
   static async open(disk: ClusterFileDisk, random: Random, directory: string): Promise<ClusterFile> {
-    const path = `${directory}/${FILE_NAME}`;
+    const path = `${directory}/${CLUSTER_FILE_NAME}`;
     const bytes = await disk.readFile(path);
     if (bytes !== null) {
-      const state = decodeFoundingFile(bytes);
+      const state = decodeFoundingFile(path, bytes);
       if (state === null) throw unreadable(path);
       return new ClusterFile(disk, path, state);
     }
@@ -38,9 +38,14 @@ export class ClusterFile {
     return file;
   }
 
+  /** It has taken the place of a node that lost its disk, and has not begun a log yet. */
+  get isReturning(): boolean {
+    return this.current.phase === 'founded' && this.current.isReturning === true;
+  }
+
   /** Whether a node has begun in this directory before. Throws StartupError when that cannot be told. */
   static async exists(disk: Pick<ClusterFileDisk, 'readFile'>, directory: string): Promise<boolean> {
-    const path = `${directory}/${FILE_NAME}`;
+    const path = `${directory}/${CLUSTER_FILE_NAME}`;
     try {
       return (await disk.readFile(path)) !== null;
     } catch (error) {
@@ -64,6 +69,24 @@ export class ClusterFile {
     return this.current.phase === 'founded' ? (clusterOf(this.current)?.id ?? null) : null;
   }
 
+  /** Its log has begun. */
+  async returned(): Promise<void> {
+    const { current } = this;
+    if (current.phase !== 'founded' || current.isReturning !== true) return;
+    const { isReturning: _, ...rest } = current;
+    await this.save(rest);
+  }
+
+  /** A topology was synced in this directory. */
+  get hasTopology(): boolean {
+    return this.current.phase === 'founded' && this.current.hasTopology === true;
+  }
+
+  async topologyStored(): Promise<void> {
+    const { current } = this;
+    if (current.phase === 'founded' && !this.hasTopology) await this.save({ ...current, hasTopology: true });
+  }
+
   async save(state: FoundingState): Promise<void> {
     await this.disk.replaceFile(this.path, encodeFoundingFile(state));
     this.current = state;
@@ -78,7 +101,6 @@ export function drawId(random: Random): string {
 function unreadable(path: string): StartupError {
   return new StartupError(
     'TORC_CLUSTER_FILE',
-    `${path} cannot be read by this version: bring back a whole one; without it this node's replica must be rebuilt. ` +
-      'The other nodes serve on',
+    `${path} cannot be read by this version, from offset 0 on: bring back a whole one, or ${HOW_TO_REBUILD}`,
   );
 }

@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts';
+import { FIRST_VERSION } from './cluster-version.ts';
 import type { ClusterRecord } from './founding.ts';
 import type { NodeEntry, NodeId, ShardEntry, ShardId, SlotRun, Topology } from './types.ts';
 
@@ -40,7 +41,17 @@ export function firstTopology(cluster: ClusterRecord, wantedFactor: number, plac
   });
   const { id: clusterId } = cluster;
   const slots = placement.slots(placed);
-  return { clusterId, generation: FIRST_GENERATION, epoch: FIRST_EPOCH, nodes, shards, slots };
+  const nextOrdinal = Math.max(...nodes.map(({ ordinal }) => ordinal)) + 1;
+  return {
+    clusterId,
+    generation: FIRST_GENERATION,
+    epoch: FIRST_EPOCH,
+    version: FIRST_VERSION,
+    nodes,
+    nextOrdinal,
+    shards,
+    slots,
+  };
 }
 
 /** Voters of a shard are an odd number. */
@@ -63,5 +74,6 @@ function shardEntry(shard: ShardId, holders: readonly ShardId[], nodes: readonly
     return node.id;
   };
   const replicas = holders.map((holder, i) => ({ member: i + 1, node: homeOf(holder) }));
-  return { id: shard, group: shard, home: homeOf(shard), replicas };
+  const first = replicas.map(({ member }) => member);
+  return { id: shard, group: shard, home: homeOf(shard), replicas, first, nextMember: first.length + 1 };
 }

@@ -1,33 +1,27 @@
 import { z } from 'zod';
 
 import type { FoundingMessage, FoundingState } from './founding.ts';
+import { sealJson, unsealJson } from './sealed-json.ts';
+import { jsonOf, nodeEntrySchema } from './topology-codec.ts';
 
 /** Of the file and of the message. */
 const FORMAT = 1;
 
 const id = z.string().regex(/^[0-9a-f]{40}$/);
-const port = z.number().int().min(1).max(65_535);
 const label = z.string().max(255);
 
-const nodeEntry = z.object({
-  id,
-  ordinal: z.number().int().min(1),
-  host: label.min(1),
-  clientPort: port,
-  redirectPort: port,
-  peerPort: port,
-  adminPort: port,
-  zone: label,
-  machine: label,
-  weight: z.number().int().min(1).max(1_000_000),
-});
-
-const cluster = z.object({ id, nodes: z.array(nodeEntry).min(1) });
+const cluster = z.object({ id, nodes: z.array(nodeEntrySchema).min(1) });
 
 const foundingState = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('unfounded'), node: id }),
   z.object({ phase: z.literal('prepared'), node: id, cluster }),
-  z.object({ phase: z.literal('founded'), node: id, cluster }),
+  z.object({
+    phase: z.literal('founded'),
+    node: id,
+    cluster,
+    isReturning: z.boolean().optional(),
+    hasTopology: z.boolean().optional(),
+  }),
 ]);
 
 const fileSchema = z.object({ format: z.literal(FORMAT), state: foundingState });
@@ -38,12 +32,14 @@ const messageSchema = z.object({
 });
 
 export function encodeFoundingFile(state: FoundingState): Buffer {
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, state }, null, 2)}\n`);
+  return sealJson({ format: FORMAT, state });
 }
 
-/** Null when it is not such a file, or of another format. */
-export function decodeFoundingFile(bytes: Uint8Array): FoundingState | null {
-  return parseWith(fileSchema, bytes)?.state ?? null;
+/** Null when it is not such a file, or of another format. Throws when it is damaged. */
+export function decodeFoundingFile(path: string, bytes: Uint8Array): FoundingState | null {
+  // Earlier builds wrote it without a checksum.
+  const parsed = fileSchema.safeParse(unsealJson(path, bytes) ?? jsonOf(bytes));
+  return parsed.success ? parsed.data.state : null;
 }
 
 export function encodeFoundingMessage(message: FoundingMessage): Buffer {
@@ -56,12 +52,6 @@ export function decodeFoundingMessage(bytes: Uint8Array): FoundingMessage | null
 }
 
 function parseWith<T>(schema: z.ZodType<T>, bytes: Uint8Array): T | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return null;
-  }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(jsonOf(bytes));
   return parsed.success ? parsed.data : null;
 }

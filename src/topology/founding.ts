@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts';
+import { HOW_TO_REBUILD } from '../errors.ts';
 import type { Announcement, ClusterId, NodeEntry, NodeId } from './types.ts';
 
 /** `host:peerPort` as announced: how a seed list names a node. */
@@ -15,7 +16,17 @@ export type FoundingState =
   | { phase: 'unfounded'; node: NodeId }
   /** It will be this cluster or none. */
   | { phase: 'prepared'; node: NodeId; cluster: ClusterRecord }
-  | { phase: 'founded'; node: NodeId; cluster: ClusterRecord };
+  /**
+   * Returning: it has taken the place of a node that lost its disk, and has not begun a log yet. Has a topology: one was synced beside this; a
+   * directory without it has lost it.
+   */
+  | {
+      phase: 'founded';
+      node: NodeId;
+      cluster: ClusterRecord;
+      isReturning?: boolean | undefined;
+      hasTopology?: boolean | undefined;
+    };
 
 /** The one message of the founding: the sender's synced state, as often as wanted. */
 export interface FoundingMessage {
@@ -232,7 +243,7 @@ export class Founding {
     } else if (phase === 'founded') {
       this.refuse(
         `the data directory is empty, but the place of ${this.self} in cluster ${cluster.id} is node ${place.id}'s: ` +
-          'bring its data directory back; without it the replica must be rebuilt. The other nodes serve on',
+          `bring its data directory back, or ${HOW_TO_REBUILD}`,
       );
     } else {
       this.refuse(
@@ -249,7 +260,7 @@ export class Founding {
     const why =
       place === undefined
         ? 'it has no place in this cluster'
-        : `its place was node ${place.id}'s, and it is never taken for its old self: its replica must be rebuilt`;
+        : `its place was node ${place.id}'s, and it is never taken for its old self: rebuild it with torc repair --discard-replica`;
     this.disagree(`node ${node} at ${from} has an empty data directory and is refused: ${why}`);
   }
 

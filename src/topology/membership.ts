@@ -1,6 +1,5 @@
 /**
- * This node's place among the others: its identity, the peer port, the founding, and then the mesh. Behind this stand gossip and the register
- * later; now the members are those of the founding.
+ * This node's place among the others: its identity, the peer port, the founding, and then the mesh. Gossip will stand behind this, too.
  */
 import {
   emptyTable,
@@ -12,19 +11,22 @@ import {
   type TokenHash,
 } from '../../ring/index.ts';
 import type { Address, Env, ListenAddress } from '../env/contracts.ts';
-import type { StartupError } from '../errors.ts';
+import { StartupError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { startMesh } from '../transport/mesh.ts';
 import { PeerPort } from '../transport/peer-port.ts';
-import type { Mesh, MeshHandler } from '../transport/types.ts';
-import { ClusterFile } from './cluster-file.ts';
+import type { Mesh, MeshHandler, MeshPeer } from '../transport/types.ts';
+import type { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
+import type { TopologyRegister } from './register.ts';
 import { Founder, notASeed } from './founding-driver.ts';
 import type { SeedAddress } from './founding.ts';
-import type { Announcement, NodeId, ShardId, Topology } from './types.ts';
+import type { Announcement, ClusterId, NodeId, ShardId, Topology } from './types.ts';
 
 export interface MembershipOptions {
-  directory: string;
+  /** Who this node is. */
+  file: ClusterFile;
+  register: TopologyRegister;
   listen: ListenAddress;
   seeds: readonly Address[];
   /** The start number of the data directory. */
@@ -33,6 +35,8 @@ export interface MembershipOptions {
   /** Values of the cluster's settings, which all nodes must share. */
   settings: Readonly<Record<string, string>>;
   secret: string;
+  /** The versions that this node speaks with others: asked at each handshake. */
+  versions: () => { versionMin: number; versionMax: number };
   replicationFactor: number;
   vnodes: number;
   bulkBufferLimitBytes: number;
@@ -54,7 +58,7 @@ export interface Membership {
 /** Resolves once the peer port listens. */
 export async function openMembership(env: Env, options: MembershipOptions): Promise<Membership> {
   const hash = await loadTokenHash();
-  const file = await ClusterFile.open(env.disk, env.random, options.directory);
+  const { file, register } = options;
   const port = await PeerPort.open(env, {
     listen: options.listen,
     local: () => ({
@@ -64,6 +68,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       announced: options.announced,
       settings: options.settings,
       secret: options.secret,
+      ...options.versions(),
     }),
     log: options.log,
   });
@@ -81,19 +86,20 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
   });
   return {
     self: file.node,
-    founded: founder.founded.then((cluster) =>
-      firstTopology(cluster, options.replicationFactor, ringPlacement(hash, options.vnodes)),
-    ),
+    founded: founder.founded.then(async (cluster) => {
+      const placement = ringPlacement(hash, options.vnodes);
+      if (register.current === null)
+        await register.offer(firstTopology(cluster, options.replicationFactor, placement));
+      await file.topologyStored();
+      return topologyOf(register, cluster.id);
+    }),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
     joinMesh: (topology, handler) =>
       startMesh(env, port, {
-        peers: topology.nodes.map((node) => ({
-          node: node.id,
-          address: { host: node.host, port: node.peerPort },
-        })),
+        peers: meshPeers(topology),
         handler,
         log: options.log,
-        epoch: () => ({ generation: topology.generation, epoch: topology.epoch }),
+        epoch: () => register.current ?? topology,
         limits: { bulkBufferLimitBytes: options.bulkBufferLimitBytes },
       }),
     close: async () => {
@@ -101,6 +107,18 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       await port.close();
     },
   };
+}
+
+export function meshPeers(topology: Topology): MeshPeer[] {
+  return topology.nodes.map(({ id, host, peerPort }) => ({ node: id, address: { host, port: peerPort } }));
+}
+
+function topologyOf({ current }: TopologyRegister, cluster: ClusterId): Topology {
+  if (current?.clusterId === cluster) return current;
+  throw new StartupError(
+    'TORC_TOPOLOGY_FILE',
+    `the data directory is of cluster ${cluster}, but its topology of cluster ${current?.clusterId ?? 'none'}: bring its own back`,
+  );
 }
 
 /** Throws StartupError. For a node that was never founded: a founded one goes by its cluster, whatever the list says of itself. */

@@ -12,7 +12,7 @@ export const SLOT_COUNT = 16384;
 /** Everything that a node announces: where others and clients reach it. May differ from where it listens. */
 export interface NodeEntry {
   id: NodeId;
-  /** A small number, given once: the order in the founding's sorted seed list, from 1. */
+  /** A small number, given once, from 1: at the founding the place in the sorted seed list. */
   ordinal: number;
   host: string;
   clientPort: number;
@@ -28,9 +28,12 @@ export interface NodeEntry {
 /** What a node says of itself; its id it draws, its ordinal is given. */
 export type Announcement = Omit<NodeEntry, 'id' | 'ordinal'>;
 
+/** One that the group's log may name. Its node may have left the cluster, with its disk. */
 export interface ReplicaEntry {
   member: MemberId;
   node: NodeId;
+  /** It is to go: the row is rid of it once the log's committed configuration is. */
+  leaving?: boolean | undefined;
 }
 
 export interface ShardEntry {
@@ -38,7 +41,12 @@ export interface ShardEntry {
   group: GroupId;
   /** Its home: leadership goes there whenever it is ready. */
   home: NodeId;
+  /** Every member that the group's log may name, a node at most once. Those that stay are to be the group's members. */
   replicas: readonly ReplicaEntry[];
+  /** The first configuration: its members open with it, all others open empty. */
+  first: readonly MemberId[];
+  /** The next member's id: none is given twice. */
+  nextMember: MemberId;
 }
 
 /** Runs of consecutive slots, sorted, together all 16384. */
@@ -48,12 +56,19 @@ export interface SlotRun {
   shard: ShardId;
 }
 
-/** Epochs are (generation, number); the first is (1, 1). */
-export interface Topology {
-  clusterId: ClusterId;
+/** Epochs are (generation, number); the first is (1, 1), and they only rise. */
+export interface Epoch {
   generation: number;
   epoch: number;
+}
+
+export interface Topology extends Epoch {
+  clusterId: ClusterId;
+  /** The rules that the cluster has agreed on. */
+  version: number;
   nodes: readonly NodeEntry[];
+  /** The next node's ordinal: none is given twice. */
+  nextOrdinal: number;
   shards: readonly ShardEntry[];
   slots: readonly SlotRun[];
 }

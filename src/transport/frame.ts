@@ -1,4 +1,4 @@
-import { readU16, readU32 } from '../little-endian.ts';
+import { readF64, readU16, readU32 } from '../little-endian.ts';
 import {
   FRAME_EPOCH_AT,
   FRAME_GENERATION_AT,
@@ -159,4 +159,12 @@ export function framePing(bytes: Buffer, frameStart: number): number {
 
 export function framePong(bytes: Buffer, frameStart: number): number {
   return readU32(bytes, frameStart + FRAME_PONG_AT);
+}
+
+export function frameGeneration(bytes: Buffer, frameStart: number): number {
+  return readU32(bytes, frameStart + FRAME_GENERATION_AT);
+}
+
+export function frameEpoch(bytes: Buffer, frameStart: number): number {
+  return readF64(bytes, frameStart + FRAME_EPOCH_AT);
 }

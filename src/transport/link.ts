@@ -1,10 +1,10 @@
 import { assert } from '../assert.ts';
 import type { Address, Timer } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
-import type { Announcement, NodeId } from '../topology/types.ts';
+import type { Announcement, Epoch, NodeId } from '../topology/types.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionEvents } from './connection.ts';
-import { eachSection, FrameBuilder } from './frame.ts';
+import { eachSection, FrameBuilder, frameEpoch, frameGeneration } from './frame.ts';
 import { MalformedSectionError } from './malformed.ts';
 import { IncomingParcels, OutgoingParcels } from './parcels.ts';
 import type { PeerSession } from './peer-port.ts';
@@ -65,6 +65,8 @@ export class Link implements PeerLink {
   readonly node: NodeId;
   connection = 0;
   peerStart = 0;
+  peerVersion = 0;
+  readonly peerEpoch: Epoch = { generation: 0, epoch: 0 };
   announced: Announcement | null = null;
   sentBytes = 0;
   receivedBytes = 0;
@@ -170,6 +172,7 @@ export class Link implements PeerLink {
     this.redials[channel].failures = 0;
     this.sockets[channel] = connection;
     this.peerStart = session.remote.start;
+    this.peerVersion = session.remote.versionMax;
     this.announced = session.remote.announced;
     this.address = { host: this.announced.host, port: this.announced.peerPort };
     connection.askEcho();
@@ -194,14 +197,14 @@ export class Link implements PeerLink {
     }
   }
 
-  close(): void {
+  close(reason: string): void {
     this.closed = true;
     for (const channel of CHANNELS) {
       this.stopDialing(channel);
       const connection = this.sockets[channel];
       if (connection === null) continue;
       this.lost(channel, connection);
-      connection.close(CLOSE_NORMAL, 'the node stops');
+      connection.close(CLOSE_NORMAL, reason);
     }
   }
 
@@ -233,6 +236,7 @@ export class Link implements PeerLink {
       frame: (bytes, start, end) => {
         if (this.sockets[channel] !== self()) return;
         this.receivedBytes += end - start;
+        this.hearEpoch(frameGeneration(bytes, start), frameEpoch(bytes, start));
         eachSection(bytes, start, end, deliver);
       },
       echoOwed: () => host.echoOwed(self()),
@@ -241,6 +245,15 @@ export class Link implements PeerLink {
       },
       closed: () => this.lost(channel, self()),
     };
+  }
+
+  /** Epochs only rise: one from an older connection may come late. */
+  private hearEpoch(generation: number, epoch: number): void {
+    const { peerEpoch } = this;
+    if (generation < peerEpoch.generation) return;
+    if (generation === peerEpoch.generation && epoch <= peerEpoch.epoch) return;
+    peerEpoch.generation = generation;
+    peerEpoch.epoch = epoch;
   }
 
   private takeParcels(bytes: Buffer, start: number, end: number): void {

@@ -1,12 +1,13 @@
-import type { Address, Timer } from '../env/contracts.ts';
+import type { MessageSocketHandler, Timer } from '../env/contracts.ts';
 import type { Log } from '../log.ts';
 import type { NodeId } from '../topology/types.ts';
 import type { Connection } from './connection.ts';
 import type { Refusal, RemotePeer } from './handshake.ts';
 import { Link } from './link.ts';
 import type { LinkChannel, LinkHost, LinkLimits } from './link.ts';
-import type { PeerPort, PeerPortEnv } from './peer-port.ts';
-import type { Mesh, MeshHandler, PeerLink } from './types.ts';
+import { CLOSE_NORMAL } from './peer-port.ts';
+import type { PeerPort, PeerPortEnv, PeerSession } from './peer-port.ts';
+import type { Mesh, MeshHandler, MeshPeer, PeerLink } from './types.ts';
 
 export interface MeshLimits extends LinkLimits {
   /** How often each connection is asked for an echo. */
@@ -25,12 +26,6 @@ const DEFAULT_LIMITS: MeshLimits = {
 /** A check that comes later than this many intervals shows that this process stood still. */
 const STANDSTILL_INTERVALS = 2;
 const UINT32_RANGE = 0x1_0000_0000;
-
-/** Another node, and where it is reached. */
-interface MeshPeer {
-  node: NodeId;
-  address: Address;
-}
 
 export interface MeshOptions {
   peers: readonly MeshPeer[];
@@ -52,8 +47,9 @@ class NodeMesh implements Mesh {
   private readonly port: PeerPort;
   private readonly limits: MeshLimits;
   private readonly byNode = new Map<NodeId, Link>();
+  private readonly host: LinkHost;
   /** The same, for what goes over all of them each turn. */
-  private readonly list: readonly Link[];
+  private list: readonly Link[] = [];
   private readonly owing = new Set<Connection>();
   private readonly payEchoes = (): void => this.sendOwedEchoes();
   private readonly owingFrames = new Set<Link>();
@@ -67,17 +63,31 @@ class NodeMesh implements Mesh {
     this.port = port;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.links = this.byNode;
-    const host = this.hostOf(options);
-    const self = port.local.node;
-    for (const peer of options.peers) {
-      if (peer.node !== self)
-        this.byNode.set(peer.node, new Link(host, peer.node, peer.address, self < peer.node));
-    }
-    this.list = [...this.byNode.values()];
+    this.host = this.hostOf(options);
     this.routeSessions();
     this.lastCheckMs = env.clock.monotonicMs();
     this.checking = this.planCheck();
-    for (const link of this.list) link.start();
+    this.setPeers(options.peers);
+  }
+
+  setPeers(peers: readonly MeshPeer[]): void {
+    if (this.closed) return;
+    const self = this.port.local.node;
+    const wanted = new Set(peers.map(({ node }) => node));
+    for (const link of this.list) {
+      if (wanted.has(link.node)) continue;
+      link.close('the node has left the cluster');
+      this.byNode.delete(link.node);
+    }
+    const added: Link[] = [];
+    for (const { node, address } of peers) {
+      if (node === self || this.byNode.has(node)) continue;
+      const link = new Link(this.host, node, address, self < node);
+      this.byNode.set(node, link);
+      added.push(link);
+    }
+    this.list = [...this.byNode.values()];
+    for (const link of added) link.start();
   }
 
   flush(): void {
@@ -88,7 +98,7 @@ class NodeMesh implements Mesh {
     if (this.closed) return;
     this.closed = true;
     this.checking.cancel();
-    for (const link of this.list) link.close();
+    for (const link of this.list) link.close('the node stops');
     await this.port.close();
   }
 
@@ -96,9 +106,17 @@ class NodeMesh implements Mesh {
     for (const channel of ['control', 'bulk'] as const) {
       this.port.route(channel, {
         admit: (remote) => this.admit(remote),
-        opened: (session) => this.byNode.get(session.remote.node)!.attach(session, channel),
+        opened: (session) => this.attach(session, channel),
       });
     }
+  }
+
+  private attach(session: PeerSession, channel: LinkChannel): MessageSocketHandler {
+    const link = this.byNode.get(session.remote.node);
+    if (link !== undefined) return link.attach(session, channel);
+    // It has left between its last proof and now.
+    session.socket.close(CLOSE_NORMAL, 'the node has left the cluster');
+    return { onMessage() {}, onClose() {} };
   }
 
   private admit(remote: RemotePeer): Refusal | null {

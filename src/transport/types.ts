@@ -1,5 +1,6 @@
 /** The mesh between nodes: frames of sections over a control and a bulk WebSocket per pair. */
-import type { Announcement, NodeId } from '../topology/types.ts';
+import type { Address } from '../env/contracts.ts';
+import type { Announcement, Epoch, NodeId } from '../topology/types.ts';
 
 /** What a section of a frame holds. Numbers are never used again for another meaning. */
 export const SectionKind = {
@@ -19,6 +20,8 @@ export const SectionKind = {
   /** Chunks of what is too large for a frame, and how much of them has come (parcels.ts). */
   PARCELS: 8,
   ACKNOWLEDGED: 9,
+  /** The topology: asked for, told, or to be changed. */
+  TOPOLOGY: 10,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 
@@ -51,6 +54,10 @@ export interface PeerLink {
   readonly connection: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
+  /** The newest version that the peer runs, learned in the handshake; 0 before. */
+  readonly peerVersion: number;
+  /** The highest epoch that the peer has said to have synced; 0.0 before it has said any. */
+  readonly peerEpoch: Readonly<Epoch>;
   /** What the peer said of itself in its last handshake; null before. */
   readonly announced: Announcement | null;
   /** Bytes queued and not yet taken by the system. */
@@ -93,8 +100,16 @@ export interface MeshHandler {
   onDisconnected(peer: PeerLink): void;
 }
 
+/** Another node, and where it is reached. */
+export interface MeshPeer {
+  node: NodeId;
+  address: Address;
+}
+
 export interface Mesh {
   readonly links: ReadonlyMap<NodeId, PeerLink>;
+  /** From here on the mesh is with these (the node itself may be among them): links to new ones are opened, those to others closed. */
+  setPeers(peers: readonly MeshPeer[]): void;
   /** Sends one frame to each peer that has sections. Called at the end of a turn. */
   flush(): void;
   close(): Promise<void>;

@@ -1,7 +1,16 @@
 import { entryChecksum, type Entry } from '../raft/entry.ts';
-import type { GroupId, HardState } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import { headerChecksum } from './checksum.ts';
-import { HARD_STATE_BYTES, TIME_CEILING_BYTES, writeHardState, writeTimeCeiling } from './payloads.ts';
+import {
+  HARD_STATE_BYTES,
+  LAST_INDEX_BYTES,
+  MEMBER_BYTES,
+  TIME_CEILING_BYTES,
+  writeHardState,
+  writeLastIndex,
+  writeMember,
+  writeTimeCeiling,
+} from './payloads.ts';
 import { RECORD_HEADER_BYTES, recordBytes, RecordKind, sealRecords, stageRecordHeader } from './record.ts';
 
 const INITIAL_BYTES = 256 * 1024;
@@ -18,6 +27,8 @@ export class Batch {
   groupCount = 0;
   readonly groups: GroupId[] = [];
   readonly highest: number[] = [];
+  /** The index staged last, of each: below the highest where entries were replaced. 0: nothing that counts. */
+  readonly last: number[] = [];
   /** To be run, in this order, when the batch is durable. */
   callbacks: (() => void)[] = [];
   /** To be run when it is synced, in `buffered` too. */
@@ -46,6 +57,7 @@ export class Batch {
     } else if (index > highest[at]) {
       highest[at] = index;
     }
+    this.last[at] = index;
   }
 
   addHardState(group: GroupId, hardState: HardState): void {
@@ -54,6 +66,33 @@ export class Batch {
     writeHardState(this.#view, offset, hardState);
     const checksum = headerChecksum(this.#bytes, offset, offset + HARD_STATE_BYTES);
     this.#reserve(RecordKind.HARD_STATE, group, HARD_STATE_BYTES, checksum);
+  }
+
+  /** From here on the group's records are this member's: what was recorded for another is none of its. */
+  addMember(group: GroupId, member: MemberId): void {
+    const offset = this.#lengthBytes + RECORD_HEADER_BYTES;
+    this.#ensure(recordBytes(MEMBER_BYTES));
+    writeMember(this.#view, offset, member);
+    const checksum = headerChecksum(this.#bytes, offset, offset + MEMBER_BYTES);
+    this.#reserve(RecordKind.MEMBER, group, MEMBER_BYTES, checksum);
+  }
+
+  /** Nobody needs what is staged of the group. */
+  forget(group: GroupId): void {
+    for (let at = 0; at < this.groupCount; at += 1) {
+      if (this.groups[at] !== group) continue;
+      this.highest[at] = 0;
+      this.last[at] = 0;
+    }
+  }
+
+  /** The group's log goes up to here: recovery misses what a lost file held of it. */
+  addLastIndex(group: GroupId, index: number): void {
+    const offset = this.#lengthBytes + RECORD_HEADER_BYTES;
+    this.#ensure(recordBytes(LAST_INDEX_BYTES));
+    writeLastIndex(this.#view, offset, index);
+    const checksum = headerChecksum(this.#bytes, offset, offset + LAST_INDEX_BYTES);
+    this.#reserve(RecordKind.LAST_INDEX, group, LAST_INDEX_BYTES, checksum);
   }
 
   addTimeCeiling(timeMs: number): void {

@@ -1,12 +1,9 @@
-import { DiskError, StartupError, TorcError } from '../errors.ts';
-
-const WHAT_TO_DO =
-  "this node's replica must be rebuilt from the others (set the directory aside, and do not start from it again); the other nodes serve on";
+import { DiskError, HOW_TO_REBUILD, StartupError, TorcError } from '../errors.ts';
 
 /** What was synced cannot be read: the node may have promised what it no longer knows. */
 export class DamagedError extends StartupError {
   constructor(path: string, offset: number, what: string) {
-    super('TORC_DATA_DAMAGED', `${path} is damaged at offset ${offset}: ${what}; ${WHAT_TO_DO}`);
+    super('TORC_DATA_DAMAGED', `${path} is damaged at offset ${offset}: ${what}; ${HOW_TO_REBUILD}`);
   }
 }
 
@@ -15,7 +12,7 @@ export class UncleanStopError extends StartupError {
   constructor(directory: string, cause: string) {
     super(
       'TORC_UNCLEAN_STOP',
-      `${directory} was last written with durability=buffered and ${cause}; ${WHAT_TO_DO}`,
+      `${directory} was last written with durability=buffered and ${cause}; ${HOW_TO_REBUILD}`,
     );
   }
 }
@@ -25,7 +22,7 @@ export class LogLostError extends StartupError {
   constructor(directory: string) {
     super(
       'TORC_LOG_LOST',
-      `${directory} has no log, but this node has written one there: bring it back; without it ${WHAT_TO_DO}`,
+      `${directory} has no log, but this node has written one there: bring it back; without it ${HOW_TO_REBUILD}`,
     );
   }
 }

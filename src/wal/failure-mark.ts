@@ -1,13 +1,15 @@
 import type { Disk, DiskFile } from '../env/contracts.ts';
-import { UncleanStopError } from './errors.ts';
+import { DamagedError, UncleanStopError } from './errors.ts';
 import { syncOf, writeTo } from './segment-files.ts';
 
-const UNHARMED = Uint8Array.of(0);
-const FAILED = Uint8Array.of(1);
+const UNHARMED = new Uint8Array(8);
+const FAILED = new Uint8Array(8).fill(0xff);
+/** What was written before: one byte. */
+const FAILED_BEFORE = 1;
 
 /**
- * In `buffered`, a failed write or sync is an unclean stop: acknowledged bytes may be gone though the machine runs on. One byte in a file
- * of its own, made beforehand so that a full disk cannot prevent it, tells the next start. It need not be synced: when the machine stops
+ * In `buffered`, a failed write or sync is an unclean stop: acknowledged bytes may be gone though the machine runs on. A few bytes in a file
+ * of their own, made beforehand so that a full disk cannot prevent it, tells the next start. It need not be synced: when the machine stops
  * too, the boot id tells.
  */
 export class FailureMark {
@@ -20,9 +22,7 @@ export class FailureMark {
   static async open(disk: Disk, directory: string): Promise<FailureMark> {
     const path = `${directory}/failure`;
     const content = await disk.readFile(path);
-    if (content !== null && content.some((byte) => byte !== 0)) {
-      throw new UncleanStopError(directory, `a write or sync of it failed (noted in ${path})`);
-    }
+    if (content !== null) refuseFailure(directory, path, content);
     const file = await disk.open(path, { create: true });
     await writeTo(file, UNHARMED, 0);
     await syncOf(file);
@@ -43,4 +43,13 @@ export class FailureMark {
   close(): Promise<void> {
     return this.#file.close();
   }
+}
+
+function refuseFailure(directory: string, path: string, content: Uint8Array): void {
+  const changedAt = content.findIndex((byte) => byte !== 0);
+  if (changedAt < 0) return;
+  const isWhole = content.length === FAILED.length && content.every((byte) => byte === FAILED[0]);
+  if (isWhole || (content.length === 1 && content[0] === FAILED_BEFORE))
+    throw new UncleanStopError(directory, `a write or sync of it failed (noted in ${path})`);
+  throw new DamagedError(path, changedAt, 'it says neither that a write failed nor that none did');
 }

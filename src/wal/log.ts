@@ -1,6 +1,6 @@
 import type { Clock, DiskFile, Timer, Timers } from '../env/contracts.ts';
 import type { Entry } from '../raft/entry.ts';
-import type { GroupId, HardState } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import { Batch } from './batch.ts';
 import { diskErrorOf } from './errors.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -23,6 +23,10 @@ export interface LogInit {
   /** Where the log ends; all below is synced. */
   end: number;
   hardStates: ReadonlyMap<GroupId, HardState>;
+  /** Whose records they are, where that was said. */
+  members: ReadonlyMap<GroupId, MemberId>;
+  /** Of each group the entry that was written last. */
+  lastIndexes: ReadonlyMap<GroupId, number>;
   timeCeilingMs: number;
   observe: WalObserver;
   /** The first failure; nothing is durable any more from here on. */
@@ -39,6 +43,9 @@ export class SegmentedLog implements Wal {
   readonly #files: SegmentFiles;
   readonly #init: LogInit;
   readonly #hardStates: Map<GroupId, HardState>;
+  readonly #members: Map<GroupId, MemberId>;
+  /** Of what lies in the files. */
+  readonly #lastIndexes: Map<GroupId, number>;
   #timeCeilingMs: number;
 
   #gathering = new Batch();
@@ -69,6 +76,8 @@ export class SegmentedLog implements Wal {
     this.#files = components.files;
     this.#init = init;
     this.#hardStates = new Map(init.hardStates);
+    this.#members = new Map(init.members);
+    this.#lastIndexes = new Map(init.lastIndexes);
     this.#timeCeilingMs = init.timeCeilingMs;
     this.#end = init.end;
     this.#mark = init.end;
@@ -104,6 +113,22 @@ export class SegmentedLog implements Wal {
     this.#timeCeilingMs = Math.max(this.#timeCeilingMs, timeMs);
     this.#gathering.addTimeCeiling(timeMs);
     if (synced !== undefined) this.#gathering.awaitSync.push(synced);
+  }
+
+  beginGroup(group: GroupId, member: MemberId, synced: () => void): void {
+    if (this.#failure !== null) return;
+    this.forgetGroup(group);
+    this.#members.set(group, member);
+    this.#gathering.addMember(group, member);
+    this.#gathering.awaitSync.push(synced);
+  }
+
+  forgetGroup(group: GroupId): void {
+    this.#hardStates.delete(group);
+    this.#members.delete(group);
+    this.#lastIndexes.delete(group);
+    this.#gathering.forget(group);
+    this.#files.forget(group);
   }
 
   flush(durable: () => void): void {
@@ -259,8 +284,9 @@ export class SegmentedLog implements Wal {
     const batchEnd = this.#end + batch.lengthBytes;
     segment.sizeBytes = Math.max(segment.sizeBytes, batchEnd - segment.base);
     if (segment.restatedEnd === Infinity) segment.restatedEnd = batchEnd;
-    const { groups, groupCount, highest } = batch;
+    const { groups, groupCount, highest, last } = batch;
     for (let i = 0; i < groupCount; i += 1) {
+      if (last[i] > 0) this.#lastIndexes.set(groups[i], last[i]);
       if (highest[i] > (segment.highest.get(groups[i]) ?? 0)) segment.highest.set(groups[i], highest[i]);
     }
     this.#batches += 1;
@@ -270,10 +296,11 @@ export class SegmentedLog implements Wal {
 
   #beginSegment(segment: Segment): void {
     const { start } = this.#init;
-    const { sequence, base, file } = segment;
+    const { sequence, sizeBytes, base, file } = segment;
     const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
     const view = new DataView(header.buffer, header.byteOffset, header.length);
-    writeSegmentHeader(header, view, { start, sequence, base, previousEnd: this.#end, mark: this.#mark });
+    const previousEnd = this.#end;
+    writeSegmentHeader(header, view, { start, sequence, sizeBytes, base, previousEnd, mark: this.#mark });
     file.writeNow(header, 0);
     this.#end = base + SEGMENT_HEADER_BYTES;
     this.#restated.clear();
@@ -285,7 +312,9 @@ export class SegmentedLog implements Wal {
   }
 
   #restate(batch: Batch): void {
+    for (const [group, member] of this.#members) batch.addMember(group, member);
     for (const [group, hardState] of this.#hardStates) batch.addHardState(group, hardState);
+    for (const [group, index] of this.#lastIndexes) batch.addLastIndex(group, index);
     if (this.#timeCeilingMs > 0) batch.addTimeCeiling(this.#timeCeilingMs);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock, Disk, DiskFile, Machine, Random, Timers } from '../env/contracts.ts';
-import type { GroupId, HardState } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId } from '../raft/types.ts';
 import {
   diskErrorOf,
   DirectoryInUseError,
@@ -9,7 +9,7 @@ import {
 } from './errors.ts';
 import { FailureMark } from './failure-mark.ts';
 import { SegmentedLog } from './log.ts';
-import { readLog, type LogContent } from './recovery.ts';
+import { readLog, type IsOurs, type LogContent } from './recovery.ts';
 import { SegmentFiles, syncOf, writeTo } from './segment-files.ts';
 import { SnapshotDirectory } from './snapshots.ts';
 import { readStartFile, writeStartFile, type StartFile } from './start-file.ts';
@@ -40,6 +40,8 @@ export interface WalSettings {
   promiseMs?: number;
   /** This node has had a log here before: without one it has forgotten what it voted for and acknowledged. Default: false. */
   mustExist?: boolean;
+  /** Whose records count. Default: all. */
+  isOurs?: IsOurs | undefined;
   /** The directory is this process's alone; reading the log, which can take long, comes next. */
   onLocked?: () => void;
   /** A write or sync failed: the node has to stop, since it cannot know what reached the disk. Called once. */
@@ -96,7 +98,9 @@ class WalOpening {
     const snapshots = new SnapshotDirectory(disk, random, `${this.#settings.directory}/snapshots`);
     const metas = await snapshots.recover();
     await disk.makeDirectory(this.#logDirectory);
-    const content = await readLog(disk, this.#logDirectory, metas, before);
+    const isOurs = this.#settings.isOurs ?? ((): boolean => true);
+    const content = await readLog(disk, this.#logDirectory, metas, before, isOurs);
+    for (const group of metas.keys()) if (!content.groups.has(group)) await snapshots.remove(group);
     await this.#makeDurable(content);
     const start = await this.#beginStart(before, content);
     const recovery = recoveryOf(content, start, before?.promiseMs ?? 0);
@@ -124,8 +128,11 @@ class WalOpening {
       await rewrite(segment.file, from, to);
       await syncOf(segment.file);
     }
-    for (const path of content.leftovers) await disk.remove(path);
-    await disk.syncDirectory(this.#logDirectory);
+    // The last one first, each durably: what is left is always consecutive, and a gap is a file that was lost.
+    for (const path of [...content.leftovers].reverse()) {
+      await disk.remove(path);
+      await disk.syncDirectory(this.#logDirectory);
+    }
   }
 
   /** From here on the directory is this start's, and marked as not cleanly stopped. */
@@ -168,6 +175,8 @@ class WalOpening {
         start: start.start,
         end: content.end,
         hardStates: hardStatesOf(content),
+        members: membersOf(content),
+        lastIndexes: lastIndexesOf(content),
         timeCeilingMs: recovery.timeCeilingMs,
         observe: observe ?? (() => undefined),
         onFailure: (error) => {
@@ -200,8 +209,8 @@ class WalOpening {
 function recoveryOf(content: LogContent, start: StartFile, promiseMs: number): WalRecovery {
   const groups = new Map<GroupId, RecoveredGroup>();
   for (const [group, log] of content.groups) {
-    const { hardState, snapshot } = log;
-    groups.set(group, { group, hardState, snapshot, entries: log.entries() });
+    const { hardState, member, snapshot } = log;
+    groups.set(group, { group, member, hardState, snapshot, entries: log.entries() });
   }
   return { groups, start: start.start, timeCeilingMs: start.timeMs, promiseMs, tornBytes: content.tornBytes };
 }
@@ -210,6 +219,18 @@ function hardStatesOf(content: LogContent): Map<GroupId, HardState> {
   const hardStates = new Map<GroupId, HardState>();
   for (const [group, { hardState }] of content.groups) hardStates.set(group, hardState);
   return hardStates;
+}
+
+function membersOf(content: LogContent): Map<GroupId, MemberId> {
+  const members = new Map<GroupId, MemberId>();
+  for (const [group, { member }] of content.groups) if (member !== 0) members.set(group, member);
+  return members;
+}
+
+function lastIndexesOf(content: LogContent): Map<GroupId, number> {
+  const lastIndexes = new Map<GroupId, number>();
+  for (const [group, { lastIndex }] of content.groups) if (lastIndex > 0) lastIndexes.set(group, lastIndex);
+  return lastIndexes;
 }
 
 async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {

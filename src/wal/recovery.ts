@@ -2,11 +2,21 @@ import { crc32 } from 'node:zlib';
 
 import type { Disk, DiskFile } from '../env/contracts.ts';
 import { entryChecksum, parseEntry } from '../raft/entry.ts';
-import type { GroupId, SnapshotMeta } from '../raft/types.ts';
-import { DamagedError, NewerFormatError } from './errors.ts';
+import type { GroupId, MemberId, SnapshotMeta } from '../raft/types.ts';
+import { DamagedError } from './errors.ts';
 import { GroupLog } from './group-log.ts';
-import { HARD_STATE_BYTES, readHardState, readTimeCeiling, TIME_CEILING_BYTES } from './payloads.ts';
 import {
+  HARD_STATE_BYTES,
+  LAST_INDEX_BYTES,
+  MEMBER_BYTES,
+  readHardState,
+  readLastIndex,
+  readMember,
+  readTimeCeiling,
+  TIME_CEILING_BYTES,
+} from './payloads.ts';
+import {
+  nextLikelyRecord,
   readRecordHeader,
   RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
@@ -16,7 +26,6 @@ import {
 } from './record.ts';
 import {
   readSegmentHeader,
-  SEGMENT_FORMAT,
   SEGMENT_HEADER_BYTES,
   segmentName,
   segmentSequence,
@@ -24,6 +33,9 @@ import {
   type SegmentHeader,
 } from './segment.ts';
 import type { StartFile } from './start-file.ts';
+
+/** Whether this node still has this member of the group (0: one of the first members): else its records count for nothing. */
+export type IsOurs = (group: GroupId, member: MemberId) => boolean;
 
 /** The log as far as it can be believed. */
 export interface LogContent {
@@ -49,12 +61,18 @@ export async function readLog(
   directory: string,
   snapshots: ReadonlyMap<GroupId, SnapshotMeta>,
   startFile: StartFile | null,
+  isOurs: IsOurs,
 ): Promise<LogContent> {
-  const reader = new LogReader(snapshots, startFile);
+  const reader = new LogReader(snapshots, startFile, isOurs);
   try {
+    let previous: number | null = null;
     for (const name of await disk.list(directory)) {
       const sequence = segmentSequence(name);
-      if (sequence !== null) await reader.readSegment(disk, `${directory}/${name}`, sequence);
+      if (sequence === null) continue;
+      if (previous !== null && sequence !== previous + 1)
+        throw new DamagedError(`${directory}/${segmentName(previous + 1)}`, 0, 'the file is missing');
+      previous = sequence;
+      await reader.readSegment(disk, `${directory}/${name}`, sequence);
     }
     return reader.finish(directory);
   } catch (error) {
@@ -68,6 +86,7 @@ class LogReader {
   readonly #leftovers: string[] = [];
   readonly #groups = new Map<GroupId, GroupLog>();
   readonly #snapshots: ReadonlyMap<GroupId, SnapshotMeta>;
+  readonly #isOurs: IsOurs;
   readonly #startsKnown: number;
   #ceilingMs = 0;
   #mark: number;
@@ -82,7 +101,8 @@ class LogReader {
   /** The end of the last trace of a record above `#end`. */
   #tornEnd = 0;
 
-  constructor(snapshots: ReadonlyMap<GroupId, SnapshotMeta>, startFile: StartFile | null) {
+  constructor(snapshots: ReadonlyMap<GroupId, SnapshotMeta>, startFile: StartFile | null, isOurs: IsOurs) {
+    this.#isOurs = isOurs;
     this.#snapshots = snapshots;
     this.#startsKnown = startFile?.start ?? 0;
     this.#mark = startFile?.mark ?? 0;
@@ -93,13 +113,14 @@ class LogReader {
     const file = await disk.open(path, { create: false });
     const bytes = await readWhole(file);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const header = readSegmentHeader(bytes, view);
-    if (typeof header === 'number') throw new NewerFormatError(path, header, SEGMENT_FORMAT);
+    const header = readSegmentHeader(path, bytes, view);
     if (header === null || !this.#continues(header, sequence)) {
       this.#scanLeftover(path, bytes, view, header);
       await file.close();
       return;
     }
+    if (bytes.length < header.sizeBytes)
+      throw new DamagedError(path, bytes.length, `the file ends before its ${header.sizeBytes} bytes`);
     // The one before was left for this one in good order. Of the last one nobody knows how far its first batch came.
     const previous = this.#segments.at(-1);
     if (previous !== undefined) previous.restatedEnd = this.#end;
@@ -140,6 +161,7 @@ class LogReader {
         `the log knows of start ${this.#lastStart}, its start file only of ${this.#startsKnown}`,
       );
     }
+    this.#dropOthers();
     return {
       segments: this.#segments,
       leftovers: this.#leftovers,
@@ -149,6 +171,28 @@ class LogReader {
       ceilingMs: this.#ceilingMs,
       tornBytes: Math.max(this.#tornEnd - this.#end, 0),
     };
+  }
+
+  /** Of members that this node has no more, or not yet. What is missing of another's log is damage. */
+  #dropOthers(): void {
+    for (const [group, log] of this.#groups) {
+      if (this.#isOurs(group, log.member)) {
+        if (log.problem !== null) throw log.problem;
+        if (!log.reaches(log.hardState.commit))
+          throw new DamagedError(
+            this.#brokenPath,
+            this.#brokenOffset,
+            `entries of group ${group} up to ${log.hardState.commit} are missing`,
+          );
+        continue;
+      }
+      this.#groups.delete(group);
+      this.#forget(group);
+    }
+  }
+
+  #forget(group: GroupId): void {
+    for (const { highest } of this.#segments) highest.delete(group);
   }
 
   /** The oldest file has no predecessor to fit to: those before it were recycled. */
@@ -183,6 +227,10 @@ class LogReader {
     if (crc32(payload) !== header.payloadChecksum) return false;
     if (header.kind === RecordKind.HARD_STATE && payload.length === HARD_STATE_BYTES) {
       this.#group(header.group).hardState = readHardState(payload);
+    } else if (header.kind === RecordKind.MEMBER && payload.length === MEMBER_BYTES) {
+      this.#begin(header.group, readMember(payload));
+    } else if (header.kind === RecordKind.LAST_INDEX && payload.length === LAST_INDEX_BYTES) {
+      this.#expect(header.group, readLastIndex(payload), segment.file.path, offset);
     } else if (header.kind === RecordKind.TIME_CEILING && payload.length === TIME_CEILING_BYTES) {
       this.#ceilingMs = Math.max(this.#ceilingMs, readTimeCeiling(payload));
     } else {
@@ -195,13 +243,27 @@ class LogReader {
     // A copy: the entry must not keep the whole segment in memory.
     const entry = parseEntry(Buffer.from(payload));
     if (entry === null || entryChecksum(entry) !== header.payloadChecksum) return false;
-    if (!this.#group(header.group).add(entry)) {
+    const log = this.#group(header.group);
+    if (log.problem === null && !log.add(entry)) {
       const missing = `entries of group ${header.group} before ${entry.index} are missing`;
-      throw new DamagedError(segment.file.path, offset, missing);
+      log.problem = new DamagedError(segment.file.path, offset, missing);
     }
     const highest = segment.highest.get(header.group) ?? 0;
     if (entry.index > highest) segment.highest.set(header.group, entry.index);
     return true;
+  }
+
+  #expect(group: GroupId, lastIndex: number, path: string, offset: number): void {
+    const log = this.#group(group);
+    if (log.problem !== null || log.reaches(lastIndex)) return;
+    log.problem = new DamagedError(path, offset, `entries of group ${group} up to ${lastIndex} are missing`);
+  }
+
+  #begin(group: GroupId, member: MemberId): void {
+    const log = this.#group(group);
+    if (log.member === member) return;
+    log.begin(member);
+    this.#forget(group);
   }
 
   #group(group: GroupId): GroupLog {
@@ -235,7 +297,8 @@ class LogReader {
    */
   #scanForMarks(bytes: Buffer, view: DataView, segment: SegmentHeader | null, from: number): boolean {
     let found = false;
-    for (let offset = from; offset + RECORD_HEADER_BYTES <= bytes.length; offset += RECORD_ALIGNMENT) {
+    let offset = nextLikelyRecord(bytes, from);
+    for (; offset >= 0; offset = nextLikelyRecord(bytes, offset + RECORD_ALIGNMENT)) {
       const header = readRecordHeader(bytes, view, offset);
       if (header === null || header.start < this.#lastStart || header.position < this.#end) continue;
       if (segment !== null && header.position !== segment.base + offset) continue;

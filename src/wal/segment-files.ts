@@ -18,9 +18,9 @@ export class SegmentFiles {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #segmentBytes: number;
-  /** The highest index of each group that its snapshot covers. */
   /** Segments let go since the start. */
   freed = 0;
+  /** The highest index of each group that its snapshot covers. */
   readonly #released = new Map<GroupId, number>();
   #nextSequence: number;
   /** Below this position all is synced. */
@@ -81,6 +81,13 @@ export class SegmentFiles {
   release(group: GroupId, index: number): void {
     if (index <= (this.#released.get(group) ?? 0)) return;
     this.#released.set(group, index);
+    if (this.#oldestIsFree()) this.keepUp();
+  }
+
+  /** Nothing that was written of the group is needed any more. */
+  forget(group: GroupId): void {
+    this.#released.delete(group);
+    for (const segment of this.segments) segment.highest.delete(group);
     if (this.#oldestIsFree()) this.keepUp();
   }
 

@@ -1,6 +1,7 @@
 import type { DiskFile } from '../env/contracts.ts';
 import type { GroupId } from '../raft/types.ts';
 import { headerChecksum } from './checksum.ts';
+import { formatWord, readFormatWord } from './format-word.ts';
 
 /**
  * A file of the log. It begins with this header, which is written together with its first batch: before, the file is a spare, and what
@@ -8,22 +9,24 @@ import { headerChecksum } from './checksum.ts';
  *
  * | offset | size | field |
  * | 0  | 4 | magic |
- * | 4  | 4 | format |
+ * | 4  | 4 | format, with its complement |
  * | 8  | 4 | checksum: CRC-32 of the header from 12 on |
  * | 12 | 4 | start: the number of the writer's start |
- * | 16 | 8 | sequence, float64: as in the file's name |
+ * | 16 | 4 | sequence: as in the file's name |
+ * | 20 | 4 | sizeBytes: the file had them when it was written, and never has fewer (in format 1 not told: a float64 is the sequence) |
  * | 24 | 8 | base, float64: the position in the whole log at which this file begins |
  * | 32 | 8 | previousEnd, float64: the position at which the records of the file before end |
  * | 40 | 8 | mark, float64: as in a record |
  */
 export const SEGMENT_HEADER_BYTES = 48;
-export const SEGMENT_FORMAT = 1;
+const SEGMENT_FORMAT = 2;
 
 const MAGIC = 0x53574f54;
 const FORMAT = 4;
 const CHECKSUM = 8;
 const START = 12;
 const SEQUENCE = 16;
+const SIZE = 20;
 const BASE = 24;
 const PREVIOUS_END = 32;
 const MARK = 40;
@@ -34,6 +37,7 @@ const NAME = /^(\d{16})\.wal$/;
 export interface SegmentHeader {
   start: number;
   sequence: number;
+  sizeBytes: number;
   base: number;
   previousEnd: number;
   mark: number;
@@ -70,24 +74,25 @@ export function segmentSequence(name: string): number | null {
 
 export function writeSegmentHeader(bytes: Uint8Array, view: DataView, header: SegmentHeader): void {
   view.setUint32(0, MAGIC, true);
-  view.setUint32(FORMAT, SEGMENT_FORMAT, true);
+  view.setUint32(FORMAT, formatWord(SEGMENT_FORMAT), true);
   view.setUint32(START, header.start, true);
-  view.setFloat64(SEQUENCE, header.sequence, true);
+  view.setUint32(SEQUENCE, header.sequence, true);
+  view.setUint32(SIZE, header.sizeBytes, true);
   view.setFloat64(BASE, header.base, true);
   view.setFloat64(PREVIOUS_END, header.previousEnd, true);
   view.setFloat64(MARK, header.mark, true);
   view.setUint32(CHECKSUM, headerChecksum(bytes, START, SEGMENT_HEADER_BYTES), true);
 }
 
-/** The header, null when there is none or a damaged one, or the number of a format that is newer than this program. */
-export function readSegmentHeader(bytes: Uint8Array, view: DataView): SegmentHeader | number | null {
+/** The header, null when there is none or a damaged one. Throws when it is not of a known format. */
+export function readSegmentHeader(path: string, bytes: Uint8Array, view: DataView): SegmentHeader | null {
   if (bytes.length < SEGMENT_HEADER_BYTES || view.getUint32(0, true) !== MAGIC) return null;
-  const format = view.getUint32(FORMAT, true);
-  if (format > SEGMENT_FORMAT) return format;
+  const format = readFormatWord(path, FORMAT, view.getUint32(FORMAT, true), SEGMENT_FORMAT);
   if (view.getUint32(CHECKSUM, true) !== headerChecksum(bytes, START, SEGMENT_HEADER_BYTES)) return null;
   return {
     start: view.getUint32(START, true),
-    sequence: view.getFloat64(SEQUENCE, true),
+    sequence: format === 1 ? view.getFloat64(SEQUENCE, true) : view.getUint32(SEQUENCE, true),
+    sizeBytes: format === 1 ? 0 : view.getUint32(SIZE, true),
     base: view.getFloat64(BASE, true),
     previousEnd: view.getFloat64(PREVIOUS_END, true),
     mark: view.getFloat64(MARK, true),

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 
 import type { SnapshotMeta } from '../raft/types.ts';
-import { DamagedError, NewerFormatError } from './errors.ts';
+import { DamagedError } from './errors.ts';
+import { formatWord, readFormatWord } from './format-word.ts';
 
 /**
  * A snapshot's file: a header, zeros up to a page, then the content in chunks of CHUNK_BYTES (the last one shorter), each behind its
@@ -10,7 +11,7 @@ import { DamagedError, NewerFormatError } from './errors.ts';
  *
  * | offset | size | field |
  * | 0  | 4 | magic |
- * | 4  | 4 | format |
+ * | 4  | 4 | format, with its complement |
  * | 8  | 4 | checksum: CRC-32 of the header from 12 on |
  * | 12 | 4 | metaBytes |
  * | 16 | 8 | totalBytes of the content, float64 |
@@ -54,7 +55,7 @@ export function planSnapshot(meta: SnapshotMeta, salt: number): SnapshotPlan {
 export function encodeSnapshotHeader(plan: SnapshotPlan, totalBytes: number): Buffer {
   const bytes = Buffer.alloc(FIXED_BYTES + plan.metaJson.length);
   bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt32LE(SNAPSHOT_FORMAT, FORMAT);
+  bytes.writeUInt32LE(formatWord(SNAPSHOT_FORMAT), FORMAT);
   bytes.writeUInt32LE(plan.metaJson.length, META_BYTES);
   bytes.writeDoubleLE(totalBytes, TOTAL_BYTES);
   bytes.writeUInt32LE(plan.salt, SALT);
@@ -68,8 +69,7 @@ export function decodeSnapshotHeader(path: string, head: Buffer, sizeBytes: numb
   if (head.length < FIXED_BYTES || head.readUInt32LE(0) !== MAGIC) {
     throw new DamagedError(path, 0, 'it does not begin as a snapshot');
   }
-  const format = head.readUInt32LE(FORMAT);
-  if (format > SNAPSHOT_FORMAT) throw new NewerFormatError(path, format, SNAPSHOT_FORMAT);
+  readFormatWord(path, FORMAT, head.readUInt32LE(FORMAT), SNAPSHOT_FORMAT);
   const end = FIXED_BYTES + head.readUInt32LE(META_BYTES);
   if (end > head.length || crc32(head.subarray(META_BYTES, end)) !== head.readUInt32LE(CHECKSUM)) {
     throw new DamagedError(path, 0, "the checksum of the snapshot's header is wrong");

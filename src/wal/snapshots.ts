@@ -63,6 +63,14 @@ export class SnapshotDirectory implements SnapshotFiles {
     return committed === undefined ? null : this.#read(committed.path);
   }
 
+  async remove(group: GroupId): Promise<void> {
+    const committed = this.#committed.get(group);
+    if (committed === undefined) return;
+    this.#committed.delete(group);
+    await this.#disk.remove(committed.path);
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
   /** Of two, the one with the lower index goes. */
   async #adopt(group: GroupId, committed: Committed): Promise<void> {
     const other = this.#committed.get(group);

@@ -31,10 +31,11 @@ export async function readStartFile(disk: Disk, path: string): Promise<StartFile
   const match = FIRST_LINE.exec(text.slice(0, lineEnd));
   if (match === null) throw new DamagedError(path, 0, 'it does not begin as a start file');
   const format = Number(match[1]);
-  if (format > FORMAT) throw new NewerFormatError(path, format, FORMAT);
   const body = text.slice(lineEnd + 1);
+  // First: the number of the format is covered, too.
   if (checksumOf(format, body) !== match[2])
     throw new DamagedError(path, lineEnd + 1, 'its checksum is wrong');
+  if (format > FORMAT) throw new NewerFormatError(path, format, FORMAT);
   return { promiseMs: 0, ...(JSON.parse(body) as Omit<StartFile, 'promiseMs'>) };
 }
 

@@ -1,12 +1,14 @@
 /** The log on disk that all groups of a node share, and the files of their snapshots. */
 import type { Entry } from '../raft/entry.ts';
-import type { GroupId, HardState, SnapshotMeta } from '../raft/types.ts';
+import type { GroupId, HardState, MemberId, SnapshotMeta } from '../raft/types.ts';
 
 export type Durability = 'fsync' | 'buffered';
 
 /** A group as recovery found it; all of it is durable when `openWal` returns. */
 export interface RecoveredGroup {
   group: GroupId;
+  /** Whose records these are; 0: nobody said, as for a group's first members. */
+  member: MemberId;
   hardState: HardState;
   /** The newest whole snapshot; null when there is none. */
   snapshot: SnapshotMeta | null;
@@ -50,6 +52,10 @@ export interface Wal {
   stageHardState(group: GroupId, hardState: HardState): void;
   /** `synced` runs once the ceiling is on disk, synced also in `buffered`: only then may time rise above the ceiling before. */
   stageTimeCeiling(timeMs: number, synced?: () => void): void;
+  /** From here on the group's records are this member's; what is there of an older one does not exist for it. `synced` as above. */
+  beginGroup(group: GroupId, member: MemberId, synced: () => void): void;
+  /** Nothing of the group is needed any more. */
+  forgetGroup(group: GroupId): void;
   /** `durable` runs when all that was staged up to now counts as durable; in order of the calls; in `buffered` before flush returns. */
   flush(durable: () => void): void;
   /** A durable snapshot covers the group's entries up to `index`: segments that nobody needs are recycled. */
@@ -80,4 +86,6 @@ export interface SnapshotFiles {
   create(group: GroupId, meta: SnapshotMeta): Promise<SnapshotFileWriter>;
   /** The newest committed snapshot; null when there is none. */
   open(group: GroupId): Promise<SnapshotFileReader | null>;
+  /** Removes the group's snapshot, durably. None of it may be open. */
+  remove(group: GroupId): Promise<void>;
 }

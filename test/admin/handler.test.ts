@@ -4,7 +4,7 @@ import type { HealthCheck } from '../../src/admin/health.ts';
 import type { HttpResponse } from '../../src/env/contracts.ts';
 import { sampleSource, sampleStatus } from './sample-source.ts';
 
-const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2' };
+const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 };
 
 async function ask(path: string, checks: readonly HealthCheck[] = [], method = 'GET'): Promise<HttpResponse> {
   const url = new URL(path, 'http://node');
@@ -62,6 +62,25 @@ describe('the other pages', () => {
     expect(await ask('/api/digest?shard=-1')).toMatchObject({ status: 400 });
   });
 
+  it('takes marks, puts them into the log and tells of them, or says why not', async () => {
+    const of = async (path: string, method: string): Promise<unknown> => {
+      const { status, body } = await ask(path, [], method);
+      return status === 200 ? JSON.parse(body as string) : status;
+    };
+    const expected = { shard: 1, mark: 7, state: 'expected', appliedIndex: 20 };
+    expect(await of('/api/verify?shard=1&mark=7', 'POST')).toEqual(expected);
+    expect(await of('/api/verify?shard=2&mark=7', 'POST')).toBe(503);
+    expect(await of('/api/verify?shard=3&mark=7', 'POST')).toBe(404);
+    expect(await of('/api/verify?shard=1&mark=7', 'GET')).toMatchObject({ state: 'done', index: 21 });
+    expect(await of('/api/verify?shard=1&mark=8', 'GET')).toBe(404);
+    expect(await of('/api/verify/mark?shard=1&mark=7', 'POST')).toEqual({ index: 21 });
+    expect(await of('/api/verify/mark?shard=2&mark=7', 'POST')).toBe(409);
+    expect(await of('/api/verify/mark?shard=3&mark=7', 'POST')).toBe(404);
+    expect(await of('/api/verify/mark?shard=1&mark=7', 'GET')).toBe(405);
+    for (const query of ['', '?shard=1', '?mark=1', '?shard=1&mark=4294967296', '?shard=-1&mark=1'])
+      expect(await of(`/api/verify${query}`, 'POST')).toBe(400);
+  });
+
   it("gives the metrics in Prometheus's format", async () => {
     const response = await ask('/metrics');
     expect(response).toMatchObject({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8' });
@@ -71,7 +90,7 @@ describe('the other pages', () => {
   it('answers 404 and 405 in words', async () => {
     expect(await ask('/nothing')).toMatchObject({
       status: 404,
-      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest.\n',
+      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest, /api/verify, /api/verify/mark, /api/topology.\n',
     });
     expect(await ask('/metrics', [], 'POST')).toMatchObject({ status: 405 });
     expect(await ask('/readyz', [], 'HEAD')).toMatchObject({ status: 200 });

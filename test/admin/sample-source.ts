@@ -97,8 +97,8 @@ export function sampleReading(): MetricsReading {
 export function sampleStatus(): StatusReport {
   return {
     schema: STATUS_SCHEMA,
-    build: { version: '0.1.0', nodeVersion: 'v20.20.2' },
-    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1 },
+    build: { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 },
+    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1 },
     node: {
       name: 'node-1',
       id: 'a'.repeat(40),
@@ -128,12 +128,17 @@ export function sampleStatus(): StatusReport {
       {
         shard: 1,
         role: 'leader',
+        member: 1,
+        voters: [1, 2, 3],
+        votersOld: [],
+        learners: [],
         leader: 'a'.repeat(40),
         home: 'a'.repeat(40),
         slots: 16_384,
         term: 4,
         commit: 20,
         applied: 20,
+        rules: 1,
         lagEntries: 0,
         keys: 7,
         memoryBytes: 700,
@@ -141,6 +146,7 @@ export function sampleStatus(): StatusReport {
         followers: [{ node: 'b'.repeat(40), match: 15, lagEntries: 5 }],
       },
     ],
+    shards: [{ shard: 1, nodes: ['a'.repeat(40), 'b'.repeat(40)] }],
     memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000 },
   };
 }
@@ -150,9 +156,19 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
     readMetrics: sampleReading,
     readStatus: sampleStatus,
     readyChecks: () => checks,
-    digest: (shard) =>
-      Promise.resolve(
-        shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
-      ),
+    verification: {
+      digest: (shard) =>
+        Promise.resolve(
+          shard === 1 ? { shard, index: 20, digest: 'd'.repeat(16) } : shard === 2 ? 'busy' : null,
+        ),
+      expectMark: (shard, mark) =>
+        shard === 1 ? { shard, mark, state: 'expected', appliedIndex: 20 } : shard === 2 ? 'busy' : null,
+      readMark: (shard, mark) =>
+        shard === 1 && mark === 7 ? { shard, mark, state: 'done', index: 21, hash: 'd'.repeat(16) } : null,
+      logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-leader' : null),
+    },
+    topology: () => null,
+    mayChangeTopology: () => false,
+    changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };
 }

@@ -14,7 +14,7 @@ import { surveyWritten, type Survey } from '../e2e/clients/survey.ts';
 import { LateReader } from '../e2e/clients/workload.ts';
 import { compareDigests } from '../e2e/cluster/digests.ts';
 import { pause, TorcCluster } from '../e2e/cluster/torc-cluster.ts';
-import { PROGRAM, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
+import { THIS_BUILD, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
 import { run } from './command-line.ts';
 import { Disk, type DiskAbilities } from './disks.ts';
 import type { FaultKind } from './faults.ts';
@@ -262,11 +262,9 @@ export function openNetwork(kind: NetworkKind, plan: NetworkPlan): Promise<Netwo
   return kind === 'proxy' ? ProxiedNetwork.open(plan) : Namespaces.open(plan);
 }
 
-/** What `torc verify` prints; throws unless all replicas of all shards are equal. Builds from before it have digests only, compared already. */
+/** What `torc verify` prints; throws unless all replicas of all shards are equal. */
 async function verify(address: string): Promise<string> {
-  if (!(await run(process.execPath, PROGRAM, 'help')).includes('verify'))
-    return 'torc verify: not in this build';
-  const printed = await run(process.execPath, PROGRAM, 'verify', '--address', address);
+  const printed = await run(process.execPath, ...THIS_BUILD, 'verify', '--address', address);
   return printed.trimEnd();
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ReplicaStatus, StatusReport } from '../../src/admin/status.ts';
-import { nodeRows, shardRows, type Answer } from '../../src/cli/status-table.ts';
+import type { Answer } from '../../src/cli/ask-node.ts';
+import { nodeRows, shardRows } from '../../src/cli/status-table.ts';
 import { humanBytes, renderTable } from '../../src/cli/table.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
 

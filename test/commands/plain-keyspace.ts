@@ -8,7 +8,7 @@ import {
   type FieldVisitor,
   type HashView,
   type Keyspace,
-  type KeyspaceDigest,
+  type KeyspaceHash,
   type KeyspaceLimits,
   type KeyspaceLoad,
   type KeyspaceSnapshot,
@@ -352,8 +352,8 @@ export class PlainKeyspace implements Keyspace {
     throw new Error('the model makes no snapshots');
   }
 
-  beginDigest(): KeyspaceDigest {
-    throw new Error('the model makes no digests');
+  beginHash(): KeyspaceHash {
+    throw new Error('the model makes no hashes');
   }
 
   private put(

@@ -24,8 +24,10 @@ const TOPOLOGY: Topology = {
   clusterId: 'c'.repeat(40),
   generation: 1,
   epoch: 1,
+  version: 1,
   nodes: [],
-  shards: [{ id: SHARD, group: 1, home: NODE, replicas: [] }],
+  nextOrdinal: 1,
+  shards: [{ id: SHARD, group: 1, home: NODE, replicas: [], first: [], nextMember: 1 }],
   slots: [{ from: 0, to: 16383, shard: SHARD }],
 };
 

@@ -45,7 +45,7 @@ class FakeFiles {
           await Promise.resolve();
         },
       });
-    return { create, open: () => Promise.resolve(null) };
+    return { create, open: () => Promise.resolve(null), remove: () => Promise.resolve() };
   }
 }
 
@@ -81,7 +81,7 @@ describe('a snapshot', () => {
       () => 1,
       { ...silentLog, warn: (event, fields) => warned.push([event, fields]) },
     );
-    Object.assign(rig.raft, { logBytes: 0, firstIndex: 1, membership: null });
+    Object.assign(rig.raft, { logBytes: 0, firstIndex: 1, membershipAt: () => null });
     snapshotter.add(rig.replica);
     snapshotter.maintain();
     await nextTurn();

@@ -7,9 +7,10 @@ import { expect, it } from 'vitest';
 import { slotOf } from '../../ring/index.ts';
 import { SeededRandom } from '../../src/env/sim/random.ts';
 import { type Entry, EntryKind, sealEntry, writeEntryHeader } from '../../src/raft/entry.ts';
+import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
 import { floorsItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
-import { RULES_VERSION, type StateMachine } from '../../src/shard/state-machine.ts';
+import type { StateMachine } from '../../src/shard/state-machine.ts';
 import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { DATABASE_COUNT, type EvictionPolicy, type Keyspace, type Victim } from '../../src/store/types.ts';
 import { Generator, SPREAD_KEYS } from '../differential/generator.ts';
@@ -61,9 +62,9 @@ class Log {
     machines[0].monotonicMs = this.index * 500;
     machines[1].monotonicMs = this.index * 70_000;
     const seed = random.uint32();
-    const { entry, waiters } = this.batch.seal(RULES_VERSION, seed, this.timeMs);
+    const { entry, waiters } = this.batch.seal(FIRST_VERSION, seed, this.timeMs);
     const long = Buffer.concat([entry, BALLAST]);
-    writeEntryHeader(long, { kind: EntryKind.COMMANDS, rules: RULES_VERSION, seed, stampMs: this.timeMs });
+    writeEntryHeader(long, { kind: EntryKind.COMMANDS, rules: FIRST_VERSION, seed, stampMs: this.timeMs });
     this.index += 1;
     const sealed = sealEntry(entry, 1, this.index);
     this.entries.push(sealed);
@@ -148,7 +149,7 @@ class Log {
 }
 
 function digestOf(keyspace: Keyspace): string {
-  const digest = keyspace.beginDigest();
+  const digest = keyspace.beginHash();
   for (;;) {
     const hex = digest.next(10_000);
     if (hex !== null) return hex;

@@ -274,7 +274,7 @@ function hashPairs(keyspace: Keyspace, ref: Ref): [string, string][] {
 
 /** The digest, in slices. */
 export function digestOf(keyspace: Keyspace, maxItems: number): string {
-  const digest = keyspace.beginDigest();
+  const digest = keyspace.beginHash();
   for (;;) {
     const hex = digest.next(maxItems);
     if (hex !== null) return hex;

@@ -52,6 +52,8 @@ describe('the first topology', () => {
         { member: 2, node: '1'.repeat(40) },
         { member: 3, node: '2'.repeat(40) },
       ],
+      first: [1, 2, 3],
+      nextMember: 4,
     });
     expect(topology.slots.map(({ shard }) => shard)).toEqual([1, 2, 3, 4]);
   });

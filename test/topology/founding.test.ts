@@ -238,7 +238,7 @@ describe('founding', () => {
       const lost = world.seeds[seed % 3];
       expect(lost.disk?.phase).toBe('unfounded');
       expect(lost.refused[0]).toContain(`in cluster ${cluster.id} is node ${cluster.nodes[seed % 3].id}'s`);
-      expect(lost.refused[0]).toContain('the replica must be rebuilt');
+      expect(lost.refused[0]).toContain('torc repair --discard-replica');
       const others = world.seeds.filter((each) => each !== lost);
       expect(others.some(({ disagreed }) => disagreed[0]?.includes('never taken for its old self'))).toBe(
         true,

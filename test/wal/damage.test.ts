@@ -7,8 +7,8 @@ import { entriesOf, entryOf, flush, SimulatedWorld } from './world.ts';
 
 const GROUP = 7;
 const RECORD_BYTES = 48 + 80;
-/** A segment's header, and the hard state and ceiling that it says again. */
-const BEGINNING_BYTES = 48 + 48 + 24 + 48 + 8;
+/** A segment's header, and the hard state, last index and ceiling that it says again. */
+const BEGINNING_BYTES = 48 + 48 + 24 + 48 + 8 + 48 + 8;
 /** Of a record. */
 const MAGIC = 0x4c574f54;
 const MEMBERSHIP = { voters: [1], votersOld: [], learners: [] };
@@ -142,6 +142,129 @@ describe('a flipped bit', () => {
   });
 });
 
+describe('the number of a format', () => {
+  it.each([
+    ['a file of the log', logPath(1), 4],
+    ['a snapshot', '/data/snapshots/7-3.snapshot', 4],
+    ['the start file', '/data/start', 'torc-start '.length],
+  ])('that is damaged is not taken for a newer one: of %s', async (_, path, offset) => {
+    const world = new SimulatedWorld(21);
+    await makeLog(world);
+    for (let bit = 0; bit < 8; bit += 1) {
+      world.machineDisk.flipBit(path, offset, bit);
+      await expect(world.open()).rejects.toMatchObject({ code: 'TORC_DATA_DAMAGED' });
+      world.machineDisk.flipBit(path, offset, bit);
+    }
+    expect(placesIn(await world.open())).toHaveLength(27);
+  });
+
+  it('that was written without its complement is read on', async () => {
+    const world = new SimulatedWorld(22);
+    await makeLog(world);
+    const path = '/data/snapshots/7-3.snapshot';
+    const bytes = Buffer.from(world.machineDisk.content(path)!);
+    bytes.writeUInt32LE(1, 4);
+    world.machineDisk.replaceContent(path, bytes);
+    expect(placesIn(await world.open())).toHaveLength(27);
+  });
+});
+
+describe('a file of the log that is lost', () => {
+  /** Group 8 is silent from the beginning; the other one goes on over several files. */
+  async function withSilentGroup(world: SimulatedWorld): Promise<void> {
+    const opened = await world.open();
+    opened.wal.stageEntries(8, entriesOf(1, 1, 3));
+    await writeOneByOne(world, opened, entriesOf(1, 1, 150));
+    await world.scheduler.runUntil(() => false);
+  }
+
+  async function snapshotOf(
+    world: SimulatedWorld,
+    opened: OpenedWal,
+    group: number,
+    index: number,
+  ): Promise<void> {
+    const meta = { index, term: 1, membership: MEMBERSHIP };
+    const writer = await world.settle(opened.snapshots.create(group, meta));
+    await world.settle(writer.commit());
+    opened.wal.release(group, index);
+    await world.scheduler.runUntil(() => false);
+  }
+
+  it('with all that a silent group had, though a snapshot covers the others, is missed', async () => {
+    const world = new SimulatedWorld(23);
+    const opened = await world.open();
+    opened.wal.stageEntries(8, entriesOf(1, 1, 3));
+    await writeOneByOne(world, opened, entriesOf(1, 1, 150));
+    await snapshotOf(world, opened, GROUP, 150);
+    await world.kill();
+    world.machineDisk.removeContent(logPath(1));
+    await expect(world.open()).rejects.toThrow('entries of group 8 up to 3 are missing');
+  });
+
+  it('in the middle or at the end is missed, also after a kill', async () => {
+    for (const lost of [2, 3]) {
+      const world = new SimulatedWorld(24);
+      await withSilentGroup(world);
+      await world.kill();
+      const files = world.machineDisk.paths().filter((path) => path.startsWith('/data/log/'));
+      expect(files.length).toBe(4);
+      world.machineDisk.removeContent(logPath(lost));
+      await expect(world.open()).rejects.toThrow(
+        `${logPath(lost)} is damaged at offset 0: the file is missing`,
+      );
+    }
+  });
+
+  it('from its middle on is missed, also after a kill', async () => {
+    const world = new SimulatedWorld(25);
+    await withSilentGroup(world);
+    await world.kill();
+    const path = logPath(3);
+    const bytes = Buffer.from(world.machineDisk.content(path)!);
+    world.machineDisk.replaceContent(path, bytes.subarray(0, 2000));
+    await expect(world.open()).rejects.toThrow(`${path} is damaged at offset 2000: the file ends before its`);
+  });
+
+  it('is not missed when it was recycled', async () => {
+    const world = new SimulatedWorld(26);
+    const opened = await world.open();
+    opened.wal.stageEntries(8, entriesOf(1, 1, 3));
+    await writeOneByOne(world, opened, entriesOf(1, 1, 150));
+    await snapshotOf(world, opened, GROUP, 150);
+    await snapshotOf(world, opened, 8, 3);
+    await world.kill();
+    expect(world.machineDisk.paths()).not.toContain(logPath(1));
+    const { recovery } = await world.open();
+    expect(recovery.groups.get(8)?.snapshot?.index).toBe(3);
+  });
+
+  it('and with it the snapshot of a silent group is missed', async () => {
+    const world = new SimulatedWorld(27);
+    const opened = await world.open();
+    opened.wal.stageEntries(8, entriesOf(1, 1, 3));
+    await writeOneByOne(world, opened, entriesOf(1, 1, 150));
+    await snapshotOf(world, opened, 8, 3);
+    await snapshotOf(world, opened, GROUP, 150);
+    await world.kill();
+    world.machineDisk.removeContent('/data/snapshots/8-3.snapshot');
+    await expect(world.open()).rejects.toMatchObject({ code: 'TORC_DATA_DAMAGED' });
+  });
+});
+
+describe('the failure mark', () => {
+  it('that is damaged is told from one that was set', async () => {
+    const world = new SimulatedWorld(28);
+    await makeLog(world);
+    world.machineDisk.flipBit('/data/failure', 3, 5);
+    await expect(world.open()).rejects.toThrow('/data/failure is damaged at offset 3');
+    world.machineDisk.replaceContent('/data/failure', Buffer.of(1));
+    await expect(world.open()).rejects.toMatchObject({ code: 'TORC_UNCLEAN_STOP' });
+    world.machineDisk.replaceContent('/data/failure', Buffer.of(0));
+    expect(placesIn(await world.open())).toHaveLength(27);
+  });
+});
+
 describe('records of an earlier life (history 20)', () => {
   it('are not believed in a recycled file', async () => {
     const world = new SimulatedWorld(6);
@@ -188,8 +311,8 @@ describe('records of an earlier life (history 20)', () => {
     world.machineDisk.flipBit(logPath(1), 48 + 3 * RECORD_BYTES + 50, 1);
     opened = await world.open();
     expect(placesIn(opened)).toEqual(['1/1', '1/2', '1/3']);
-    // The hard state that each start says again, and the new entry, end exactly where the old 1/6 begins.
-    await writeOneByOne(world, opened, [entryOf(2, 4, 96)]);
+    // The hard state and last index that each start says again, and the new entry, end exactly where the old 1/6 begins.
+    await writeOneByOne(world, opened, [entryOf(2, 4, 40)]);
     const gap = 48 + 5 * RECORD_BYTES - endOfStart(world, 2);
     expect(gap).toBe(0);
     await world.kill();
@@ -200,13 +323,13 @@ describe('records of an earlier life (history 20)', () => {
   function staleRecordFollows(world: SimulatedWorld): boolean {
     const files = world.machineDisk.paths().filter((path) => path.startsWith('/data/log/'));
     const inUse = files.filter(
-      (path) => Buffer.from(world.machineDisk.content(path)!).readDoubleLE(16) === sequenceOf(path),
+      (path) => Buffer.from(world.machineDisk.content(path)!).readUInt32LE(16) === sequenceOf(path),
     );
     const bytes = Buffer.from(world.machineDisk.content(inUse.at(-1)!)!);
     const base = bytes.readDoubleLE(24);
     let offset = 48;
     while (bytes.readUInt32LE(offset) === MAGIC && bytes.readDoubleLE(offset + 32) === base + offset)
-      offset += RECORD_BYTES;
+      offset += Math.ceil((48 + bytes.readUInt32LE(offset + 8)) / 8) * 8;
     return offset + RECORD_BYTES < bytes.length && bytes.readUInt32LE(offset) === MAGIC;
   }
 

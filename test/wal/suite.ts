@@ -1,7 +1,9 @@
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { Entry } from '../../src/raft/entry.ts';
 import type { SnapshotMeta } from '../../src/raft/types.ts';
+import { formatWord } from '../../src/wal/format-word.ts';
 import type { OpenedWal } from '../../src/wal/open.ts';
 import type { RecoveredGroup, WalRecovery } from '../../src/wal/types.ts';
 import { entriesOf, entryOf, flush, SEGMENT_BYTES, type MakeWorld, type World } from './world.ts';
@@ -20,6 +22,17 @@ function groupOf(recovery: WalRecovery, group = GROUP): RecoveredGroup {
 
 function placesOf(entries: readonly Entry[]): string[] {
   return entries.map((entry) => `${entry.term}/${entry.index}`);
+}
+
+/** The file as a later version would begin it. */
+function withNewerFormat(file: Buffer): Buffer {
+  const text = file.toString('utf8');
+  const body = text.slice(text.indexOf('\n') + 1);
+  const line = `torc-start 2 ${crc32(`2\n${body}`).toString(16).padStart(8, '0')}`;
+  if (text.startsWith('torc-start')) return Buffer.from(`${line}\n${body}`);
+  const bytes = Buffer.from(file);
+  bytes.writeUInt32LE(formatWord(bytes.readUInt16LE(4) + 1), 4);
+  return bytes;
 }
 
 /** What a WAL promises, whatever the disk below. */
@@ -260,7 +273,7 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await world.kill();
         world.bootId = 'boot-2';
         await expect(world.open(settings)).rejects.toMatchObject({ code: 'TORC_UNCLEAN_STOP' });
-        await expect(world.open()).rejects.toThrow(/boot id.*must be rebuilt.*others? .*serve on/u);
+        await expect(world.open()).rejects.toThrow(/boot id.*rebuild this node.*others? .*serve on/u);
       });
 
       it('takes another boot id after a clean stop, and another setting', async () => {
@@ -362,7 +375,7 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await expect(world.open()).rejects.toMatchObject({
           code: 'TORC_DATA_DAMAGED',
           message: expect.stringMatching(
-            /0000000000000001\.wal is damaged at offset 48: .*must be rebuilt.*serve on/u,
+            /0000000000000001\.wal is damaged at offset 48: .*rebuild this node from the others.*serve on/u,
           ),
         });
       });
@@ -399,19 +412,12 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
         await snapshotAt(opened, metaAt(1), Buffer.from('x'));
         await world.settle(opened.wal.close(0));
         await world.kill();
-        const places: [string, number, number][] = [
-          [`${world.directory}/start`, 'torc-start '.length, '2'.charCodeAt(0)],
-          [firstFile(), 4, 2],
-          [`${world.directory}/snapshots/7-1.snapshot`, 4, 2],
-        ];
-        for (const [path, offset, value] of places) {
-          const bytes = await world.read(path);
-          const before = bytes[offset];
-          bytes[offset] = value;
-          await world.write(path, bytes);
+        const paths = [`${world.directory}/start`, firstFile(), `${world.directory}/snapshots/7-1.snapshot`];
+        for (const path of paths) {
+          const before = await world.read(path);
+          await world.write(path, withNewerFormat(before));
           await expect(world.open()).rejects.toMatchObject({ code: 'TORC_DATA_FORMAT' });
-          bytes[offset] = before;
-          await world.write(path, bytes);
+          await world.write(path, before);
         }
         expect(groupOf((await world.open()).recovery).snapshot?.index).toBe(1);
       });

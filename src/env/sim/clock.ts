@@ -1,5 +1,5 @@
 import type { Clock, ClockReading, Timer, Timers } from '../contracts.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { EventOwner, ScheduledEvent, Scheduler } from './scheduler.ts';
 
 /** One node's clocks: both run at `rate`, and the wall clock may jump. */
 export class SimulatedClock implements Clock {
@@ -42,34 +42,23 @@ export class SimulatedClock implements Clock {
 }
 
 /** One process's timers: what it waits for dies with it, and comes late while it is paused. */
-export class SimulatedTimers implements Timers {
+export class SimulatedTimers implements Timers, EventOwner {
   readonly #scheduler: Scheduler;
   #stopped = false;
   /** What came while paused; null when running. */
-  #held: (() => void)[] | null = null;
+  #held: ScheduledEvent[] | null = null;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
   }
 
   after(delayMs: number, run: () => void): Timer {
-    let cancelled = false;
-    const timer = this.#scheduler.after(Math.max(delayMs, 0), () => {
-      this.#deliver(() => {
-        if (!cancelled) run();
-      });
-    });
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
+    return this.#scheduler.after(Math.max(delayMs, 0), run, this);
   }
 
   /** After all that was asked for at this time before. */
   endOfTurn(run: () => void): void {
-    this.#scheduler.after(0, () => this.#deliver(run));
+    this.#scheduler.after(0, run, this);
   }
 
   /** The process is gone: nothing runs any more. */
@@ -84,12 +73,12 @@ export class SimulatedTimers implements Timers {
   resume(): void {
     const held = this.#held ?? [];
     this.#held = null;
-    for (const run of held) this.#scheduler.after(0, () => this.#deliver(run));
+    for (const event of held) this.#scheduler.release(event);
   }
 
-  #deliver(run: () => void): void {
+  deliver(event: ScheduledEvent): void {
     if (this.#stopped) return;
-    if (this.#held !== null) this.#held.push(run);
-    else run();
+    if (this.#held === null) event.run();
+    else this.#held.push(event);
   }
 }

@@ -4,7 +4,8 @@ import type { Route } from './pipe.ts';
 
 /** What one end of a connection hears. */
 export interface EndEvents {
-  data(bytes: Buffer): void;
+  /** The first `sizeBytes` of `buffer`; they may be read during the call only. */
+  data(buffer: Buffer, sizeBytes: number): void;
   /** Bytes of this end have come out at the other one. */
   taken(): void;
   /** Once, last. */
@@ -25,8 +26,8 @@ export class SimEnd {
     this.node = node;
   }
 
-  hear(bytes: Buffer): void {
-    if (!this.closed) this.events?.data(bytes);
+  hear(buffer: Buffer, sizeBytes: number): void {
+    if (!this.closed) this.events?.data(buffer, sizeBytes);
   }
 
   hearClose(code: number, reason: string): void {
@@ -94,8 +95,8 @@ export class SimConnection {
 
   private pipeTo(target: SimEnd, source: SimEnd, route: Route): Pipe {
     this.routes.set(source, route);
-    return new Pipe(this.time, route, (bytes) => {
-      target.hear(bytes);
+    return new Pipe(this.time, route, (buffer, sizeBytes) => {
+      target.hear(buffer, sizeBytes);
       if (!source.closed) source.events?.taken();
     });
   }

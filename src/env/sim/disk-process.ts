@@ -55,7 +55,7 @@ class DiskProcess implements Disk, DiskUser {
   }
 
   readFile(path: string): Promise<Uint8Array | null> {
-    return this.perform(() => this.disk.inode(path)?.bytes.slice() ?? null);
+    return this.perform(() => this.disk.inode(path)?.bytes() ?? null);
   }
 
   replaceFile(path: string, bytes: Uint8Array): Promise<void> {
@@ -148,15 +148,11 @@ class DiskHandle implements DiskFile {
   }
 
   sizeBytes(): Promise<number> {
-    return this.#process.perform(() => this.#inode.bytes.length);
+    return this.#process.perform(() => this.#inode.length);
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    return this.#process.perform(() => {
-      const bytes = this.#inode.bytes.subarray(position, position + target.length);
-      target.set(bytes);
-      return bytes.length;
-    });
+    return this.#process.perform(() => this.#inode.read(target, position));
   }
 
   /** In a dead process nothing comes after this: it throws. */

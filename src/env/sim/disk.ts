@@ -124,7 +124,7 @@ export class SimulatedDisk {
 
   /** What a reader sees, or null. */
   content(path: string): Uint8Array | null {
-    return this.inode(path)?.bytes ?? null;
+    return this.inode(path)?.bytes() ?? null;
   }
 
   /** All files there are, sorted. */
@@ -183,10 +183,10 @@ export class SimulatedDisk {
 
   /** Null when there is room for the file to grow to `sizeBytes`. */
   refuseGrowth(inode: Inode, sizeBytes: number, path: string): Error | null {
-    if (this.capacityBytes === Infinity || sizeBytes <= inode.bytes.length) return null;
+    if (this.capacityBytes === Infinity || sizeBytes <= inode.length) return null;
     let usedBytes = 0;
-    for (const other of this.#names.values()) usedBytes += other.bytes.length;
-    return usedBytes + sizeBytes - inode.bytes.length > this.capacityBytes
+    for (const other of this.#names.values()) usedBytes += other.length;
+    return usedBytes + sizeBytes - inode.length > this.capacityBytes
       ? systemError('ENOSPC', 'write', path)
       : null;
   }

@@ -38,6 +38,12 @@ type Service =
   | { kind: 'messages'; node: string; path: string; accept: (socket: MessageSocket) => MessageSocketHandler }
   | { kind: 'http'; node: string; handle: (request: HttpRequest) => Promise<HttpResponse> };
 
+/** From one node to another: nothing gets through until then. */
+interface Direction {
+  blockedUntilMs: number;
+}
+
+const NOT_BLOCKED = -Infinity;
 const UINT32_RANGE = 0x1_0000_0000;
 const FIRST_FREE_PORT = 40_000;
 
@@ -49,8 +55,7 @@ export class SimNetwork {
   private readonly random: Pick<Random, 'uint32'>;
   private readonly services = new Map<string, Service>();
   private readonly connections = new Set<SimConnection>();
-  /** Directions through which nothing gets, as `from>to`, and until when. */
-  private readonly blocks = new Map<string, number>();
+  private readonly directions = new Map<string, Direction>();
   private nextPort = FIRST_FREE_PORT;
 
   constructor(time: Clock & Timers, random: Pick<Random, 'uint32'>, options: SimNetworkOptions) {
@@ -95,18 +100,18 @@ export class SimNetwork {
 
   /** Cuts one direction, until `heal` or for `durationMs`. Both together are a partition. */
   block(from: string, to: string, durationMs = Infinity): void {
-    this.blocks.set(routeKey(from, to), this.time.monotonicMs() + durationMs);
+    this.direction(from, to).blockedUntilMs = this.time.monotonicMs() + durationMs;
     if (durationMs !== Infinity) this.time.after(durationMs, () => this.wake());
   }
 
   unblock(from: string, to: string): void {
-    this.blocks.delete(routeKey(from, to));
+    this.direction(from, to).blockedUntilMs = NOT_BLOCKED;
     this.wake();
   }
 
   /** No cut is left. */
   heal(): void {
-    this.blocks.clear();
+    for (const direction of this.directions.values()) direction.blockedUntilMs = NOT_BLOCKED;
     this.wake();
   }
 
@@ -184,14 +189,15 @@ export class SimNetwork {
   }
 
   private route(from: string, to: string, breakIt: () => void): Route {
+    const direction = this.direction(from, to);
     return {
       delayMs: () => {
         this.counts.messages++;
-        if (this.isBlocked(from, to)) this.counts.blockedMessages++;
+        if (this.isClosed(direction)) this.counts.blockedMessages++;
         if (this.chance() < this.options.resetRatio) this.time.after(0, breakIt);
         return this.delayMs();
       },
-      blocked: () => this.isBlocked(from, to),
+      blocked: () => this.isClosed(direction),
     };
   }
 
@@ -213,8 +219,18 @@ export class SimNetwork {
   }
 
   private isBlocked(from: string, to: string): boolean {
-    const untilMs = this.blocks.get(routeKey(from, to));
-    return untilMs !== undefined && this.time.monotonicMs() < untilMs;
+    return this.isClosed(this.direction(from, to));
+  }
+
+  private isClosed({ blockedUntilMs }: Direction): boolean {
+    return blockedUntilMs !== NOT_BLOCKED && this.time.monotonicMs() < blockedUntilMs;
+  }
+
+  private direction(from: string, to: string): Direction {
+    const key = `${from}>${to}`;
+    let direction = this.directions.get(key);
+    if (direction === undefined) this.directions.set(key, (direction = { blockedUntilMs: NOT_BLOCKED }));
+    return direction;
   }
 
   private delayMs(): number {
@@ -229,8 +245,4 @@ export class SimNetwork {
 
 function keyOf(address: Address): string {
   return `${address.host}:${address.port}`;
-}
-
-function routeKey(from: string, to: string): string {
-  return `${from}>${to}`;
 }

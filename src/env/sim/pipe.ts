@@ -1,4 +1,5 @@
 import type { Clock, Timer, Timers } from '../contracts.ts';
+import { giveBack, wireCopy } from './wire-buffers.ts';
 
 /** When bytes travel, and whether they may: asked of the simulated network for each direction of a connection. */
 export interface Route {
@@ -8,12 +9,19 @@ export interface Route {
   blocked(): boolean;
 }
 
+interface Parcel {
+  readonly buffer: Buffer;
+  readonly sizeBytes: number;
+  readonly dueMs: number;
+}
+
 /** One direction of a connection: what goes in comes out later, in order, unless the connection breaks first. */
 export class Pipe {
   private readonly time: Clock & Timers;
   private readonly route: Route;
-  private readonly deliver: (bytes: Buffer) => void;
-  private readonly queue: { bytes: Buffer; dueMs: number }[] = [];
+  /** The first `sizeBytes` of `buffer` have come out: they may be read during the call only. */
+  private readonly deliver: (buffer: Buffer, sizeBytes: number) => void;
+  private readonly queue: Parcel[] = [];
   private timer: Timer | null = null;
   private lastDueMs = 0;
   private queued = 0;
@@ -21,7 +29,7 @@ export class Pipe {
   private broken = false;
   private whenEmpty: (() => void) | null = null;
 
-  constructor(time: Clock & Timers, route: Route, deliver: (bytes: Buffer) => void) {
+  constructor(time: Clock & Timers, route: Route, deliver: (buffer: Buffer, sizeBytes: number) => void) {
     this.time = time;
     this.route = route;
     this.deliver = deliver;
@@ -32,10 +40,11 @@ export class Pipe {
     return this.queued;
   }
 
-  send(bytes: Buffer): void {
+  /** The bytes are copied, as by a real wire. */
+  send(bytes: Uint8Array): void {
     if (this.broken) return;
     this.lastDueMs = Math.max(this.lastDueMs, this.time.monotonicMs() + this.route.delayMs());
-    this.queue.push({ bytes, dueMs: this.lastDueMs });
+    this.queue.push({ buffer: wireCopy(bytes), sizeBytes: bytes.length, dueMs: this.lastDueMs });
     this.queued += bytes.length;
     this.plan();
   }
@@ -74,11 +83,13 @@ export class Pipe {
     if (this.timer !== null || this.broken || this.paused || this.route.blocked()) return;
     if (this.queue.length === 0 && this.whenEmpty === null) return;
     const dueMs = this.queue[0]?.dueMs ?? this.lastDueMs;
-    this.timer = this.time.after(Math.max(0, dueMs - this.time.monotonicMs()), () => {
-      this.timer = null;
-      this.take();
-    });
+    this.timer = this.time.after(Math.max(0, dueMs - this.time.monotonicMs()), this.onDue);
   }
+
+  private readonly onDue = (): void => {
+    this.timer = null;
+    this.take();
+  };
 
   private take(): void {
     if (this.paused || this.route.blocked()) return;
@@ -89,8 +100,10 @@ export class Pipe {
       run?.();
       return;
     }
-    this.queued -= next.bytes.length;
-    this.deliver(next.bytes);
+    const { buffer, sizeBytes } = next;
+    this.queued -= sizeBytes;
+    this.deliver(buffer, sizeBytes);
+    giveBack(buffer, sizeBytes);
     this.plan();
   }
 }

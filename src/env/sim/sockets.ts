@@ -13,8 +13,6 @@ const CODE_NORMAL = 1000;
 const CODE_TOO_BIG = 1009;
 /** Any, so that it shows who does not leave them. */
 const ROOM_BYTES = 3;
-/** What lies in a message's bytes after they were handed over. */
-const USED_BYTE = 0xdb;
 /** What a simulated system takes of a stream before it says that it has enough. */
 const SEND_BUFFER_BYTES = 256 * 1024;
 
@@ -37,24 +35,17 @@ export class SimMessageSocket implements MessageSocket {
 
   attach(handler: MessageSocketHandler): void {
     this.end.events = {
-      data: (bytes) => {
-        if (bytes.length > this.maxBytes) this.close(CODE_TOO_BIG, 'message too big');
-        else this.deliver(handler, bytes);
+      data: (buffer, sizeBytes) => {
+        if (sizeBytes > this.maxBytes) this.close(CODE_TOO_BIG, 'message too big');
+        else handler.onMessage(buffer, 0, sizeBytes);
       },
       taken() {},
       closed: (code, reason) => handler.onClose(code, reason),
     };
   }
 
-  /** The bytes are of no use afterwards, as in a buffer that is used again: who kept some finds other ones. */
-  private deliver(handler: MessageSocketHandler, bytes: Buffer): void {
-    handler.onMessage(bytes, 0, bytes.length);
-    bytes.fill(USED_BYTE);
-  }
-
-  /** The pipe keeps its own bytes, as a real wire. */
   send(bytes: Uint8Array): void {
-    if (!this.end.closed && !this.closing) this.end.pipe.send(Buffer.from(bytes));
+    if (!this.end.closed && !this.closing) this.end.pipe.send(bytes);
   }
 
   roomBytes(): number {
@@ -110,7 +101,7 @@ export class SimStream implements ByteStream {
   attach(handler: ByteStreamHandler): void {
     this.handler = handler;
     this.side.events = {
-      data: (bytes) => this.deliver(handler, bytes),
+      data: (buffer, sizeBytes) => handler.onData(buffer, 0, sizeBytes),
       taken: () => this.taken(),
       closed: () => handler.onClose(),
     };
@@ -118,7 +109,7 @@ export class SimStream implements ByteStream {
 
   write(bytes: Uint8Array): boolean {
     if (this.side.closed || this.ending) return true;
-    this.side.pipe.send(Buffer.from(bytes));
+    this.side.pipe.send(bytes);
     this.full = this.bufferedBytes > 0;
     return !this.full;
   }
@@ -139,12 +130,6 @@ export class SimStream implements ByteStream {
   destroy(): void {
     this.ending = true;
     this.connection.abort(this.side, `${CODE_ABNORMAL}`);
-  }
-
-  /** As of messages: what a client sends lies in a buffer that all connections share. */
-  private deliver(handler: ByteStreamHandler, bytes: Buffer): void {
-    handler.onData(bytes, 0, bytes.length);
-    bytes.fill(USED_BYTE);
   }
 
   private taken(): void {

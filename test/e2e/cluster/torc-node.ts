@@ -1,11 +1,18 @@
 /** One node of Torc as a process of its own: started, killed with -9, stopped with SIGSTOP, and watched over its admin port. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
 
-export const PROGRAM = fileURLToPath(new URL('../../../dist/torc.js', import.meta.url));
+export const THIS_BUILD = [fileURLToPath(new URL('../../../dist/torc.js', import.meta.url))];
+/** Of the next version (test/versions). */
+export const NEXT_BUILD = [
+  '--import',
+  'tsx',
+  fileURLToPath(new URL('../../versions/next-main.ts', import.meta.url)),
+];
 const LOG_LINES_KEPT = 2000;
 const HTTP_TIMEOUT_MS = 1000;
 const POLL_MS = 20;
@@ -44,6 +51,8 @@ export class TorcNode {
   readonly lines: string[] = [];
   /** Handed each line that it prints. */
   onLine: (line: string) => void = () => undefined;
+  /** What runs it from its next start on: arguments of Node.js. */
+  program: readonly string[] = THIS_BUILD;
   private readonly settings: readonly string[];
   private child: ChildProcess | null = null;
   private exit: Promise<Exit> | null = null;
@@ -67,6 +76,30 @@ export class TorcNode {
 
   start(): void {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
+    const child = this.spawn(['start']);
+    this.child = child;
+    this.exit = once(child, 'close').then(() => ({ code: child.exitCode, signal: child.signalCode }));
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.note(line);
+      });
+    }
+  }
+
+  /** Another command of torc with this node's settings. */
+  async run(...command: string[]): Promise<{ code: number | null; output: string }> {
+    const child = this.spawn(command);
+    const output: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => output.push(bytes));
+    await once(child, 'close');
+    return { code: child.exitCode, output: Buffer.concat(output).toString() };
+  }
+
+  private spawn(command: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     const { client, redirect, peer, admin } = this.ports;
     const flags = {
       id: this.name,
@@ -77,22 +110,13 @@ export class TorcNode {
       'admin-port': admin,
     };
     const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const line = [...this.site.command, process.execPath, PROGRAM, 'start', ...words, ...this.settings];
-    const child = spawn(line[0], line.slice(1), {
+    const line = [...this.site.command, process.execPath, ...this.program, ...command, ...words];
+    const child = spawn(line[0], [...line.slice(1), ...this.settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: withoutSettings(process.env),
     });
-    this.child = child;
-    this.exit = once(child, 'close').then(() => ({ code: child.exitCode, signal: child.signalCode }));
-    this.note(`--- started as process ${child.pid}`);
-    for (const stream of [child.stdout, child.stderr]) {
-      let rest = '';
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        const lines = (rest + text).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) this.note(line);
-      });
-    }
+    this.note(`--- torc ${command.join(' ')}, process ${child.pid}`);
+    return child;
   }
 
   async kill(): Promise<void> {

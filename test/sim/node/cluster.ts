@@ -7,7 +7,7 @@ import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log } from '../../../src/log.ts';
-import { startNode, type RunningNode } from '../../../src/node.ts';
+import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import { respOf } from '../../shard/encode.ts';
@@ -16,6 +16,8 @@ const WALL_MS = 1_700_000_000_000;
 const HOST = '127.0.0.1';
 const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
+/** So small that a run goes through several files. */
+const SEGMENT_BYTES = '1mb';
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 
@@ -42,6 +44,9 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  /** By node, at its next start: what else differs. */
+  readonly surroundings: Partial<NodeSurroundings>[] = [];
+  bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -80,7 +85,7 @@ export class SimCluster {
       network: this.network.networkOf(nameOf(i)),
       machine: {
         processId: 1,
-        bootId: 'boot',
+        bootId: this.bootId,
         memoryBytes: MEMORY_BYTES,
         hostName: nameOf(i),
         openFilesMost: this.openFilesMost,
@@ -91,7 +96,14 @@ export class SimCluster {
     };
     const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
-      flags: { 'client-port': String(portOf(i)), seeds, data: '/data', host: nameOf(i), ...this.flags },
+      flags: {
+        'wal-segment-bytes': SEGMENT_BYTES,
+        'client-port': String(portOf(i)),
+        seeds,
+        data: '/data',
+        host: nameOf(i),
+        ...this.flags,
+      },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
     const starting = startNode(env, settings, this.log, {
@@ -99,6 +111,7 @@ export class SimCluster {
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
+      ...this.surroundings[i],
     });
     const running = await this.settle(starting);
     running.onFatal((error) => {
@@ -145,7 +158,7 @@ export class SimCluster {
   }
 
   /** The ring's hash is compiled outside simulated time: while nothing else is left to do, that is waited for. */
-  private async settle<T>(promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = (): void => {
       isSettled = true;
@@ -176,6 +189,18 @@ export class SimCluster {
     const request = { method: 'GET', path, query: new URLSearchParams(query), body: '' };
     const { status, body } = await this.settle(this.network.request(address, request));
     return status === 200 ? (JSON.parse(body.toString()) as unknown) : null;
+  }
+
+  /** What the admin port answers to a POST from its own machine; null when it refuses. */
+  async post(port: number, path: string, body: string, authorization: string): Promise<string | null> {
+    const query = new URLSearchParams();
+    const request = { method: 'POST', path, query, body, authorization, peerAddress: HOST };
+    const answer = await this.settle(this.network.request({ host: HOST, port }, request));
+    return answer.status === 200 ? answer.body.toString() : null;
+  }
+
+  portOf(i: number): number {
+    return portOf(i);
   }
 
   client(i: number): SimClient {

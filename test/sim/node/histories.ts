@@ -13,7 +13,7 @@ const ROUNDS = 4;
 type Sent = { plan: Planned; operation: Operation } | { aside: Aside };
 
 /** A client that pipelines, and what it was told when. */
-class Recorder {
+export class Recorder {
   readonly operations: Operation[] = [];
   /** What was wrong beside the history. */
   wrong: string | null = null;
@@ -88,7 +88,7 @@ function outcomeOf({ read }: Planned, reply: string, returnMs: number): Operatio
 }
 
 /** One fault at a time, for a while; then all is well again. */
-async function strike(
+export async function strike(
   cluster: SimCluster,
   random: SeededRandom,
   live: (ms: number) => Promise<void>,
@@ -172,7 +172,7 @@ export async function runHistories(seed: number, workload = REGISTERS): Promise<
   return { failure, faults, operations: history.length, answered, events: cluster.events };
 }
 
-function wrongHistory(history: readonly Operation[], { model }: Workload): string | null {
+export function wrongHistory(history: readonly Operation[], { model }: Workload): string | null {
   const verdict = checkLinearizable(history, model);
   if (verdict.verdict === 'ok') return null;
   return verdict.verdict === 'violation' ? describeViolation(verdict) : `the checker said ${verdict.verdict}`;

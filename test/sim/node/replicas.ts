@@ -24,10 +24,20 @@ export async function wrongReplicas(cluster: SimCluster, evictsAll: boolean): Pr
   return null;
 }
 
+/** The nodes with a replica of the shard. */
+async function holdersOf(cluster: SimCluster, shard: number): Promise<number[]> {
+  const holders: number[] = [];
+  for (const i of cluster.nodes.keys()) {
+    const { replicas } = (await cluster.admin(i, '/api/status')) as StatusReport;
+    if (replicas.some((replica) => replica.shard === shard)) holders.push(i);
+  }
+  return holders;
+}
+
 async function wrongDigests(cluster: SimCluster, shard: number): Promise<string | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const digests: (Digest | null)[] = [];
-    for (const i of cluster.nodes.keys())
+    for (const i of await holdersOf(cluster, shard))
       digests.push((await cluster.admin(i, '/api/digest', { shard: String(shard) })) as Digest | null);
     const [first] = digests;
     if (first !== null && digests.every((one) => one?.index === first.index)) {

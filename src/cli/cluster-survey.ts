@@ -1,0 +1,107 @@
+/** What the nodes of a cluster answer, and whether one of them can be done without. */
+import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import type { Address } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { formatAddress } from '../settings/kinds.ts';
+import { isNewer } from '../topology/register.ts';
+import { decodeTopology } from '../topology/topology-codec.ts';
+import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import type { Answered } from './http-get.ts';
+
+const HTTP_OK = 200;
+
+/** Resolves with what an admin port answers; null: nobody does. */
+export type AskNode = (address: Address, path: string) => Promise<Answered | null>;
+
+export interface Survey {
+  /** The newest that any node knows. */
+  topology: Topology;
+  /** The nodes that answered. */
+  reports: ReadonlyMap<NodeId, StatusReport>;
+}
+
+/** Asks all nodes that are known, and all that those know. Throws StartupError when nobody answers. */
+export async function surveyCluster(ask: AskNode, known: readonly Address[]): Promise<Survey> {
+  const first = newestOf(await Promise.all(known.map((address) => askTopology(ask, address))));
+  if (first === null)
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `no node of the cluster answers at ${known.map(formatAddress).join(', ')}: --address takes the admin port of any that runs`,
+    );
+  const told = await Promise.all(first.nodes.map((node) => askTopology(ask, adminOf(node))));
+  const topology = newestOf([first, ...told]) ?? first;
+  const reports = new Map<NodeId, StatusReport>();
+  for (const node of topology.nodes) {
+    const answer = await ask(adminOf(node), '/api/status');
+    const report = answer?.status === HTTP_OK ? (JSON.parse(answer.body) as StatusReport) : null;
+    if (report?.node.id === node.id) reports.set(node.id, report);
+  }
+  return { topology, reports };
+}
+
+export function adminOf({ host, adminPort }: NodeEntry): Address {
+  return { host, port: adminPort };
+}
+
+/** Why the cluster cannot do without what is in the node's directory, and what to do about it; null: it can. */
+export function whyNeeded(node: NodeId, { topology, reports }: Survey): string | null {
+  const others = topology.nodes.filter(({ id }) => id !== node);
+  const silent = others.filter(({ id }) => !reports.has(id));
+  const names = silent.map(({ host, clientPort }) => `${host}:${clientPort}`).join(', ');
+  if ((others.length - silent.length) * 2 <= topology.nodes.length)
+    return others.length === 0
+      ? 'this is the only node of its cluster, and its directory the only copy: bring a whole one back'
+      : `most of the cluster's nodes have to run meanwhile: start ${names === '' ? 'another node' : names} first`;
+  for (const shard of topology.shards) {
+    const why = whyShardNeeds(node, shard, reports, names);
+    if (why !== null) return why;
+  }
+  return null;
+}
+
+function whyShardNeeds(
+  node: NodeId,
+  shard: ShardEntry,
+  reports: Survey['reports'],
+  silent: string,
+): string | null {
+  const own = shard.replicas.filter((row) => row.node === node).map(({ member }) => member);
+  if (own.length === 0) return null;
+  const leader = leaderOf(shard, reports);
+  if (leader === null)
+    return shard.replicas.length === own.length
+      ? `shard ${shard.id} has no other replica, so its data would be lost: bring the directory back, or found the cluster anew`
+      : `shard ${shard.id} has no leader now: wait until torc status shows one${silent === '' ? '' : `, or start ${silent}`}`;
+  const nodeOf = (member: number): NodeId => shard.replicas.find((row) => row.member === member)?.node ?? '';
+  for (const voters of [leader.voters, leader.votersOld]) {
+    if (!voters.some((member) => own.includes(member))) continue;
+    const serving = voters.filter((member) => !own.includes(member) && reports.has(nodeOf(member)));
+    if (serving.length * 2 > voters.length) continue;
+    return (
+      `shard ${shard.id} would lose its quorum: of its ${voters.length} voters ${serving.length} others answer` +
+      (silent === '' ? '' : `; start ${silent} first`)
+    );
+  }
+  return null;
+}
+
+function leaderOf({ id }: ShardEntry, reports: Survey['reports']): ReplicaStatus | null {
+  const led = [...reports.values()]
+    .flatMap(({ replicas }) => replicas)
+    .filter(({ shard, role }) => shard === id && role === 'leader');
+  return led.toSorted((a, b) => b.term - a.term).at(0) ?? null;
+}
+
+async function askTopology(ask: AskNode, address: Address): Promise<Topology | null> {
+  const answer = await ask(address, '/api/topology');
+  return answer?.status === HTTP_OK ? decodeTopology(Buffer.from(answer.body)) : null;
+}
+
+function newestOf(topologies: readonly (Topology | null)[]): Topology | null {
+  let newest: Topology | null = null;
+  for (const topology of topologies) {
+    if (topology === null) continue;
+    if (newest === null || isNewer(topology, newest)) newest = topology;
+  }
+  return newest;
+}

@@ -1,0 +1,232 @@
+/**
+ * `torc repair --discard-replica`: a stopped node whose directory cannot be believed any more (damage, or acknowledged bytes that may be gone)
+ * comes back as another node in its place, since what the old one promised and acknowledged it does not know. Its members are new ones, which
+ * learn before they vote. Each step may be done again: a repair that was broken off is run once more.
+ */
+import type { ChangeRefusal } from '../admin/topology.ts';
+import type { Address, Disk, Random } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { proofOf } from '../topology/change-proof.ts';
+import { CLUSTER_FILE_NAME, drawId } from '../topology/cluster-file.ts';
+import { decide, deciderOf, type ProposedChange } from '../topology/decision.ts';
+import { decodeFoundingFile, encodeFoundingFile } from '../topology/founding-codec.ts';
+import { clusterOf, type FoundingState } from '../topology/founding.ts';
+import { topologyPath } from '../topology/register.ts';
+import { nextSetAside } from '../topology/set-aside.ts';
+import {
+  decodeTopology,
+  decodeTopologyFile,
+  encodeChange,
+  encodeTopologyFile,
+} from '../topology/topology-codec.ts';
+import type { Announcement, ClusterId, NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import { DamagedError } from '../wal/errors.ts';
+import { setLogAside } from '../wal/set-aside.ts';
+import { adminOf, surveyCluster, whyNeeded, type AskNode, type Survey } from './cluster-survey.ts';
+import type { Answered } from './http-get.ts';
+
+const TRIES = 10;
+const HTTP_OK = 200;
+
+export interface RepairWorld {
+  disk: Disk;
+  random: Random;
+  /** The node's. */
+  directory: string;
+  announced: Announcement;
+  secret: string;
+  /** The admin port of a node that runs; null: those are asked that the directory knows. */
+  address: Address | null;
+  ask: AskNode;
+  post(address: Address, path: string, body: string, authorization: string): Promise<Answered | null>;
+  pause(): Promise<void>;
+}
+
+export interface Repaired {
+  /** What the node was, and is from now on. */
+  old: NodeId;
+  node: NodeId;
+  setAside: string | null;
+}
+
+/** What the directory tells of its node, as far as it can be read. */
+interface Found {
+  state: FoundingState | null;
+  /** The node of an earlier repair that was broken off. */
+  returning: NodeId | null;
+  known: readonly Address[];
+}
+
+/** Throws StartupErrors: nothing was changed, or the repair is to be run again. */
+export async function discardReplica(world: RepairWorld): Promise<Repaired> {
+  const { disk, directory } = world;
+  await disk.makeDirectory(`${directory}/log`);
+  const lock = await disk.lock(`${directory}/log/lock`);
+  if (lock === null) throw refusal(`the node of ${directory} runs: stop it first`);
+  try {
+    return await repair(world, await readDirectory(world));
+  } finally {
+    await lock.release();
+  }
+}
+
+async function repair(world: RepairWorld, found: Found): Promise<Repaired> {
+  const survey = await surveyCluster(world.ask, found.known);
+  const { clusterId, nodes } = survey.topology;
+  const own = found.state === null ? null : clusterOf(found.state);
+  if (own !== null && own.id !== clusterId)
+    throw refusal(`the directory is of cluster ${own.id}, and the nodes that answer are of ${clusterId}`);
+  if (found.returning !== null && nodes.some(({ id }) => id === found.returning)) {
+    await keepTopology(world, survey.topology, found.returning);
+    return { old: '', node: found.returning, setAside: null };
+  }
+  const old = placeOf(world, found, nodes);
+  const why = survey.reports.has(old.id)
+    ? 'it runs: stop it first'
+    : await whyStillNeeded(world, found, old.id);
+  if (why !== null) throw refusal(`node ${old.id} cannot be replaced now: ${why}`);
+  const node = found.returning ?? drawId(world.random);
+  const setAside = found.returning === null ? await setAsideAll(world, clusterId, nodes, node) : null;
+  await replaceNode(world, found, survey, old.id, node);
+  return { old: old.id, node, setAside };
+}
+
+/** An election may be under way. */
+async function whyStillNeeded(world: RepairWorld, found: Found, node: NodeId): Promise<string | null> {
+  let why: string | null = '';
+  for (let tries = 0; why !== null && tries < TRIES; tries++) {
+    if (tries > 0) await world.pause();
+    why = whyNeeded(node, await surveyCluster(world.ask, found.known));
+  }
+  return why;
+}
+
+async function readDirectory({ disk, directory, address, announced }: RepairWorld): Promise<Found> {
+  const state = await readable(disk, `${directory}/${CLUSTER_FILE_NAME}`, decodeFoundingFile);
+  const topology = await readable(disk, topologyPath(directory), decodeTopologyFile);
+  const nodes = [...(topology?.nodes ?? []), ...((state === null ? null : clusterOf(state))?.nodes ?? [])];
+  const addresses = [...(address === null ? [] : [address]), ...nodes.map(adminOf)];
+  const isOther = ({ host, port }: Address): boolean =>
+    host !== announced.host || port !== announced.adminPort;
+  const known = addresses.filter(
+    (one, at) => isOther(one) && addresses.findIndex((same) => isSame(one, same)) === at,
+  );
+  if (known.length === 0)
+    throw refusal(
+      `${directory} does not tell of other nodes: give --address, the admin port of one that runs`,
+    );
+  const isReturning = state?.phase === 'founded' && state.isReturning === true;
+  return { state, returning: isReturning ? state.node : null, known };
+}
+
+/** Null when there is none, or a damaged one: then others must say. */
+async function readable<T>(
+  disk: RepairWorld['disk'],
+  path: string,
+  decode: (path: string, bytes: Uint8Array) => T | null,
+): Promise<T | null> {
+  const bytes = await disk.readFile(path);
+  if (bytes === null) return null;
+  try {
+    return decode(path, bytes);
+  } catch (error) {
+    if (error instanceof DamagedError) return null;
+    throw error;
+  }
+}
+
+/** The node whose directory this is: by its id, else by its address. */
+function placeOf({ announced }: RepairWorld, { state }: Found, nodes: readonly NodeEntry[]): NodeEntry {
+  const { host, peerPort } = announced;
+  const byId = nodes.find(({ id }) => id === state?.node);
+  const place = byId ?? nodes.find((node) => node.host === host && node.peerPort === peerPort);
+  if (place === undefined) throw refusal(`the cluster has no node at ${host}:${peerPort}`);
+  return place;
+}
+
+/** The log goes first: without it no node starts from the rest. */
+async function setAsideAll(
+  { disk, directory }: RepairWorld,
+  id: ClusterId,
+  nodes: readonly NodeEntry[],
+  node: NodeId,
+): Promise<string> {
+  const to = await nextSetAside(disk, directory);
+  const path = `${directory}/${CLUSTER_FILE_NAME}`;
+  await disk.makeDirectory(to);
+  await disk.replaceFile(`${to}/${CLUSTER_FILE_NAME}`, (await disk.readFile(path)) ?? Buffer.from('\n'));
+  await setLogAside(disk, `${directory}/log`, `${to}/log`);
+  const state: FoundingState = { phase: 'founded', node, cluster: { id, nodes }, isReturning: true };
+  await disk.replaceFile(path, encodeFoundingFile(state));
+  return to;
+}
+
+/** Has it decided that `node` takes the place of `old`. The topology may change meanwhile. */
+async function replaceNode(
+  world: RepairWorld,
+  found: Found,
+  first: Survey,
+  old: NodeId,
+  node: NodeId,
+): Promise<void> {
+  let survey = first;
+  let reason = '';
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { clusterId, generation, epoch } = survey.topology;
+    const by = { id: node, announced: world.announced };
+    const change = { kind: 'replace-node', node: old, by } as const;
+    const outcome = await propose(world, survey, { clusterId, on: { generation, epoch }, change });
+    if (typeof outcome !== 'string') {
+      await keepTopology(world, outcome, node);
+      return;
+    }
+    reason = outcome;
+    await world.pause();
+    survey = await surveyCluster(world.ask, found.known);
+    if (survey.topology.nodes.some(({ id }) => id === node)) {
+      await keepTopology(world, survey.topology, node);
+      return;
+    }
+    const why = whyNeeded(old, survey);
+    if (why !== null) throw refusal(`node ${old} cannot be replaced now: ${why}; then run this again`);
+  }
+  throw refusal(`the cluster did not take the new node in: ${reason}; run this again`);
+}
+
+/** The decided topology, or why there is none. */
+async function propose(
+  world: RepairWorld,
+  { topology }: Survey,
+  proposed: ProposedChange,
+): Promise<Topology | string> {
+  const decision = decide(topology, proposed);
+  if (decision.kind === 'refused') return decision.reason;
+  const decider = decision.topology.nodes.find(({ id }) => id === deciderOf(decision.topology));
+  if (decider === undefined) return 'nobody decides';
+  const body = encodeChange(proposed).toString();
+  const proof = proofOf(world.secret, body);
+  const answer = await world.post(adminOf(decider), '/api/topology', body, `torc ${proof}`);
+  if (answer === null) return `node ${decider.id} decides that, and does not answer`;
+  if (answer.status === HTTP_OK)
+    return decodeTopology(Buffer.from(answer.body)) ?? 'the answer is of another version';
+  if (answer.status === 403) throw refusal(answer.body.trim());
+  return answer.body.startsWith('{') ? (JSON.parse(answer.body) as ChangeRefusal).reason : answer.body.trim();
+}
+
+/** The last step: with a topology that names it the node can start. */
+async function keepTopology(
+  { disk, directory }: RepairWorld,
+  topology: Topology,
+  node: NodeId,
+): Promise<void> {
+  if (!topology.nodes.some(({ id }) => id === node)) throw refusal(`node ${node} is not in the topology`);
+  await disk.replaceFile(topologyPath(directory), encodeTopologyFile(topology));
+}
+
+function isSame(one: Address, other: Address): boolean {
+  return one.host === other.host && one.port === other.port;
+}
+
+function refusal(reason: string): StartupError {
+  return new StartupError('TORC_REPAIR', `${reason}.`);
+}

@@ -1,0 +1,41 @@
+/** `torc repair`: what an operator decides about one stopped node. */
+import type { Address } from '../env/contracts.ts';
+import { SystemDisk } from '../env/disk.ts';
+import { SystemRandom } from '../env/random.ts';
+import { announcementOf } from '../settings/derived.ts';
+import type { Settings } from '../settings/rows.ts';
+import { discardReplica } from './discard-replica.ts';
+import { ExitCode } from './exit-code.ts';
+import { httpGet, httpPost } from './http-get.ts';
+
+const PAUSE_MS = 200;
+
+export interface RepairOptions {
+  readonly settings: Settings;
+  readonly address: Address | null;
+  readonly timeoutMs: number;
+}
+
+/** Resolves with the exit code. Throws StartupErrors. */
+export async function runRepair({ settings, address, timeoutMs }: RepairOptions): Promise<number> {
+  const { old, node, setAside } = await discardReplica({
+    disk: new SystemDisk(),
+    random: new SystemRandom(),
+    directory: settings.dataDirectory,
+    announced: announcementOf(settings),
+    secret: settings.peerSecret,
+    address,
+    // Whoever does not answer is taken for stopped.
+    ask: (to, path) => httpGet(to, path, timeoutMs).catch(() => null),
+    post: (to, path, body, authorization) =>
+      httpPost(to, path, body, authorization, timeoutMs).catch(() => null),
+    pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
+  });
+  const lines = [
+    old === '' ? `Node ${node} is in its cluster.` : `Node ${node} takes the place of node ${old}.`,
+    'Start it as before: it gets all data from the other nodes, and votes when it has caught up.',
+    ...(setAside === null ? [] : [`What was here is in ${setAside}, and is removed then.`]),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return ExitCode.OK;
+}

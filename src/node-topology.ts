@@ -1,0 +1,246 @@
+/** What a node makes of the topology: who it is by its disk, and that its mesh, routes and replicas follow each newer one. */
+import type { ChangeRefusal } from './admin/topology.ts';
+import type { Env } from './env/contracts.ts';
+import { HOW_TO_REBUILD, StartupError } from './errors.ts';
+import type { Log } from './log.ts';
+import type { NodeReplicas, ReplicaListener } from './node-replicas.ts';
+import { isOwnRecord } from './node-replicas.ts';
+import { ConfigurationWalker } from './server/configuration-walker.ts';
+import type { PeerForwarding } from './server/forwarding.ts';
+import type { Watch } from './observe/watch.ts';
+import type { MeshTraffic } from './server/mesh-traffic.ts';
+import type { RaftWire } from './server/raft-wire.ts';
+import type { Router } from './server/router.ts';
+import { TopologySpread } from './server/topology-spread.ts';
+import { ownPeerAddress } from './settings/derived.ts';
+import type { Settings } from './settings/rows.ts';
+import type { Engine } from './shard/engine.ts';
+import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
+import { textOf, type Decision, type ProposedChange } from './topology/decision.ts';
+import { checkAmongSeeds, meshPeers } from './topology/membership.ts';
+import { StoredRegister, topologyPath } from './topology/register.ts';
+import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
+import type { NodeId, Topology } from './topology/types.ts';
+import type { Mesh, PeerLink } from './transport/types.ts';
+import { DamagedError } from './wal/errors.ts';
+
+/** What follows the topology. */
+export interface FollowingParts {
+  self: NodeId;
+  /** The newest cluster version that this node runs. */
+  newestVersion: number;
+  engine: Engine;
+  mesh: Mesh;
+  traffic: MeshTraffic;
+  wire: RaftWire;
+  router: Router;
+  replicas: NodeReplicas;
+  watch: Watch;
+  makeForwarding(link: PeerLink): PeerForwarding;
+  isStopping(): boolean;
+  /** The node can serve no more, for a reason that a person can act on. */
+  refuse(error: StartupError): void;
+  fatal(error: unknown): void;
+}
+
+const NOT_SERVING: ChangeRefusal['reason'] = 'the node does not serve yet';
+
+export class NodeTopology {
+  readonly register: StoredRegister;
+  private readonly env: Env;
+  private readonly settings: Settings;
+  private readonly log: Log;
+  /** Null when no node has begun in this directory before. */
+  private readonly known: ClusterFile | null;
+  private parts: FollowingParts | null = null;
+  private spread: TopologySpread | null = null;
+  private walker: ConfigurationWalker | null = null;
+  /** Topologies are acted on one after the other. */
+  private following: Promise<void> = Promise.resolve();
+  private hasSetAside = false;
+
+  private constructor(
+    env: Env,
+    settings: Settings,
+    log: Log,
+    known: ClusterFile | null,
+    register: StoredRegister,
+  ) {
+    this.env = env;
+    this.settings = settings;
+    this.log = log;
+    this.known = known;
+    this.register = register;
+  }
+
+  /** Reads what the directory says, and changes nothing. Throws StartupErrors. */
+  static async open(env: Env, settings: Settings, log: Log): Promise<NodeTopology> {
+    const { dataDirectory } = settings;
+    const known = (await ClusterFile.exists(env.disk, dataDirectory))
+      ? await ClusterFile.open(env.disk, env.random, dataDirectory)
+      : null;
+    const register = await StoredRegister.open(env.disk, dataDirectory);
+    const problem = problemOf(dataDirectory, known, register.current);
+    if (problem !== null) throw problem;
+    // Seeds that cannot be those of a new node are told before it leaves anything there.
+    if (known === null) checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
+    return new NodeTopology(env, settings, log, known, register);
+  }
+
+  /** This node has had a log here. */
+  get hasBegun(): boolean {
+    return this.known !== null && !this.known.isReturning;
+  }
+
+  /** Whether recovery may count a group's records. */
+  isOwnRecord(group: number, member: number): boolean {
+    const { current } = this.register;
+    return this.known === null || current === null || isOwnRecord(current, this.known.node, group, member);
+  }
+
+  /** The log has begun: from here on the directory is this node's. */
+  async begin(): Promise<ClusterFile> {
+    const { env, known, settings } = this;
+    const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
+    await file.returned();
+    this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
+    return file;
+  }
+
+  /** The newest that is synced. Not before the founding. */
+  get current(): Topology {
+    const { current } = this.register;
+    if (current === null) throw new TypeError('the node is not founded');
+    return current;
+  }
+
+  /** From here on newer ones are fetched, decided and followed. */
+  serve(parts: FollowingParts): TopologySpread {
+    const { engine, replicas } = parts;
+    const { log, register } = this;
+    this.parts = parts;
+    const spread = new TopologySpread({
+      self: parts.self,
+      register,
+      links: () => parts.mesh.links,
+      newestVersion: parts.newestVersion,
+      nowMs: () => engine.now.monotonicMs,
+      wake: () => engine.wake(),
+      fatal: (error) => parts.fatal(error),
+      log,
+    });
+    this.spread = spread;
+    const { electionTimeoutMs } = this.settings;
+    const walkerHost = {
+      replicas: replicas.list,
+      electionTimeoutMs,
+      topology: () => this.current,
+      wake: () => engine.wake(),
+      log,
+    };
+    this.walker = new ConfigurationWalker(walkerHost, spread);
+    replicas.listen(listenerOf(parts));
+    register.onNewer((newer) => this.follow(parts, newer));
+    return spread;
+  }
+
+  /** Ten times a second. */
+  maintain(): void {
+    const { parts } = this;
+    if (parts === null) return;
+    this.spread?.look();
+    this.walker?.look(parts.engine.now);
+  }
+
+  /** What was set aside by a repair goes once it is certain not to be needed. */
+  async tendSetAside(): Promise<void> {
+    const { parts } = this;
+    if (parts === null || !this.hasSetAside || !parts.replicas.hasCaughtUp(this.current)) return;
+    this.hasSetAside = false;
+    const directory = setAsidePath(this.settings.dataDirectory);
+    try {
+      await this.env.disk.removeTree(directory);
+      this.log.info('set-aside-removed', { directory });
+    } catch (error) {
+      parts.fatal(error);
+    }
+  }
+
+  async change(proposed: ProposedChange): Promise<Decision> {
+    return this.spread?.decideHere(proposed) ?? { kind: 'refused', reason: NOT_SERVING };
+  }
+
+  private follow(parts: FollowingParts, topology: Topology): void {
+    this.following = this.following.then(async () => {
+      if (parts.isStopping()) return;
+      try {
+        await this.actOn(parts, topology);
+      } catch (error) {
+        parts.fatal(error);
+      }
+    });
+  }
+
+  private async actOn(parts: FollowingParts, topology: Topology): Promise<void> {
+    const { self, mesh, traffic, wire, router, engine, replicas } = parts;
+    if (!topology.nodes.some(({ id }) => id === self)) {
+      parts.refuse(removedError(this.settings.dataDirectory));
+      return;
+    }
+    mesh.setPeers(meshPeers(topology));
+    traffic.follow(mesh.links, parts.makeForwarding);
+    wire.setTopology(topology);
+    router.setTopology(topology);
+    engine.wake();
+    await replicas.follow(topology);
+    this.log.info('topology-changed', { epoch: textOf(topology) });
+  }
+}
+
+/** Who has to know of replicas that come and go while the node serves. */
+function listenerOf({ wire, router, watch, engine }: FollowingParts): ReplicaListener {
+  return {
+    added: (replica) => {
+      wire.add(replica);
+      router.replicaChanged(replica.shard);
+      watch.added(replica);
+      engine.wake();
+    },
+    removed: (replica) => {
+      wire.remove(replica);
+      router.replicaChanged(replica.shard);
+      watch.removed(replica);
+      engine.wake();
+    },
+  };
+}
+
+/** Why no node can start from what the directory says. */
+function problemOf(
+  directory: string,
+  known: ClusterFile | null,
+  topology: Topology | null,
+): StartupError | null {
+  if (known?.hasTopology === true && topology === null)
+    return new DamagedError(topologyPath(directory), 0, 'the file is missing');
+  const isNamed = topology?.nodes.some(({ id }) => id === known?.node) ?? false;
+  if (known?.isReturning === true && !isNamed)
+    return new StartupError(
+      'TORC_REPAIR_UNFINISHED',
+      `the node of ${directory} was being repaired, and is not in its cluster yet: run torc repair --discard-replica again, with its settings`,
+    );
+  if (topology === null || isNamed) return null;
+  if (known !== null) return removedError(directory);
+  return new StartupError(
+    'TORC_CLUSTER_FILE',
+    `${directory}/${CLUSTER_FILE_NAME} is missing, which says who this node is, and a topology is there: ${HOW_TO_REBUILD}`,
+  );
+}
+
+function removedError(directory: string): StartupError {
+  return new StartupError(
+    'TORC_REMOVED',
+    `the node of ${directory} was taken out of its cluster and its members were replaced: remove the directory, ` +
+      'or have a new node take its place with torc repair --discard-replica',
+  );
+}

@@ -1,0 +1,108 @@
+/**
+ * The hash of all replicated state of a shard at one index: place in the log, version of its rules, time, accounting, policy, sessions, the staged
+ * command and keys. Equal on every replica at the same index. Taken in slices, while the log goes on. What it covers, a test holds complete
+ * (state-hash.test.ts).
+ */
+import type { KeyspaceHash } from '../store/types.ts';
+import { hexOf, Lanes } from '../store/lanes.ts';
+import { policyItem } from './prelude.ts';
+import type { SessionsImage } from './sessions-image.ts';
+import { StagedImage } from './staging.ts';
+import type { StateMachine } from './state-machine.ts';
+
+/** One slice: a fraction of a millisecond, up to one. */
+const SLICE_KEYS = 1000;
+const SLICE_SESSION_RECORDS = 200;
+/** A multiple of four, and the same everywhere: it shapes the hash. */
+const SLICE_STAGED_BYTES = 256 * 1024;
+
+export interface StateAt {
+  /** The last entry applied. */
+  index: number;
+  /** 16 hex digits. */
+  hash: string;
+}
+
+/** All of it at once: for a state that is small, or a caller that may hold the loop. Between entries only, and not while a snapshot is loaded. */
+export function hashNow(machine: StateMachine): string {
+  const hash = new StateHash(machine, Infinity, machine.sessions.view());
+  let hex: string | null = null;
+  while (hex === null) hex = hash.next(Infinity);
+  return hex;
+}
+
+export class StateHash {
+  readonly index: number;
+  private readonly lanes = new Lanes();
+  private readonly sessions: SessionsImage;
+  private readonly staged: StagedImage | null;
+  private readonly keys: KeyspaceHash;
+  private hasSessions = true;
+  private hasStaged: boolean;
+
+  /** Of the state as it is now: between entries. `sessions`: a frozen image, when the log goes on before the end. */
+  constructor(
+    machine: StateMachine,
+    keptMaxBytes: number,
+    sessions: SessionsImage = machine.sessions.image(),
+  ) {
+    this.index = machine.appliedIndex;
+    const head = Buffer.alloc(36);
+    head.writeDoubleLE(machine.appliedIndex, 0);
+    head.writeDoubleLE(machine.appliedTerm, 8);
+    head.writeDoubleLE(machine.timeMs, 16);
+    // Whether a write gets OOM hangs on it.
+    head.writeDoubleLE(machine.keyspace.usedBytes, 24);
+    head.writeUInt32LE(machine.rules, 32);
+    const policy = policyItem(machine.policy);
+    this.lanes.bytes(head, 0, head.length);
+    this.lanes.bytes(policy, 0, policy.length);
+    this.sessions = sessions;
+    this.staged = machine.staged === null ? null : new StagedImage(machine.staged);
+    this.hasStaged = this.staged !== null;
+    this.keys = machine.keyspace.beginHash(keptMaxBytes);
+  }
+
+  /** Does a slice; null until done, and for ever once it has given up. */
+  next(sliceKeys: number = SLICE_KEYS): string | null {
+    if (this.hasSessions) this.hasSessions = this.takeSessions();
+    else if (this.hasStaged) this.hasStaged = this.takeStaged();
+    else return this.takeKeys(sliceKeys);
+    return null;
+  }
+
+  /** What would have been kept for it was more than allowed. */
+  get hasGivenUp(): boolean {
+    return this.keys.overflowed;
+  }
+
+  abandon(): void {
+    this.keys.abandon();
+  }
+
+  /** False when all are taken. */
+  private takeSessions(): boolean {
+    for (let taken = 0; taken < SLICE_SESSION_RECORDS; taken++) {
+      const record = this.sessions.next();
+      if (record === null) return false;
+      this.lanes.bytes(record, 0, record.length);
+    }
+    return true;
+  }
+
+  private takeStaged(): boolean {
+    const slice = this.staged?.next(SLICE_STAGED_BYTES) ?? null;
+    if (slice === null) return false;
+    this.lanes.bytes(slice, 0, slice.length);
+    return true;
+  }
+
+  private takeKeys(sliceKeys: number): string | null {
+    const sum = this.keys.next(sliceKeys);
+    if (sum === null) return null;
+    const bytes = Buffer.from(sum, 'hex');
+    this.lanes.bytes(bytes, 0, bytes.length);
+    this.lanes.finish();
+    return hexOf(this.lanes);
+  }
+}

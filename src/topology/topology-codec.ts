@@ -1,0 +1,117 @@
+import { z } from 'zod';
+
+import { DamagedError } from '../wal/errors.ts';
+import type { ProposedChange } from './decision.ts';
+import { sealJson, unsealJson } from './sealed-json.ts';
+import { SLOT_COUNT, type Topology } from './types.ts';
+
+/** Of the file, and of what nodes send each other. */
+const FORMAT = 1;
+
+const id = z.string().regex(/^[0-9a-f]{40}$/);
+const port = z.number().int().min(1).max(65_535);
+const label = z.string().max(255);
+const count = z.number().int().min(1);
+const slot = z
+  .number()
+  .int()
+  .min(0)
+  .max(SLOT_COUNT - 1);
+
+const announcementSchema = z.object({
+  host: label.min(1),
+  clientPort: port,
+  redirectPort: port,
+  peerPort: port,
+  adminPort: port,
+  zone: label,
+  machine: label,
+  weight: z.number().int().min(1).max(1_000_000),
+});
+
+export const nodeEntrySchema = announcementSchema.extend({ id, ordinal: count });
+
+const shard = z.object({
+  id: z.number().int().min(1).max(65_535),
+  group: count,
+  home: id,
+  replicas: z.array(z.object({ member: count, node: id, leaving: z.boolean().optional() })),
+  first: z.array(count),
+  nextMember: count,
+});
+
+const topology = z.object({
+  format: z.literal(FORMAT),
+  clusterId: id,
+  generation: count,
+  epoch: count,
+  version: count,
+  nodes: z.array(nodeEntrySchema).min(1),
+  nextOrdinal: count,
+  shards: z.array(shard).min(1),
+  slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
+});
+
+/** As the file of the register. */
+export function encodeTopologyFile(content: Topology): Buffer {
+  return sealJson({ format: FORMAT, ...content });
+}
+
+/** Null when it is not one that this version understands. Throws when it is damaged. */
+export function decodeTopologyFile(path: string, bytes: Uint8Array): Topology | null {
+  const content = unsealJson(path, bytes);
+  if (content === undefined) throw new DamagedError(path, 0, 'it does not begin as a topology file');
+  return topologyOf(content);
+}
+
+export function encodeTopology(content: Topology): Buffer {
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...content })}\n`);
+}
+
+/** Null when it is not one that this version understands. */
+export function decodeTopology(bytes: Uint8Array): Topology | null {
+  return topologyOf(jsonOf(bytes));
+}
+
+function topologyOf(value: unknown): Topology | null {
+  const parsed = topology.safeParse(value);
+  if (!parsed.success) return null;
+  const { format: _, ...content } = parsed.data;
+  return content;
+}
+
+const change = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('replace-node'),
+    node: id,
+    by: z.object({ id, announced: announcementSchema }),
+  }),
+  z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
+  z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
+  z.object({ kind: z.literal('raise-version'), version: count }),
+]);
+
+const proposedChange = z.object({
+  clusterId: id,
+  on: z.object({ generation: count, epoch: count }),
+  change,
+});
+
+export function encodeChange(proposed: ProposedChange): Buffer {
+  return Buffer.from(JSON.stringify(proposed));
+}
+
+/** Null when it is not one that this version understands. */
+export function decodeChange(bytes: Uint8Array): ProposedChange | null {
+  const parsed = proposedChange.safeParse(jsonOf(bytes));
+  return parsed.success ? parsed.data : null;
+}
+
+/** Undefined when it is none. */
+export function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

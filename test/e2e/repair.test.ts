@@ -1,0 +1,102 @@
+/** A node whose log is damaged refuses to start, is repaired, and comes back; clients of the others are told of no error. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { expect, onTestFinished, test } from 'vitest';
+
+import { compareDigests } from './cluster/digests.ts';
+import { pause, TorcCluster } from './cluster/torc-cluster.ts';
+import type { TorcNode } from './cluster/torc-node.ts';
+
+const RETURN_LIMIT_MS = 30_000;
+
+/** Counts one key up without a pause. */
+class Counting {
+  counted = 0;
+  readonly wrong: string[] = [];
+  private isOver = false;
+  private readonly done: Promise<void>;
+  private readonly client: Redis;
+
+  constructor(port: number, key: string) {
+    this.client = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 0 });
+    this.client.on('error', (error) => this.wrong.push(String(error)));
+    onTestFinished(() => this.client.disconnect());
+    this.done = this.run(key);
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await this.done;
+  }
+
+  private async run(key: string): Promise<void> {
+    while (!this.isOver) {
+      try {
+        const value = await this.client.incr(key);
+        if (value !== ++this.counted) this.wrong.push(`${key} is ${value}, not ${this.counted}`);
+      } catch (error) {
+        this.wrong.push(String(error));
+        return;
+      }
+    }
+  }
+}
+
+/** One bit of a record that was synced. */
+async function damage(node: TorcNode): Promise<void> {
+  const directory = join(node.directory, 'log', 'log');
+  const [first] = (await readdir(directory)).filter((name) => name.endsWith('.wal')).sort();
+  const bytes = await readFile(join(directory, first));
+  bytes[200] ^= 1;
+  await writeFile(join(directory, first), bytes);
+}
+
+async function hasReturned(cluster: TorcCluster): Promise<boolean> {
+  const reports = await Promise.all(cluster.nodes.map((node) => node.status().catch(() => null)));
+  const ids = new Set(reports.map((report) => report?.node.id));
+  return reports.every(
+    (report) =>
+      report?.replicas.length === reports.length &&
+      report.replicas.every(
+        ({ voters, votersOld, learners }) => voters.length === 3 && votersOld.length + learners.length === 0,
+      ) &&
+      report.peers.every(({ id, connected }) => connected && ids.has(id)),
+  );
+}
+
+test('a damaged node is repaired while the others serve', async () => {
+  const cluster = await TorcCluster.forTest({ nodes: 3, settings: ['--peer-secret', 'known-to-all'] });
+  await cluster.settle();
+  const [one, two, broken] = cluster.nodes;
+  const before = (await broken.status()).node.id;
+  const counting = [one, two].flatMap(({ name, ports }) =>
+    Array.from({ length: 8 }, (_, i) => new Counting(ports.client, `${name}-${i}`)),
+  );
+  await pause(500);
+  expect(await broken.run('repair', '--discard-replica')).toMatchObject({ code: 1 });
+  await broken.stop();
+  await damage(broken);
+  broken.start();
+  expect((await broken.exited()).code).toBe(1);
+  expect(broken.tail(3)).toMatch(/\.wal is damaged at offset \d+.*torc repair --discard-replica/);
+
+  const repaired = await broken.run('repair', '--discard-replica');
+  expect(repaired.output).toContain(`takes the place of node ${before}`);
+  expect(repaired.code).toBe(0);
+  broken.start();
+  await cluster.waitReady();
+  const deadlineMs = performance.now() + RETURN_LIMIT_MS;
+  while (!(await hasReturned(cluster))) {
+    expect(performance.now()).toBeLessThan(deadlineMs);
+    await pause(100);
+  }
+  await pause(1000);
+  await Promise.all(counting.map((one) => one.stop()));
+
+  expect(counting.flatMap(({ wrong }) => wrong)).toEqual([]);
+  expect(Math.min(...counting.map(({ counted }) => counted))).toBeGreaterThan(10);
+  expect((await broken.status()).node.id).not.toBe(before);
+  expect((await readdir(broken.directory)).sort()).toEqual(['cluster.json', 'log', 'topology.json']);
+  await compareDigests(cluster);
+}, 120_000);

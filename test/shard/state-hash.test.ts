@@ -1,0 +1,261 @@
+/** The list of what the state hash covers, held complete: a new part of the state fails here until somebody says whether it is replicated. */
+import { describe, expect, it } from 'vitest';
+import { slotOf } from '../../ring/index.ts';
+import { compiledRules } from '../../src/server/compiled-command.ts';
+import { sessionId } from '../../src/shard/batch.ts';
+import { StateHash, hashNow } from '../../src/shard/state-hash.ts';
+import type { StateMachine } from '../../src/shard/state-machine.ts';
+import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
+import { Staged } from '../../src/shard/staging.ts';
+import { KeyRecord } from '../../src/store/snapshot-format.ts';
+import { Encoding } from '../../src/store/types.ts';
+import { NEXT } from '../versions/next-rules.ts';
+import { newMachine } from './fake-raft.ts';
+
+/** Fields of each part of the state: those that the hash covers, and those that are this replica's own, or follow from others. */
+const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
+  machine: {
+    replicated: [
+      'keyspace',
+      'sessions',
+      'appliedIndex',
+      'appliedTerm',
+      'timeMs',
+      'rules',
+      'policy',
+      'staged',
+    ],
+    own: [
+      // Reads and whoever waits; buffers used again; and of the entry being applied.
+      ...['longReads', 'onMark', 'memo', 'context', 'scratch', 'entryTimeMs', 'noRoom', 'isLoading'],
+      // The policy's, for the keyspace to read.
+      'limits',
+      // What the build knows, and what of it goes with the rules.
+      'known',
+      'commands',
+      'reads',
+    ],
+  },
+  policy: { replicated: ['budgetBytes', 'eviction', 'limits'], own: [] },
+  limits: { replicated: ['hashMaxListpackEntries', 'hashMaxListpackValueBytes'], own: [] },
+  staged: { replicated: ['term', 'bytes', 'filledBytes'], own: [] },
+  sessions: { replicated: ['sessions', 'ended', 'rows'], own: ['found'] },
+  session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes'] },
+  rows: {
+    // `words` tells which session and slot a row is of.
+    replicated: ['kinds', 'numbers', 'blobs', 'words'],
+    own: ['used', 'count', 'blobBytes', 'buckets', 'free'],
+  },
+  key: {
+    replicated: ['DATABASE', 'TYPE', 'ENCODING', 'SLOT', 'VERSION', 'EXPIRY', 'KEY_LENGTH', 'VALUE_LENGTH'],
+    own: ['BYTES', 'NUMBER'],
+  },
+};
+
+interface Made {
+  machine: StateMachine;
+  session: number;
+}
+
+const NODE = 'a'.repeat(40);
+interface Key {
+  db: number;
+  version: number;
+  key: string;
+  value: string;
+  expireAtMs: number;
+  encoding: Encoding;
+}
+
+const KEY: Key = { db: 0, version: 5, key: 'k', value: 'value', expireAtMs: 0, encoding: Encoding.EMBSTR };
+
+function set(machine: StateMachine, change: Partial<Key> = {}): void {
+  const { db, version, key, value, expireAtMs, encoding } = { ...KEY, ...change };
+  const keyBytes = Buffer.from(key);
+  const valueBytes = Buffer.from(value);
+  const slot = slotOf(keyBytes, 0, keyBytes.length);
+  const { keyspace } = machine;
+  keyspace.at(machine.timeMs, version, true);
+  keyspace.setString(
+    db,
+    slot,
+    keyBytes,
+    0,
+    keyBytes.length,
+    valueBytes,
+    0,
+    valueBytes.length,
+    expireAtMs,
+    encoding,
+  );
+}
+
+function setField(machine: StateMachine, key: string, field: string, value: string): void {
+  const { keyspace } = machine;
+  const [k, f, v] = [key, field, value].map((text) => Buffer.from(text));
+  const slot = slotOf(k, 0, k.length);
+  keyspace.at(machine.timeMs, 6, true);
+  let ref = keyspace.find(0, slot, k, 0, k.length);
+  if (ref === 0) ref = keyspace.createHash(0, slot, k, 0, k.length);
+  keyspace.hashSet(ref, f, 0, f.length, v, 0, v.length);
+}
+
+function record(machine: StateMachine, session: number, slot: number, sequence: number, reply: string): void {
+  machine.sessions.admit(session, slot, sequence, 0);
+  const bytes = Buffer.from(reply);
+  machine.sessions.record(session, slot, sequence, bytes, 0, bytes.length);
+}
+
+/** A state with something of everything. */
+function make(): Made {
+  const machine = newMachine({}, compiledRules(NEXT));
+  machine.appliedIndex = 90;
+  machine.appliedTerm = 4;
+  machine.timeMs = 5000;
+  set(machine);
+  set(machine, { key: 'volatile', expireAtMs: 9000 });
+  set(machine, { key: 'other database', db: 3 });
+  set(machine, { key: 'number', value: '17', encoding: Encoding.INT });
+  set(machine, { key: 'long', value: 'x'.repeat(30_000), encoding: Encoding.RAW });
+  for (let i = 0; i < 4; i++) setField(machine, 'small hash', `field${i}`, 'value');
+  for (let i = 0; i < 200; i++) setField(machine, 'large hash', `field${i}`, `value${i}`);
+  setField(machine, 'large hash', 'long', 'y'.repeat(30_000));
+  machine.sessions.end('b'.repeat(40), 3);
+  const session = machine.sessions.open(sessionId(NODE, 7), 0);
+  record(machine, session, 11, 20, '+OK\r\n');
+  record(machine, session, 11, 21, '$5\r\nhello\r\n');
+  record(machine, session, 12, 4, ':42\r\n');
+  machine.sessions.raiseFloor(session, 9, 30);
+  machine.staged = new Staged(4, 100);
+  machine.staged.append(Buffer.from('a part'), 0, 6);
+  return { machine, session };
+}
+
+/** Each changes one thing. */
+const CHANGES: Record<string, (made: Made) => void> = {
+  'the last index applied': ({ machine }) => (machine.appliedIndex += 1),
+  'its term': ({ machine }) => (machine.appliedTerm += 1),
+  'the version of the rules': ({ machine }) => machine.setRules(NEXT.newest),
+  'log time': ({ machine }) => (machine.timeMs += 1),
+  'log time by less than a millisecond': ({ machine }) => (machine.timeMs += 0.25),
+  'the budget': ({ machine }) => machine.setPolicy({ ...machine.policy, budgetBytes: 1000 }),
+  'the eviction policy': ({ machine }) => machine.setPolicy({ ...machine.policy, eviction: 'allkeys-lru' }),
+  'the limit of entries': ({ machine }) =>
+    machine.setPolicy({ ...machine.policy, limits: { ...machine.policy.limits, hashMaxListpackEntries: 9 } }),
+  'the limit of values': ({ machine }) =>
+    machine.setPolicy({
+      ...machine.policy,
+      limits: { ...machine.policy.limits, hashMaxListpackValueBytes: 9 },
+    }),
+  'nothing staged': ({ machine }) => (machine.staged = null),
+  'the term of what is staged': ({ machine }) => {
+    machine.staged = new Staged(3, 100);
+    machine.staged.append(Buffer.from('a part'), 0, 6);
+  },
+  'the size of what is staged': ({ machine }) => {
+    machine.staged = new Staged(4, 101);
+    machine.staged.append(Buffer.from('a part'), 0, 6);
+  },
+  'a byte that is staged': ({ machine }) => {
+    machine.staged = new Staged(4, 100);
+    machine.staged.append(Buffer.from('a Part'), 0, 6);
+  },
+  'another part': ({ machine }) => machine.staged?.append(Buffer.from('.'), 0, 1),
+  'an ended start': ({ machine }) => machine.sessions.end('b'.repeat(40), 4),
+  'the ended start of another node': ({ machine }) => machine.sessions.end('c'.repeat(40), 1),
+  'a session': ({ machine }) => machine.sessions.open(sessionId('c'.repeat(40), 1), 0),
+  'a floor': ({ machine, session }) => machine.sessions.raiseFloor(session, 9, 31),
+  'the floor of another slot': ({ machine, session }) => machine.sessions.raiseFloor(session, 10, 1),
+  'a row': ({ machine, session }) => record(machine, session, 11, 22, '+OK\r\n'),
+  'a row of another slot': ({ machine, session }) => record(machine, session, 13, 4, ':42\r\n'),
+  'a row less': ({ machine, session }) => machine.sessions.raiseFloor(session, 12, 5),
+  'a kept reply': ({ machine, session }) => {
+    machine.sessions.raiseFloor(session, 12, 4);
+    record(machine, session, 12, 5, ':42\r\n');
+  },
+  'a kept number': ({ machine, session }) => {
+    machine.sessions.raiseFloor(session, 12, 4);
+    record(machine, session, 12, 5, ':43\r\n');
+  },
+  'a key': ({ machine }) => set(machine, { key: 'another' }),
+  'a version': ({ machine }) => set(machine, { version: 6 }),
+  'a value': ({ machine }) => set(machine, { value: 'Value' }),
+  'the length of a value': ({ machine }) => set(machine, { value: 'value\0' }),
+  'an encoding': ({ machine }) => set(machine, { encoding: Encoding.RAW }),
+  'an expiry': ({ machine }) => set(machine, { key: 'volatile', expireAtMs: 9001 }),
+  'no expiry': ({ machine }) => set(machine, { key: 'volatile' }),
+  'a database': ({ machine }) => set(machine, { key: 'other database', db: 4 }),
+  'the first byte of a long value': ({ machine }) =>
+    set(machine, { key: 'long', value: `y${'x'.repeat(29_999)}`, encoding: Encoding.RAW }),
+  'the last byte of a long value': ({ machine }) =>
+    set(machine, { key: 'long', value: `${'x'.repeat(29_999)}y`, encoding: Encoding.RAW }),
+  'a field of a small hash': ({ machine }) => setField(machine, 'small hash', 'field1', 'Value'),
+  'a field more': ({ machine }) => setField(machine, 'small hash', 'field4', 'value'),
+  'a field of a large hash': ({ machine }) => setField(machine, 'large hash', 'field1', 'Value'),
+  'a long field of a large hash': ({ machine }) =>
+    setField(machine, 'large hash', 'long', `${'y'.repeat(29_999)}z`),
+  'a field of a large hash less': ({ machine }) => {
+    const key = Buffer.from('large hash');
+    const field = Buffer.from('field3');
+    const { keyspace } = machine;
+    keyspace.at(machine.timeMs, 6, true);
+    const ref = keyspace.find(0, slotOf(key, 0, key.length), key, 0, key.length);
+    keyspace.hashDelete(ref, field, 0, field.length);
+  },
+};
+
+function fieldsOf(value: object): string[] {
+  return Object.keys(value).sort();
+}
+
+describe('the state hash', () => {
+  it('covers each field of the state, or this list says why not', () => {
+    const { machine } = make();
+    const inner = machine.sessions as unknown as { sessions: object[]; rows: object };
+    const found: Record<string, object> = {
+      machine,
+      policy: machine.policy,
+      limits: machine.policy.limits,
+      staged: machine.staged ?? {},
+      sessions: machine.sessions,
+      session: inner.sessions[0],
+      rows: inner.rows,
+      key: KeyRecord,
+    };
+    for (const [part, { replicated, own }] of Object.entries(PARTS))
+      expect(fieldsOf(found[part]), part).toEqual([...replicated, ...own].sort());
+  });
+
+  it('is another when any part of the state is', () => {
+    const hashes = new Map([[hashNow(make().machine), 'as it was']]);
+    for (const [name, change] of Object.entries(CHANGES)) {
+      const made = make();
+      change(made);
+      const hash = hashNow(made.machine);
+      expect(hashes.get(hash) ?? 'unique', name).toBe('unique');
+      hashes.set(hash, name);
+    }
+  });
+
+  it('is the same in slices, for a state that went through a snapshot, and made in another order', () => {
+    const { machine } = make();
+    const hash = hashNow(machine);
+    const sliced = new StateHash(machine, Infinity);
+    let hex: string | null = null;
+    for (let i = 0; hex === null; i++) {
+      set(machine, { key: 'k', value: `later ${i}`, version: 91 + i });
+      hex = sliced.next(3);
+    }
+    expect(hex).toBe(hash);
+    expect(hashNow(machine)).not.toBe(hash);
+
+    const { machine: again } = make();
+    const loaded = newMachine();
+    const load = new StateLoad(loaded, again.appliedIndex, again.appliedTerm);
+    const snapshot = new StateSnapshot(again);
+    for (let slice = snapshot.next(4096); slice !== null; slice = snapshot.next(4096))
+      load.feed(Buffer.from(slice));
+    load.finish();
+    expect(hashNow(loaded)).toBe(hash);
+  });
+});

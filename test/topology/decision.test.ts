@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+
+import { mayChange, proofOf } from '../../src/topology/change-proof.ts';
+import { decide, deciderOf, type TopologyChange } from '../../src/topology/decision.ts';
+import { decodeTopology, encodeTopology } from '../../src/topology/topology-codec.ts';
+import type { Announcement, Topology } from '../../src/topology/types.ts';
+
+const ANNOUNCED: Announcement = {
+  host: 'h',
+  clientPort: 1,
+  redirectPort: 2,
+  peerPort: 3,
+  adminPort: 4,
+  zone: '',
+  machine: 'm',
+  weight: 1,
+};
+const idOf = (name: string): string => name.repeat(40);
+const NODES = ['a', 'b', 'c', 'd'].map(idOf);
+
+function topology(): Topology {
+  return {
+    clusterId: idOf('f'),
+    generation: 1,
+    epoch: 5,
+    version: 1,
+    nodes: NODES.map((id, at) => ({ ...ANNOUNCED, id, ordinal: at + 1 })),
+    nextOrdinal: 5,
+    shards: [
+      {
+        id: 1,
+        group: 1,
+        home: NODES[0],
+        replicas: NODES.slice(0, 3).map((node, at) => ({ member: at + 1, node })),
+        first: [1, 2, 3],
+        nextMember: 4,
+      },
+    ],
+    slots: [{ from: 0, to: 16_383, shard: 1 }],
+  };
+}
+
+function decided(current: Topology, change: TopologyChange): Topology {
+  const { clusterId, generation, epoch } = current;
+  const decision = decide(current, { clusterId, on: { generation, epoch }, change });
+  if (decision.kind === 'refused') throw new Error(decision.reason);
+  return decision.topology;
+}
+
+describe('a decision', () => {
+  it('is made on the newest topology alone, of the own cluster', () => {
+    const change = { kind: 'raise-version', version: 2 } as const;
+    const { clusterId } = topology();
+    expect(decide(topology(), { clusterId, on: { generation: 1, epoch: 4 }, change }).kind).toBe('refused');
+    const on = { generation: 1, epoch: 5 };
+    expect(decide(topology(), { clusterId: idOf('e'), on, change }).kind).toBe('refused');
+    expect(decided(topology(), change)).toMatchObject({ generation: 1, epoch: 6, version: 2 });
+    expect(() => decided(topology(), { kind: 'raise-version', version: 1 })).toThrow('is 1 already');
+  });
+
+  it('gives each member another id than any before, and keeps those that leave in the row', () => {
+    const moved = decided(topology(), { kind: 'place-shard', shard: 1, nodes: NODES.slice(1) });
+    expect(moved.shards[0]).toMatchObject({
+      replicas: [
+        { member: 1, node: NODES[0], leaving: true },
+        { member: 2, node: NODES[1] },
+        { member: 3, node: NODES[2] },
+        { member: 4, node: NODES[3] },
+      ],
+      nextMember: 5,
+    });
+    const back: TopologyChange = { kind: 'place-shard', shard: 1, nodes: NODES.slice(0, 3) };
+    expect(() => decided(moved, back)).toThrow('still to be rid of a member');
+    const dropped = decided(moved, { kind: 'drop-members', shard: 1, members: [1] });
+    expect(decided(dropped, back).shards[0].replicas).toContainEqual({ member: 5, node: NODES[0] });
+    expect(() => decided(moved, { kind: 'drop-members', shard: 1, members: [2] })).toThrow('not leaving');
+  });
+
+  it('replaces a node by another one at its place', () => {
+    const change: TopologyChange = {
+      kind: 'replace-node',
+      node: NODES[2],
+      by: { id: idOf('9'), announced: ANNOUNCED },
+    };
+    const replaced = decided(topology(), change);
+    expect(replaced.nodes.map(({ id, ordinal }) => [id[0], ordinal])).toEqual([
+      ['a', 1],
+      ['b', 2],
+      ['d', 4],
+      ['9', 5],
+    ]);
+    expect(replaced.shards[0].replicas.slice(2)).toEqual([
+      { member: 3, node: NODES[2], leaving: true },
+      { member: 4, node: idOf('9') },
+    ]);
+    expect(replaced).toMatchObject({ generation: 1, epoch: 6 });
+    expect(() => decided(replaced, change)).toThrow('there is no node');
+    expect(decodeTopology(encodeTopology(replaced))).toEqual(replaced);
+  });
+
+  it('that takes out who decides is the next one’s, under the next generation', () => {
+    const by = { id: idOf('9'), announced: ANNOUNCED };
+    const replaced = decided(topology(), { kind: 'replace-node', node: NODES[0], by });
+    expect(replaced).toMatchObject({ generation: 2, epoch: 6 });
+    expect(deciderOf(replaced)).toBe(NODES[1]);
+    expect(replaced.shards[0].home).toBe(by.id);
+    expect(decided(replaced, { kind: 'raise-version', version: 2 })).toMatchObject({
+      generation: 2,
+      epoch: 7,
+    });
+  });
+});
+
+describe('the proof of a change', () => {
+  it('is of this body and this secret, and without a secret of this machine', () => {
+    const proof = proofOf('secret', 'body');
+    expect(mayChange('secret', 'body', proof, '10.0.0.1')).toBe(true);
+    expect(mayChange('secret', 'bodY', proof, '127.0.0.1')).toBe(false);
+    expect(mayChange('other', 'body', proof, '127.0.0.1')).toBe(false);
+    expect(mayChange('secret', 'body', '', '127.0.0.1')).toBe(false);
+    for (const [from, may] of [
+      ['127.0.0.1', true],
+      ['::1', true],
+      ['::ffff:127.0.0.1', true],
+      ['10.0.0.1', false],
+      ['', false],
+    ] as const)
+      expect(mayChange('', 'body', proofOf('', 'body'), from), from).toBe(may);
+  });
+});
