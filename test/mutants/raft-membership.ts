@@ -197,7 +197,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/leadership.ts',
     find: 'if (wasAlone && !this.isAlone) this.lease.revoke();',
     put: 'if (wasAlone && !this.isAlone) this.isAlone = false;',
-    seeds: 2000,
     tests: MEMBERSHIP,
   },
   {

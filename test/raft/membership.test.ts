@@ -163,6 +163,8 @@ describe('§6 joint consensus', () => {
   it('once the joint configuration is committed, the leader creates an entry with the new one; from then on its quorum suffices', () => {
     const rig = leader();
     rig.change({ voters: [1, 4, 5], learners: [] });
+    rig.pass(HEARTBEAT_MS);
+    expect(rig.core.membership).toEqual(JOINT);
     settle(rig, [2, 3, 4, 5]);
     expect([rig.core.membership, rig.core.lastIndex, rig.core.commitIndex]).toEqual([NEW, 3, 3]);
     rig.propose('x');
