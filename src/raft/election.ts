@@ -1,3 +1,4 @@
+import { electionTurns } from './election-turns.ts';
 import { isQuorum, isVoter, otherVoters } from './quorum.ts';
 import type { MemberState } from './state.ts';
 import type { MemberId, TimeoutNow, VoteRequest, VoteResponse } from './types.ts';
@@ -187,7 +188,9 @@ export class Election {
   }
 
   private drawTimeoutMs(): number {
-    return this.state.config.electionTimeoutMs + this.drawTurnMs();
+    const { arrearsMs, electionTimeoutMs } = this.state.config;
+    // Spared members heard the leader later by so much, and are bound for longer.
+    return electionTimeoutMs + arrearsMs + this.drawTurnMs();
   }
 
   private drawRetryMs(): number {
@@ -204,16 +207,10 @@ export class Election {
     return (turns.indexOf(this.state.self) + random() * DRAWN_PART_OF_TURN) * turnMs;
   }
 
-  /** Who may stand, in the order of their turns: the preferred leader, then the others, another first in each term. */
+  /** Who may stand, in the order of their turns. */
   private turns(): MemberId[] {
     const { config, leader, membership, self, term } = this.state;
-    const others = [self, ...otherVoters(membership, self)]
-      .filter((member) => member !== leader || member === self)
-      .sort((a, b) => a - b);
-    const first = term % others.length;
-    const rotated = [...others.slice(first), ...others.slice(0, first)];
-    return rotated.sort(
-      (a, b) => Number(b === config.preferredLeader) - Number(a === config.preferredLeader),
-    );
+    const others = otherVoters(membership, self).filter((member) => member !== leader);
+    return electionTurns([self, ...others], term, config.preferredLeader);
   }
 }

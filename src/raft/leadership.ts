@@ -4,7 +4,8 @@ import { Lease } from './lease.ts';
 import { encodeMembership } from './membership.ts';
 import type { Entry } from './entry.ts';
 import type { LeaderPreference } from './preference.ts';
-import { Progress } from './progress.ts';
+import { choosePeers, heirOf } from './peers.ts';
+import type { Progress } from './progress.ts';
 import { isOnlyVoter, isVoter, peersOf, quorumValue } from './quorum.ts';
 import { ReadQueue } from './reads.ts';
 import { Reconfiguration } from './reconfiguration.ts';
@@ -13,6 +14,7 @@ import { Rounds } from './rounds.ts';
 import type { Round } from './rounds.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import type { MemberState } from './state.ts';
+import { Thrift } from './thrift.ts';
 import { Transfer } from './transfer.ts';
 import type {
   AppendResponse,
@@ -27,7 +29,6 @@ import type {
 
 const NOOP_RULES = 1;
 const NOOP_SEED = 0;
-const SESSIONS = 2 ** 32 - 1;
 
 /** What a member is while it leads: figure 2's volatile state on leaders, made anew with each term that it wins. */
 export class Leadership {
@@ -42,6 +43,7 @@ export class Leadership {
   private readonly rounds = new Rounds();
   private readonly replication: Replication;
   private readonly changes: Reconfiguration;
+  private readonly thrift: Thrift;
   private isAlone: boolean;
   private readonly noopIndex: number;
   private uncommittedBytes: number;
@@ -67,7 +69,8 @@ export class Leadership {
     this.isAlone = isOnlyVoter(membership, self);
     this.heartbeatMs = state.nowMonotonicMs + config.heartbeatIntervalMs;
     this.uncommittedBytes = log.bytesAbove(state.commitIndex);
-    this.choosePeers();
+    this.thrift = new Thrift(state);
+    this.renewPeers();
     this.noopIndex = log.lastIndex + 1;
     this.changes = new Reconfiguration(state, this.noopIndex, (next) => this.appendMembership(next));
     this.appendNoop();
@@ -79,7 +82,7 @@ export class Leadership {
   }
 
   get deadlineMs(): number {
-    return Math.min(this.heartbeatMs, this.transfer.deadlineMs);
+    return Math.min(this.heartbeatMs, this.transfer.deadlineMs, this.thrift.deadlineMs);
   }
 
   peer(member: MemberId): Progress | undefined {
@@ -147,6 +150,7 @@ export class Leadership {
     if (response.kind === 'append-response') this.replication.onResponse(peer, response);
     else if (response.kind === 'snapshot-response') this.snapshots.onResponse(peer, response);
     else this.replication.onHeartbeatResponse(peer, response.round);
+    if (peer.isSpared && response.kind === 'append-response') this.thrift.onAcknowledged(peer);
     this.advanceCommit();
     if (response.round > peer.ackedRound) {
       peer.ackedRound = response.round;
@@ -236,18 +240,9 @@ export class Leadership {
     this.startTransfer(home);
   }
 
-  /** What is known of a peer stays with it; whoever comes, be it back, gets a session of its own (correctness.md 1.2, #13). */
-  private choosePeers(): void {
-    const { config, isMembershipCommitted, log, membership, memberships, nowMonotonicMs, self } = this.state;
-    const members = new Set(peersOf(membership, self));
-    if (!isMembershipCommitted)
-      for (const member of peersOf(memberships.previous.membership, self)) members.add(member);
-    this.peers = [...members].map((member) => {
-      const known = this.peer(member);
-      if (known !== undefined) return known;
-      const session = 1 + Math.floor(config.random() * SESSIONS);
-      return new Progress(member, session, log.lastIndex + 1, config, nowMonotonicMs);
-    });
+  private renewPeers(): void {
+    this.peers = choosePeers(this.state, this.peers);
+    this.thrift.assign(this.peers);
   }
 
   /** The next step of a change of membership, if what it waits for is committed. */
@@ -262,18 +257,14 @@ export class Leadership {
       peer.isCheckDue = true;
       this.replication.flush(peer);
     }
-    this.choosePeers();
+    this.renewPeers();
     if (leavesOut) this.depart();
   }
 
-  /** §6: a leader that is no member of what it has committed steps down. Whoever is closest behind need not wait for an election timeout. */
+  /** §6: a leader that is no member of what it has committed steps down. Its heir need not wait for an election timeout. */
   private depart(): void {
-    const { config, membership } = this.state;
-    const heirs = this.peers.filter(({ member }) => membership.voters.includes(member));
-    const rank = (peer: Progress): number => peer.match + (peer.member === config.preferredLeader ? 0.5 : 0);
-    const heir = heirs.reduce((best, peer) => (rank(peer) > rank(best) ? peer : best));
     this.isDeparting = true;
-    this.startTransfer(heir.member);
+    this.startTransfer(heirOf(this.peers, this.state).member);
   }
 
   private sendHeartbeat(peer: Progress): void {
@@ -314,7 +305,7 @@ export class Leadership {
     const { config, nowMonotonicMs, nowWallMs, self } = this.state;
     const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
     this.state.adoptMembership(this.append(encodeMembership(membership, stampMs)));
-    this.choosePeers();
+    this.renewPeers();
     const wasAlone = this.isAlone;
     this.isAlone = isOnlyVoter(membership, self);
     if (wasAlone && !this.isAlone) this.lease.revoke();
@@ -324,6 +315,7 @@ export class Leadership {
   private append(bytes: Buffer): Entry {
     const { log, storage, term } = this.state;
     const entry = sealEntry(bytes, term, log.lastIndex + 1);
+    this.thrift.onAppend();
     log.append(entry);
     storage.logChanged(entry.index);
     this.uncommittedBytes += bytes.length;

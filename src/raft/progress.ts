@@ -25,6 +25,11 @@ export class Progress {
   isCheckDue = false;
   /** The round of the newest append: the answer to an older heartbeat says nothing of its fate. */
   appendRound = 0;
+  /** No commit waits for this member: it gets entries at `dueMs`, not at once (thrift.ts). */
+  isSpared = false;
+  dueMs = 0;
+  /** In a row, a spared member was ahead of this one. */
+  timesLate = 0;
   heardMs: number;
   ackedRound = 0;
   promiseMs = 0;

@@ -23,7 +23,8 @@ export class Replication {
     if (peer.state === 'snapshot') return peer.transfer?.stage === 'loaded';
     if (peer.isCheckDue) return true;
     if (peer.state === 'probe') return !peer.isProbeSent;
-    return peer.next <= this.state.log.lastIndex && !peer.inflight.isFull;
+    if (peer.next > this.state.log.lastIndex || peer.inflight.isFull) return false;
+    return !peer.isSpared || this.state.nowMonotonicMs >= peer.dueMs;
   }
 
   flush(peer: Progress): void {

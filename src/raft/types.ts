@@ -92,6 +92,8 @@ export interface RaftConfig {
   electionSpreadMs: number;
   /** The lease is this part of the quorum's promise: 0.9. */
   leaseRatio: number;
+  /** How much later than at once a member gets entries that no commit waits for it to hold; 0: all get them at once. */
+  arrearsMs: number;
   maxEntriesPerMessage: number;
   maxBytesPerMessage: number;
   maxMessagesInFlight: number;

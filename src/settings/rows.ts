@@ -491,6 +491,16 @@ const ROWS = {
     meaning: 'How long a stop waits for leadership to be handed over and for commands under way.',
   },
 
+  raftArrearsMs: {
+    group: 'Replication',
+    name: 'raft-arrears-ms',
+    kind: count(0, 100, 'ms'),
+    default: '2',
+    scope: 'node',
+    changed: 'start',
+    meaning:
+      'How long the replicas that no commit waits for may lack what the others hold: they get it in fewer, larger appends. 0: all get all at once.',
+  },
   raftMaxEntriesPerMessage: {
     group: 'Replication',
     name: 'raft-max-entries-per-message',

@@ -19,6 +19,7 @@ export interface ReplicaSettings {
   heartbeatIntervalMs: number;
   electionTimeoutMs: number;
   electionSpreadMs: number;
+  raftArrearsMs: number;
   raftMaxEntriesPerMessage: number;
   raftMaxBytesPerMessage: number;
   raftMaxMessagesInFlight: number;
@@ -92,6 +93,7 @@ function raftConfig(deps: ReplicaDeps, shard: ShardEntry, self: NodeId, time: Lo
     // The setting may have been a longer one before: promises given then bind.
     startHoldMs: Math.max(settings.electionTimeoutMs, deps.recovery.promiseMs),
     leaseRatio: LEASE_RATIO,
+    arrearsMs: settings.raftArrearsMs,
     maxEntriesPerMessage: settings.raftMaxEntriesPerMessage,
     maxBytesPerMessage: settings.raftMaxBytesPerMessage,
     maxMessagesInFlight: settings.raftMaxMessagesInFlight,

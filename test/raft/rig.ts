@@ -214,6 +214,7 @@ export class Rig {
         electionSpreadMs: SPREAD_MS,
         startHoldMs: ELECTION_MS,
         leaseRatio: 0.9,
+        arrearsMs: 0,
         maxEntriesPerMessage: 64,
         maxBytesPerMessage: 4096,
         maxMessagesInFlight: 4,

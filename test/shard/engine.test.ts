@@ -64,6 +64,7 @@ function newRig(voters: readonly number[] = [1, 2, 3]) {
       electionSpreadMs: 0,
       startHoldMs: ELECTION_MS,
       leaseRatio: 0.9,
+      arrearsMs: 0,
       maxEntriesPerMessage: 16,
       maxBytesPerMessage: 4096,
       maxMessagesInFlight: 4,

@@ -130,6 +130,7 @@ function optionsOf(conditions: Conditions, members: number, hasHome: boolean): S
     transferEveryMs: Infinity,
     wallJumpEveryMs: Infinity,
     clientEveryMs: 20,
+    arrearsMs: 2,
     entriesPerMessage: 16,
     drift: 0.0001,
     snapshotEvery: Infinity,

@@ -152,6 +152,7 @@ export class SimMember {
         electionSpreadMs: SPREAD_MS,
         startHoldMs: ELECTION_MS,
         leaseRatio: LEASE_RATIO,
+        arrearsMs: world.options.arrearsMs,
         maxEntriesPerMessage: world.options.entriesPerMessage,
         maxBytesPerMessage: 200,
         maxMessagesInFlight: 3,

@@ -20,6 +20,7 @@ export interface SimOptions {
   transferEveryMs: number;
   wallJumpEveryMs: number;
   clientEveryMs: number;
+  arrearsMs: number;
   entriesPerMessage: number;
   /** Clock rates differ by so much from 1, either way. */
   drift: number;
@@ -59,6 +60,7 @@ export function drawOptions(random: SeededRandom): SimOptions {
     snapshotChunkBytes: random.pick([7, 16, 1024]),
     hasHome: random.chance(0.4),
     turnMs: random.pick([0, 0, 1]),
+    arrearsMs: random.pick([0, 2, 20]),
     churnEveryMs: sometimes(0.5, 40, 600),
   };
 }
