@@ -47,7 +47,8 @@ function settle(rig: Rig, members: readonly MemberId[]): void {
 const appendsTo = (sent: readonly Message[], to: MemberId) =>
   ofKind(sent, 'append').filter((message) => message.to === to);
 
-const receiversOf = (sent: readonly Message[]) => [...new Set(sent.map(({ to }) => to))].sort();
+const receiversOf = (sent: readonly Message[]) =>
+  [...new Set(sent.map(({ to }) => to))].sort((a, b) => a - b);
 
 const grants = (rig: Rig) => ofKind(rig.takeSent(), 'vote-response').map(({ granted }) => granted);
 
