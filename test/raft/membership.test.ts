@@ -23,9 +23,9 @@ function follower(voters: readonly MemberId[] = [1, 2, 3]): Rig {
 }
 
 /** Leads; all have its no-op, at index 1. */
-function leader(voters: readonly MemberId[] = [1, 2, 3]): Rig {
+function leader(voters: readonly MemberId[] = [1, 2, 3], preferredLeader = 0): Rig {
   let draws = 0;
-  const rig = new Rig({ self: 1, voters, random: () => (draws++ % 100) / 100 });
+  const rig = new Rig({ self: 1, voters, preferredLeader, random: () => (draws++ % 100) / 100 });
   rig.pass(ELECTION_MS);
   settle(
     rig,
@@ -299,6 +299,23 @@ describe('§6 new servers join as non-voting members', () => {
     rig.change({ voters: [1, 2, 3], learners: [4] });
     settle(rig, [2, 4]);
     expect([rig.transfer(4), rig.transfer(2)]).toEqual([false, true]);
+  });
+
+  it('not even home: the preferred leader gets leadership once it votes', () => {
+    const rig = leader([1, 2, 3], 4);
+    rig.change({ voters: [1, 2, 3], learners: [4] });
+    const beat = (): Message[] => {
+      rig.pass(HEARTBEAT_MS);
+      const sent = rig.takeSent();
+      for (const member of [2, 3, 4]) agree(rig, member, sent);
+      return sent;
+    };
+    settle(rig, [2, 3, 4]);
+    for (let i = 0; i < 5; i++) expect(ofKind(beat(), 'timeout-now')).toEqual([]);
+    rig.change({ voters: [1, 2, 3, 4], learners: [] });
+    settle(rig, [2, 3, 4]);
+    const later = [...beat(), ...beat()];
+    expect(ofKind(later, 'timeout-now').map(({ to }) => to)).toEqual([4]);
   });
 
   it('while joint, leadership is handed to the new voters alone', () => {
