@@ -16,7 +16,14 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
     replicated: ['keyspace', 'sessions', 'appliedIndex', 'appliedTerm', 'timeMs', 'policy', 'staged'],
     own: [
       // Reads and whoever waits; buffers used again; and of the entry being applied.
-      ...['longReads', 'onMark', 'memo', 'context', 'scratch', 'entryTimeMs', 'noRoom', 'isLoading'],
+      'longReads',
+      'onMark',
+      'memo',
+      'context',
+      'scratch',
+      'entryTimeMs',
+      'noRoom',
+      'isLoading',
       // The policy's, for the keyspace to read.
       'limits',
     ],
