@@ -1,8 +1,8 @@
 /** What one replica's apply costs per command, alone in a process: `npx tsx bench/apply.ts [commands an entry]`. */
-import { COMMANDS } from '../src/commands/table.ts';
+import { RULES } from '../src/commands/table.ts';
 import { sealEntry } from '../src/raft/entry.ts';
 import { Args } from '../src/resp/args.ts';
-import { compiledLookup } from '../src/server/compiled-command.ts';
+import { compiledRules } from '../src/server/compiled-command.ts';
 import { Batch, sessionId } from '../src/shard/batch.ts';
 import { ItemArena } from '../src/shard/command-item.ts';
 import { StateMachine } from '../src/shard/state-machine.ts';
@@ -19,7 +19,7 @@ const ROUNDS = 8;
 const limits = { hashMaxListpackEntries: 512, hashMaxListpackValueBytes: 64 };
 const machine = new StateMachine(
   createKeyspace({ slabs: createSlabPool(), limits }),
-  compiledLookup(COMMANDS),
+  compiledRules(RULES),
   { budgetBytes: 0, eviction: 'noeviction', limits },
   limits,
   () => 16383,

@@ -36,6 +36,17 @@ export class StartupError extends TorcError {
   }
 }
 
+/** What a newer version made, and this build must not take for something else: the cluster version was raised above what it runs. */
+export class NewerVersionError extends StartupError {
+  constructor(what: string, version: number, newest: number) {
+    super(
+      'TORC_CLUSTER_VERSION',
+      `${what} is of cluster version ${version}, and this build runs up to cluster version ${newest}: ` +
+        'the cluster version was raised; start the newer build',
+    );
+  }
+}
+
 /** A write or sync that failed. The node stops, since it cannot know what reached the disk. */
 export class DiskError extends TorcError {
   constructor(message: string, options?: ErrorOptions) {

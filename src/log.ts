@@ -14,6 +14,7 @@ export const LOG_EVENTS = {
   serving: 'This node takes part in its cluster: nodeId, cluster, shards, start.',
   ready: 'This node should be given traffic.',
   'not-ready': 'This node should be given none: reason.',
+  'cluster-version-raised': 'An operator has raised it, and this node goes by it from now on: version.',
   'settings-changed': 'By CONFIG SET: settings names them, secrets are not shown.',
   stopping: 'A stop in good order has begun: signal.',
   stopped: 'It has ended.',

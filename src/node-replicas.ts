@@ -6,7 +6,7 @@ import type { Engine } from './shard/engine.ts';
 import type { Replica } from './shard/replica.ts';
 import { makeReplica, type ReplicaSettings } from './shard/replica-factory.ts';
 import type { Snapshotter } from './shard/snapshotter.ts';
-import type { ShardCommandLookup } from './shard/state-machine.ts';
+import type { ShardRules } from './shard/state-machine.ts';
 import type { SlabPool } from './store/slab-pool.ts';
 import type { NodeId, ReplicaEntry, ShardEntry, ShardId, Topology } from './topology/types.ts';
 import type { RaftConfig } from './raft/types.ts';
@@ -25,7 +25,8 @@ export interface NodeReplicasDeps {
   engine: Engine;
   snapshotter: Snapshotter;
   slabs: SlabPool;
-  lookup: ShardCommandLookup;
+  rules: ShardRules;
+  clusterVersion(): number;
   log: Log;
   /** The newest that is synced. */
   topology(): Topology;
@@ -131,7 +132,7 @@ export class NodeReplicas {
   }
 
   private async add(shard: ShardEntry, own: ReplicaEntry, found: RecoveredGroup | undefined): Promise<void> {
-    const { env, settings, slabs, opened, lookup, engine, snapshotter } = this.deps;
+    const { env, settings, slabs, opened, rules, engine, snapshotter } = this.deps;
     const runs = this.deps.topology().slots.filter((run) => run.shard === shard.id);
     const replica = await makeReplica(
       {
@@ -140,7 +141,8 @@ export class NodeReplicas {
         settings,
         slabs,
         recovery: opened.recovery,
-        lookup,
+        rules,
+        clusterVersion: () => this.deps.clusterVersion(),
         ceilingMs: () => engine.ceilingMs,
         restore: (machine, group) => snapshotter.restore(machine, group),
       },

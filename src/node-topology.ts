@@ -27,6 +27,8 @@ import { DamagedError } from './wal/errors.ts';
 /** What follows the topology. */
 export interface FollowingParts {
   self: NodeId;
+  /** The newest cluster version that this node runs. */
+  newestVersion: number;
   engine: Engine;
   mesh: Mesh;
   traffic: MeshTraffic;
@@ -121,6 +123,7 @@ export class NodeTopology {
       self: parts.self,
       register,
       links: () => parts.mesh.links,
+      newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
       wake: () => engine.wake(),
       fatal: (error) => parts.fatal(error),

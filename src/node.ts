@@ -2,7 +2,8 @@
 import { createAdminHandler } from './admin/handler.ts';
 import type { BuildInfo, StatusReport } from './admin/status.ts';
 import { PubSubRegistry } from './commands/pubsub-registry.ts';
-import { COMMANDS } from './commands/table.ts';
+import type { RulesTable } from './commands/rules.ts';
+import { RULES } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
 import type { LoopDelay } from './env/loop-delay.ts';
 import { StartupError } from './errors.ts';
@@ -10,11 +11,11 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks, startingStatus } from './observe/status.ts';
+import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
-import { compiledLookup } from './server/compiled-command.ts';
+import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
@@ -39,6 +40,7 @@ import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
 import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
 import { mayChange } from './topology/change-proof.ts';
+import { ClusterVersion, FIRST_VERSION } from './topology/cluster-version.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
@@ -67,6 +69,8 @@ export interface NodeSurroundings {
   sameSecret(a: string, b: string): boolean;
   /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
   logRetention?: LogRetention | undefined;
+  /** What entries are applied by, version by version: this build's, or those of another that a test makes. */
+  rules?: RulesTable;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
 }
@@ -89,6 +93,8 @@ class Node implements RunningNode {
   private readonly log: Log;
   private readonly surroundings: NodeSurroundings;
   private readonly build: BuildInfo;
+  private readonly rules: RulesTable;
+  private readonly version: ClusterVersion;
   private readonly ports = new ClientPorts();
   private readonly syncDuration = latencyHistogram();
   private readonly batchSize = sizeHistogram();
@@ -119,7 +125,10 @@ class Node implements RunningNode {
     this.settings = settings;
     this.log = log;
     this.surroundings = surroundings;
-    this.build = { version: VERSION, nodeVersion: surroundings.nodeVersion };
+    const { nodeVersion, rules = RULES } = surroundings;
+    this.rules = rules;
+    this.version = new ClusterVersion(rules, () => this.topology?.register.current?.version ?? FIRST_VERSION);
+    this.build = { version: VERSION, nodeVersion, newestVersion: rules.newest };
     this.startedWallMs = env.clock.wallMs();
     this.startedMonotonicMs = env.clock.monotonicMs();
   }
@@ -154,7 +163,7 @@ class Node implements RunningNode {
               : readyChecks(this.parts),
           readMetrics: () => readMetrics(this.founded()),
           verification: new Verification(env, {
-            replica: (shard) => this.parts?.replicas.find((replica) => replica.shard === shard),
+            replica: (shard) => this.replicas?.of(shard),
             engine: () => this.engine,
             fatal: (error) => this.fatal(error),
           }),
@@ -169,7 +178,9 @@ class Node implements RunningNode {
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
       const topology = await NodeTopology.open(env, settings, log);
       this.topology = topology;
+      this.version.follow();
       this.opened = await this.openLog(topology);
+      this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
       this.membership = await openMembership(env, {
@@ -181,6 +192,7 @@ class Node implements RunningNode {
         announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
+        versions: () => this.version.spoken,
         replicationFactor: settings.replicationFactor,
         vnodes: settings.ringVnodes,
         bulkBufferLimitBytes: settings.bulkBufferLimitBytes,
@@ -279,22 +291,18 @@ class Node implements RunningNode {
       startedMonotonicMs: this.startedMonotonicMs,
       rates: new Rates(),
       isStopping: () => this.isStopping,
+      clusterVersion: () => this.version.current,
     };
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
+    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
     const spread = nodeTopology.serve({
-      self,
-      engine,
-      mesh,
-      traffic,
-      wire,
-      router,
-      replicas,
+      ...following,
       watch: this.watch,
-      makeForwarding,
+      newestVersion: this.rules.newest,
       isStopping: () => this.isStopping || this.fatalError !== null,
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
@@ -325,7 +333,8 @@ class Node implements RunningNode {
       engine,
       snapshotter,
       slabs,
-      lookup: compiledLookup(COMMANDS),
+      rules: compiledRules(this.rules),
+      clusterVersion: () => this.version.current,
       log: this.log,
       topology: () => this.newest,
       onCommitted: (latencyMs) => this.commitDuration.record(latencyMs),
@@ -423,7 +432,8 @@ class Node implements RunningNode {
   private makeServer(self: NodeId, router: Router, engine: Engine, slowLog: SlowLogRing): ClientServer {
     const { env, settings } = this;
     return new ClientServer({
-      table: COMMANDS,
+      rules: this.rules,
+      version: this.version.current,
       engine,
       router,
       clock: env.clock,
@@ -536,6 +546,7 @@ class Node implements RunningNode {
     const { parts, engine } = this;
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
+    this.followVersion(parts);
     parts.router.expire();
     this.topology?.maintain();
     this.watch?.look();
@@ -552,6 +563,16 @@ class Node implements RunningNode {
     this.news?.watchReadiness();
     const { statistics } = parts.server;
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
+  }
+
+  private followVersion({ server }: NodeParts): void {
+    try {
+      if (!this.version.follow()) return;
+      server.offer(this.version.current);
+      this.log.info('cluster-version-raised', { version: this.version.current });
+    } catch (error) {
+      void this.refuse(error);
+    }
   }
 
   private redirectAddress(node: NodeId): string {
@@ -571,14 +592,16 @@ class Node implements RunningNode {
   }
 
   private readStatus(): StatusReport {
-    if (this.parts !== null) return readStatus(this.parts, this.build);
-    const { env, settings } = this;
-    return startingStatus(settings, this.build, {
-      id: this.membership?.self ?? null,
+    const { build, parts, startedMonotonicMs } = this;
+    if (parts !== null) return readStatus(parts, build);
+    return readStartingStatus({
+      env: this.env,
+      settings: this.settings,
+      build,
+      node: this.membership?.self ?? null,
       reason: this.waitingFor(),
       start: this.opened?.recovery.start ?? 0,
-      uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-      residentBytes: env.machine.residentBytes(),
+      startedMonotonicMs,
     });
   }
 

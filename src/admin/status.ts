@@ -10,6 +10,8 @@ export interface BuildInfo {
   version: string;
   /** The version of Node.js. */
   nodeVersion: string;
+  /** The newest cluster version that this build runs. */
+  newestVersion: number;
 }
 
 /**
@@ -73,6 +75,8 @@ export interface ReplicaStatus {
   term: number;
   commit: number;
   applied: number;
+  /** The cluster version that its last entry was applied by. */
+  rules: number;
   /** Entries that this replica still has to apply, as far as it knows. */
   lagEntries: number;
   keys: number;
@@ -104,7 +108,7 @@ export interface StatusReport {
   schema: typeof STATUS_SCHEMA;
   build: BuildInfo;
   /** Null until founded. */
-  cluster: { id: ClusterId; generation: number; epoch: number } | null;
+  cluster: { id: ClusterId; generation: number; epoch: number; version: number } | null;
   node: NodeStatus;
   peers: readonly PeerStatus[];
   replicas: readonly ReplicaStatus[];

@@ -1,4 +1,4 @@
-/** /api/topology: read by anybody who reads the status; changed by `torc repair` and by tests. */
+/** /api/topology: read by anybody who reads the status; changed by `torc repair`, `torc cluster version raise` and by tests. */
 import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
 import { deciderOf, type Decision, type ProposedChange } from '../topology/decision.ts';
 import { decodeChange, encodeTopology } from '../topology/topology-codec.ts';
@@ -27,7 +27,10 @@ export async function topologyResponse(source: TopologySource, request: HttpRequ
   const { body, authorization = '', peerAddress = '' } = request;
   const proof = authorization.startsWith(SCHEME) ? authorization.slice(SCHEME.length) : '';
   if (!source.mayChangeTopology(body, proof, peerAddress))
-    return text(403, 'The topology is changed by torc repair, with the peer secret of the cluster.');
+    return text(
+      403,
+      'The topology is changed by who knows the peer secret of the cluster; without one, from the machine of this node alone.',
+    );
   const proposed = decodeChange(Buffer.from(body));
   if (proposed === null) return text(400, 'That is no change of a topology.');
   const decision = await source.changeTopology(proposed);

@@ -6,8 +6,10 @@ import { StartupError } from '../errors.ts';
 import { isWildcard } from '../settings/derived.ts';
 import { parseAddress } from '../settings/kinds.ts';
 import { loadSettings } from '../settings/load.ts';
+import { rowOf } from '../settings/rows.ts';
 import { unknownVariables } from '../settings/unknown-variables.ts';
 import { VERSION } from '../version.ts';
+import { raiseClusterVersion, showClusterVersion } from './cluster-version.ts';
 import { runDev } from './dev.ts';
 import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
@@ -32,6 +34,7 @@ Examples:
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
+  torc cluster version                      which version it goes by, and what each node runs
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
 
@@ -57,13 +60,15 @@ export function createProgram(parts: ProgramParts): Command {
     .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
-  for (const command of [
+  const commands = [
     devCommand(parts),
     startCommand(parts),
     statusCommand(),
     verifyCommand(),
+    clusterCommand(),
     repairCommand(),
-  ])
+  ];
+  for (const command of commands)
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
   return program;
 }
@@ -224,6 +229,42 @@ is refused and says what to do. A repair that was broken off is run again.`,
       }),
     );
   });
+}
+
+function clusterCommand(): Command {
+  const command = new Command('cluster').description('What concerns the cluster as a whole.');
+  const version = new Command('version')
+    .description('Shows the cluster version, and what each node runs.')
+    .option(
+      '--address <host:port>',
+      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+    )
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
+  version.action(() => finish(async () => showClusterVersion(nodeOptionsOf(version))));
+  const raise = new Command('raise')
+    .description(
+      'Raises it to what all nodes run. Refused while one runs less or cannot be asked. There is no way back: no older build can start then.',
+    )
+    .configureHelp({ showGlobalOptions: true });
+  addSettingOptions(raise, (row) => row.name === rowOf('peerSecret').name);
+  raise.action(() =>
+    finish(async () => {
+      const { peerSecret } = loadSettings({
+        flags: givenFlags(raise),
+        environment: process.env,
+        file: readConfigFile(raise, process.env),
+        machine: new SystemMachine(),
+      });
+      return raiseClusterVersion({ ...nodeOptionsOf(version), peerSecret });
+    }),
+  );
+  for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
+  return command.addCommand(version.addCommand(raise));
+}
+
+function nodeOptionsOf(command: Command): { address: Address; timeoutMs: number } {
+  const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+  return { address: address === undefined ? defaultAddress() : addressArgument(address), timeoutMs };
 }
 
 /** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */

@@ -42,6 +42,7 @@ export interface NodeParts {
   startedMonotonicMs: number;
   rates: Rates;
   isStopping: () => boolean;
+  clusterVersion: () => number;
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

@@ -26,7 +26,6 @@ import type {
   SnapshotResponse,
 } from './types.ts';
 
-const NOOP_RULES = 1;
 const NOOP_SEED = 0;
 const SESSIONS = 2 ** 32 - 1;
 
@@ -307,10 +306,10 @@ export class Leadership {
   }
 
   private appendNoop(): void {
-    const { config, nowMonotonicMs, nowWallMs } = this.state;
+    const { config, nextRules, nowMonotonicMs, nowWallMs } = this.state;
     const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
     const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
-    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: NOOP_RULES, seed: NOOP_SEED, stampMs });
+    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: nextRules, seed: NOOP_SEED, stampMs });
     this.append(bytes);
   }
 
@@ -318,7 +317,7 @@ export class Leadership {
   private appendMembership(membership: Membership): void {
     const { config, nowMonotonicMs, nowWallMs, self } = this.state;
     const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
-    this.state.adoptMembership(this.append(encodeMembership(membership, stampMs)));
+    this.state.adoptMembership(this.append(encodeMembership(membership, this.state.nextRules, stampMs)));
     this.choosePeers();
     const wasAlone = this.isAlone;
     this.isAlone = isOnlyVoter(membership, self);

@@ -1,4 +1,6 @@
 import { assert } from '../assert.ts';
+import { NewerVersionError } from '../errors.ts';
+import { entryRules } from './entry.ts';
 import type { Entry } from './entry.ts';
 
 /** The term of an index that the log does not know: beyond its end, or compacted away. Below every real term. */
@@ -18,10 +20,16 @@ export class RaftLog {
   /** Invariant: entries[i].index === baseIndex + 1 + i. */
   private entries: Entry[] = [];
   private sizeBytes = 0;
+  /** The newest version of the rules whose entries are taken in. */
+  private readonly newestRules: number;
+  /** Of the entry at the base, if it ever was in memory. */
+  private baseRules = 0;
+  private lastRules = 0;
 
-  constructor(baseIndex: number, baseTerm: number) {
+  constructor(baseIndex: number, baseTerm: number, newestRules: number) {
     this.baseIndex = baseIndex;
     this.baseTerm = baseTerm;
+    this.newestRules = newestRules;
   }
 
   get firstIndex(): number {
@@ -38,6 +46,11 @@ export class RaftLog {
 
   get bytes(): number {
     return this.sizeBytes;
+  }
+
+  /** What the last entry is applied by; 0 when that was not in memory: it has been applied then. */
+  get rules(): number {
+    return this.lastRules;
   }
 
   termAt(index: number): number {
@@ -59,14 +72,25 @@ export class RaftLog {
   append(entry: Entry): void {
     assert(entry.index === this.lastIndex + 1, 'log entries are consecutive');
     assert(entry.term >= this.lastTerm, 'terms never fall along the log');
+    const rules = entryRules(entry);
+    if (rules !== this.lastRules) this.raiseRules(rules);
     this.entries.push(entry);
     this.sizeBytes += entry.bytes.length;
+  }
+
+  /** The versions of the rules never fall along the log; and what cannot be applied here must not be acknowledged here. */
+  private raiseRules(rules: number): void {
+    if (rules > this.newestRules) throw new NewerVersionError('an entry of the log', rules, this.newestRules);
+    assert(rules > this.lastRules, 'the versions of the rules never fall along the log');
+    this.lastRules = rules;
   }
 
   /** Drops `index` and all after it (§5.3: a conflicting entry and all that follow it). */
   truncateFrom(index: number): void {
     assert(index > this.baseIndex && index <= this.lastIndex, 'truncation lies within the log');
     for (const entry of this.entries.splice(index - this.firstIndex)) this.sizeBytes -= entry.bytes.length;
+    const last = this.entries.at(-1);
+    this.lastRules = last === undefined ? this.baseRules : entryRules(last);
   }
 
   at(index: number): Entry {
@@ -116,6 +140,7 @@ export class RaftLog {
     if (index <= this.baseIndex) return;
     assert(index <= this.lastIndex, 'compaction lies within the log');
     const term = this.termAt(index);
+    this.baseRules = entryRules(this.at(index));
     const dropped = index - this.baseIndex;
     for (let i = 0; i < dropped; i++) this.sizeBytes -= this.entries[i].bytes.length;
     this.entries = this.entries.slice(dropped);
@@ -129,5 +154,7 @@ export class RaftLog {
     this.sizeBytes = 0;
     this.baseIndex = index;
     this.baseTerm = term;
+    this.baseRules = 0;
+    this.lastRules = 0;
   }
 }

@@ -11,11 +11,10 @@ import type { MemberId, Membership } from './types.ts';
  */
 const COUNT_BYTES = 4;
 const MEMBER_BYTES = 8;
-const MEMBERSHIP_RULES = 1;
 const MEMBERSHIP_SEED = 0;
 
 /** A whole entry with room for its header. */
-export function encodeMembership(membership: Membership, stampMs: number): Buffer {
+export function encodeMembership(membership: Membership, rules: number, stampMs: number): Buffer {
   const lists = [membership.voters, membership.votersOld, membership.learners];
   const members = lists.reduce((sum, list) => sum + list.length, 0);
   const bytes = Buffer.alloc(ENTRY_HEADER_BYTES + lists.length * COUNT_BYTES + members * MEMBER_BYTES);
@@ -28,12 +27,7 @@ export function encodeMembership(membership: Membership, stampMs: number): Buffe
       at += MEMBER_BYTES;
     }
   }
-  writeEntryHeader(bytes, {
-    kind: EntryKind.MEMBERSHIP,
-    rules: MEMBERSHIP_RULES,
-    seed: MEMBERSHIP_SEED,
-    stampMs,
-  });
+  writeEntryHeader(bytes, { kind: EntryKind.MEMBERSHIP, rules, seed: MEMBERSHIP_SEED, stampMs });
   return bytes;
 }
 

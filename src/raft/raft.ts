@@ -110,6 +110,14 @@ class Raft implements RaftCore {
     return this.state.log.firstIndex;
   }
 
+  get rules(): number {
+    return this.state.log.rules;
+  }
+
+  get nextRules(): number {
+    return this.state.nextRules;
+  }
+
   get membership(): Membership {
     return this.state.membership;
   }

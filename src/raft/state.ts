@@ -40,7 +40,7 @@ export class MemberState {
     this.vote = hardState.vote;
     this.membership = snapshot.index > 0 ? snapshot.membership : config.membership;
     this.memberships = new MembershipHistory({ index: snapshot.index, membership: this.membership });
-    this.log = restoreLog(restored);
+    this.log = restoreLog(restored, config.rules.newest);
     for (const entry of this.log.range(this.log.firstIndex, this.log.lastIndex)) {
       if (entry.kind === EntryKind.MEMBERSHIP) this.adoptMembership(entry);
     }
@@ -55,6 +55,11 @@ export class MemberState {
     if (snapshot.term > this.term) this.enterTerm(snapshot.term, 0);
     assert(this.commitIndex <= this.log.lastIndex, 'the restored commit index lies within the log');
     assert(this.log.lastTerm <= this.term, 'no restored entry is of a later term than the hard state');
+  }
+
+  /** What a new entry is applied by. */
+  get nextRules(): number {
+    return Math.max(this.log.rules, this.config.rules.least());
   }
 
   setNow(now: Instant): void {
@@ -126,8 +131,8 @@ export class MemberState {
   }
 }
 
-function restoreLog({ snapshot, entries }: RaftRestored): RaftLog {
-  const log = new RaftLog(snapshot.index, snapshot.term);
+function restoreLog({ snapshot, entries }: RaftRestored, newestRules: number): RaftLog {
+  const log = new RaftLog(snapshot.index, snapshot.term, newestRules);
   for (const entry of entries) {
     if (entry.index <= snapshot.index) continue;
     // Terms never fall along a log. The snapshot came from a leader, and took the place of a log that had gone another way: what the

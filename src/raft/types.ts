@@ -70,6 +70,14 @@ export interface Timekeeper {
   lead(quorumHighestMs: number, quorumLowestWallMs: number, now: Instant): void;
 }
 
+/** The versions of the rules that entries are applied by (design section 6). They never fall along a log. */
+export interface EntryRules {
+  /** The newest that this build applies by: a log with an entry of a newer one is not opened, nor such an entry taken into it. */
+  readonly newest: number;
+  /** What a new entry is applied by at least: the state's, which may know more than the log in memory, and the cluster's. */
+  least(): number;
+}
+
 export interface RaftConfig {
   group: GroupId;
   self: MemberId;
@@ -104,6 +112,7 @@ export interface RaftConfig {
   /** A uniform number in [0, 1). */
   random: () => number;
   timekeeper: Timekeeper;
+  rules: EntryRules;
 }
 
 /** What recovery found on disk. All of it is durable. */
@@ -323,6 +332,9 @@ export interface RaftCore {
   readonly lastIndex: number;
   /** The lowest index still in memory. */
   readonly firstIndex: number;
+  /** The rules that the last entry names; 0 when it is not in memory, but applied. What a new entry must name. */
+  readonly rules: number;
+  readonly nextRules: number;
   /** The one in force: the last in the log. */
   readonly membership: Membership;
   /** The newest that is known to be committed. */

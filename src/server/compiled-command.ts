@@ -1,8 +1,11 @@
 /** What the server asks of a command's row at each call, answered once, in objects of one shape: rows have many, and reading them costs more. */
 import type { CommandTable } from '../commands/command-table.ts';
+import type { RulesTable } from '../commands/rules.ts';
+import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import type { CommandRow, KeyCommand } from '../commands/types.ts';
+import { NewerVersionError } from '../errors.ts';
 import type { Args } from '../resp/args.ts';
-import type { ShardCommand } from '../shard/state-machine.ts';
+import type { ShardCommand, ShardCommandLookup, ShardRules } from '../shard/state-machine.ts';
 
 export interface CompiledCommand extends ShardCommand {
   /** Its place in the table: its number in the statistics. */
@@ -23,6 +26,20 @@ export type CompiledCommands = readonly (CompiledCommand | null)[];
 
 export function compileCommands(rows: readonly CommandRow[]): CompiledCommands {
   return rows.map((row, ordinal) => (row.kind === 'key' ? compiled(row, ordinal) : null));
+}
+
+/** The commands on keys of each version that this build knows. */
+export function compiledRules(table: RulesTable): ShardRules {
+  const lookups: ShardCommandLookup[] = [];
+  for (let version = FIRST_VERSION; version <= table.newest; version++)
+    lookups[version] = compiledLookup(table.commandsAt(version));
+  return {
+    newest: table.newest,
+    at(version) {
+      if (version > table.newest) throw new NewerVersionError('what is to be applied', version, table.newest);
+      return lookups[version];
+    },
+  };
 }
 
 /** Finds the command on keys that the arguments say; null: it is none, or has not so many arguments. */

@@ -1,6 +1,7 @@
 /** The clients of a node: its connections on both ports, and what becomes of their commands. */
 import { slotOf } from '../../ring/index.ts';
 import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts';
+import type { RulesTable } from '../commands/rules.ts';
 import type { ClientSession, NodeView, PortKind } from '../commands/local-context.ts';
 import type { Subscriptions } from '../commands/pubsub-registry.ts';
 import type { LongRead } from '../commands/long-read.ts';
@@ -59,7 +60,9 @@ export interface ServerSettings {
 }
 
 export interface ServerDeps {
-  table: CommandTable;
+  rules: RulesTable;
+  /** Whose commands clients are offered: the cluster's. */
+  version: number;
   engine: Engine;
   router: Router;
   clock: Clock;
@@ -74,7 +77,9 @@ export interface ServerDeps {
 }
 
 export class ClientServer implements WalkHost {
-  readonly table: CommandTable;
+  table: CommandTable;
+  /** Commands on keys, by their places in the table. */
+  commands: CompiledCommands;
   readonly router: Router;
   readonly readerLimits: ReaderLimits;
   readonly writers = new WriterPool();
@@ -88,8 +93,6 @@ export class ClientServer implements WalkHost {
   onClosed: (connection: Connection) => void = () => {};
 
   private readonly deps: ServerDeps;
-  /** Commands on keys, by their places in the table. */
-  readonly commands: CompiledCommands;
   private nextId = 1;
   private dirtyConnections: Connection[] = [];
   private resumable: Connection[] = [];
@@ -101,13 +104,19 @@ export class ClientServer implements WalkHost {
 
   constructor(deps: ServerDeps) {
     this.deps = deps;
-    this.table = deps.table;
+    this.table = deps.rules.commandsAt(deps.version);
     this.router = deps.router;
     this.now = deps.engine.now;
     this.readerLimits = { ...DEFAULT_READER_LIMITS };
     this.settingsChanged();
-    this.commands = compileCommands(deps.table.rows);
-    this.statistics = new Statistics(deps.table.rows);
+    this.commands = compileCommands(this.table.rows);
+    this.statistics = new Statistics(deps.rules.commandsAt(deps.rules.newest).rows);
+  }
+
+  /** The cluster version was raised. Places in the table stay as they were. */
+  offer(version: number): void {
+    this.table = this.deps.rules.commandsAt(version);
+    this.commands = compileCommands(this.table.rows);
   }
 
   /** For connections from now on; those that are open stay as they are. */

@@ -5,6 +5,7 @@
  * A TOPOLOGY section: what it is u8, then for TOLD the topology, for CHANGE a proposed change, both as JSON.
  */
 import type { Log } from '../log.ts';
+import { raiseProblem } from '../topology/cluster-version.ts';
 import { decide, deciderOf, textOf, type Decision, type ProposedChange } from '../topology/decision.ts';
 import { isNewer, type TopologyRegister } from '../topology/register.ts';
 import { decodeChange, decodeTopology, encodeChange, encodeTopology } from '../topology/topology-codec.ts';
@@ -19,6 +20,8 @@ export interface SpreadHost {
   readonly self: NodeId;
   readonly register: TopologyRegister;
   links(): ReadonlyMap<NodeId, PeerLink>;
+  /** The newest cluster version that this node runs. */
+  readonly newestVersion: number;
   nowMs(): number;
   wake(): void;
   fatal(error: unknown): void;
@@ -82,6 +85,8 @@ export class TopologySpread {
     if (this.isDeciding) return { kind: 'refused', reason: 'another change is being decided' };
     const decision = decide(this.current, proposed);
     if (decision.kind === 'refused') return decision;
+    const problem = this.versionProblem(proposed);
+    if (problem !== null) return { kind: 'refused', reason: problem };
     const { topology } = decision;
     const decider = deciderOf(topology);
     if (decider !== this.host.self) return { kind: 'refused', reason: `node ${decider} decides that` };
@@ -95,6 +100,16 @@ export class TopologySpread {
       this.isDeciding = false;
     }
     return decision;
+  }
+
+  /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */
+  private versionProblem({ change }: ProposedChange): string | null {
+    if (change.kind !== 'raise-version') return null;
+    return raiseProblem(change.version, this.current.nodes, (node) => {
+      if (node === this.host.self) return this.host.newestVersion;
+      const link = this.host.links().get(node);
+      return link?.connected === true ? link.peerVersion : null;
+    });
   }
 
   /** Whether a majority of the nodes has synced the topology: then no change of it is forgotten by the loss of one disk. */

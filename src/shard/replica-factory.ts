@@ -10,7 +10,7 @@ import type { RecoveredGroup, WalRecovery } from '../wal/types.ts';
 import { LogTime } from './log-time.ts';
 import { FIRST_POLICY } from './prelude.ts';
 import { Replica } from './replica.ts';
-import { StateMachine, type ShardCommandLookup } from './state-machine.ts';
+import { StateMachine, type ShardRules } from './state-machine.ts';
 
 /** The lease is this part of the promise that followers give (design section 4). */
 export const LEASE_RATIO = 0.9;
@@ -34,7 +34,9 @@ export interface ReplicaDeps {
   settings: ReplicaSettings;
   slabs: SlabPool;
   recovery: WalRecovery;
-  lookup: ShardCommandLookup;
+  rules: ShardRules;
+  /** What the register says. */
+  clusterVersion: () => number;
   ceilingMs: () => number;
   /** Loads the newest snapshot of the group, if there is one, into the state machine. */
   restore(machine: StateMachine, group: number): Promise<void>;
@@ -55,14 +57,14 @@ export async function makeReplica(
   const { settings, recovery, clock, random, slabs } = deps;
   const limits: KeyspaceLimits = { ...FIRST_POLICY.limits };
   const keyspace = createKeyspace({ slabs, limits });
-  const machine = new StateMachine(keyspace, deps.lookup, FIRST_POLICY, limits, runEnd);
+  const machine = new StateMachine(keyspace, deps.rules, FIRST_POLICY, limits, runEnd);
   await deps.restore(machine, shard.group);
   const time = new LogTime(
     { leaseMs: settings.electionTimeoutMs * LEASE_RATIO, ceilingMs: deps.ceilingMs },
     recovery.timeCeilingMs,
   );
   time.observe(machine.timeMs);
-  const config = raftConfig(deps, shard, self, preferredLeader, time);
+  const config = raftConfig(deps, shard, self, preferredLeader, time, machine);
   const now: Instant = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   const raft = createRaft(
     config,
@@ -73,7 +75,7 @@ export async function makeReplica(
     },
     now,
   );
-  return new Replica(shard.id, raft, machine, time, deps.lookup, random);
+  return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random);
 }
 
 function raftConfig(
@@ -82,6 +84,7 @@ function raftConfig(
   self: MemberId,
   preferredLeader: () => MemberId,
   time: LogTime,
+  machine: StateMachine,
 ): RaftConfig {
   const { settings, random } = deps;
   // Any other opens empty, and learns from the group's log who its members are.
@@ -113,5 +116,9 @@ function raftConfig(
     maxSnapshotChunkBytes: settings.raftMaxSnapshotChunkBytes,
     random: () => random() / UINT32_RANGE,
     timekeeper: time,
+    rules: {
+      newest: deps.rules.newest,
+      least: () => Math.max(machine.rules, deps.clusterVersion()),
+    },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { assert } from '../assert.ts';
 import type { LongRead } from '../commands/long-read.ts';
-import { EntryKind, type Entry } from '../raft/entry.ts';
+import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader, type Entry } from '../raft/entry.ts';
 import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
@@ -31,12 +31,7 @@ import {
   type RemovalReason,
 } from './prelude.ts';
 import { RUN_ITEM, StagingQueue } from './staging.ts';
-import {
-  RULES_VERSION,
-  type ShardCommand,
-  type ShardCommandLookup,
-  type StateMachine,
-} from './state-machine.ts';
+import type { ShardCommand, ShardCommandLookup, StateMachine } from './state-machine.ts';
 import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
 
 /** A batch that grows over this is sealed before the turn ends. */
@@ -99,6 +94,7 @@ export class Replica {
   /** Told of the time from propose to apply of each entry proposed here. */
   onCommitted: (latencyMs: number, commands: number) => void = () => {};
 
+  /** For reads: those of the newest version. */
   private readonly lookup: ShardCommandLookup;
   private readonly random: () => number;
   private readonly batch = new Batch();
@@ -150,7 +146,8 @@ export class Replica {
     const sequence = commandSequence(bytes, start);
     if (!Number.isSafeInteger(sequence) || sequence < (isWrite ? 1 : 0)) return false;
     commandArgs(bytes, start, this.args);
-    return this.lookup(this.args)?.isWrite === isWrite;
+    const command = isWrite ? this.machine.commands(this.args) : this.lookup(this.args);
+    return command?.isWrite === isWrite;
   }
 
   get proposalsPending(): number {
@@ -283,7 +280,7 @@ export class Replica {
   proposeMark(mark: number, now: Instant): number {
     if (!this.isReadable || !this.time.isCovered) return 0;
     const stampMs = this.stampMs(now);
-    if (this.raft.propose(markEntry(RULES_VERSION, mark, stampMs), now) !== 'proposed') return 0;
+    if (this.raft.propose(markEntry(this.raft.nextRules, mark, stampMs), now) !== 'proposed') return 0;
     this.addFlight(stampMs, 0, new EntryWaiters(), now);
     return this.raft.lastIndex;
   }
@@ -322,7 +319,7 @@ export class Replica {
     const { staging, raft } = this;
     while (!staging.isEmpty && staging.hasRoom(raft.commitIndex)) {
       const stampMs = this.stampMs(now);
-      const entry = staging.partEntry(RULES_VERSION, stampMs);
+      const entry = staging.partEntry(raft.nextRules, stampMs);
       if (entry === null) {
         this.runStaged(now);
         continue;
@@ -357,7 +354,7 @@ export class Replica {
     }
     this.makeRoom(now);
     const stampMs = this.stampMs(now);
-    const { entry, waiters } = this.batch.seal(RULES_VERSION, this.random(), stampMs);
+    const { entry, waiters } = this.batch.seal(this.raft.nextRules, this.random(), stampMs);
     const growthBytes = this.batchGrowthBytes;
     this.batchGrowthBytes = 0;
     const outcome = this.raft.propose(entry, now);
@@ -422,9 +419,10 @@ export class Replica {
     }
   }
 
-  /** The leader's housekeeping, ten times a second: expired keys, and the policy that the log should hold. */
+  /** The leader's housekeeping, ten times a second: the rules and the policy that the log should hold, and expired keys. */
   maintain(now: Instant): void {
     if (!this.isReadable) return;
+    this.raiseRules(now);
     const { wantedPolicy, machine } = this;
     const inLog = this.proposedPolicy ?? machine.policy;
     if (wantedPolicy !== null && !samePolicy(wantedPolicy, inLog)) {
@@ -434,6 +432,17 @@ export class Replica {
     this.expire(now);
     // Without writes, too, what is above the budget goes.
     this.evict(now);
+  }
+
+  /** The cluster version was raised: a group that nobody writes to learns it, too. */
+  private raiseRules(now: Instant): void {
+    const { raft } = this;
+    const rules = raft.nextRules;
+    if (raft.rules === rules) return;
+    const entry = Buffer.alloc(ENTRY_HEADER_BYTES);
+    writeEntryHeader(entry, { kind: EntryKind.NOOP, rules, seed: 0, stampMs: this.stampMs(now) });
+    // When it is refused it is tried again soon.
+    raft.propose(entry, now);
   }
 
   private expire(now: Instant): void {

@@ -1,6 +1,7 @@
 /**
- * The hash of all replicated state of a shard at one index: place in the log, time, accounting, policy, sessions, the staged command and keys.
- * Equal on every replica at the same index. Taken in slices, while the log goes on. What it covers, a test holds complete (state-hash.test.ts).
+ * The hash of all replicated state of a shard at one index: place in the log, version of its rules, time, accounting, policy, sessions, the staged
+ * command and keys. Equal on every replica at the same index. Taken in slices, while the log goes on. What it covers, a test holds complete
+ * (state-hash.test.ts).
  */
 import type { KeyspaceHash } from '../store/types.ts';
 import { hexOf, Lanes } from '../store/lanes.ts';
@@ -46,12 +47,13 @@ export class StateHash {
     sessions: SessionsImage = machine.sessions.image(),
   ) {
     this.index = machine.appliedIndex;
-    const head = Buffer.alloc(32);
+    const head = Buffer.alloc(36);
     head.writeDoubleLE(machine.appliedIndex, 0);
     head.writeDoubleLE(machine.appliedTerm, 8);
     head.writeDoubleLE(machine.timeMs, 16);
     // Whether a write gets OOM hangs on it.
     head.writeDoubleLE(machine.keyspace.usedBytes, 24);
+    head.writeUInt32LE(machine.rules, 32);
     const policy = policyItem(machine.policy);
     this.lanes.bytes(head, 0, head.length);
     this.lanes.bytes(policy, 0, policy.length);

@@ -12,6 +12,7 @@ import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
 import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
+import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
@@ -39,9 +40,6 @@ const { SESSION, RUN_STAGED } = ItemType;
 const { RUN, BELOW_FLOOR, NOT_OPEN } = Admission;
 const HEADER_BYTES = ENTRY_HEADER_BYTES;
 
-/** The rules that this build knows: an entry names the version that it is applied by. */
-export const RULES_VERSION = 2;
-
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
 
@@ -54,6 +52,13 @@ export interface ShardCommand {
 
 /** By the name, the subcommand where there is one, and the number of arguments. */
 export type ShardCommandLookup = (args: Args) => ShardCommand | null;
+
+/** The commands of each version of the rules: an entry names the one that it is applied by. */
+export interface ShardRules {
+  readonly newest: number;
+  /** Throws NewerVersionError. */
+  at(version: number): ShardCommandLookup;
+}
 
 /** What commands see; one instance, used again and again. */
 class Context implements KeyContext {
@@ -116,6 +121,10 @@ export class StateMachine {
   appliedTerm = 0;
   /** The time of the last entry applied: no entry's time is below it. */
   timeMs = 0;
+  /** The version of the rules that the last entry was applied by: it never falls. */
+  rules = FIRST_VERSION;
+  /** The commands that may be written into the log: those of `rules`. */
+  commands: ShardCommandLookup;
   policy: MemoryPolicy;
   /** Reads that go on from turn to turn. */
   readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.appliedIndex, false));
@@ -126,7 +135,10 @@ export class StateMachine {
   /** Told of each mark (mark.ts) once it is applied. */
   onMark: ((mark: number) => void) | null = null;
 
-  private readonly memo: CommandMemo;
+  private readonly known: ShardRules;
+  private memo: CommandMemo;
+  /** Reads change nothing that is replicated: they are those of the newest version. */
+  private readonly reads: CommandMemo;
   /** The keyspace reads these at each write. */
   private readonly limits: KeyspaceLimits;
   private readonly context: Context;
@@ -138,14 +150,17 @@ export class StateMachine {
   /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
   constructor(
     keyspace: Keyspace,
-    lookup: ShardCommandLookup,
+    known: ShardRules,
     policy: MemoryPolicy,
     limits: KeyspaceLimits,
     runEnd: (slot: number) => number,
   ) {
     this.keyspace = keyspace;
     this.limits = limits;
-    this.memo = new CommandMemo(lookup);
+    this.known = known;
+    this.commands = known.at(this.rules);
+    this.memo = new CommandMemo(this.commands);
+    this.reads = new CommandMemo(known.at(known.newest));
     this.policy = policy;
     this.context = new Context(keyspace, this.scratch, runEnd);
   }
@@ -167,7 +182,8 @@ export class StateMachine {
   /** Applies an entry of commands, and tells those who wait for them, in order. */
   apply(entry: Entry, waiters: EntryWaiters | null): void {
     assert(entry.index > this.appliedIndex, 'entries are applied in order');
-    assert(entryRules(entry) <= RULES_VERSION, 'the entry is applied by rules that this build knows');
+    const rules = entryRules(entry);
+    if (rules !== this.rules) this.raiseRules(rules);
     const { bytes } = entry;
     this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
     this.appliedIndex = entry.index;
@@ -183,12 +199,26 @@ export class StateMachine {
     if (this.onMark !== null && bytes.length === MARK_ENTRY_BYTES) this.onMark(entrySeed(entry));
   }
 
-  /** An entry with nothing to apply: a new leader's first. */
+  /** An entry with nothing to apply: a new leader's first, or one that raises the rules of a group that nobody writes to. */
   skip(entry: Entry): void {
+    const rules = entryRules(entry);
+    if (rules !== this.rules) this.raiseRules(rules);
     this.timeMs = Math.max(this.timeMs, entryStampMs(entry));
     this.appliedIndex = entry.index;
     this.appliedTerm = entry.term;
     this.dropStagedBefore(entry.term);
+  }
+
+  private raiseRules(rules: number): void {
+    assert(rules > this.rules, 'the versions of the rules never fall along the log');
+    this.setRules(rules);
+  }
+
+  /** What is applied from here on is applied by these. Throws NewerVersionError. */
+  setRules(rules: number): void {
+    this.commands = this.known.at(rules);
+    this.memo = new CommandMemo(this.commands);
+    this.rules = rules;
   }
 
   /** A leader of a later term stages anew. */
@@ -316,7 +346,7 @@ export class StateMachine {
     this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
     this.point(itemHead(bytes, at));
     commandArgs(bytes, at, context.args);
-    const command = this.commandOf();
+    const command = this.commandOf(this.reads);
     context.mayBeLong = !this.longReads.isFull;
     // The entry's draws are for its writes alone: followers do not run its leader's reads.
     const { seed } = context;
@@ -340,7 +370,7 @@ export class StateMachine {
     this.point(head);
     if (admission === RUN) {
       commandArgs(bytes, at, context.args);
-      const command = this.commandOf();
+      const command = this.commandOf(this.memo);
       if (command.denyOom && this.isFull()) scratch.error(OOM);
       else command.row.run(context);
       sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
@@ -360,8 +390,8 @@ export class StateMachine {
     context.timeMs = this.entryTimeMs;
   }
 
-  private commandOf(): ShardCommand {
-    const command = this.memo.find(this.context.args);
+  private commandOf(memo: CommandMemo): ShardCommand {
+    const command = memo.find(this.context.args);
     assert(command !== null, 'the log holds known commands');
     return command;
   }

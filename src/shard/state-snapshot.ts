@@ -12,7 +12,9 @@ import { Sessions } from './sessions.ts';
 import { StagedImage } from './staging.ts';
 import type { StateMachine } from './state-machine.ts';
 
-const FORMAT = 1;
+/** The format that begins with the version of the rules. */
+const FORMAT = 2;
+const HEAD_BYTES = 11;
 const HEADER_BYTES = 5;
 const RECORD_MAX_BYTES = 16 * 1024 * 1024;
 /** Rows of sessions are many small ones: a slice of them is shorter. */
@@ -157,17 +159,22 @@ export class StateLoad {
   }
 
   private takeHead(body: Buffer): void {
+    if (body.length < HEAD_BYTES) throw new SnapshotDamagedError('its head is cut short');
+    // First, and there in all formats: of a newer version nothing else can be read.
+    const rules = body.readUInt16LE(1);
+    if (body[0] >= FORMAT) this.machine.setRules(rules);
     if (body[0] !== FORMAT)
       throw new SnapshotDamagedError(`its format is ${body[0]}, and this build reads ${FORMAT}`);
-    this.machine.timeMs = body.readDoubleLE(1);
-    this.machine.setPolicy(readPolicy(body, 9));
+    this.machine.timeMs = body.readDoubleLE(3);
+    this.machine.setPolicy(readPolicy(body, HEAD_BYTES));
   }
 }
 
 function headOf(machine: StateMachine): Buffer {
-  const head = Buffer.alloc(9);
+  const head = Buffer.alloc(HEAD_BYTES);
   head[0] = FORMAT;
-  head.writeDoubleLE(machine.timeMs, 1);
+  head.writeUInt16LE(machine.rules, 1);
+  head.writeDoubleLE(machine.timeMs, 3);
   return Buffer.concat([head, policyItem(machine.policy)]);
 }
 

@@ -1,10 +1,10 @@
 import { assert } from '../assert.ts';
+import { FIRST_VERSION } from './cluster-version.ts';
 import type { ClusterRecord } from './founding.ts';
 import type { NodeEntry, NodeId, ShardEntry, ShardId, SlotRun, Topology } from './types.ts';
 
 const FIRST_GENERATION = 1;
 const FIRST_EPOCH = 1;
-const FIRST_VERSION = 1;
 /** Fewer nodes cannot carry a replicated shard: learners, which two could have, come later. */
 const MIN_NODES_TO_REPLICATE = 3;
 

@@ -35,6 +35,8 @@ export interface MembershipOptions {
   /** Values of the cluster's settings, which all nodes must share. */
   settings: Readonly<Record<string, string>>;
   secret: string;
+  /** The versions that this node speaks with others: asked at each handshake. */
+  versions: () => { versionMin: number; versionMax: number };
   replicationFactor: number;
   vnodes: number;
   bulkBufferLimitBytes: number;
@@ -66,6 +68,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       announced: options.announced,
       settings: options.settings,
       secret: options.secret,
+      ...options.versions(),
     }),
     log: options.log,
   });

@@ -17,8 +17,6 @@ import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
  * what is sent with it. So the secret never travels, no proof can be used again or reflected, and settings are shown to nobody who has
  * not proven it. Instead of its message either side may send a refusal with the reason, and close. Messages are JSON.
  */
-const PROTOCOL_VERSION_MIN = 1;
-const PROTOCOL_VERSION_MAX = 1;
 export const MAX_HANDSHAKE_BYTES = 64 * 1024;
 export const NONCE_BYTES = 32;
 
@@ -37,8 +35,12 @@ export interface LocalPeer {
   readonly announced: Announcement;
   readonly settings: SharedSettings;
   readonly secret: string;
-  readonly versionMin?: number;
-  readonly versionMax?: number;
+  /**
+   * What it speaks: the version that it was made for and the one before, but for those that the cluster has left behind. Of the versions
+   * that both sides speak the highest is spoken.
+   */
+  readonly versionMin: number;
+  readonly versionMax: number;
 }
 
 /** Who is at the other end, proven. */
@@ -47,7 +49,9 @@ export interface RemotePeer {
   readonly start: number;
   readonly clusterId: ClusterId | null;
   readonly announced: Announcement;
+  /** What is spoken, and the newest that it could speak. */
   readonly version: number;
+  readonly versionMax: number;
 }
 
 /** What to do after a message of the other side. `refuse` is sent, too; `refused` came from there. */
@@ -97,6 +101,7 @@ const helloSchema = z.object({
 const challengeSchema = z.object({
   type: z.literal('challenge'),
   version: z.number().int(),
+  versionMax: z.number().int(),
   clusterId: hexId.nullable(),
   node: hexId,
   start,
@@ -146,8 +151,8 @@ export class DialHandshake {
     this.admit = admit;
     const hello: Hello = {
       type: 'hello',
-      versionMin: self.versionMin ?? PROTOCOL_VERSION_MIN,
-      versionMax: self.versionMax ?? PROTOCOL_VERSION_MAX,
+      versionMin: self.versionMin,
+      versionMax: self.versionMax,
       channel,
       clusterId: self.clusterId,
       node: self.node,
@@ -170,10 +175,12 @@ export class DialHandshake {
   private onChallenge(bytes: Buffer): HandshakeStep {
     const value = parse(challengeSchema, bytes);
     if (value === null) return malformed('challenge');
-    const versionMin = this.self.versionMin ?? PROTOCOL_VERSION_MIN;
-    const versionMax = this.self.versionMax ?? PROTOCOL_VERSION_MAX;
+    const versionMin = this.self.versionMin;
+    const versionMax = this.self.versionMax;
     if (value.version < versionMin || value.version > versionMax) {
-      return refuse(`it chose protocol version ${value.version}, outside ${versionMin} to ${versionMax}`);
+      return refuse(
+        `it chose version ${value.version}; this node speaks version ${rangeText(versionMin, versionMax)}`,
+      );
     }
     if (this.expected !== null && value.node !== this.expected) {
       return refuse(`node ${this.expected} was expected here, but node ${value.node} answers`);
@@ -225,13 +232,13 @@ export class AcceptHandshake {
     const hello = parse(helloSchema, bytes);
     if (hello === null) return malformed('hello');
     const { self } = this;
-    const versionMin = self.versionMin ?? PROTOCOL_VERSION_MIN;
-    const versionMax = self.versionMax ?? PROTOCOL_VERSION_MAX;
+    const versionMin = self.versionMin;
+    const versionMax = self.versionMax;
     const version = Math.min(hello.versionMax, versionMax);
     if (version < hello.versionMin || version < versionMin) {
       return refuse(
-        `no protocol version in common: node ${self.node} speaks ${versionMin} to ${versionMax}, ` +
-          `node ${hello.node} ${hello.versionMin} to ${hello.versionMax}`,
+        `no version in common: node ${self.node} speaks version ${rangeText(versionMin, versionMax)}, ` +
+          `node ${hello.node} version ${rangeText(hello.versionMin, hello.versionMax)}`,
       );
     }
     if (hello.node === self.node) return refuse(`it has this node's own id ${self.node}`);
@@ -240,6 +247,7 @@ export class AcceptHandshake {
     const challenge: Challenge = {
       type: 'challenge',
       version,
+      versionMax,
       clusterId: self.clusterId,
       node: self.node,
       start: self.start,
@@ -261,6 +269,10 @@ export class AcceptHandshake {
   }
 }
 
+function rangeText(min: number, max: number): string {
+  return min === max ? `${max}` : `${min} to ${max}`;
+}
+
 type ClusterMember = Pick<LocalPeer, 'node' | 'clusterId'>;
 type Role = 'dialer' | 'acceptor';
 
@@ -276,7 +288,7 @@ function checkProof(
   hello: Buffer,
   challenge: Buffer,
   bytes: Buffer,
-  who: { node: NodeId; start: number; clusterId: ClusterId | null },
+  who: { node: NodeId; start: number; clusterId: ClusterId | null; versionMax: number },
   version: number,
 ): { kind: 'proven'; remote: RemotePeer } | { kind: 'refuse'; reason: string } {
   const proof = parse(proofSchema, bytes);
@@ -287,8 +299,9 @@ function checkProof(
   if (about === null) return malformed('proof');
   const difference = settingsProblem(self.settings, self.announced, about.settings, about.announced);
   if (difference !== null) return refuse(difference);
-  const { node, start, clusterId } = who;
-  return { kind: 'proven', remote: { node, start, clusterId, announced: about.announced, version } };
+  const { node, start, clusterId, versionMax } = who;
+  const { announced } = about;
+  return { kind: 'proven', remote: { node, start, clusterId, announced, version, versionMax } };
 }
 
 /** Each part goes in with its length, so that no two tuples have the same bytes. */

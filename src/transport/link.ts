@@ -65,6 +65,7 @@ export class Link implements PeerLink {
   readonly node: NodeId;
   connection = 0;
   peerStart = 0;
+  peerVersion = 0;
   readonly peerEpoch: Epoch = { generation: 0, epoch: 0 };
   announced: Announcement | null = null;
   sentBytes = 0;
@@ -171,6 +172,7 @@ export class Link implements PeerLink {
     this.redials[channel].failures = 0;
     this.sockets[channel] = connection;
     this.peerStart = session.remote.start;
+    this.peerVersion = session.remote.versionMax;
     this.announced = session.remote.announced;
     this.address = { host: this.announced.host, port: this.announced.peerPort };
     connection.askEcho();

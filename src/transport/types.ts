@@ -54,6 +54,8 @@ export interface PeerLink {
   readonly connection: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
+  /** The newest version that the peer runs, learned in the handshake; 0 before. */
+  readonly peerVersion: number;
   /** The highest epoch that the peer has said to have synced; 0.0 before it has said any. */
   readonly peerEpoch: Readonly<Epoch>;
   /** What the peer said of itself in its last handshake; null before. */

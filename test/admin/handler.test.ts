@@ -4,7 +4,7 @@ import type { HealthCheck } from '../../src/admin/health.ts';
 import type { HttpResponse } from '../../src/env/contracts.ts';
 import { sampleSource, sampleStatus } from './sample-source.ts';
 
-const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2' };
+const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 };
 
 async function ask(path: string, checks: readonly HealthCheck[] = [], method = 'GET'): Promise<HttpResponse> {
   const url = new URL(path, 'http://node');

@@ -4,7 +4,7 @@ import { MetricsPage } from '../../src/admin/metrics-page.ts';
 import type { MetricsReading } from '../../src/admin/metrics-source.ts';
 import { sampleReading } from './sample-source.ts';
 
-const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2' };
+const BUILD = { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 };
 
 async function scrape(reading: MetricsReading = sampleReading()): Promise<string[]> {
   const text = await new MetricsPage({ readMetrics: () => reading }, BUILD).text();

@@ -97,8 +97,8 @@ export function sampleReading(): MetricsReading {
 export function sampleStatus(): StatusReport {
   return {
     schema: STATUS_SCHEMA,
-    build: { version: '0.1.0', nodeVersion: 'v20.20.2' },
-    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1 },
+    build: { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 },
+    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1 },
     node: {
       name: 'node-1',
       id: 'a'.repeat(40),
@@ -138,6 +138,7 @@ export function sampleStatus(): StatusReport {
         term: 4,
         commit: 20,
         applied: 20,
+        rules: 1,
         lagEntries: 0,
         keys: 7,
         memoryBytes: 700,

@@ -11,16 +11,17 @@ import { loadSettings } from '../../src/settings/load.ts';
 import type { Settings } from '../../src/settings/rows.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
 import { FIRST_POLICY } from '../../src/shard/prelude.ts';
-import { RULES_VERSION, StateMachine } from '../../src/shard/state-machine.ts';
+import { StateMachine } from '../../src/shard/state-machine.ts';
 import { StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
 import type { ClusterFile } from '../../src/topology/cluster-file.ts';
+import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { firstTopology } from '../../src/topology/first-topology.ts';
 import type { FoundingState } from '../../src/topology/founding.ts';
 import type { StoredRegister } from '../../src/topology/register.ts';
 import { openWal, type OpenedWal } from '../../src/wal/open.ts';
-import { Answer, lookup } from '../shard/fake-raft.ts';
+import { Answer, SHARD_RULES } from '../shard/fake-raft.ts';
 import { itemOf } from '../shard/encode.ts';
 
 export const SEGMENT_BYTES = 8 * 1024;
@@ -145,7 +146,7 @@ async function found({ file, register }: NodeData): Promise<void> {
 function machineOf(): StateMachine {
   const limits = { ...FIRST_POLICY.limits };
   const keyspace = createKeyspace({ slabs: createSlabPool(), limits });
-  return new StateMachine(keyspace, lookup, FIRST_POLICY, limits, () => 16_383);
+  return new StateMachine(keyspace, SHARD_RULES, FIRST_POLICY, limits, () => 16_383);
 }
 
 function write({ wal }: NodeData['opened'], random: SeededRandom, group: Group, timeMs: number): void {
@@ -170,7 +171,7 @@ function write({ wal }: NodeData['opened'], random: SeededRandom, group: Group, 
     wal.stageHardState(group.group, hardState);
   }
   group.index += 1;
-  const { entry } = batch.seal(RULES_VERSION, random.uint32(), timeMs);
+  const { entry } = batch.seal(FIRST_VERSION, random.uint32(), timeMs);
   const sealed = sealEntry(entry, group.term, group.index);
   group.machine.apply(sealed, null);
   wal.stageEntries(group.group, [sealed]);

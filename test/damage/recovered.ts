@@ -7,7 +7,7 @@ import { makeReplica } from '../../src/shard/replica-factory.ts';
 import { Snapshotter } from '../../src/shard/snapshotter.ts';
 import { hashNow } from '../../src/shard/state-hash.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
-import { lookup } from '../shard/fake-raft.ts';
+import { SHARD_RULES } from '../shard/fake-raft.ts';
 import { openDirectory, settingsOf, type NodeData } from './directory.ts';
 
 export type Recovered =
@@ -46,7 +46,8 @@ async function stateOf(env: Env, directory: string, { file, register, opened }: 
         settings,
         slabs,
         recovery,
-        lookup,
+        rules: SHARD_RULES,
+        clusterVersion: () => register.current?.version ?? 0,
         ceilingMs: () => recovery.timeCeilingMs,
         restore: (into, group) => snapshotter.restore(into, group),
       },

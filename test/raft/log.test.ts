@@ -14,7 +14,7 @@ describe('the log in memory (correctness.md 1.2, #21)', () => {
     );
     assert(
       property(array(operation, { maxLength: 40 }), (operations) => {
-        const log = new RaftLog(0, 0);
+        const log = new RaftLog(0, 0, 1);
         const terms = [0];
         let base = 0;
         let term = 1;
@@ -48,7 +48,7 @@ describe('the log in memory (correctness.md 1.2, #21)', () => {
   });
 
   it('batches by number and by bytes, and never less than one', () => {
-    const log = new RaftLog(0, 0);
+    const log = new RaftLog(0, 0, 1);
     for (const entry of entriesOf([1, 1, 1, 1, 1])) log.append(entry);
     expect(log.batch(1, 3, 1000).length).toBe(3);
     expect(log.batch(1, 10, 85).length).toBe(2);

@@ -14,7 +14,7 @@ const NEW: Membership = { voters: [1, 4, 5], votersOld: [], learners: [] };
 const WITHOUT_US: Membership = { voters: [4, 5], votersOld: [], learners: [] };
 
 const entry = (index: number, membership: Membership, term = 1): Entry =>
-  sealEntry(encodeMembership(membership, 0), term, index);
+  sealEntry(encodeMembership(membership, 1, 0), term, index);
 
 function follower(voters: readonly MemberId[] = [1, 2, 3]): Rig {
   const rig = new Rig({ self: 1, voters });
@@ -101,7 +101,7 @@ describe('§6 the configuration in the log', () => {
       (bytes: Buffer) => bytes.subarray(0, bytes.length - 8),
       (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(8)]),
     ]) {
-      const bytes = Buffer.from(change(encodeMembership(JOINT, 0)));
+      const bytes = Buffer.from(change(encodeMembership(JOINT, 1, 0)));
       bytes.writeUInt32LE(bytes.length, 0);
       const broken = sealEntry(bytes, 1, 1);
       expect(broken.kind).toBe(EntryKind.MEMBERSHIP);

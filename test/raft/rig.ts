@@ -116,7 +116,12 @@ export class Rig {
 
   propose(text: string): ProposeOutcome {
     const bytes = Buffer.concat([Buffer.alloc(ENTRY_HEADER_BYTES), Buffer.from(text)]);
-    writeEntryHeader(bytes, { kind: EntryKind.COMMANDS, rules: 1, seed: 0, stampMs: this.nowMs });
+    writeEntryHeader(bytes, {
+      kind: EntryKind.COMMANDS,
+      rules: this.core.nextRules,
+      seed: 0,
+      stampMs: this.nowMs,
+    });
     const outcome = this.core.propose(bytes, this.now());
     this.turn();
     return outcome;
@@ -223,6 +228,7 @@ export class Rig {
         maxSnapshotChunkBytes: 4,
         random: () => 0,
         timekeeper: this.timekeeper,
+        rules: { newest: 1, least: () => 1 },
         ...overrides,
       },
       this.disk.recover(),
@@ -287,10 +293,10 @@ export function textOf(entry: Entry): string {
 }
 
 /** A log given as its terms: [1, 1, 2] is 1/1, 2/1, 3/2. */
-export function entriesOf(terms: readonly number[], from = 1): Entry[] {
+export function entriesOf(terms: readonly number[], from = 1, rules = 1): Entry[] {
   return terms.map((term, i) => {
     const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
-    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: 1, seed: 0, stampMs: 0 });
+    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules, seed: 0, stampMs: 0 });
     return sealEntry(bytes, term, from + i);
   });
 }

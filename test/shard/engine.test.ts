@@ -73,6 +73,7 @@ function newRig(voters: readonly number[] = [1, 2, 3]) {
       maxSnapshotChunkBytes: 64,
       random: () => 0,
       timekeeper: time,
+      rules: { newest: 1, least: () => 1 },
     },
     { hardState: { term: 0, vote: 0, commit: 0 }, snapshot: { index: 0, term: 0, membership }, entries: [] },
     engine.readClock(),

@@ -1,24 +1,27 @@
 import type { Entry } from '../../src/raft/entry.ts';
-import { sealEntry } from '../../src/raft/entry.ts';
+import { entryRules, sealEntry } from '../../src/raft/entry.ts';
 import type { Instant, ProposeOutcome, RaftCore, ReadReady } from '../../src/raft/types.ts';
-import { COMMANDS } from '../../src/commands/table.ts';
+import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
+import { COMMANDS, RULES } from '../../src/commands/table.ts';
 import { LogTime } from '../../src/shard/log-time.ts';
 import type { MemoryPolicy } from '../../src/shard/prelude.ts';
 import { Replica } from '../../src/shard/replica.ts';
-import { StateMachine, type ShardCommandLookup } from '../../src/shard/state-machine.ts';
+import { StateMachine, type ShardCommandLookup, type ShardRules } from '../../src/shard/state-machine.ts';
 import type { Refusal, Waiter } from '../../src/shard/waiter.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
-import { compiledLookup } from '../../src/server/compiled-command.ts';
+import { compiledLookup, compiledRules } from '../../src/server/compiled-command.ts';
 
+/** Of this build. */
+export const SHARD_RULES: ShardRules = compiledRules(RULES);
 export const lookup: ShardCommandLookup = compiledLookup(COMMANDS);
 
-export function newMachine(policy: Partial<MemoryPolicy> = {}): StateMachine {
+export function newMachine(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RULES): StateMachine {
   const limits = { hashMaxListpackEntries: 128, hashMaxListpackValueBytes: 64 };
   const whole: MemoryPolicy = { budgetBytes: 0, eviction: 'noeviction', limits: { ...limits }, ...policy };
   return new StateMachine(
     createKeyspace({ slabs: createSlabPool(), limits }),
-    lookup,
+    rules,
     whole,
     limits,
     () => 16383,
@@ -34,6 +37,8 @@ export class FakeRaft {
   readable = true;
   lastIndex = 1;
   commitIndex = 1;
+  rules = FIRST_VERSION;
+  nextRules = FIRST_VERSION;
   outcome: ProposeOutcome = 'proposed';
   leaseUntilMonotonicMs = 0;
   leaseUntilWallMs = Infinity;
@@ -47,7 +52,9 @@ export class FakeRaft {
   propose(bytes: Buffer): ProposeOutcome {
     if (this.outcome !== 'proposed') return this.outcome;
     this.lastIndex += 1;
-    this.log.push(sealEntry(bytes, this.term, this.lastIndex));
+    const entry = sealEntry(bytes, this.term, this.lastIndex);
+    this.rules = entryRules(entry);
+    this.log.push(entry);
     return 'proposed';
   }
 
@@ -91,9 +98,9 @@ export interface Rig {
 }
 
 /** A leader that has applied the first entry of its term. */
-export function newRig(policy: Partial<MemoryPolicy> = {}): Rig {
+export function newRig(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RULES): Rig {
   const raft = new FakeRaft();
-  const machine = newMachine(policy);
+  const machine = newMachine(policy, rules);
   machine.appliedIndex = 1;
   machine.appliedTerm = 1;
   const now = { monotonicMs: 1000, wallMs: 1000 };

@@ -1,6 +1,7 @@
 /** The list of what the state hash covers, held complete: a new part of the state fails here until somebody says whether it is replicated. */
 import { describe, expect, it } from 'vitest';
 import { slotOf } from '../../ring/index.ts';
+import { compiledRules } from '../../src/server/compiled-command.ts';
 import { sessionId } from '../../src/shard/batch.ts';
 import { StateHash, hashNow } from '../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../src/shard/state-machine.ts';
@@ -8,12 +9,22 @@ import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { Staged } from '../../src/shard/staging.ts';
 import { KeyRecord } from '../../src/store/snapshot-format.ts';
 import { Encoding } from '../../src/store/types.ts';
+import { NEXT } from '../versions/next-rules.ts';
 import { newMachine } from './fake-raft.ts';
 
 /** Fields of each part of the state: those that the hash covers, and those that are this replica's own, or follow from others. */
 const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
   machine: {
-    replicated: ['keyspace', 'sessions', 'appliedIndex', 'appliedTerm', 'timeMs', 'policy', 'staged'],
+    replicated: [
+      'keyspace',
+      'sessions',
+      'appliedIndex',
+      'appliedTerm',
+      'timeMs',
+      'rules',
+      'policy',
+      'staged',
+    ],
     own: [
       // Reads and whoever waits; buffers used again; and of the entry being applied.
       'longReads',
@@ -26,6 +37,10 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       'isLoading',
       // The policy's, for the keyspace to read.
       'limits',
+      // What the build knows, and what of it goes with the rules.
+      'known',
+      'commands',
+      'reads',
     ],
   },
   policy: { replicated: ['budgetBytes', 'eviction', 'limits'], own: [] },
@@ -100,7 +115,7 @@ function record(machine: StateMachine, session: number, slot: number, sequence: 
 
 /** A state with something of everything. */
 function make(): Made {
-  const machine = newMachine();
+  const machine = newMachine({}, compiledRules(NEXT));
   machine.appliedIndex = 90;
   machine.appliedTerm = 4;
   machine.timeMs = 5000;
@@ -127,6 +142,7 @@ function make(): Made {
 const CHANGES: Record<string, (made: Made) => void> = {
   'the last index applied': ({ machine }) => (machine.appliedIndex += 1),
   'its term': ({ machine }) => (machine.appliedTerm += 1),
+  'the version of the rules': ({ machine }) => machine.setRules(NEXT.newest),
   'log time': ({ machine }) => (machine.timeMs += 1),
   'log time by less than a millisecond': ({ machine }) => (machine.timeMs += 0.25),
   'the budget': ({ machine }) => machine.setPolicy({ ...machine.policy, budgetBytes: 1000 }),

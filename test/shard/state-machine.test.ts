@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import { SeededRandom } from '../../src/env/sim/random.ts';
 import { sealEntry } from '../../src/raft/entry.ts';
+import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
 import { floorsItem, noRoomItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
 import type { Sessions } from '../../src/shard/sessions.ts';
-import { RULES_VERSION, type StateMachine } from '../../src/shard/state-machine.ts';
+import type { StateMachine } from '../../src/shard/state-machine.ts';
 import { SnapshotDamagedError, StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { Refusal } from '../../src/shard/waiter.ts';
 import { slotOf } from '../../ring/index.ts';
@@ -35,7 +36,7 @@ class Shard {
 
   /** The first replica is the leader: those who wait are told by it. */
   seal(seed = 7): void {
-    const { entry, waiters } = this.batch.seal(RULES_VERSION, seed, this.timeMs);
+    const { entry, waiters } = this.batch.seal(FIRST_VERSION, seed, this.timeMs);
     const sealed = sealEntry(entry, 1, ++this.index);
     for (const [i, machine] of this.machines.entries()) machine.apply(sealed, i === 0 ? waiters : null);
   }

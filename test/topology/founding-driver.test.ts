@@ -53,7 +53,16 @@ async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret
   const file = await ClusterFile.open(disk, realEnv.random, '/data');
   const port = await PeerPort.open(realEnv, {
     listen: { host: '127.0.0.1', port: peerPort },
-    local: () => ({ node: file.node, start: 1, clusterId: file.clusterId, announced, settings: {}, secret }),
+    local: () => ({
+      node: file.node,
+      start: 1,
+      clusterId: file.clusterId,
+      announced,
+      settings: {},
+      secret,
+      versionMin: 1,
+      versionMax: 1,
+    }),
     log,
   });
   const founder = new Founder(realEnv, {

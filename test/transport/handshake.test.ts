@@ -128,7 +128,7 @@ describe('the handshake', () => {
 
   it('refuses versions without one in common, and takes the highest that both speak', () => {
     const reason = reasonOf(meet(localPeer(1, { versionMin: 3, versionMax: 4 }), localPeer(2)).acceptor);
-    expect(reason).toContain(`node ${nodeId(2)} speaks 1 to 1, node ${nodeId(1)} 3 to 4`);
+    expect(reason).toContain(`node ${nodeId(2)} speaks version 1, node ${nodeId(1)} version 3 to 4`);
     const { dialer } = meet(localPeer(1, { versionMax: 3 }), localPeer(2, { versionMax: 2 }));
     expect(dialer).toMatchObject({ remote: { version: 2 } });
   });

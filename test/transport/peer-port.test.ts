@@ -97,7 +97,7 @@ describe('meshes that must not meet', () => {
       'the setting durability must be',
     ],
     ['another cluster', { clusterId: 'd'.repeat(40) }, 'belongs to cluster'],
-    ['another version', { versionMin: 2, versionMax: 2 }, 'no protocol version in common'],
+    ['another version', { versionMin: 2, versionMax: 2 }, 'no version in common'],
   ])('%s: both sides say why', async (_what, changes, reason) => {
     const nodes = await openMeshes([localPeer(1), localPeer(2, changes)]);
     cleanups.push(

@@ -69,6 +69,8 @@ export function localPeer(number: number, changes: Partial<LocalPeer> = {}): Loc
     },
     settings: { durability: 'fsync', 'ring-vnodes': 8 },
     secret: 'between us',
+    versionMin: 1,
+    versionMax: 1,
     ...changes,
   };
 }

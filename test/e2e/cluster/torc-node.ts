@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../../dist/torc.js', import.meta.url));
+export const THIS_BUILD = [fileURLToPath(new URL('../../../dist/torc.js', import.meta.url))];
+/** Of the next version (test/versions). */
+export const NEXT_BUILD = [
+  '--import',
+  'tsx',
+  fileURLToPath(new URL('../../versions/next-main.ts', import.meta.url)),
+];
 const LOG_LINES_KEPT = 2000;
 const HTTP_TIMEOUT_MS = 1000;
 const POLL_MS = 20;
@@ -33,6 +39,8 @@ export class TorcNode {
   readonly ports: NodePorts;
   readonly directory: string;
   readonly lines: string[] = [];
+  /** What runs it from its next start on: arguments of Node.js. */
+  program: readonly string[] = THIS_BUILD;
   private readonly settings: readonly string[];
   private child: ChildProcess | null = null;
   private exit: Promise<Exit> | null = null;
@@ -89,7 +97,7 @@ export class TorcNode {
       'admin-port': admin,
     };
     const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const child = spawn(process.execPath, [PROGRAM, ...command, ...words, ...this.settings], {
+    const child = spawn(process.execPath, [...this.program, ...command, ...words, ...this.settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: withoutSettings(process.env),
     });

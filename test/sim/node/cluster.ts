@@ -7,7 +7,7 @@ import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
 import { silentLog, type Log } from '../../../src/log.ts';
-import { startNode, type RunningNode } from '../../../src/node.ts';
+import { startNode, type NodeSurroundings, type RunningNode } from '../../../src/node.ts';
 import { loadSettings } from '../../../src/settings/load.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import { respOf } from '../../shard/encode.ts';
@@ -44,6 +44,8 @@ export class SimCluster {
   /** Of each node that is started from now on. */
   openFilesMost = Number.POSITIVE_INFINITY;
   logRetention: LogRetention | undefined;
+  /** By node, at its next start: what else differs. */
+  readonly surroundings: Partial<NodeSurroundings>[] = [];
   bootId = 'boot';
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
@@ -109,6 +111,7 @@ export class SimCluster {
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,
+      ...this.surroundings[i],
     });
     const running = await this.settle(starting);
     running.onFatal((error) => {

@@ -88,7 +88,7 @@ function outcomeOf({ read }: Planned, reply: string, returnMs: number): Operatio
 }
 
 /** One fault at a time, for a while; then all is well again. */
-async function strike(
+export async function strike(
   cluster: SimCluster,
   random: SeededRandom,
   live: (ms: number) => Promise<void>,

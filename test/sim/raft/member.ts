@@ -161,6 +161,7 @@ export class SimMember {
         maxSnapshotChunkBytes: world.options.snapshotChunkBytes,
         random: world.random.unit,
         timekeeper: this.timekeeper,
+        rules: { newest: 1, least: () => 1 },
       },
       restored,
       this.now(),

@@ -1,0 +1,172 @@
+/**
+ * A cluster is upgraded node by node, downgraded again, upgraded, and its version raised, all under clients and faults. The build of the next
+ * version applies APPEND otherwise (test/versions): a replica that took the wrong rules for an entry has another state.
+ */
+import { RULES } from '../../../src/commands/table.ts';
+import type { StatusReport } from '../../../src/admin/status.ts';
+import type { RulesTable } from '../../../src/commands/rules.ts';
+import { SimulatedTimers } from '../../../src/env/sim/clock.ts';
+import { attachDisk } from '../../../src/env/sim/disk-process.ts';
+import { SeededRandom } from '../../../src/env/sim/random.ts';
+import { NEXT } from '../../versions/next-rules.ts';
+import { SimCluster } from './cluster.ts';
+import { Recorder, strike, wrongHistory } from './histories.ts';
+import { wrongReplicas } from './replicas.ts';
+import { changeTopology } from './topology.ts';
+import { REGISTERS, type Workload } from './workloads.ts';
+
+const NODES = 3;
+const CLIENTS = 6;
+const APPENDED_KEYS = 8;
+
+const APPENDING: Workload = {
+  ...REGISTERS,
+  aside: (random) => ({ words: ['APPEND', `a${random.below(APPENDED_KEYS)}`, 'x'], wrong: () => null }),
+};
+
+export class Upgrade {
+  readonly cluster: SimCluster;
+  /** What was wrong first. */
+  failure: string | null = null;
+  readonly faults: string[] = [];
+  private readonly random: SeededRandom;
+  private readonly recorders: Recorder[];
+  private epoch = 0;
+  private unique = 0;
+  private appended = 0;
+
+  private constructor(seed: number) {
+    this.random = new SeededRandom(seed * 6007);
+    this.cluster = new SimCluster(seed, NODES);
+    // Members that are behind need snapshots.
+    this.cluster.logRetention = { keptBytes: 16 * 1024, keptForPeersBytes: 16 * 1024 };
+    this.recorders = Array.from({ length: CLIENTS }, (_, i) => new Recorder(this.cluster, i % NODES, i));
+  }
+
+  static async begin(seed: number): Promise<Upgrade> {
+    const upgrade = new Upgrade(seed);
+    for (let i = 0; i < NODES; i++) upgrade.setBuild(i, RULES);
+    await upgrade.cluster.startAll();
+    return upgrade;
+  }
+
+  /** Each node in turn, in any order, by a stop in good order or a crash. */
+  async rollTo(build: RulesTable): Promise<void> {
+    const order = shuffled(this.random);
+    for (const [at, i] of order.entries()) {
+      await this.live(200);
+      if (this.random.below(2) === 0) await this.cluster.stop(i);
+      else this.cluster.crash(i, this.random.below(2) === 0 ? 'kill' : 'lost');
+      await this.live(this.random.below(800));
+      this.setBuild(i, build);
+      await this.cluster.start(i);
+      await this.strike();
+      await this.check();
+      const isMixed = at < NODES - 1;
+      if (isMixed && (await this.tryToRaise())) this.failure ??= 'the version was raised in a mixed cluster';
+    }
+  }
+
+  /** While a fault is under way: refused as long as a node cannot be asked. */
+  async raise(): Promise<void> {
+    await this.strike();
+    while (!(await this.tryToRaise())) await this.live(100);
+    await this.strike();
+    await this.live(1000);
+    await this.check();
+  }
+
+  async tryToRaise(): Promise<boolean> {
+    return (await changeTopology(this.cluster, { kind: 'raise-version', version: NEXT.newest })) !== null;
+  }
+
+  /** The refusal that this build ends with; null when it starts. */
+  async refusalOf(i: number, build: RulesTable): Promise<Error | null> {
+    this.cluster.crash(i);
+    this.setBuild(i, build);
+    try {
+      await this.cluster.start(i);
+      await this.live(3000);
+      return this.cluster.nodes[i].fatal;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** Its file is gone. */
+  async forgetTopology(i: number): Promise<void> {
+    this.cluster.crash(i);
+    const { disk } = this.cluster.nodes[i];
+    const removed = attachDisk(disk, new SimulatedTimers(this.cluster.scheduler)).remove(
+      '/data/topology.json',
+    );
+    await this.cluster.settle(removed);
+  }
+
+  /** Node i ends, and comes back with another build. */
+  async replace(i: number, build: RulesTable): Promise<void> {
+    this.cluster.crash(i);
+    this.setBuild(i, build);
+    await this.cluster.start(i);
+    await this.live(500);
+    await this.check();
+  }
+
+  /** What APPEND of one letter to a new key answers. */
+  async append(node: number): Promise<string> {
+    return this.cluster.client(node).ask('APPEND', `new${++this.appended}`, 'x');
+  }
+
+  /** Of all replicas of all shards. */
+  async rules(): Promise<number[]> {
+    const versions = new Set<number>();
+    for (let i = 0; i < NODES; i++) {
+      const { replicas } = (await this.cluster.admin(i, '/api/status')) as StatusReport;
+      for (const { rules } of replicas) versions.add(rules);
+    }
+    return [...versions];
+  }
+
+  private async strike(): Promise<void> {
+    this.faults.push(await strike(this.cluster, this.random, (ms) => this.live(ms)));
+    await this.live(200);
+  }
+
+  /** The same state on all replicas. */
+  async check(): Promise<void> {
+    await this.cluster.until(() => this.cluster.nodes.every((node) => node.running?.ready === true));
+    await this.cluster.pass(500);
+    this.failure ??= await wrongReplicas(this.cluster, false);
+  }
+
+  /** Over all that clients were told. */
+  checkHistory(): void {
+    for (const recorder of this.recorders) recorder.take();
+    const history = this.recorders.flatMap(({ operations }) => operations);
+    this.failure ??= wrongHistory(history, APPENDING);
+  }
+
+  private async live(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 10) {
+      if (passed % 200 === 0) this.epoch += 1;
+      for (const recorder of this.recorders) {
+        if (this.random.below(2) === 0)
+          recorder.send(APPENDING, this.random, this.epoch, () => ++this.unique);
+      }
+      await this.cluster.pass(10);
+    }
+  }
+
+  private setBuild(i: number, rules: RulesTable): void {
+    this.cluster.surroundings[i] = { rules };
+  }
+}
+
+function shuffled(random: SeededRandom): number[] {
+  const order = Array.from({ length: NODES }, (_, i) => i);
+  for (let i = NODES - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
