@@ -40,7 +40,6 @@ export class HashDesk {
   private readonly marks = new Map<number, Mark>();
   private readonly fatal: (error: unknown) => void;
   private readonly keptMaxBytes: number;
-  private underWay = 0;
 
   /** `fatal`: an invariant is broken. */
   constructor(
@@ -59,7 +58,7 @@ export class HashDesk {
 
   /** Of the state as it is now. Null while a snapshot is loaded, when too many are computed, and when it has given up. */
   async now(): Promise<StateAt | null> {
-    if (this.machine.isLoading || this.underWay >= HASHES_AT_ONCE) return null;
+    if (this.machine.isLoading || this.machine.hashesUnderWay >= HASHES_AT_ONCE) return null;
     return this.run(new StateHash(this.machine, this.keptMaxBytes));
   }
 
@@ -83,7 +82,7 @@ export class HashDesk {
   private begin(number: number): void {
     const mark = this.marks.get(number);
     if (mark === undefined || mark.answer !== null) return;
-    if (this.underWay >= HASHES_AT_ONCE) {
+    if (this.machine.hashesUnderWay >= HASHES_AT_ONCE) {
       mark.answer = { state: 'failed', reason: 'too many hashes are being computed' };
       return;
     }
@@ -106,13 +105,13 @@ export class HashDesk {
 
   /** A slice a turn of the event loop. */
   private async run(hash: StateHash): Promise<StateAt | null> {
-    this.underWay += 1;
+    this.machine.hashesUnderWay += 1;
     let hex: string | null = null;
     while (hex === null && !hash.hasGivenUp) {
       await this.turn();
       hex = hash.next();
     }
-    this.underWay -= 1;
+    this.machine.hashesUnderWay -= 1;
     return hex === null ? null : { index: hash.index, hash: hex };
   }
 

@@ -165,12 +165,14 @@ describe('the desk', () => {
     for (let mark = 1; mark <= 5; mark++) place.desk.expect(mark);
     for (let mark = 1; mark <= 5; mark++) rig.replica.proposeMark(mark, rig.now);
     apply(rig);
+    expect(rig.machine.hashesUnderWay).toBe(4);
     expect(place.desk.answer(4)).toMatchObject({ state: 'hashing' });
     expect(place.desk.answer(5)).toMatchObject({ state: 'failed' });
     expect(await place.desk.now()).toBe(null);
     expect(await place.done(4)).toMatchObject({ state: 'done' });
     const now = place.desk.now();
     for (let i = 0; i < 10; i++) await place.turns.pass();
+    expect(rig.machine.hashesUnderWay).toBe(0);
     expect(await now).toEqual({ index: rig.machine.appliedIndex, hash: hashNow(rig.machine) });
   });
 
