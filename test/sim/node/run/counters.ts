@@ -79,7 +79,6 @@ export const SITUATIONS = [
   'replica created',
   'replica removed',
   'joint configuration committed',
-  'leader replaced by a configuration',
   'node rebuilt by repair',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];

@@ -124,7 +124,8 @@ export class Invariants {
     machine.skip = (entry) => {
       skip(entry);
       applied(entry);
-      if (entry.kind === EntryKind.MEMBERSHIP) this.countMembership(raft, entry);
+      if (entry.kind === EntryKind.MEMBERSHIP && decodeMembership(entry).votersOld.length > 0)
+        counters.sometimes('joint configuration committed');
     };
   }
 
@@ -134,13 +135,6 @@ export class Invariants {
       this.counters.sometimes('retry answered from its row');
       return repeat(reply);
     };
-  }
-
-  private countMembership({ self, leader }: RaftCore, entry: Entry): void {
-    const { voters, votersOld } = decodeMembership(entry);
-    if (votersOld.length > 0) this.counters.sometimes('joint configuration committed');
-    if (votersOld.includes(self) && !voters.includes(self) && leader === self)
-      this.counters.sometimes('leader replaced by a configuration');
   }
 
   private countEviction(node: number): void {

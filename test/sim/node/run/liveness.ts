@@ -60,8 +60,9 @@ function heal(world: World, random: SeededRandom): Victim[] {
   const lost = victims.find(
     ({ damage, isHeldDown, mayBeUnclean }) => isHeldDown || mayBeUnclean || damage !== null,
   );
-  const excluded =
-    lost ?? (victims.length >= 3 && random.chance(0.5) ? victims[random.below(victims.length)] : null);
+  // One that was rebuilt may not vote yet: its shards can spare no other.
+  const mayExclude = victims.length >= 3 && !world.hasRebuilt && random.chance(0.5);
+  const excluded = lost ?? (mayExclude ? victims[random.below(victims.length)] : null);
   const core = victims.filter((victim) => victim !== excluded);
   world.log.say(`heal: the core is ${core.map(({ name }) => name).join(' ')}`);
   for (const victim of core) {

@@ -41,7 +41,8 @@ export class World {
   isHealed = false;
   /** Lets the node back in that was cut off for good. */
   uncut: () => void = () => {};
-  private hasRebuilt = false;
+  /** A node is another one now: until its new members vote no other may be lost. */
+  hasRebuilt = false;
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
@@ -232,7 +233,6 @@ export class World {
     victim.mayBeUnclean = false;
     victim.mustBeUnclean = false;
     victim.damage = null;
-    // Until its new members vote no other may be lost.
     this.hasRebuilt = true;
     this.invariants.forget(victim.i);
     this.start(victim);
