@@ -30,6 +30,8 @@ export type MarkAnswer =
 
 interface Mark {
   sinceMs: number;
+  /** This replica has put it into the log. */
+  isLogged: boolean;
   answer: MarkAnswer | null;
 }
 
@@ -66,7 +68,7 @@ export class HashDesk {
   expect(mark: number): boolean {
     this.forgetOld();
     if (!this.marks.has(mark) && this.marks.size >= MARKS_MAX && !this.forgetOneDone()) return false;
-    this.marks.set(mark, { sinceMs: this.clock.monotonicMs(), answer: null });
+    this.marks.set(mark, { sinceMs: this.clock.monotonicMs(), isLogged: false, answer: null });
     this.machine.onMark = (applied) => this.begin(applied);
     return true;
   }
@@ -77,6 +79,16 @@ export class HashDesk {
     const known = this.marks.get(mark);
     if (known === undefined) return null;
     return known.answer ?? { state: 'expected', appliedIndex: this.machine.appliedIndex };
+  }
+
+  /** Puts the mark into the log by `propose`, which returns its index or 0, once; 0 when it is not expected here, or was put there. */
+  log(mark: number, propose: () => number): number {
+    this.forgetOld();
+    const known = this.marks.get(mark);
+    if (known === undefined || known.isLogged) return 0;
+    const index = propose();
+    known.isLogged = index > 0;
+    return index;
   }
 
   private begin(number: number): void {

@@ -129,6 +129,20 @@ describe('a mark', () => {
 });
 
 describe('the desk', () => {
+  it('has a mark put into the log once, and only one that it expects', () => {
+    const rig = newRig();
+    const { desk } = new Place(rig.machine);
+    const propose = (): number => rig.replica.proposeMark(7, rig.now);
+    expect(desk.log(7, propose)).toBe(0);
+    desk.expect(7);
+    rig.raft.outcome = 'full';
+    expect(desk.log(7, propose)).toBe(0);
+    rig.raft.outcome = 'proposed';
+    expect(desk.log(7, propose)).toBe(rig.raft.lastIndex);
+    expect(desk.log(7, propose)).toBe(0);
+    expect(rig.raft.log).toHaveLength(1);
+  });
+
   it('keeps an answer for a minute, and expects a mark no longer', async () => {
     const rig = newRig();
     const place = new Place(rig.machine);

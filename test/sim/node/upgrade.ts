@@ -9,6 +9,7 @@ import { SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { NewerVersionError } from '../../../src/errors.ts';
+import { decodeFoundingFile, encodeFoundingFile } from '../../../src/topology/founding-codec.ts';
 import { NEXT } from '../../versions/next-rules.ts';
 import { SimCluster } from './cluster.ts';
 import { Recorder, strike, wrongHistory } from './histories.ts';
@@ -147,10 +148,15 @@ export class Upgrade {
   async forgetTopology(i: number): Promise<void> {
     this.cluster.crash(i);
     const { disk } = this.cluster.nodes[i];
-    const removed = attachDisk(disk, new SimulatedTimers(this.cluster.scheduler)).remove(
-      '/data/topology.json',
-    );
-    await this.cluster.settle(removed);
+    const attached = attachDisk(disk, new SimulatedTimers(this.cluster.scheduler));
+    await this.cluster.settle(attached.remove('/data/topology.json'));
+    // The cluster's file says that there was one.
+    const file = '/data/cluster.json';
+    const state = decodeFoundingFile(file, disk.content(file) ?? new Uint8Array());
+    if (state?.phase !== 'founded') throw new Error('the node was not founded');
+    const { node, cluster } = state;
+    const written = encodeFoundingFile({ phase: 'founded', node, cluster });
+    await this.cluster.settle(attached.replaceFile(file, written));
   }
 
   /** Node i ends, and comes back with another build. */
