@@ -11,7 +11,7 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
-import { isReady, readMetrics, readStatus, readyChecks, startingStatus } from './observe/status.ts';
+import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
 import { ClientPorts } from './server/client-ports.ts';
@@ -592,14 +592,16 @@ class Node implements RunningNode {
   }
 
   private readStatus(): StatusReport {
-    if (this.parts !== null) return readStatus(this.parts, this.build);
-    const { env, settings } = this;
-    return startingStatus(settings, this.build, {
-      id: this.membership?.self ?? null,
+    const { build, parts, startedMonotonicMs } = this;
+    if (parts !== null) return readStatus(parts, build);
+    return readStartingStatus({
+      env: this.env,
+      settings: this.settings,
+      build,
+      node: this.membership?.self ?? null,
       reason: this.waitingFor(),
       start: this.opened?.recovery.start ?? 0,
-      uptimeMs: env.clock.monotonicMs() - this.startedMonotonicMs,
-      residentBytes: env.machine.residentBytes(),
+      startedMonotonicMs,
     });
   }
 

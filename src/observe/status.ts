@@ -2,7 +2,7 @@
 import type { HealthCheck } from '../admin/health.ts';
 import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from '../admin/metrics-source.ts';
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
-import { announcementOf } from '../settings/derived.ts';
+import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
@@ -11,14 +11,6 @@ import { SLOT_COUNT } from '../topology/types.ts';
 
 /** A replica this far behind its own commit index is still catching up. */
 const READY_LAG_ENTRIES = 1000;
-
-interface StartingNode {
-  id: NodeId | null;
-  reason: string;
-  start: number;
-  uptimeMs: number;
-  residentBytes: number;
-}
 
 export function readyChecks(parts: NodeParts): HealthCheck[] {
   const { router, replicas, mesh, self } = parts;
@@ -112,23 +104,48 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
   };
 }
 
-/** Of a node that does not serve yet. */
-export function startingStatus(
-  settings: Settings,
-  build: BuildInfo,
-  { id, reason, start, uptimeMs, residentBytes }: StartingNode,
-): StatusReport {
-  const { weight: _, ...announced } = announcementOf(settings);
-  const maxBytes = settings.maxmemoryBytes;
+/** What is known of a node that does not serve yet. */
+export interface StartingParts {
+  env: Env;
+  settings: Settings;
+  build: BuildInfo;
+  /** Null until it is drawn. */
+  node: NodeId | null;
+  reason: string;
+  start: number;
+  startedMonotonicMs: number;
+}
+
+export function readStartingStatus(parts: StartingParts): StatusReport {
+  const { env, settings, build } = parts;
   return {
     schema: STATUS_SCHEMA,
     build,
     cluster: null,
-    node: { name: settings.id, id, state: 'starting', reason, start, uptimeMs, ...announced },
+    node: {
+      name: settings.id,
+      id: parts.node,
+      state: 'starting',
+      reason: parts.reason,
+      start: parts.start,
+      uptimeMs: env.clock.monotonicMs() - parts.startedMonotonicMs,
+      host: settings.announceHost,
+      clientPort: settings.announceClientPort,
+      redirectPort: settings.announceRedirectPort,
+      peerPort: settings.announcePeerPort,
+      adminPort: settings.announceAdminPort,
+      zone: settings.zone,
+      machine: settings.machine,
+    },
     peers: [],
-    replicas: [],
     shards: [],
-    memory: { usedBytes: 0, slabBytes: 0, maxBytes, residentBytes },
+    replicas: [],
+    memory: {
+      usedBytes: 0,
+      slabBytes: 0,
+      maxBytes: settings.maxmemoryBytes,
+      residentBytes: env.machine.residentBytes(),
+    },
   };
 }
 

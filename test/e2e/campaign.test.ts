@@ -6,16 +6,10 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { checkLinearizable, describeViolation } from '../linearizability/checker.ts';
 import { registerModel } from '../linearizability/model.ts';
-import type { TestClient } from './clients/client.ts';
-import {
-  ioredisClient,
-  ioredisClusterClient,
-  ioredisSentinelClient,
-  nodeRedisClient,
-  nodeRedisSentinelClient,
-  redisCliClient,
-} from './clients/libraries.ts';
+import { ioredisClient, redisCliClient } from './clients/libraries.ts';
+import { placeClients, type Placed } from './clients/placed.ts';
 import { quantile, Recorder } from './clients/recorder.ts';
+import { surveyWritten } from './clients/survey.ts';
 import { Worker } from './clients/workload.ts';
 import { compareDigests } from './cluster/digests.ts';
 import { pause, TorcCluster } from './cluster/torc-cluster.ts';
@@ -44,30 +38,12 @@ interface Round {
   toMs: number;
 }
 
-/** A worker, and the node whose client port it uses; null when it goes where it likes. */
-interface Placed {
-  worker: Worker;
-  node: number | null;
-}
-
-async function placeClients(cluster: TorcCluster, recorder: Recorder): Promise<Placed[]> {
-  const placed: Placed[] = [];
-  const add = (client: TestClient, node: number | null, paceMs = PACE_MS): void => {
-    placed.push({ worker: new Worker(client, recorder, paceMs), node });
-  };
+async function placeAll(cluster: TorcCluster, recorder: Recorder): Promise<Placed[]> {
+  const placed = await placeClients(cluster.nodes, recorder, { pauseMs: PACE_MS });
   for (const [at, { ports }] of cluster.nodes.entries()) {
-    add(await ioredisClient(`ioredis-${at}`, ports.client), at);
-    add(await nodeRedisClient(`node-redis-${at}`, ports.client), at);
-    add(redisCliClient(`redis-cli-${at}`, ports.client), at, CLI_PACE_MS);
+    const client = redisCliClient(`redis-cli-${at}`, ports.client);
+    placed.push({ worker: new Worker(client, recorder, CLI_PACE_MS), node: at });
   }
-  const clientPorts = cluster.nodes.map(({ ports }) => ports.client);
-  for (const first of [0, 1, 2]) {
-    const rotated = [...clientPorts.slice(first), ...clientPorts.slice(0, first)];
-    add(await ioredisSentinelClient(`ioredis-sentinel-${first}`, rotated), null);
-    add(await nodeRedisSentinelClient(`node-redis-sentinel-${first}`, rotated), null);
-  }
-  const redirectPorts = cluster.nodes.map(({ ports }) => ports.redirect);
-  add(await ioredisClusterClient('ioredis-cluster', redirectPorts), null);
   return placed;
 }
 
@@ -104,7 +80,7 @@ test(
   async () => {
     const cluster = await TorcCluster.forTest({ nodes: NODES, settings: ['--durability', DURABILITY] });
     const recorder = new Recorder();
-    const placed = await placeClients(cluster, recorder);
+    const placed = await placeAll(cluster, recorder);
     const stopAll = async (): Promise<void> => {
       await Promise.all(placed.map(({ worker }) => worker.stop()));
     };
@@ -115,7 +91,7 @@ test(
     reportFailures(recorder, placed, rounds);
     checkSurvivors(recorder, placed, rounds);
     checkFailover(recorder, placed, rounds);
-    await checkFinal(cluster, recorder, placed, rounds);
+    await checkFinal(cluster, recorder, placed);
     checkHistory(recorder);
     const shards = await compareDigests(cluster);
     expect(shards.map(({ replicas }) => replicas)).toEqual([3, 3, 3]);
@@ -196,34 +172,18 @@ async function checkFinal(
   cluster: TorcCluster,
   recorder: Recorder,
   placed: readonly Placed[],
-  rounds: readonly Round[],
 ): Promise<void> {
   const reader = await ioredisClient('reader', cluster.nodes[0].ports.client);
   onTestFinished(() => reader.close());
-  let values = 0;
-  for (const { worker } of placed) {
-    for (const [key, value] of worker.written) {
-      const outcome = await recorder.perform(reader, 'GET', key);
-      expect(outcome, key).toEqual({ kind: 'answered', reply: value });
-      values += 1;
-    }
-  }
-  let increments = 0;
-  for (const one of placed) {
-    for (const [number, { acknowledged, unknown }] of one.worker.counters) {
-      const key = one.worker.counterKey(number);
-      const outcome = await recorder.perform(reader, 'GET', key);
-      const count = outcome.kind === 'answered' ? Number(outcome.reply) : NaN;
-      expect(count, key).toBeGreaterThanOrEqual(acknowledged);
-      expect(count, key).toBeLessThanOrEqual(acknowledged + unknown);
-      const round = rounds.find((other) => other.round === number);
-      if (round !== undefined && isSurvivor(one, round)) expect(count, key).toBe(acknowledged);
-      increments += acknowledged;
-    }
-  }
-  console.log(`${values} unique values and ${increments} increments acknowledged, all there`);
+  const workers = placed.map(({ worker }) => worker);
+  const { values, increments, tokens, lost, repeated } = await surveyWritten(recorder, reader, workers);
+  expect({ lost, repeated }).toEqual({ lost: [], repeated: [] });
+  console.log(
+    `${values} unique values, ${increments} increments and ${tokens} appended tokens acknowledged, all there`,
+  );
   expect(values).toBeGreaterThan(100);
   expect(increments).toBeGreaterThan(100);
+  expect(tokens).toBeGreaterThan(100);
 }
 
 function checkHistory(recorder: Recorder): void {

@@ -5,6 +5,7 @@ import { checkLinearizable, describeViolation } from '../linearizability/checker
 import { registerModel } from '../linearizability/model.ts';
 import { ioredisClient, nodeRedisClient } from './clients/libraries.ts';
 import { Recorder } from './clients/recorder.ts';
+import { surveyWritten } from './clients/survey.ts';
 import { Worker } from './clients/workload.ts';
 import { compareDigests } from './cluster/digests.ts';
 import { pause, TorcCluster } from './cluster/torc-cluster.ts';
@@ -37,20 +38,8 @@ test.each(['fsync', 'buffered'])(
 
     const reader = await ioredisClient('reader', cluster.nodes[1].ports.client);
     onTestFinished(() => reader.close());
-    let values = 0;
-    for (const worker of workers) {
-      for (const [key, value] of worker.written) {
-        expect(await recorder.perform(reader, 'GET', key), key).toEqual({ kind: 'answered', reply: value });
-        values += 1;
-      }
-      for (const [round, { acknowledged, unknown }] of worker.counters) {
-        const key = worker.counterKey(round);
-        const outcome = await recorder.perform(reader, 'GET', key);
-        const count = outcome.kind === 'answered' ? Number(outcome.reply) : NaN;
-        expect(count, key).toBeGreaterThanOrEqual(acknowledged);
-        expect(count, key).toBeLessThanOrEqual(acknowledged + unknown);
-      }
-    }
+    const { values, lost, repeated } = await surveyWritten(recorder, reader, workers);
+    expect({ lost, repeated }).toEqual({ lost: [], repeated: [] });
     expect(values).toBeGreaterThan(100);
     const verdict = checkLinearizable(recorder.operations, registerModel);
     if (verdict.verdict === 'violation') throw new Error(describeViolation(verdict));

@@ -29,9 +29,9 @@ const NEVER_SENT = [
 export function failureOf(error: unknown): Failure {
   const text = error instanceof Error ? error.message : String(error);
   if (text.startsWith('INDETERMINATE')) return { kind: 'unknown', text, isIndeterminate: true };
-  if (/^(CLUSTERDOWN|MOVED)\b/.test(text) || NEVER_SENT.some((start) => text.startsWith(start)))
+  if (/^(CLUSTERDOWN|MOVED|LOADING)\b/.test(text) || NEVER_SENT.some((start) => text.startsWith(start)))
     return { kind: 'not-run', text };
-  if (/^(ERR|WRONGTYPE|OOM|CROSSSLOT|NOAUTH|LOADING|REPLYLOST|BUSY|READONLY)\b/.test(text))
+  if (/^(ERR|WRONGTYPE|OOM|CROSSSLOT|NOAUTH|REPLYLOST|BUSY|READONLY)\b/.test(text))
     return { kind: 'error', text };
   return { kind: 'unknown', text, isIndeterminate: false };
 }

@@ -8,7 +8,9 @@ import { createClient, createSentinel } from 'redis';
 import type { Reply } from '../../linearizability/history.ts';
 import type { TestClient } from './client.ts';
 
-const HOST = '127.0.0.1';
+/** Where a node listens; a port alone is one of this machine. */
+export type Endpoint = number | { host: string; port: number };
+
 const RECONNECT_MS = 50;
 const MASTER = 'torc';
 
@@ -29,8 +31,8 @@ function ofIoredis(name: string, client: Redis | Cluster): TestClient {
   };
 }
 
-export async function ioredisClient(name: string, port: number): Promise<TestClient> {
-  const client = new Redis({ host: HOST, port, ...NO_RESENDING });
+export async function ioredisClient(name: string, node: Endpoint): Promise<TestClient> {
+  const client = new Redis({ ...addressOf(node), ...NO_RESENDING });
   await readiness(client);
   return ofIoredis(name, client);
 }
@@ -39,9 +41,9 @@ export async function ioredisClient(name: string, port: number): Promise<TestCli
  * Finds its node through SENTINEL, and another one when that goes. Without `failoverDetector`: with it, ioredis 6 ends for good when
  * +switch-master arrives while it reconnects by itself.
  */
-export async function ioredisSentinelClient(name: string, ports: readonly number[]): Promise<TestClient> {
+export async function ioredisSentinelClient(name: string, nodes: readonly Endpoint[]): Promise<TestClient> {
   const client = new Redis({
-    sentinels: ports.map((port) => ({ host: HOST, port })),
+    sentinels: nodes.map(addressOf),
     name: MASTER,
     sentinelRetryStrategy: () => RECONNECT_MS,
     ...NO_RESENDING,
@@ -51,19 +53,20 @@ export async function ioredisSentinelClient(name: string, ports: readonly number
 }
 
 /** Over the redirect ports. */
-export async function ioredisClusterClient(name: string, ports: readonly number[]): Promise<TestClient> {
-  const client = new Cluster(
-    ports.map((port) => ({ host: HOST, port })),
-    {
-      retryDelayOnFailover: 0,
-      retryDelayOnClusterDown: 0,
-      clusterRetryStrategy: () => RECONNECT_MS,
-      slotsRefreshTimeout: 500,
-      redisOptions: { autoResendUnfulfilledCommands: false, connectTimeout: 500 },
-    },
-  );
+export async function ioredisClusterClient(name: string, nodes: readonly Endpoint[]): Promise<TestClient> {
+  const client = new Cluster(nodes.map(addressOf), {
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    clusterRetryStrategy: () => RECONNECT_MS,
+    slotsRefreshTimeout: 500,
+    redisOptions: { autoResendUnfulfilledCommands: false, connectTimeout: 500 },
+  });
   await readiness(client);
   return ofIoredis(name, client);
+}
+
+function addressOf(endpoint: Endpoint): { host: string; port: number } {
+  return typeof endpoint === 'number' ? { host: '127.0.0.1', port: endpoint } : endpoint;
 }
 
 function readiness(client: Redis | Cluster): Promise<void> {
@@ -73,9 +76,9 @@ function readiness(client: Redis | Cluster): Promise<void> {
   });
 }
 
-export async function nodeRedisClient(name: string, port: number): Promise<TestClient> {
+export async function nodeRedisClient(name: string, node: Endpoint): Promise<TestClient> {
   const client = createClient({
-    socket: { host: HOST, port, reconnectStrategy: () => RECONNECT_MS },
+    socket: { ...addressOf(node), reconnectStrategy: () => RECONNECT_MS },
     disableOfflineQueue: true,
   });
   client.on('error', () => undefined);
@@ -87,10 +90,10 @@ export async function nodeRedisClient(name: string, port: number): Promise<TestC
   };
 }
 
-export async function nodeRedisSentinelClient(name: string, ports: readonly number[]): Promise<TestClient> {
+export async function nodeRedisSentinelClient(name: string, nodes: readonly Endpoint[]): Promise<TestClient> {
   const client = createSentinel({
     name: MASTER,
-    sentinelRootNodes: ports.map((port) => ({ host: HOST, port })),
+    sentinelRootNodes: nodes.map(addressOf),
     maxCommandRediscovers: 0,
   });
   client.on('error', () => undefined);

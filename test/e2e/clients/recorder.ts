@@ -20,6 +20,12 @@ export class Recorder {
   readonly failures: Failed[] = [];
   private readonly acknowledgedMs = new Map<string, number[]>();
   private readonly numbers = new Map<string, number>();
+  private readonly keep: (operation: Operation) => void;
+
+  /** `keep` is handed each operation when it is over. */
+  constructor(keep: (operation: Operation) => void = () => undefined) {
+    this.keep = keep;
+  }
 
   async perform(
     client: TestClient,
@@ -34,7 +40,7 @@ export class Recorder {
     if (outcome.kind === 'answered') {
       this.acknowledgements(client.name).push(returnMs);
       const { reply } = outcome;
-      this.operations.push({ ...operation, outcome: { kind: 'answered', returnMs, reply } });
+      this.note({ ...operation, outcome: { kind: 'answered', returnMs, reply } });
       return outcome;
     }
     this.failures.push({
@@ -45,8 +51,13 @@ export class Recorder {
     });
     // A read that was not answered tells nothing.
     const kind = outcome.kind === 'unknown' && !READS.has(command) ? 'unknown' : 'not-run';
-    this.operations.push({ ...operation, outcome: { kind } });
+    this.note({ ...operation, outcome: { kind } });
     return outcome;
+  }
+
+  private note(operation: Operation): void {
+    this.operations.push(operation);
+    this.keep(operation);
   }
 
   /** The longest time without an acknowledgement between two moments. */
@@ -60,6 +71,10 @@ export class Recorder {
       lastMs = atMs;
     }
     return Math.max(longest, toMs - lastMs);
+  }
+
+  isAcknowledgedSince(client: string, sinceMs: number): boolean {
+    return (this.acknowledgements(client).at(-1) ?? -Infinity) >= sinceMs;
   }
 
   private acknowledgements(client: string): number[] {

@@ -3,8 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { onTestFailed, onTestFinished } from 'vitest';
-
 import { TorcNode, type NodePorts } from './torc-node.ts';
 
 /** Below the ports that systems give to outgoing connections: a dead node's port must not be taken before it is back. */
@@ -38,6 +36,11 @@ export class TorcCluster {
     this.nodes = nodes;
   }
 
+  /** Of nodes that somebody else has made. */
+  static of(directory: string, nodes: readonly TorcNode[]): TorcCluster {
+    return new TorcCluster(directory, nodes);
+  }
+
   /** Neither started nor ended by itself. */
   static async make({ nodes, settings = [], firstPlace = 0 }: ClusterOptions): Promise<TorcCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'torc-e2e-'));
@@ -58,6 +61,8 @@ export class TorcCluster {
 
   /** Ready to be used; ended with the test, its logs printed if the test fails. */
   static async forTest(options: ClusterOptions): Promise<TorcCluster> {
+    // Not above: what runs without vitest may not import it.
+    const { onTestFailed, onTestFinished } = await import('vitest');
     const cluster = await TorcCluster.make(options);
     if (process.env['TORC_E2E_LOGS'] === 'yes') onTestFinished(() => cluster.printLogs(2000));
     else onTestFailed(() => cluster.printLogs());
@@ -116,9 +121,14 @@ export class TorcCluster {
     console.error(this.nodes.map((node) => node.tail(lines)).join('\n'));
   }
 
+  /** All at once. */
+  async kill(): Promise<void> {
+    await Promise.all(this.nodes.filter((node) => node.isRunning).map((node) => node.kill()));
+  }
+
   /** Ends all at once, and removes their data. */
   async end(): Promise<void> {
-    await Promise.all(this.nodes.filter((node) => node.isRunning).map((node) => node.kill()));
+    await this.kill();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -24,6 +24,15 @@ export interface NodePorts {
   admin: number;
 }
 
+/** Where a node runs when that is not simply this machine. */
+export interface Site {
+  host: string;
+  /** The words before those that start it: they become its process. */
+  command: readonly string[];
+}
+
+const HERE: Site = { host: '127.0.0.1', command: [] };
+
 export interface StateDigest {
   index: number;
   digest: string;
@@ -38,14 +47,18 @@ export class TorcNode {
   readonly name: string;
   readonly ports: NodePorts;
   readonly directory: string;
+  readonly site: Site;
   readonly lines: string[] = [];
+  /** Handed each line that it prints. */
+  onLine: (line: string) => void = () => undefined;
   /** What runs it from its next start on: arguments of Node.js. */
   program: readonly string[] = THIS_BUILD;
   private readonly settings: readonly string[];
   private child: ChildProcess | null = null;
   private exit: Promise<Exit> | null = null;
 
-  constructor(name: string, ports: NodePorts, directory: string, settings: readonly string[]) {
+  constructor(name: string, ports: NodePorts, directory: string, settings: readonly string[], site = HERE) {
+    this.site = site;
     this.name = name;
     this.ports = ports;
     this.directory = directory;
@@ -97,7 +110,8 @@ export class TorcNode {
       'admin-port': admin,
     };
     const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const child = spawn(process.execPath, [...this.program, ...command, ...words, ...this.settings], {
+    const line = [...this.site.command, process.execPath, ...this.program, ...command, ...words];
+    const child = spawn(line[0], [...line.slice(1), ...this.settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: withoutSettings(process.env),
     });
@@ -168,7 +182,7 @@ export class TorcNode {
   }
 
   private get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.ports.admin}${path}`, {
+    return fetch(`http://${this.site.host}:${this.ports.admin}${path}`, {
       signal: AbortSignal.timeout(HTTP_TIMEOUT_MS),
     });
   }
@@ -184,6 +198,7 @@ export class TorcNode {
   }
 
   private note(line: string): void {
+    this.onLine(line);
     this.lines.push(line);
     if (this.lines.length > LOG_LINES_KEPT) this.lines.shift();
   }
