@@ -20,6 +20,7 @@ import { REGISTERS, type Workload } from './workloads.ts';
 const NODES = 3;
 const CLIENTS = 6;
 const APPENDED_KEYS = 8;
+const RAISE_LIMIT_MS = 20_000;
 const TOPOLOGY_FILE = '/data/topology.json';
 
 const APPENDING: Workload = {
@@ -78,7 +79,7 @@ export class Upgrade {
   failure: string | null = null;
   readonly faults: string[] = [];
   private readonly random: SeededRandom;
-  /** Files of before the version was raised. */
+  /** As each node had it when it was last taken down, before the version was raised. */
   private readonly topologies: (Uint8Array | null)[] = [];
   private readonly recorders: Recorder[];
   private epoch = 0;
@@ -111,6 +112,7 @@ export class Upgrade {
       await this.live(200);
       if (this.random.below(2) === 0) await this.cluster.stop(i);
       else this.cluster.crash(i, this.random.below(2) === 0 ? 'kill' : 'lost');
+      this.topologies[i] = await this.cluster.settle(this.diskOf(i).readFile(TOPOLOGY_FILE));
       await this.live(this.random.below(800));
       this.setBuild(i, build);
       await this.cluster.start(i);
@@ -124,9 +126,11 @@ export class Upgrade {
   /** While a fault is under way: refused as long as a node cannot be asked. */
   async raise(): Promise<void> {
     await this.strike();
-    for (let i = 0; i < NODES; i++)
-      this.topologies[i] = await this.cluster.settle(this.diskOf(i).readFile(TOPOLOGY_FILE));
-    while (!(await this.tryToRaise())) await this.live(100);
+    const untilMs = this.cluster.scheduler.nowMs + RAISE_LIMIT_MS;
+    while (!(await this.tryToRaise())) {
+      if (this.cluster.scheduler.nowMs > untilMs) throw new Error('the version cannot be raised');
+      await this.live(100);
+    }
     await this.strike();
     await this.live(1000);
     await this.check();
