@@ -173,13 +173,11 @@ export class NodeReplicas {
     log.info('replica-removed', { shard: replica.shard, member: replica.raft.self });
   }
 
-  /** The home's member, where it votes: it may not yet, and not any more. */
+  /** The home's member. */
   private preferredLeader(shard: ShardId): RaftConfig['preferredLeader'] {
     const row = this.deps.topology().shards.find(({ id }) => id === shard);
     const home = row?.replicas.find(({ node, leaving }) => node === row.home && leaving !== true);
-    if (home === undefined) return 0;
-    const replica = this.of(shard);
-    return replica === undefined || replica.raft.membership.voters.includes(home.member) ? home.member : 0;
+    return home?.member ?? 0;
   }
 }
 

@@ -188,7 +188,7 @@ export class NodeTopology {
       return;
     }
     mesh.setPeers(meshPeers(topology));
-    traffic.follow(mesh.links, parts.makeForwarding);
+    traffic.follow(mesh.links, (link) => parts.makeForwarding(link));
     wire.setTopology(topology);
     router.setTopology(topology);
     engine.wake();

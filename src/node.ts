@@ -253,9 +253,7 @@ class Node implements RunningNode {
     const slabs = createSlabPool();
     const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
     await replicas.open(topology);
-    await new Promise<void>((resolve) => {
-      engine.coverTime(env.clock.wallMs(), resolve);
-    });
+    await new Promise<void>((resolve) => engine.coverTime(env.clock.wallMs(), resolve));
 
     const router = this.makeRouter(topology, self, start, replicas, engine);
     const slowLog = new SlowLogRing(() => settings.slowlogMaxLen);

@@ -35,6 +35,8 @@ export interface RepairWorld {
   directory: string;
   announced: Announcement;
   secret: string;
+  /** The node to be replaced, where neither directory nor address tell; null: they do. */
+  node: NodeId | null;
   /** The admin port of a node that runs; null: those are asked that the directory knows. */
   address: Address | null;
   ask: AskNode;
@@ -136,11 +138,29 @@ async function readable<T>(
 }
 
 /** The node whose directory this is: by its id, else by its address. */
-function placeOf({ announced }: RepairWorld, { state }: Found, nodes: readonly NodeEntry[]): NodeEntry {
+function placeOf(
+  { announced, node, directory }: RepairWorld,
+  { state }: Found,
+  nodes: readonly NodeEntry[],
+): NodeEntry {
   const { host, peerPort } = announced;
+  const isHere = (entry: NodeEntry): boolean => entry.host === host && entry.peerPort === peerPort;
+  if (node !== null) {
+    const named = nodes.find(({ id }) => id === node);
+    if (named === undefined) throw refusal(`the cluster has no node ${node}`);
+    return named;
+  }
   const byId = nodes.find(({ id }) => id === state?.node);
-  const place = byId ?? nodes.find((node) => node.host === host && node.peerPort === peerPort);
-  if (place === undefined) throw refusal(`the cluster has no node at ${host}:${peerPort}`);
+  if (byId !== undefined && !isHere(byId))
+    throw refusal(
+      `${directory} is of the node at ${byId.host}:${byId.peerPort}, and these are the settings of ${host}:${peerPort}: ` +
+        `give the settings that it is started with, or --node ${byId.id} when it moves there`,
+    );
+  const place = byId ?? nodes.find(isHere);
+  if (place === undefined)
+    throw refusal(
+      `the cluster has no node at ${host}:${peerPort}: --node names the one whose place is to be taken`,
+    );
   return place;
 }
 

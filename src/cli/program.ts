@@ -206,6 +206,10 @@ function repairCommand(): Command {
       'Sets its files aside; it comes back as another node in its place, and gets its data from the others.',
     )
     .option('--address <host:port>', 'Admin port of a node that runs. [those that the directory knows]')
+    .option(
+      '--node <id>',
+      'Whose place is to be taken: needed when the node moves to another address. [by directory and address]',
+    )
     .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 5000);
   addSettingOptions(command, () => true);
   command.addHelpText(
@@ -215,7 +219,11 @@ Give the settings that the node is started with. The other nodes serve on meanwh
 is refused and says what to do. A repair that was broken off is run again.`,
   );
   return command.action(() => {
-    const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
+    const { address, node, timeoutMs } = command.opts<{
+      address?: string;
+      node?: string;
+      timeoutMs: number;
+    }>();
     return finish(async () =>
       runRepair({
         settings: loadSettings({
@@ -225,6 +233,7 @@ is refused and says what to do. A repair that was broken off is run again.`,
           machine: new SystemMachine(),
         }),
         address: address === undefined ? null : addressArgument(address),
+        node: node ?? null,
         timeoutMs,
       }),
     );

@@ -4,6 +4,7 @@ import { SystemDisk } from '../env/disk.ts';
 import { SystemRandom } from '../env/random.ts';
 import { announcementOf } from '../settings/derived.ts';
 import type { Settings } from '../settings/rows.ts';
+import type { NodeId } from '../topology/types.ts';
 import { discardReplica } from './discard-replica.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet, httpPost } from './http-get.ts';
@@ -13,11 +14,17 @@ const PAUSE_MS = 200;
 export interface RepairOptions {
   readonly settings: Settings;
   readonly address: Address | null;
+  readonly node: NodeId | null;
   readonly timeoutMs: number;
 }
 
 /** Resolves with the exit code. Throws StartupErrors. */
-export async function runRepair({ settings, address, timeoutMs }: RepairOptions): Promise<number> {
+export async function runRepair({
+  settings,
+  address,
+  node: replaced,
+  timeoutMs,
+}: RepairOptions): Promise<number> {
   const { old, node, setAside } = await discardReplica({
     disk: new SystemDisk(),
     random: new SystemRandom(),
@@ -25,6 +32,7 @@ export async function runRepair({ settings, address, timeoutMs }: RepairOptions)
     announced: announcementOf(settings),
     secret: settings.peerSecret,
     address,
+    node: replaced,
     // Whoever does not answer is taken for stopped.
     ask: (to, path) => httpGet(to, path, timeoutMs).catch(() => null),
     post: (to, path, body, authorization) =>

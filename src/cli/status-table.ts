@@ -60,7 +60,10 @@ export function shardRows(answers: readonly Answer[]): Cell[][] {
       const leader = newestLeader(members.map(({ replica }) => replica));
       const told = leader ?? members[0].replica;
       const leaderName = leader === null ? 'none' : (names.get(leader.leader ?? '') ?? leader.leader ?? '?');
-      const replicas = members.map(({ replica, node }) => `${node} (${lagOf(replica, commits)})`);
+      const replicas = members.map(({ replica, node }) => {
+        const learns = told.learners.includes(replica.member) ? ', learning' : '';
+        return `${node} (${lagOf(replica, commits)}${learns})`;
+      });
       return [shard, leaderName, told.slots, told.keys, told.term, told.commit, replicas.join(', ')];
     });
 }

@@ -83,11 +83,10 @@ class MarkRun {
     const reasons = await Promise.all(this.replicas.map((replica) => this.expect(replica)));
     const index = await this.log();
     if (index === null) return null;
-    return Promise.all(
-      this.replicas.map((replica, at) =>
-        reasons[at] === '' ? this.result(replica, index) : unknown(replica.node, reasons[at]),
-      ),
+    const results = this.replicas.map(async ({ node, address }, at) =>
+      address === null || reasons[at] !== '' ? unknown(node, reasons[at]) : this.result(node, address, index),
     );
+    return Promise.all(results);
   }
 
   /** Empty, or why it does not. */
@@ -135,8 +134,8 @@ class MarkRun {
     return null;
   }
 
-  private async result({ node, address }: ReplicaPlace, index: number): Promise<HashFound> {
-    while (address !== null) {
+  private async result(node: string, address: Address, index: number): Promise<HashFound> {
+    for (;;) {
       const report = await this.read(address);
       if (typeof report === 'string') return unknown(node, report);
       if (report.state === 'done') return { node, index: report.index, hash: report.hash, reason: '' };
@@ -152,7 +151,6 @@ class MarkRun {
         );
       await this.client.sleep(POLL_MS);
     }
-    return unknown(node, 'it cannot be asked');
   }
 
   private async read(node: Address): Promise<MarkReport | string> {

@@ -4,7 +4,8 @@ import { Lease } from './lease.ts';
 import { encodeMembership } from './membership.ts';
 import type { Entry } from './entry.ts';
 import type { LeaderPreference } from './preference.ts';
-import { Progress } from './progress.ts';
+import { choosePeers, heirOf } from './peers.ts';
+import type { Progress } from './progress.ts';
 import { isOnlyVoter, isVoter, peersOf, quorumValue } from './quorum.ts';
 import { ReadQueue } from './reads.ts';
 import { Reconfiguration } from './reconfiguration.ts';
@@ -27,7 +28,6 @@ import type {
 } from './types.ts';
 
 const NOOP_SEED = 0;
-const SESSIONS = 2 ** 32 - 1;
 
 /** What a member is while it leads: figure 2's volatile state on leaders, made anew with each term that it wins. */
 export class Leadership {
@@ -41,8 +41,8 @@ export class Leadership {
   private readonly preference: LeaderPreference;
   private readonly rounds = new Rounds();
   private readonly replication: Replication;
-  private readonly thrift: Thrift;
   private readonly changes: Reconfiguration;
+  private readonly thrift: Thrift;
   private isAlone: boolean;
   private readonly noopIndex: number;
   private uncommittedBytes: number;
@@ -69,7 +69,7 @@ export class Leadership {
     this.heartbeatMs = state.nowMonotonicMs + config.heartbeatIntervalMs;
     this.uncommittedBytes = log.bytesAbove(state.commitIndex);
     this.thrift = new Thrift(state);
-    this.choosePeers();
+    this.renewPeers();
     this.noopIndex = log.lastIndex + 1;
     this.changes = new Reconfiguration(state, this.noopIndex, (next) => this.appendMembership(next));
     this.appendNoop();
@@ -239,18 +239,8 @@ export class Leadership {
     this.startTransfer(home);
   }
 
-  /** What is known of a peer stays with it; whoever comes, be it back, gets a session of its own (correctness.md 1.2, #13). */
-  private choosePeers(): void {
-    const { config, isMembershipCommitted, log, membership, memberships, nowMonotonicMs, self } = this.state;
-    const members = new Set(peersOf(membership, self));
-    if (!isMembershipCommitted)
-      for (const member of peersOf(memberships.previous.membership, self)) members.add(member);
-    this.peers = [...members].map((member) => {
-      const known = this.peer(member);
-      if (known !== undefined) return known;
-      const session = 1 + Math.floor(config.random() * SESSIONS);
-      return new Progress(member, session, log.lastIndex + 1, config, nowMonotonicMs);
-    });
+  private renewPeers(): void {
+    this.peers = choosePeers(this.state, this.peers);
     this.thrift.assign(this.peers);
   }
 
@@ -266,18 +256,14 @@ export class Leadership {
       peer.isCheckDue = true;
       this.replication.flush(peer);
     }
-    this.choosePeers();
+    this.renewPeers();
     if (leavesOut) this.depart();
   }
 
-  /** §6: a leader that is no member of what it has committed steps down. Whoever is closest behind need not wait for an election timeout. */
+  /** §6: a leader that is no member of what it has committed steps down. Its heir need not wait for an election timeout. */
   private depart(): void {
-    const { config, membership } = this.state;
-    const heirs = this.peers.filter(({ member }) => membership.voters.includes(member));
-    const rank = (peer: Progress): number => peer.match + (peer.member === config.preferredLeader ? 0.5 : 0);
-    const heir = heirs.reduce((best, peer) => (rank(peer) > rank(best) ? peer : best));
     this.isDeparting = true;
-    this.startTransfer(heir.member);
+    this.startTransfer(heirOf(this.peers, this.state).member);
   }
 
   private sendHeartbeat(peer: Progress): void {
@@ -318,7 +304,7 @@ export class Leadership {
     const { config, nowMonotonicMs, nowWallMs, self } = this.state;
     const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
     this.state.adoptMembership(this.append(encodeMembership(membership, this.state.nextRules, stampMs)));
-    this.choosePeers();
+    this.renewPeers();
     const wasAlone = this.isAlone;
     this.isAlone = isOnlyVoter(membership, self);
     if (wasAlone && !this.isAlone) this.lease.revoke();

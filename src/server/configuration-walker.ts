@@ -118,8 +118,8 @@ export class ConfigurationWalker {
   }
 
   /**
-   * Leaving members that the log has dropped may leave the row, since nobody can put them back: whoever may lead the group has synced that they
-   * are leaving, and none leads but this one (the lease says so). True while there are any.
+   * Leaving members that the log has dropped may leave the row once nobody can put them back: whoever may lead the group has synced that they
+   * are leaving, and after that none led but this one. True while there are any.
    */
   private noteDeparted(
     replica: Replica,
@@ -131,7 +131,7 @@ export class ConfigurationWalker {
     const { raft } = replica;
     if (!replicas.some(({ leaving }) => leaving === true)) return false;
     const members = departedMembers(replicas, raft.committedMembership.membership, raft.membership);
-    if (members.length === 0 || now.monotonicMs < walk.nextNoteMs || !replica.leadsSurely(now)) return true;
+    if (members.length === 0 || now.monotonicMs < walk.nextNoteMs) return true;
     const isKnown = replicas.every(
       ({ node, leaving }) => leaving === true || this.spread.has(node, topology),
     );
@@ -139,7 +139,9 @@ export class ConfigurationWalker {
     walk.nextNoteMs = now.monotonicMs + NOTE_AGAIN_MS;
     const { clusterId, generation, epoch } = topology;
     const change = { kind: 'drop-members', shard: id, members } as const;
-    this.spread.propose({ clusterId, on: { generation, epoch }, change });
+    const note = (): void => this.spread.propose({ clusterId, on: { generation, epoch }, change });
+    replica.confirmLeadership(note, now);
+    this.host.wake();
     return true;
   }
 }

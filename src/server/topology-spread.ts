@@ -94,12 +94,13 @@ export class TopologySpread {
     try {
       await this.host.register.offer(topology);
       this.host.log.info('topology-decided', { epoch: textOf(topology), change: proposed.change.kind });
+      return decision;
     } catch (error) {
       this.host.fatal(error);
+      return { kind: 'refused', reason: 'the disk of the node that decides has failed' };
     } finally {
       this.isDeciding = false;
     }
-    return decision;
   }
 
   /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */

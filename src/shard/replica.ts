@@ -104,6 +104,7 @@ export class Replica {
   private growthInFlightBytes = 0;
   private batchGrowthBytes = 0;
   private readonly asked = new Map<number, WaitingRead[]>();
+  private readonly confirmations = new Map<number, () => void>();
   /** The policy that this leader has put into the log last; null: none in this term. */
   private proposedPolicy: MemoryPolicy | null = null;
   private ledTerm = 0;
@@ -171,9 +172,10 @@ export class Replica {
     );
   }
 
-  /** No other member leads now, nor has led since an entry of this one's term was committed. */
-  leadsSurely(now: Instant): boolean {
-    return this.isReadable && this.holdsLease(now);
+  /** Runs `confirmed` once it is certain that no other member led when this was asked; never, if this one does not lead any more. */
+  confirmLeadership(confirmed: () => void, now: Instant): void {
+    const id = this.raft.requestRead(now);
+    if (id !== 0) this.confirmations.set(id, confirmed);
   }
 
   /** This node is to have no member of the group any more: whoever waits here asks elsewhere. */
@@ -385,6 +387,8 @@ export class Replica {
     for (const { id, index, roundTimeMs } of reads) {
       const waiting = this.asked.get(id) ?? [];
       this.asked.delete(id);
+      this.confirmations.get(id)?.();
+      this.confirmations.delete(id);
       for (const { waiter, bytes, start, lastIndex } of waiting) {
         let to = from;
         while (to < entries.length && entries[to].index <= lastIndex) to++;
@@ -580,6 +584,7 @@ export class Replica {
   private refuseReads(): void {
     const all = [...this.asked.values()];
     this.asked.clear();
+    this.confirmations.clear();
     for (const waiting of all) for (const { waiter } of waiting) waiter.refuse(Refusal.READ_LOST);
   }
 }

@@ -3,7 +3,6 @@
  * of two hashes per key over database, slot, type, encoding, version, expiry, key and value. The fields of a large hash are summed
  * likewise, those of a small one count in their order. The access clock is left out.
  */
-import type { KeyTable } from './key-table.ts';
 import { hexOf, Lanes, LaneSum } from './lanes.ts';
 import type { Handle } from './slab-pool.ts';
 import type { KeyspaceHash } from './types.ts';
@@ -28,10 +27,6 @@ export class KeyspaceHasher extends KeyspaceWalk implements KeyspaceHash {
   private readonly sum = new LaneSum();
   private readonly long = new Map<OpenValue, LongValue>();
   protected takenBytes = 0;
-
-  constructor(keys: KeyTable, keptMaxBytes: number) {
-    super(keys, keptMaxBytes);
-  }
 
   next(maxItems: number): string | null {
     let examined = 0;

@@ -2,6 +2,7 @@
  * What may be decided of the topology, and by whom, until it is agreed by Paxos: one node decides, alone, the one with the lowest ordinal.
  * When that node itself is taken out, the next one decides so, under the next generation: whatever the old one still decides is older.
  */
+import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
@@ -56,6 +57,8 @@ function applyChange(current: Topology, change: TopologyChange): Topology | stri
       return change.version > current.version
         ? { ...current, version: change.version }
         : `the cluster version is ${current.version} already`;
+    default:
+      return unreachable(change, 'change');
   }
 }
 

@@ -92,7 +92,7 @@ describe('the comparison of the replicas of a shard', () => {
     world.replicas[0].tells?.splice(2, 1, () => ({ state: 'done', index: 50, hash: EQUAL }));
     const rows = judge(SHARD, await world.run());
     expect(rows.map(({ index, hash, verdict }) => [index, hash, verdict])).toEqual(
-      Array(3).fill([50, EQUAL, 'equal']),
+      [1, 2, 3].map(() => [50, EQUAL, 'equal']),
     );
     expect(conclusion(rows)).toMatch(/^EQUAL: all 3/);
     expect(world.marks.size).toBe(1);

@@ -33,6 +33,7 @@ for (let seed = Number(values.seed); done < total; seed++) {
   }
   await trial.end();
 }
-for (const [name, count] of [...counts].sort()) process.stdout.write(`${name}: ${count}\n`);
+for (const [name, count] of [...counts].sort(([a], [b]) => a.localeCompare(b)))
+  process.stdout.write(`${name}: ${count}\n`);
 process.stdout.write(`${done} damages, ${failures} broke the promise\n`);
 process.exitCode = failures > 0 ? 1 : 0;

@@ -45,9 +45,9 @@ test('replicas are equal under load, and one that is down or differs is told', a
   const client = connect(cluster.nodes[0]);
   for (let i = 0; i < 2000; i++) void client.set(`key${i}`, 'x'.repeat(i));
   await client.set('{a}needle', 'needle-AAAA');
-  let isWriting = true;
+  const load = { goesOn: true };
   const writing = (async () => {
-    for (let i = 0; isWriting; i++) {
+    for (let i = 0; load.goesOn; i++) {
       await Promise.all(
         Array.from({ length: 50 }, (_, at) => client.set(`key${(i * 50 + at) % 3000}`, `v${i}`)),
       );
@@ -61,7 +61,7 @@ test('replicas are equal under load, and one that is down or differs is told', a
   const told = JSON.parse(json.output) as { verdict: string; replicas: { verdict: string; index: number }[] };
   expect(told.verdict).toBe('equal');
   expect(told.replicas.map(({ verdict }) => verdict)).toEqual(Array(9).fill('equal'));
-  isWriting = false;
+  load.goesOn = false;
   await writing;
 
   const [, , third] = cluster.nodes;
@@ -143,7 +143,7 @@ test('a node refuses a damaged directory in one line, or comes up with what it h
       continue;
     }
     expect(exit, context).toEqual({ code: 1, signal: null });
-    const said = node.lines.slice(from).filter((line) => /^torc: /.test(line));
+    const said = node.lines.slice(from).filter((line) => line.startsWith('torc: '));
     expect(said, context).toHaveLength(1);
     expect(said[0], context).toContain(node.directory);
     expect(said[0], context).toContain('torc repair --discard-replica');

@@ -148,7 +148,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: '#13: a member that was removed and comes back has another session',
-    file: 'src/raft/leadership.ts',
+    file: 'src/raft/peers.ts',
     find: 'const session = 1 + Math.floor(config.random() * SESSIONS);',
     put: 'const session = SESSIONS - member;',
     tests: MEMBERSHIP,
@@ -156,7 +156,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
     rule: '#13: and nothing of what was known of it',
     file: 'src/raft/leadership.ts',
-    find: '    this.choosePeers();\n    if (leavesOut)',
+    find: '    this.renewPeers();\n    if (leavesOut)',
     put: '    if (leavesOut)',
     tests: MEMBERSHIP,
   },
@@ -197,7 +197,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/leadership.ts',
     find: 'if (wasAlone && !this.isAlone) this.lease.revoke();',
     put: 'if (wasAlone && !this.isAlone) this.isAlone = false;',
-    seeds: 2000,
     tests: MEMBERSHIP,
   },
   {

@@ -285,7 +285,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/persistence.ts',
     find: 'const commit = Math.min(commitIndex, this.stableIndex);',
     put: 'const commit = commitIndex;',
-    seeds: 4000,
+    seeds: 8000,
     tests: KNOWN_BUGS,
   },
   {

@@ -11,10 +11,12 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = ['src', 'ring', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const LIMIT_MS = 600_000;
 
-/** `npm run mutants [-- PART]`: breaks one rule after the other in a copy of the sources, and tells what noticed. */
+/** `npm run mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and tells what noticed. */
 function main(): void {
-  const part = process.argv[2] ?? '';
-  const chosen = MUTANTS.filter(({ rule, file }) => rule.includes(part) || file.includes(part));
+  const parts = process.argv.length > 2 ? process.argv.slice(2) : [''];
+  const chosen = MUTANTS.filter(({ rule, file }) =>
+    parts.some((part) => rule.includes(part) || file.includes(part)),
+  );
   const directory = mkdtempSync(join(tmpdir(), 'torc-mutants-'));
   try {
     for (const name of COPIED) cpSync(join(ROOT, name), join(directory, name), { recursive: true });

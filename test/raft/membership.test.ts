@@ -23,9 +23,9 @@ function follower(voters: readonly MemberId[] = [1, 2, 3]): Rig {
 }
 
 /** Leads; all have its no-op, at index 1. */
-function leader(voters: readonly MemberId[] = [1, 2, 3]): Rig {
+function leader(voters: readonly MemberId[] = [1, 2, 3], preferredLeader = 0): Rig {
   let draws = 0;
-  const rig = new Rig({ self: 1, voters, random: () => (draws++ % 100) / 100 });
+  const rig = new Rig({ self: 1, voters, preferredLeader, random: () => (draws++ % 100) / 100 });
   rig.pass(ELECTION_MS);
   settle(
     rig,
@@ -47,7 +47,8 @@ function settle(rig: Rig, members: readonly MemberId[]): void {
 const appendsTo = (sent: readonly Message[], to: MemberId) =>
   ofKind(sent, 'append').filter((message) => message.to === to);
 
-const receiversOf = (sent: readonly Message[]) => [...new Set(sent.map(({ to }) => to))].sort();
+const receiversOf = (sent: readonly Message[]) =>
+  [...new Set(sent.map(({ to }) => to))].sort((a, b) => a - b);
 
 const grants = (rig: Rig) => ofKind(rig.takeSent(), 'vote-response').map(({ granted }) => granted);
 
@@ -163,6 +164,8 @@ describe('§6 joint consensus', () => {
   it('once the joint configuration is committed, the leader creates an entry with the new one; from then on its quorum suffices', () => {
     const rig = leader();
     rig.change({ voters: [1, 4, 5], learners: [] });
+    rig.pass(HEARTBEAT_MS);
+    expect(rig.core.membership).toEqual(JOINT);
     settle(rig, [2, 3, 4, 5]);
     expect([rig.core.membership, rig.core.lastIndex, rig.core.commitIndex]).toEqual([NEW, 3, 3]);
     rig.propose('x');
@@ -296,6 +299,23 @@ describe('§6 new servers join as non-voting members', () => {
     rig.change({ voters: [1, 2, 3], learners: [4] });
     settle(rig, [2, 4]);
     expect([rig.transfer(4), rig.transfer(2)]).toEqual([false, true]);
+  });
+
+  it('not even home: the preferred leader gets leadership once it votes', () => {
+    const rig = leader([1, 2, 3], 4);
+    rig.change({ voters: [1, 2, 3], learners: [4] });
+    const beat = (): Message[] => {
+      rig.pass(HEARTBEAT_MS);
+      const sent = rig.takeSent();
+      for (const member of [2, 3, 4]) agree(rig, member, sent);
+      return sent;
+    };
+    settle(rig, [2, 3, 4]);
+    for (let i = 0; i < 5; i++) expect(ofKind(beat(), 'timeout-now')).toEqual([]);
+    rig.change({ voters: [1, 2, 3, 4], learners: [] });
+    settle(rig, [2, 3, 4]);
+    const later = [...beat(), ...beat()];
+    expect(ofKind(later, 'timeout-now').map(({ to }) => to)).toEqual([4]);
   });
 
   it('while joint, leadership is handed to the new voters alone', () => {

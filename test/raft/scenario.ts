@@ -158,7 +158,8 @@ export class Scenario {
   }
 
   /**
-   * `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, `arrears=`: of whom no commit waits for, in ms;
+   * `log=1,1,2`: the terms of its log; `term=`, `vote=`, `commit=`: its hard state; `home=`: the preferred leader; `spread=`: of elections, and
+   * `arrears=`: of whom no commit waits for, in ms;
    * `of=`: so many voters; `blank`: it opens empty; `chunk=`: bytes of a snapshot's chunks; `sessions`: each progress session is another. Once more
    * the same id: with a new disk.
    */

@@ -27,7 +27,14 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
     ],
     own: [
       // Reads and whoever waits; buffers used again; and of the entry being applied.
-      ...['longReads', 'onMark', 'memo', 'context', 'scratch', 'entryTimeMs', 'noRoom', 'isLoading'],
+      'longReads',
+      'onMark',
+      'memo',
+      'context',
+      'scratch',
+      'entryTimeMs',
+      'noRoom',
+      'isLoading',
       // The policy's, for the keyspace to read.
       'limits',
       // What the build knows, and what of it goes with the rules.

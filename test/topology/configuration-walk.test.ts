@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, integer, nat, property, uniqueArray } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Membership } from '../../src/raft/types.ts';
@@ -75,9 +75,9 @@ describe('a configuration walks towards its row', () => {
   });
 
   it('ends at the row from anywhere, one voter replaced or two more or fewer at a time', () => {
-    const members = fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 7 });
-    fc.assert(
-      fc.property(members, members, fc.array(fc.nat(6)), (first, wanted, choices) => {
+    const members = uniqueArray(integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 7 });
+    assert(
+      property(members, members, array(nat(6)), (first, wanted, choices) => {
         const voters = first.length % 2 === 1 ? first : first.slice(1);
         const row = rowOf(
           wanted,
@@ -105,7 +105,7 @@ function walk(row: ReplicaEntry[], first: number[], choices: number[], wanted: n
   for (let steps = 0; steps < 40; steps++) {
     const next = step(self, row, [...voters], [...learners]);
     if (next.kind === 'rest') {
-      expect([...voters, ...learners].toSorted()).toEqual(wanted.toSorted());
+      expect(new Set([...voters, ...learners])).toEqual(new Set(wanted));
       expect(voters.length % 2).toBe(1);
       return;
     }

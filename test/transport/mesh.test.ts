@@ -113,4 +113,20 @@ describe('the mesh', () => {
     expect(a.link(2).announced?.peerPort).toBe(port.address.port);
     expect(a.events).toEqual(['connected 2', 'disconnected 2', 'connected 2']);
   });
+
+  it('takes in nodes that come and lets go of those that leave, and hears what epoch the others have', async () => {
+    const [a, b, c] = await meshOf(3);
+    await until(() => a.link(2).peerEpoch.epoch === 1, 'a frame of the other');
+    expect(a.link(2).peerEpoch).toEqual({ generation: 1, epoch: 1 });
+    const known = [a, b, c].map((node, i) => ({ node: nodeId(i + 1), address: node.port.address }));
+    b.mesh.setPeers(known.slice(0, 2));
+    a.mesh.setPeers(known.slice(0, 2));
+    expect([...a.mesh.links.keys()]).toEqual([nodeId(2)]);
+    await until(() => c.events.includes('disconnected 1'), 'the end of the connection');
+    expect(a.link(2).connected).toBe(true);
+    expect(c.link(1).connected).toBe(false);
+    a.mesh.setPeers(known);
+    await until(() => a.link(3).connected, 'the connection to the one that came back');
+    expect(b.mesh.links.has(nodeId(3))).toBe(false);
+  });
 });

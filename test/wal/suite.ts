@@ -61,6 +61,12 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
       opened.wal.release(GROUP, meta.index);
     }
 
+    function beginGroup({ wal }: OpenedWal, member: number): Promise<void> {
+      const begun = new Promise<void>((resolve) => wal.beginGroup(GROUP, member, resolve));
+      wal.flush(() => {});
+      return world.settle(begun);
+    }
+
     it('begins empty, with start 1', async () => {
       const { recovery, wal } = await world.open();
       expect(recovery).toEqual({
@@ -158,13 +164,74 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
     it('goes from file to file, and takes entries larger than a file', async () => {
       const opened = await world.open();
       const entries: Entry[] = [];
-      for (let index = 1; index <= 60; index += 1) {
+      for (let index = 1; index <= 120; index += 1) {
         entries.push(entryOf(1, index, index % 20 === 0 ? 3 * SEGMENT_BYTES : 700));
         opened.wal.stageEntries(GROUP, entries.slice(-1));
         await flush(world, opened.wal);
       }
       expect(opened.wal.stats.segments).toBeGreaterThan(3);
       expect(groupOf((await reopen(opened)).recovery).entries).toEqual(entries);
+    });
+
+    it('knows whose records a group has: of an older member’s nothing is left', async () => {
+      const opened = await world.open();
+      opened.wal.stageHardState(GROUP, { term: 9, vote: 2, commit: 4 });
+      opened.wal.stageEntries(GROUP, entriesOf(9, 1, 4));
+      await flush(world, opened.wal);
+      await snapshotAt(opened, metaAt(3), Buffer.from('old'));
+      await world.settle(opened.snapshots.remove(GROUP));
+      await beginGroup(opened, 5);
+      opened.wal.stageEntries(GROUP, entriesOf(2, 1, 2));
+      await flush(world, opened.wal);
+      const { recovery, snapshots } = await killed();
+      expect(groupOf(recovery)).toMatchObject({ member: 5, hardState: { term: 0, vote: 0, commit: 0 } });
+      expect(placesOf(groupOf(recovery).entries)).toEqual(['2/1', '2/2']);
+      expect(await world.settle(snapshots.open(GROUP))).toBeNull();
+    });
+
+    it('knows the member still when the file that said so is long recycled', async () => {
+      const opened = await world.open();
+      await beginGroup(opened, 5);
+      for (let index = 1; index <= 120; index += 1) {
+        opened.wal.stageEntries(GROUP, [entryOf(1, index, 1000)]);
+        await flush(world, opened.wal);
+        if (index % 10 === 0) await snapshotAt(opened, metaAt(index), Buffer.from('state'));
+      }
+      expect(opened.wal.stats.segmentsFreed).toBeGreaterThan(3);
+      const { recovery } = await killed();
+      expect(groupOf(recovery)).toMatchObject({ member: 5, snapshot: { index: 120 } });
+    });
+
+    it('counts nothing of members that are not this node’s any more, whatever is missing of them', async () => {
+      const opened = await world.open();
+      opened.wal.stageEntries(8, entriesOf(1, 1, 2));
+      opened.wal.stageEntries(GROUP, entriesOf(1, 1, 8));
+      await flush(world, opened.wal);
+      await snapshotAt(opened, metaAt(8), Buffer.from('state'));
+      opened.wal.stageEntries(GROUP, entriesOf(1, 9, 10));
+      await flush(world, opened.wal);
+      await world.settle(opened.snapshots.remove(GROUP));
+      opened.wal.forgetGroup(GROUP);
+      const { recovery, wal } = await killed({ isOurs: (group: number) => group === 8 });
+      expect([...recovery.groups.keys()]).toEqual([8]);
+      await flush(world, wal);
+    });
+
+    it('begins a group that the log has another member’s part of', async () => {
+      const opened = await world.open();
+      for (let index = 1; index <= 20; index += 1) {
+        opened.wal.stageEntries(GROUP, [entryOf(1, index, 1000)]);
+        await flush(world, opened.wal);
+      }
+      await snapshotAt(opened, metaAt(20), Buffer.from('old'));
+      await world.settle(opened.snapshots.remove(GROUP));
+      await beginGroup(opened, 6);
+      await snapshotAt(opened, metaAt(90), Buffer.from('new'));
+      opened.wal.stageEntries(GROUP, [entryOf(1, 91, 10)]);
+      await flush(world, opened.wal);
+      const group = groupOf((await killed({ isOurs: (_: number, member: number) => member === 6 })).recovery);
+      expect(group).toMatchObject({ member: 6, snapshot: { index: 90 } });
+      expect(placesOf(group.entries)).toEqual(['1/91']);
     });
 
     it('recycles files that every group has released, and keeps hard states and the ceiling', async () => {

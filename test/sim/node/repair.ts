@@ -61,6 +61,7 @@ export function startRepair(
     },
     secret: '',
     address,
+    node: null,
     ask: (to, path) => request(to, 'GET', path),
     post: (to, path, body, authorization) => request(to, 'POST', path, body, authorization),
     pause: () => new Promise((resolve) => timers.after(200, resolve)),

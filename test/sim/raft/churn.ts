@@ -25,7 +25,11 @@ class Churn {
   strike(): void {
     const { random, members } = this.world;
     if (random.chance(0.2)) this.retire();
-    const leaders = members.filter((member) => member.role === 'leader' && !member.isPaused);
+    const isLost = random.chance(0.02);
+    const leaders = members.filter(
+      ({ isPaused, membership, role }) =>
+        !isPaused && (role === 'leader' || (isLost && membership.voters.length > 0)),
+    );
     if (leaders.length === 0) return;
     const leader = random.pick(leaders);
     const { membership } = leader;

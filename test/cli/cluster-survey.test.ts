@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+
+import type { StatusReport } from '../../src/admin/status.ts';
+import { surveyCluster, whyNeeded, type Survey } from '../../src/cli/cluster-survey.ts';
+import { encodeTopology } from '../../src/topology/topology-codec.ts';
+import type { NodeEntry, Topology } from '../../src/topology/types.ts';
+import { sampleStatus } from '../admin/sample-source.ts';
+
+const idOf = (number: number): string => `${number}`.repeat(40);
+
+function nodeEntry(number: number): NodeEntry {
+  const ports = { clientPort: number, redirectPort: 20, peerPort: 30, adminPort: 100 + number };
+  return { id: idOf(number), ordinal: number, host: 'h', ...ports, zone: '', machine: '', weight: 1 };
+}
+
+interface Given {
+  nodes: number;
+  voters: number[];
+  learners?: number[];
+  votersOld?: number[];
+  answer: number[];
+  leader?: number | null;
+}
+
+/** One shard whose member n is on node n. */
+function surveyOf(given: Given): Survey {
+  const { voters, votersOld = [], learners = [], leader = voters[0] } = given;
+  const members = [...new Set([...voters, ...votersOld, ...learners])];
+  const topology: Topology = {
+    clusterId: idOf(9),
+    generation: 1,
+    epoch: 1,
+    version: 1,
+    nodes: Array.from({ length: given.nodes }, (_, i) => nodeEntry(i + 1)),
+    nextOrdinal: 9,
+    shards: [
+      {
+        id: 1,
+        group: 1,
+        home: idOf(1),
+        replicas: members.map((member) => ({ member, node: idOf(member) })),
+        first: voters,
+        nextMember: 9,
+      },
+    ],
+    slots: [{ from: 0, to: 16_383, shard: 1 }],
+  };
+  const reportOf = (number: number): StatusReport => {
+    const sample = sampleStatus();
+    const role = number === leader ? 'leader' : 'follower';
+    const replica = { ...sample.replicas[0], role, voters, votersOld, learners } as const;
+    return { ...sample, node: { ...sample.node, id: idOf(number) }, replicas: [replica] };
+  };
+  return { topology, reports: new Map(given.answer.map((number) => [idOf(number), reportOf(number)])) };
+}
+
+describe('a node can be done without', () => {
+  it('when a quorum of each of its shards answers', () => {
+    expect(whyNeeded(idOf(3), surveyOf({ nodes: 3, voters: [1, 2, 3], answer: [1, 2] }))).toBeNull();
+    const learns = { nodes: 3, voters: [1], learners: [3], answer: [1, 2] };
+    expect(whyNeeded(idOf(3), surveyOf(learns))).toBeNull();
+    const elsewhere = { nodes: 4, voters: [1, 2, 3], answer: [1, 2, 3] };
+    expect(whyNeeded(idOf(4), surveyOf(elsewhere))).toBeNull();
+  });
+
+  it.each([
+    [{ nodes: 1, voters: [1], answer: [] }, 1, 'the only copy'],
+    [{ nodes: 3, voters: [1, 2, 3], answer: [1] }, 3, 'start h:2 first'],
+    [{ nodes: 3, voters: [1, 2, 3], answer: [1, 2], leader: null }, 3, 'has no leader now: wait'],
+    [{ nodes: 3, voters: [3], answer: [1, 2], leader: null }, 3, 'has no other replica'],
+    [{ nodes: 5, voters: [1, 2, 3], answer: [1, 4, 5] }, 3, 'would lose its quorum'],
+    [
+      { nodes: 5, voters: [1, 4, 5], votersOld: [1, 2, 3], answer: [1, 4, 5] },
+      3,
+      'of its 3 voters 1 others answer',
+    ],
+  ])('else it is told why, and what to do (%#)', (given, node, why) => {
+    expect(whyNeeded(idOf(node), surveyOf(given))).toContain(why);
+  });
+});
+
+describe('a survey', () => {
+  it('goes by the newest topology that any node knows, and by whoever answers as itself', async () => {
+    const { topology, reports } = surveyOf({ nodes: 3, voters: [1, 2, 3], answer: [1, 3] });
+    const answers = new Map<string, string>([
+      ['101/api/topology', encodeTopology(topology).toString()],
+      ['103/api/topology', encodeTopology({ ...topology, epoch: 4 }).toString()],
+      ['101/api/status', JSON.stringify(reports.get(idOf(1)))],
+      // Another node than the topology has there.
+      ['103/api/status', JSON.stringify(reports.get(idOf(1)))],
+    ]);
+    const survey = await surveyCluster(
+      ({ port }, path) => {
+        const body = answers.get(`${port}${path}`);
+        return Promise.resolve(body === undefined ? null : { status: 200, body });
+      },
+      [{ host: 'h', port: 101 }],
+    );
+    expect(survey.topology.epoch).toBe(4);
+    expect([...survey.reports.keys()]).toEqual([idOf(1)]);
+    const silent = surveyCluster(() => Promise.resolve(null), [{ host: 'h', port: 101 }]);
+    await expect(silent).rejects.toThrow('--address');
+  });
+});
