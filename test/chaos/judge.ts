@@ -56,15 +56,16 @@ export function judgeRound(recorder: Recorder, placed: readonly Placed[], round:
   }
   for (const one of placed) {
     const { name } = one.worker.client;
-    const isSpared = one.node !== null && !isStarved(round) && round.spared.includes(one.node);
+    const isSpared = one.node !== null && round.spared.includes(one.node);
+    const isPromised = isSpared && !isStarved(round);
     const gapMs = recorder.longestGapMs(name, fromMs, toMs);
     seen.gaps.push({ fault, client: `${kindOf(one)}${sideOf(one, isSpared)}`, gapMs });
     const own = failures.filter(({ client }) => client === name);
     // While the harness stood still nobody asked.
-    if (isSpared && gapMs - round.stalledMs > PROMISED_PAUSE_MS)
+    if (isPromised && gapMs - round.stalledMs > PROMISED_PAUSE_MS)
       seen.problems.push(`${name}, client of a spared node, waited ${gapMs.toFixed()} ms`);
-    const wrong = isSpared ? own : own.filter(({ failure }) => failure.kind === 'error');
-    seen.problems.push(...shown(wrong, isSpared));
+    const wrong = isPromised ? own : own.filter(({ failure }) => failure.kind === 'error');
+    seen.problems.push(...shown(wrong, isPromised));
   }
   return seen;
 }
