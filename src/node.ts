@@ -5,7 +5,6 @@ import { PubSubRegistry } from './commands/pubsub-registry.ts';
 import type { RulesTable } from './commands/rules.ts';
 import { RULES } from './commands/table.ts';
 import type { Env, Listener } from './env/contracts.ts';
-import type { LoopDelay } from './env/loop-delay.ts';
 import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
@@ -20,6 +19,7 @@ import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts'
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
 import { NodeReplicas } from './node-replicas.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
@@ -35,8 +35,6 @@ import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
 import { sessionId } from './shard/batch.ts';
 import { Engine } from './shard/engine.ts';
-import type { LogRetention } from './shard/log-retention.ts';
-import type { Replica } from './shard/replica.ts';
 import { Snapshotter } from './shard/snapshotter.ts';
 import type { Waiter } from './shard/waiter.ts';
 import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
@@ -47,7 +45,6 @@ import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
-import type { RecoveredGroup } from './wal/types.ts';
 
 const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
@@ -61,26 +58,6 @@ export interface RunningNode {
   stop(): Promise<void>;
   /** `run` is called, once, when the node cannot go on: it has stopped serving, and its process must end. */
   onFatal(run: (error: Error) => void): void;
-}
-
-/** What differs between a process of its own and a simulation. */
-export interface NodeSurroundings {
-  loopDelay: LoopDelay;
-  nodeVersion: string;
-  /** In constant time. */
-  sameSecret(a: string, b: string): boolean;
-  /** A simulation keeps little of the log in memory: members that are behind need snapshots. */
-  logRetention?: LogRetention | undefined;
-  /** It has many nodes in one process, with few keys each. */
-  slabBytes?: number;
-  /** What entries are applied by, version by version: this build's, or those of another that a test makes. */
-  rules?: RulesTable;
-  /** Ports and data are this process's alone: the start has begun. */
-  onClaimed?: () => void;
-  /** A replica was made from what recovery found of its group, and has done nothing yet: whoever checks invariants looks on from here. */
-  onReplica?: (replica: Replica, recovered: RecoveredGroup | undefined) => void;
-  /** The node takes part in its cluster. */
-  onServing?: (parts: NodeParts) => void;
 }
 
 /** Resolves once the node listens, before its cluster is founded. Rejects with StartupErrors for what a person can act on. */

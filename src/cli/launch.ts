@@ -1,7 +1,7 @@
 /** What runs a node in this process. Loaded when it is wanted: other commands start faster without. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { NodeSurroundings } from '../node.ts';
+import type { NodeSurroundings } from '../node-surroundings.ts';
 import type { LaunchNode } from './running-node.ts';
 
 export async function loadLauncher(build: Pick<NodeSurroundings, 'rules'> = {}): Promise<LaunchNode> {
