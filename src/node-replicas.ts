@@ -90,7 +90,7 @@ export class NodeReplicas {
     if (this.retired.length === 0) return false;
     this.retired = this.retired.filter(({ machine }) => {
       for (let i = 0; i < LONG_READ_STEPS && !machine.longReads.isIdle; i++) machine.longReads.step(nowMs);
-      if (!machine.longReads.isIdle) return true;
+      if (!machine.longReads.isIdle || machine.hashesUnderWay > 0) return true;
       if (machine.keyspace.totalKeyCount() > 0) machine.keyspace.flush(-1);
       return machine.keyspace.reclaim(RECLAIM_ITEMS);
     });

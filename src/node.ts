@@ -613,7 +613,7 @@ class Node implements RunningNode {
     const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
     while (this.env.clock.monotonicMs() < deadlineMs) {
       const led = parts.replicas.filter(
-        (replica) => replica.isLeader && replica.raft.membership.voters.length > 1,
+        ({ isLeader, raft }) => isLeader && raft.membership.voters.some((member) => member !== raft.self),
       );
       if (led.length === 0) return;
       const now = engine.readClock();

@@ -9,8 +9,8 @@ export interface VerificationSource {
   /** To be computed at the mark, once the log brings it. */
   expectMark(shard: number, mark: number): MarkReport | 'busy' | null;
   readMark(shard: number, mark: number): MarkReport | null;
-  /** Puts the mark into the log, at the shard's leader. */
-  logMark(shard: number, mark: number): { index: number } | 'not-leader' | null;
+  /** Puts the mark, which is expected here, into the log, once, at the shard's leader. */
+  logMark(shard: number, mark: number): { index: number } | 'not-now' | null;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
@@ -46,7 +46,11 @@ export function logMarkResponse(source: VerificationSource, request: HttpRequest
   if (shard === null || mark === null) return whichMark(request);
   const logged = source.logMark(shard, mark);
   if (logged === null) return noReplica(shard);
-  if (logged === 'not-leader') return textResponse(409, 'This node does not lead the shard, or not yet.');
+  if (logged === 'not-now')
+    return textResponse(
+      409,
+      'This node does not lead the shard, or the mark is not expected here, or is logged.',
+    );
   return jsonResponse(200, logged);
 }
 

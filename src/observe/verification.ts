@@ -44,17 +44,14 @@ export class Verification {
     return answer === null ? null : { shard, mark, ...answer };
   }
 
-  /** Puts the mark into the log; tells its index. */
-  logMark(
-    shard: ShardId,
-    mark: number,
-  ): { shard: ShardId; mark: number; index: number } | 'not-leader' | null {
+  /** Puts the mark, which is expected here, into the log; tells its index. */
+  logMark(shard: ShardId, mark: number): { shard: ShardId; mark: number; index: number } | 'not-now' | null {
     const replica = this.host.replica(shard);
     const engine = this.host.engine();
     if (replica === undefined || engine === null) return null;
-    const index = replica.proposeMark(mark, engine.readClock());
+    const index = this.deskOf(shard)?.log(mark, () => replica.proposeMark(mark, engine.readClock())) ?? 0;
     engine.wake();
-    return index === 0 ? 'not-leader' : { shard, mark, index };
+    return index === 0 ? 'not-now' : { shard, mark, index };
   }
 
   private deskOf(shard: ShardId): HashDesk | null {

@@ -30,6 +30,8 @@ export type MarkAnswer =
 
 interface Mark {
   sinceMs: number;
+  /** This replica has put it into the log. */
+  isLogged: boolean;
   answer: MarkAnswer | null;
 }
 
@@ -40,7 +42,6 @@ export class HashDesk {
   private readonly marks = new Map<number, Mark>();
   private readonly fatal: (error: unknown) => void;
   private readonly keptMaxBytes: number;
-  private underWay = 0;
 
   /** `fatal`: an invariant is broken. */
   constructor(
@@ -59,7 +60,7 @@ export class HashDesk {
 
   /** Of the state as it is now. Null while a snapshot is loaded, when too many are computed, and when it has given up. */
   async now(): Promise<StateAt | null> {
-    if (this.machine.isLoading || this.underWay >= HASHES_AT_ONCE) return null;
+    if (this.machine.isLoading || this.machine.hashesUnderWay >= HASHES_AT_ONCE) return null;
     return this.run(new StateHash(this.machine, this.keptMaxBytes));
   }
 
@@ -67,7 +68,7 @@ export class HashDesk {
   expect(mark: number): boolean {
     this.forgetOld();
     if (!this.marks.has(mark) && this.marks.size >= MARKS_MAX && !this.forgetOneDone()) return false;
-    this.marks.set(mark, { sinceMs: this.clock.monotonicMs(), answer: null });
+    this.marks.set(mark, { sinceMs: this.clock.monotonicMs(), isLogged: false, answer: null });
     this.machine.onMark = (applied) => this.begin(applied);
     return true;
   }
@@ -80,10 +81,20 @@ export class HashDesk {
     return known.answer ?? { state: 'expected', appliedIndex: this.machine.appliedIndex };
   }
 
+  /** Puts the mark into the log by `propose`, which returns its index or 0, once; 0 when it is not expected here, or was put there. */
+  log(mark: number, propose: () => number): number {
+    this.forgetOld();
+    const known = this.marks.get(mark);
+    if (known === undefined || known.isLogged) return 0;
+    const index = propose();
+    known.isLogged = index > 0;
+    return index;
+  }
+
   private begin(number: number): void {
     const mark = this.marks.get(number);
     if (mark === undefined || mark.answer !== null) return;
-    if (this.underWay >= HASHES_AT_ONCE) {
+    if (this.machine.hashesUnderWay >= HASHES_AT_ONCE) {
       mark.answer = { state: 'failed', reason: 'too many hashes are being computed' };
       return;
     }
@@ -106,13 +117,13 @@ export class HashDesk {
 
   /** A slice a turn of the event loop. */
   private async run(hash: StateHash): Promise<StateAt | null> {
-    this.underWay += 1;
+    this.machine.hashesUnderWay += 1;
     let hex: string | null = null;
     while (hex === null && !hash.hasGivenUp) {
       await this.turn();
       hex = hash.next();
     }
-    this.underWay -= 1;
+    this.machine.hashesUnderWay -= 1;
     return hex === null ? null : { index: hash.index, hash: hex };
   }
 

@@ -134,6 +134,8 @@ export class StateMachine {
   isLoading = false;
   /** Told of each mark (mark.ts) once it is applied. */
   onMark: ((mark: number) => void) | null = null;
+  /** Hashes of the state that are being computed: what they have not passed is not freed. */
+  hashesUnderWay = 0;
 
   private readonly known: ShardRules;
   private memo: CommandMemo;

@@ -21,7 +21,7 @@ export class Observers implements ChangeObserver {
     return this.all.some((observer) => observer.reads(block));
   }
 
-  /** Each is told. Who lets go of the block releases it, and asks the others so: the last one frees it. */
+  /** Each is told, and accounts for it. Who lets go of the block releases it, and asks the others so: the last one frees it. */
   keeps(block: Handle): boolean {
     let isKept = false;
     for (const observer of this.all) if (observer.keeps(block)) isKept = true;

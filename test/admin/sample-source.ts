@@ -165,7 +165,7 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
         shard === 1 ? { shard, mark, state: 'expected', appliedIndex: 20 } : shard === 2 ? 'busy' : null,
       readMark: (shard, mark) =>
         shard === 1 && mark === 7 ? { shard, mark, state: 'done', index: 21, hash: 'd'.repeat(16) } : null,
-      logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-leader' : null),
+      logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-now' : null),
     },
     topology: () => null,
     mayChangeTopology: () => false,

@@ -1,6 +1,7 @@
 /** One life of a cluster: founded, put through faults under load, healed, and judged. */
 import { createWriteStream } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { finished } from 'node:stream/promises';
@@ -68,6 +69,8 @@ export class Episode {
   private readonly loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
   private network: Network | null = null;
   private cluster: TorcCluster | null = null;
+  private founding: Promise<{ cluster: TorcCluster; network: Network }> | null = null;
+  private closing: Promise<void> | null = null;
 
   constructor(options: Options, plan: EpisodePlan) {
     this.options = options;
@@ -77,10 +80,13 @@ export class Episode {
 
   async run(): Promise<EpisodeResult> {
     const history = await this.openHistory();
-    const recorder = new Recorder((operation) => history.write(`${JSON.stringify(operation)}\n`));
+    const recorder = new Recorder((operation) => {
+      if (!history.writableEnded) history.write(`${JSON.stringify(operation)}\n`);
+    });
     let survey: Survey | null = null;
     try {
-      const { cluster, network } = await this.found();
+      this.founding = this.found();
+      const { cluster, network } = await this.founding;
       this.placed.push(...(await placeClients(cluster.nodes, recorder, PACE)));
       await this.addLateReaders(cluster, recorder);
       await this.runRounds({ cluster, network, disks: this.disks, abilities: this.plan.abilities }, recorder);
@@ -99,10 +105,16 @@ export class Episode {
   }
 
   /** Ends all that runs, also in the midst of it. */
-  async close(keepData: boolean): Promise<void> {
+  close(keepData: boolean): Promise<void> {
+    this.closing ??= this.takeDown(keepData);
+    return this.closing;
+  }
+
+  private async takeDown(keepData: boolean): Promise<void> {
     // A process that waits for its disk cannot even be killed.
     for (const disk of this.disks) await disk.release();
     await this.cluster?.kill();
+    await this.founding?.catch(() => undefined);
     await this.stopWorkers();
     // What a fault under way has started since.
     await this.cluster?.kill();
@@ -200,6 +212,7 @@ export class Episode {
         fromMs,
         struckMs,
         stalledMs,
+        loadPerCore: loadavg()[0] / availableParallelism(),
         toMs,
       };
       this.rounds.push(round);

@@ -16,6 +16,7 @@ const ROUND: Round = {
   fromMs: 0,
   struckMs: 10,
   stalledMs: 0,
+  loadPerCore: 1,
   toMs: Infinity,
 };
 
@@ -59,6 +60,7 @@ test('a refusal is a problem for the clients of spared nodes alone', async () =>
   expect([...errors]).toEqual([['CLUSTERDOWN', 3]]);
   const starved = judgeRound(...refused, until(performance.now(), { stalledMs: 1500 }));
   expect(starved.problems).toEqual([]);
+  expect(judgeRound(...refused, until(performance.now(), { loadPerCore: 9 })).problems).toEqual([]);
 });
 
 test('an error that says that the command is wrong is a problem for all', async () => {

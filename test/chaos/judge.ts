@@ -5,8 +5,9 @@ import type { NetworkKind } from './network.ts';
 
 /** Clients of spared nodes wait no longer: the time after which a shard without a leader is reported as such. */
 const PROMISED_PAUSE_MS = 2000;
-/** Where the harness gets no time for so long, neither do nodes: the machine has stopped more of them than the fault did. */
+/** Where the harness gets no time for so long, or so many wait for each core, the machine stops more nodes than the fault did. */
 const STARVED_MS = 1000;
+const STARVED_LOAD = 4;
 const SHOWN_PROBLEMS = 5;
 
 export interface Round {
@@ -20,13 +21,15 @@ export interface Round {
   struckMs: number;
   /** The longest time that the harness itself, and so all clients, stood still. */
   stalledMs: number;
+  /** Of the last minute. */
+  loadPerCore: number;
   /** All nodes are well and all clients are served again. */
   toMs: number;
 }
 
 /** No pause is promised then; loss, duplicates and the history are judged as ever. */
-export function isStarved({ stalledMs }: Round): boolean {
-  return stalledMs > STARVED_MS;
+export function isStarved({ stalledMs, loadPerCore }: Round): boolean {
+  return stalledMs > STARVED_MS || loadPerCore > STARVED_LOAD;
 }
 
 export interface Gap {
@@ -53,15 +56,16 @@ export function judgeRound(recorder: Recorder, placed: readonly Placed[], round:
   }
   for (const one of placed) {
     const { name } = one.worker.client;
-    const isSpared = one.node !== null && !isStarved(round) && round.spared.includes(one.node);
+    const isSpared = one.node !== null && round.spared.includes(one.node);
+    const isPromised = isSpared && !isStarved(round);
     const gapMs = recorder.longestGapMs(name, fromMs, toMs);
     seen.gaps.push({ fault, client: `${kindOf(one)}${sideOf(one, isSpared)}`, gapMs });
     const own = failures.filter(({ client }) => client === name);
     // While the harness stood still nobody asked.
-    if (isSpared && gapMs - round.stalledMs > PROMISED_PAUSE_MS)
+    if (isPromised && gapMs - round.stalledMs > PROMISED_PAUSE_MS)
       seen.problems.push(`${name}, client of a spared node, waited ${gapMs.toFixed()} ms`);
-    const wrong = isSpared ? own : own.filter(({ failure }) => failure.kind === 'error');
-    seen.problems.push(...shown(wrong, isSpared));
+    const wrong = isPromised ? own : own.filter(({ failure }) => failure.kind === 'error');
+    seen.problems.push(...shown(wrong, isPromised));
   }
   return seen;
 }

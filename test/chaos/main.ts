@@ -27,6 +27,7 @@ class Run {
   private readonly struck = new Map<string, number>();
   private readonly totals = { values: 0, increments: 0, tokens: 0, lost: 0, repeated: 0 };
   private stalledMs = 0;
+  private isAbandoned = false;
   private episode: Episode | null = null;
 
   constructor(options: Options) {
@@ -41,7 +42,7 @@ class Run {
     const abilities = await this.probe();
     const networks = await this.probeNetworks();
     const count = Math.max(networks.length, Math.ceil(options.minutes / LONGEST_EPISODE_MINUTES));
-    for (let number = 0; number < count; number++) {
+    for (let number = 0; number < count && !this.isAbandoned; number++) {
       const network = networks[number % networks.length];
       console.log(`\nepisode ${number}, ${network}, ${options.nodes} nodes, ${options.durability}`);
       const durationMs = (options.minutes * 60_000) / count;
@@ -53,6 +54,7 @@ class Run {
 
   /** The harness itself is asked to stop. */
   async abandon(): Promise<void> {
+    this.isAbandoned = true;
     await this.episode?.close(false);
   }
 

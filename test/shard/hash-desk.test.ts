@@ -129,6 +129,20 @@ describe('a mark', () => {
 });
 
 describe('the desk', () => {
+  it('has a mark put into the log once, and only one that it expects', () => {
+    const rig = newRig();
+    const { desk } = new Place(rig.machine);
+    const propose = (): number => rig.replica.proposeMark(7, rig.now);
+    expect(desk.log(7, propose)).toBe(0);
+    desk.expect(7);
+    rig.raft.outcome = 'full';
+    expect(desk.log(7, propose)).toBe(0);
+    rig.raft.outcome = 'proposed';
+    expect(desk.log(7, propose)).toBe(rig.raft.lastIndex);
+    expect(desk.log(7, propose)).toBe(0);
+    expect(rig.raft.log).toHaveLength(1);
+  });
+
   it('keeps an answer for a minute, and expects a mark no longer', async () => {
     const rig = newRig();
     const place = new Place(rig.machine);
@@ -165,12 +179,14 @@ describe('the desk', () => {
     for (let mark = 1; mark <= 5; mark++) place.desk.expect(mark);
     for (let mark = 1; mark <= 5; mark++) rig.replica.proposeMark(mark, rig.now);
     apply(rig);
+    expect(rig.machine.hashesUnderWay).toBe(4);
     expect(place.desk.answer(4)).toMatchObject({ state: 'hashing' });
     expect(place.desk.answer(5)).toMatchObject({ state: 'failed' });
     expect(await place.desk.now()).toBe(null);
     expect(await place.done(4)).toMatchObject({ state: 'done' });
     const now = place.desk.now();
     for (let i = 0; i < 10; i++) await place.turns.pass();
+    expect(rig.machine.hashesUnderWay).toBe(0);
     expect(await now).toEqual({ index: rig.machine.appliedIndex, hash: hashNow(rig.machine) });
   });
 

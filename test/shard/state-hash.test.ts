@@ -29,6 +29,7 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       // Reads and whoever waits; buffers used again; and of the entry being applied.
       'longReads',
       'onMark',
+      'hashesUnderWay',
       'memo',
       'context',
       'scratch',

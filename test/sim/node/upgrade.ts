@@ -5,6 +5,7 @@
 import { RULES } from '../../../src/commands/table.ts';
 import type { StatusReport } from '../../../src/admin/status.ts';
 import type { RulesTable } from '../../../src/commands/rules.ts';
+import type { Disk } from '../../../src/env/contracts.ts';
 import { SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
@@ -19,6 +20,8 @@ import { REGISTERS, type Workload } from './workloads.ts';
 const NODES = 3;
 const CLIENTS = 6;
 const APPENDED_KEYS = 8;
+const RAISE_LIMIT_MS = 20_000;
+const TOPOLOGY_FILE = '/data/topology.json';
 
 const APPENDING: Workload = {
   ...REGISTERS,
@@ -57,7 +60,7 @@ async function live(upgrade: Upgrade, asked: number): Promise<void> {
 
   for (let i = 0; i < NODES; i++) {
     // The log says so as well.
-    if (i === asked) await upgrade.forgetTopology(i);
+    if (i === asked) await upgrade.outdateTopology(i);
     const refusal = await upgrade.refusalOf(i, RULES);
     const what = i === asked ? 'the log' : 'the topology';
     const isRight = refusal instanceof NewerVersionError && refusal.message.startsWith(what);
@@ -76,6 +79,8 @@ export class Upgrade {
   failure: string | null = null;
   readonly faults: string[] = [];
   private readonly random: SeededRandom;
+  /** As each node had it when it was last taken down, before the version was raised. */
+  private readonly topologies: (Uint8Array | null)[] = [];
   private readonly recorders: Recorder[];
   private epoch = 0;
   private unique = 0;
@@ -107,6 +112,7 @@ export class Upgrade {
       await this.live(200);
       if (this.random.below(2) === 0) await this.cluster.stop(i);
       else this.cluster.crash(i, this.random.below(2) === 0 ? 'kill' : 'lost');
+      this.topologies[i] = await this.cluster.settle(this.diskOf(i).readFile(TOPOLOGY_FILE));
       await this.live(this.random.below(800));
       this.setBuild(i, build);
       await this.cluster.start(i);
@@ -120,7 +126,11 @@ export class Upgrade {
   /** While a fault is under way: refused as long as a node cannot be asked. */
   async raise(): Promise<void> {
     await this.strike();
-    while (!(await this.tryToRaise())) await this.live(100);
+    const untilMs = this.cluster.scheduler.nowMs + RAISE_LIMIT_MS;
+    while (!(await this.tryToRaise())) {
+      if (this.cluster.scheduler.nowMs > untilMs) throw new Error('the version cannot be raised');
+      await this.live(100);
+    }
     await this.strike();
     await this.live(1000);
     await this.check();
@@ -143,14 +153,15 @@ export class Upgrade {
     }
   }
 
-  /** Its file is gone. */
-  async forgetTopology(i: number): Promise<void> {
+  /** Node i ends, and its file of the topology is that of before the version was raised. */
+  async outdateTopology(i: number): Promise<void> {
     this.cluster.crash(i);
-    const { disk } = this.cluster.nodes[i];
-    const removed = attachDisk(disk, new SimulatedTimers(this.cluster.scheduler)).remove(
-      '/data/topology.json',
-    );
-    await this.cluster.settle(removed);
+    const file = this.topologies[i];
+    if (file !== null) await this.cluster.settle(this.diskOf(i).replaceFile(TOPOLOGY_FILE, file));
+  }
+
+  private diskOf(i: number): Disk {
+    return attachDisk(this.cluster.nodes[i].disk, new SimulatedTimers(this.cluster.scheduler));
   }
 
   /** Node i ends, and comes back with another build. */

@@ -5,7 +5,10 @@ import { RULES } from '../../../src/commands/table.ts';
 import { NEXT } from '../../versions/next-rules.ts';
 import { runUpgrade, Upgrade } from './upgrade.ts';
 
-it.each([1, 2])(
+/** `UPGRADE_SEEDS=100 npx vitest run test/sim/node/versions.test.ts` for more. */
+const SEEDS = Number(process.env['UPGRADE_SEEDS'] ?? 2);
+
+it.each(Array.from({ length: SEEDS }, (_, i) => i + 1))(
   'a cluster is upgraded, downgraded, upgraded and raised under faults, and its replicas stay the same (seed %i)',
   async (seed) => {
     const failure = await runUpgrade(seed);
