@@ -20,6 +20,7 @@ import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeReplicas } from './node-replicas.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
