@@ -44,11 +44,17 @@ export class Thrift {
     for (const peer of peers) peer.isSpared = isThrifty && !prompt.includes(peer.member);
   }
 
-  /** An entry is about to be appended: a spared member that was sent all before gets it in arrears; one that lags goes on catching up. */
+  /**
+   * An entry is about to be appended. Nothing is under way: a spared member that was sent all before gets it in arrears; one that lags goes on
+   * catching up. Else all are awake anyway, and the fastest of them is worth more than what the others' turns cost.
+   */
   onAppend(): void {
-    const { config, log, nowMonotonicMs } = this.state;
+    const { commitIndex, config, log, nowMonotonicMs } = this.state;
+    const isAtRest = commitIndex === log.lastIndex;
     for (const peer of this.peers) {
-      if (peer.isSpared && peer.next > log.lastIndex) peer.dueMs = nowMonotonicMs + config.arrearsMs;
+      if (!peer.isSpared) continue;
+      if (!isAtRest) peer.dueMs = 0;
+      else if (peer.next > log.lastIndex) peer.dueMs = nowMonotonicMs + config.arrearsMs;
     }
   }
 
