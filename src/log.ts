@@ -33,6 +33,7 @@ export const LOG_EVENTS = {
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
   'set-aside-removed':
     'The files that torc repair had set aside were removed: this node has caught up. directory.',
+  'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',
 
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
   'snapshot-given-up':

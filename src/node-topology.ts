@@ -162,7 +162,8 @@ export class NodeTopology {
       await this.env.disk.removeTree(directory);
       this.log.info('set-aside-removed', { directory });
     } catch (error) {
-      parts.fatal(error);
+      // A leftover does no harm: it stays until somebody removes it, or the next start does.
+      this.log.warn('set-aside-not-removed', { directory, reason: String(error) });
     }
   }
 

@@ -51,6 +51,9 @@ export function createAdminHandler(
         405,
         `${request.path} is ${isRead ? 'asked for with POST' : 'read with GET'}, not ${request.method}.`,
       );
+    // A browser names the page that posts, be it of this very address (DNS can be rebound): no page is to change anything.
+    if (isPost && request.origin !== undefined)
+      return textResponse(403, `${request.path} takes nothing from web pages.`);
     return route(request);
   };
 }

@@ -1,5 +1,5 @@
 /** What the nodes of a cluster answer, and whether one of them can be done without. */
-import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import { STATUS_SCHEMA, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
@@ -31,12 +31,23 @@ export async function surveyCluster(ask: AskNode, known: readonly Address[]): Pr
   const told = await Promise.all(first.nodes.map((node) => askTopology(ask, adminOf(node))));
   const topology = newestOf([first, ...told]) ?? first;
   const reports = new Map<NodeId, StatusReport>();
-  for (const node of topology.nodes) {
-    const answer = await ask(adminOf(node), '/api/status');
-    const report = answer?.status === HTTP_OK ? (JSON.parse(answer.body) as StatusReport) : null;
+  const answers = await Promise.all(topology.nodes.map((node) => ask(adminOf(node), '/api/status')));
+  for (const [at, node] of topology.nodes.entries()) {
+    const report = reportIn(answers[at]);
     if (report?.node.id === node.id) reports.set(node.id, report);
   }
   return { topology, reports };
+}
+
+/** Null: something else answers there, or nobody. */
+function reportIn(answer: Answered | null): StatusReport | null {
+  if (answer?.status !== HTTP_OK) return null;
+  try {
+    const report = JSON.parse(answer.body) as StatusReport | null;
+    return report?.schema === STATUS_SCHEMA ? report : null;
+  } catch {
+    return null;
+  }
 }
 
 export function adminOf({ host, adminPort }: NodeEntry): Address {

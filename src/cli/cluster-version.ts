@@ -78,7 +78,10 @@ async function decide(
   const authorization = `torc ${proofOf(peerSecret, body)}`;
   const answer = await httpPost(at, '/api/topology', body, authorization, timeoutMs).catch(
     (error: NodeJS.ErrnoException) => {
-      throw refused(`the node that decides does not answer at ${formatAddress(at)}: ${reasonOf(error)}`);
+      throw new StartupError(
+        'TORC_VERSION_UNKNOWN',
+        `the cluster version may have been raised or not (see torc cluster version): the node that decides, at ${formatAddress(at)}, gave no answer: ${reasonOf(error)}`,
+      );
     },
   );
   if (answer.status === HTTP_OK) return;

@@ -27,6 +27,7 @@ import type { Answered } from './http-get.ts';
 
 const TRIES = 10;
 const HTTP_OK = 200;
+const HTTP_FORBIDDEN = 403;
 
 export interface RepairWorld {
   disk: Disk;
@@ -88,9 +89,39 @@ async function repair(world: RepairWorld, found: Found): Promise<Repaired> {
     : await whyStillNeeded(world, found, old.id);
   if (why !== null) throw refusal(`node ${old.id} cannot be replaced now: ${why}`);
   const node = found.returning ?? drawId(world.random);
+  await checkTaken(world, survey, old.id, node);
   const setAside = found.returning === null ? await setAsideAll(world, clusterId, nodes, node) : null;
   await replaceNode(world, found, survey, old.id, node);
   return { old: old.id, node, setAside };
+}
+
+/** Before anything is moved: the node that decides answers, and takes changes from here. What is sent is no change. */
+async function checkTaken(world: RepairWorld, survey: Survey, old: NodeId, node: NodeId): Promise<void> {
+  const decider = deciderWithout(survey.topology, old, { id: node, announced: world.announced });
+  if (decider === null) return;
+  const body = '{}';
+  const answer = await world.post(
+    adminOf(decider),
+    '/api/topology',
+    body,
+    `torc ${proofOf(world.secret, body)}`,
+  );
+  if (answer === null) throw refusal(`node ${decider.id} decides that, and does not answer`);
+  if (answer.status === HTTP_FORBIDDEN) throw refusal(sentenceOf(answer.body));
+}
+
+/** Null: the cluster would refuse the change, and will say why. */
+function deciderWithout(
+  topology: Topology,
+  node: NodeId,
+  by: { id: NodeId; announced: Announcement },
+): NodeEntry | null {
+  const { clusterId, generation, epoch } = topology;
+  const change = { kind: 'replace-node', node, by } as const;
+  const decision = decide(topology, { clusterId, on: { generation, epoch }, change });
+  if (decision.kind === 'refused') return null;
+  const decider = deciderOf(decision.topology);
+  return decision.topology.nodes.find(({ id }) => id === decider) ?? null;
 }
 
 /** An election may be under way. */
@@ -148,6 +179,9 @@ function placeOf(
   if (node !== null) {
     const named = nodes.find(({ id }) => id === node);
     if (named === undefined) throw refusal(`the cluster has no node ${node}`);
+    const own = state?.node;
+    if (own !== undefined && own !== node && nodes.some(({ id }) => id === own))
+      throw refusal(`${directory} is of node ${own}, which is in the cluster, and not of ${node}`);
     return named;
   }
   const byId = nodes.find(({ id }) => id === state?.node);
@@ -229,7 +263,7 @@ async function propose(
   if (answer === null) return `node ${decider.id} decides that, and does not answer`;
   if (answer.status === HTTP_OK)
     return decodeTopology(Buffer.from(answer.body)) ?? 'the answer is of another version';
-  if (answer.status === 403) throw refusal(answer.body.trim());
+  if (answer.status === HTTP_FORBIDDEN) throw refusal(sentenceOf(answer.body));
   return answer.body.startsWith('{') ? (JSON.parse(answer.body) as ChangeRefusal).reason : answer.body.trim();
 }
 
@@ -245,6 +279,11 @@ async function keepTopology(
 
 function isSame(one: Address, other: Address): boolean {
   return one.host === other.host && one.port === other.port;
+}
+
+/** What was answered, without the stop that `refusal` sets. */
+function sentenceOf(body: string): string {
+  return body.trim().replace(/\.$/, '');
 }
 
 function refusal(reason: string): StartupError {

@@ -142,6 +142,8 @@ export interface HttpRequest {
   body: string;
   /** The header of this name. */
   authorization?: string | undefined;
+  /** The header of this name: a browser says whose page asks. */
+  origin?: string | undefined;
   /** From where it came. */
   peerAddress?: string | undefined;
 }

@@ -67,6 +67,7 @@ function parseRequest(request: IncomingMessage, body: string): HttpRequest | nul
     query: new URLSearchParams(queryAt < 0 ? '' : target.slice(queryAt + 1)),
     body,
     authorization: request.headers.authorization,
+    origin: request.headers.origin,
     peerAddress: request.socket.remoteAddress,
   };
 }

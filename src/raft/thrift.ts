@@ -7,9 +7,10 @@ import type { MemberState } from './state.ts';
 const LATE_TIMES = 8;
 
 /**
- * Thrift: a commit needs a majority, not all. Entries go at once to so many voters as make one with the leader; the others are spared: what they lack comes
- * in one append, `arrearsMs` after the first of it at the latest, which costs them and the leader a part of the turns. It is about time alone: what a
- * spared member acknowledges counts like any other acknowledgement, and one that is ahead of a prompt one takes its place.
+ * Thrift: a commit needs a majority, not all. While nothing is under way an entry goes at once to so many voters as make one with the leader. The
+ * others are spared: what they lack comes in one append, `arrearsMs` after the first of it at the latest, which costs them and the leader a part of
+ * the turns. It is about time alone: what a spared member acknowledges counts like any other acknowledgement, and one that is ahead of a prompt one
+ * takes its place.
  */
 export class Thrift {
   private readonly state: MemberState;
@@ -60,7 +61,8 @@ export class Thrift {
 
   /** A spared voter has acknowledged something: a prompt one that was behind it so many times in a row changes places with it. */
   onAcknowledged(spared: Progress): void {
-    if (!isVoter(this.state.membership, spared.member)) return;
+    // While something is under way all get entries at once: who is first then is chance.
+    if (spared.dueMs === 0 || !isVoter(this.state.membership, spared.member)) return;
     for (const peer of this.peers) {
       if (peer.isSpared) continue;
       peer.timesLate = peer.match < spared.match ? peer.timesLate + 1 : 0;

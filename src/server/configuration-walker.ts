@@ -35,7 +35,7 @@ interface Walk {
 export class ConfigurationWalker {
   private readonly host: WalkerHost;
   private readonly spread: TopologySpread;
-  private readonly walks = new Map<Replica, Walk>();
+  private readonly walks = new WeakMap<Replica, Walk>();
 
   constructor(host: WalkerHost, spread: TopologySpread) {
     this.host = host;
@@ -63,6 +63,7 @@ export class ConfigurationWalker {
       row: shard.replicas,
       membership: raft.membership,
       hasCaughtUp: (member) => this.hasCaughtUp(replica, walk, find(progress, member), now),
+      isFollowing: (member) => isFollowing(find(progress, member), now, this.host.electionTimeoutMs),
     });
     // An epoch that one node alone knows may be lost with its disk: nothing is done by it.
     if (this.spread.isKept(topology)) this.take(step, replica, now);
@@ -132,8 +133,9 @@ export class ConfigurationWalker {
     if (!replicas.some(({ leaving }) => leaving === true)) return false;
     const members = departedMembers(replicas, raft.committedMembership.membership, raft.membership);
     if (members.length === 0 || now.monotonicMs < walk.nextNoteMs) return true;
+    // One that leaves and votes still may lead, too.
     const isKnown = replicas.every(
-      ({ node, leaving }) => leaving === true || this.spread.has(node, topology),
+      ({ node, member }) => members.includes(member) || this.spread.has(node, topology),
     );
     if (!isKnown) return true;
     walk.nextNoteMs = now.monotonicMs + NOTE_AGAIN_MS;
@@ -150,6 +152,7 @@ function find(progress: readonly ProgressStatus[], member: MemberId): ProgressSt
   return progress.find((peer) => peer.member === member);
 }
 
-function isFollowing(peer: ProgressStatus, now: Instant, electionTimeoutMs: number): boolean {
+function isFollowing(peer: ProgressStatus | undefined, now: Instant, electionTimeoutMs: number): boolean {
+  if (peer === undefined) return false;
   return peer.state === 'replicate' && now.monotonicMs - peer.lastHeardMs < electionTimeoutMs;
 }

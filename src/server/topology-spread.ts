@@ -93,6 +93,9 @@ export class TopologySpread {
     this.isDeciding = true;
     try {
       await this.host.register.offer(topology);
+      const kept = this.current;
+      if (kept.generation !== topology.generation || kept.epoch !== topology.epoch)
+        return { kind: 'refused', reason: 'a newer topology came in between' };
       this.host.log.info('topology-decided', { epoch: textOf(topology), change: proposed.change.kind });
       return decision;
     } catch (error) {

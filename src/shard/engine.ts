@@ -142,7 +142,7 @@ export class Engine {
       }
       // The acknowledgement of another follower than the one that a commit needed, or of a heartbeat, mostly: nothing follows from it.
       const isAnswer = message.kind === 'append-response' || message.kind === 'heartbeat-response';
-      if (isAnswer && !replica.raft.hasReady()) return;
+      if (isAnswer && !replica.raft.hasReady() && replica.raft.nextDeadlineMs() >= this.timerAtMs) return;
     }
     this.wake();
   }

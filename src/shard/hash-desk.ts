@@ -61,13 +61,19 @@ export class HashDesk {
   /** Of the state as it is now. Null while a snapshot is loaded, when too many are computed, and when it has given up. */
   async now(): Promise<StateAt | null> {
     if (this.machine.isLoading || this.machine.hashesUnderWay >= HASHES_AT_ONCE) return null;
-    return this.run(new StateHash(this.machine, this.keptMaxBytes));
+    try {
+      return await this.run(new StateHash(this.machine, this.keptMaxBytes));
+    } catch (error) {
+      this.fatal(error);
+      throw error;
+    }
   }
 
   /** The hash at this mark is wanted, whenever the log brings it. False when too many are. */
   expect(mark: number): boolean {
     this.forgetOld();
-    if (!this.marks.has(mark) && this.marks.size >= MARKS_MAX && !this.forgetOneDone()) return false;
+    if (this.marks.has(mark)) return true;
+    if (this.marks.size >= MARKS_MAX && !this.forgetOneDone()) return false;
     this.marks.set(mark, { sinceMs: this.clock.monotonicMs(), isLogged: false, answer: null });
     this.machine.onMark = (applied) => this.begin(applied);
     return true;
@@ -118,13 +124,16 @@ export class HashDesk {
   /** A slice a turn of the event loop. */
   private async run(hash: StateHash): Promise<StateAt | null> {
     this.machine.hashesUnderWay += 1;
-    let hex: string | null = null;
-    while (hex === null && !hash.hasGivenUp) {
-      await this.turn();
-      hex = hash.next();
+    try {
+      let hex: string | null = null;
+      while (hex === null && !hash.hasGivenUp) {
+        await this.turn();
+        hex = hash.next();
+      }
+      return hex === null ? null : { index: hash.index, hash: hex };
+    } finally {
+      this.machine.hashesUnderWay -= 1;
     }
-    this.machine.hashesUnderWay -= 1;
-    return hex === null ? null : { index: hash.index, hash: hex };
   }
 
   private turn(): Promise<void> {

@@ -13,6 +13,8 @@ export interface WalkView {
   membership: Membership;
   /** Whether a learner has what a voter should have. */
   hasCaughtUp: (member: MemberId) => boolean;
+  /** Whether a member was heard lately. */
+  isFollowing: (member: MemberId) => boolean;
 }
 
 export type WalkStep =
@@ -27,7 +29,17 @@ export type WalkStep =
 const REST: WalkStep = { kind: 'rest' };
 const WAIT: WalkStep = { kind: 'wait' };
 
-export function nextStep({ self, row, membership, hasCaughtUp }: WalkView): WalkStep {
+export function nextStep(view: WalkView): WalkStep {
+  const step = wantedStep(view);
+  if (step.kind !== 'change') return step;
+  // It is in force at once: without a majority of the new voters nothing would be decided again.
+  const { voters } = step.target;
+  const living = voters.filter((member) => member === view.self || view.isFollowing(member));
+  return living.length * 2 > voters.length ? step : WAIT;
+}
+
+function wantedStep(view: WalkView): WalkStep {
+  const { self, row, membership, hasCaughtUp, isFollowing } = view;
   const { voters, votersOld, learners } = membership;
   const stays = row.filter(({ leaving }) => leaving !== true).map(({ member }) => member);
   if (votersOld.length > 0) return WAIT;
@@ -39,11 +51,17 @@ export function nextStep({ self, row, membership, hasCaughtUp }: WalkView): Walk
   const size = oddAtMost(stays.length);
   const leaving = voters.filter((member) => !stays.includes(member));
   const ready = learners.filter(hasCaughtUp);
-  if (voters.length > size) return shrink(self, voters, learners, stays);
+  if (voters.length > size) {
+    // Who is to enter has caught up before anybody goes.
+    const remaining = voters.filter((member) => stays.includes(member)).length + ready.length;
+    return remaining < size ? WAIT : shrink(view, stays);
+  }
   if (voters.length < size && ready.length >= 2) return promote(voters, learners, ready.slice(0, 2), []);
   if (leaving.length === 0) return voters.length < size ? WAIT : REST;
   if (ready.length === 0) return WAIT;
-  const going = leaving.find((member) => member !== self);
+  const others = leaving.filter((member) => member !== self);
+  // A dead one first: with it the group can bear one death less.
+  const going = others.find((member) => !isFollowing(member)) ?? others.at(0);
   if (going !== undefined) return promote(voters, learners, [ready[0]], [going]);
   const heirs = voters.filter((member) => member !== self);
   // A voter alone has nobody to hand over to: it goes with the change.
@@ -62,18 +80,16 @@ export function departedMembers(
     .map(({ member }) => member);
 }
 
-/** Two fewer voters: those that leave first, then the newest of those that stay, as learners. */
+/** Two fewer voters: those that leave first, then the newest of those that stay, as learners; of either the dead before the living. */
 function shrink(
-  self: MemberId,
-  voters: readonly MemberId[],
-  learners: readonly MemberId[],
+  { self, membership: { voters, learners }, isFollowing }: WalkView,
   stays: readonly MemberId[],
 ): WalkStep {
   const heirs = voters.filter((member) => member !== self && stays.includes(member));
   if (!stays.includes(self) && heirs.length > 0) return { kind: 'hand-over', to: heirs };
   const others = voters.filter((member) => member !== self);
-  const rank = (member: MemberId): number => (stays.includes(member) ? -member : -Number.MAX_VALUE);
-  const going = others.toSorted((a, b) => rank(a) - rank(b)).slice(0, 2);
+  const rank = (member: MemberId): number => (stays.includes(member) ? 2 : 0) + (isFollowing(member) ? 1 : 0);
+  const going = others.toSorted((a, b) => rank(a) - rank(b) || b - a).slice(0, 2);
   const demoted = going.filter((member) => stays.includes(member));
   return change(
     voters.filter((member) => !going.includes(member)),

@@ -2,6 +2,7 @@ import type { Disk, DiskFile } from '../env/contracts.ts';
 import { DamagedError, UncleanStopError } from './errors.ts';
 import { syncOf, writeTo } from './segment-files.ts';
 
+export const FAILURE_MARK_NAME = 'failure';
 const UNHARMED = new Uint8Array(8);
 const FAILED = new Uint8Array(8).fill(0xff);
 /** What was written before: one byte. */
@@ -20,7 +21,7 @@ export class FailureMark {
   }
 
   static async open(disk: Disk, directory: string): Promise<FailureMark> {
-    const path = `${directory}/failure`;
+    const path = `${directory}/${FAILURE_MARK_NAME}`;
     const content = await disk.readFile(path);
     if (content !== null) refuseFailure(directory, path, content);
     const file = await disk.open(path, { create: true });

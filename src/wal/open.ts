@@ -12,7 +12,7 @@ import { SegmentedLog } from './log.ts';
 import { readLog, type IsOurs, type LogContent } from './recovery.ts';
 import { SegmentFiles, syncOf, writeTo } from './segment-files.ts';
 import { SnapshotDirectory } from './snapshots.ts';
-import { readStartFile, writeStartFile, type StartFile } from './start-file.ts';
+import { readStartFile, START_FILE_NAME, writeStartFile, type StartFile } from './start-file.ts';
 import type { Durability, RecoveredGroup, SnapshotFiles, Wal, WalObserver, WalRecovery } from './types.ts';
 
 const SEGMENT_BYTES = 16 * 1024 * 1024;
@@ -85,7 +85,7 @@ class WalOpening {
     this.#components = components;
     this.#settings = settings;
     this.#unlock = unlock;
-    this.#startPath = `${settings.directory}/start`;
+    this.#startPath = `${settings.directory}/${START_FILE_NAME}`;
     this.#logDirectory = `${settings.directory}/log`;
   }
 

@@ -4,6 +4,7 @@ import type { Disk } from '../env/contracts.ts';
 import { DamagedError, NewerFormatError } from './errors.ts';
 import type { Durability } from './types.ts';
 
+export const START_FILE_NAME = 'start';
 const FORMAT = 1;
 const FIRST_LINE = /^torc-start (\d+) ([0-9a-f]{8})$/;
 

@@ -87,6 +87,14 @@ describe('the other pages', () => {
     expect(response.body).toContain('torc_ready 1');
   });
 
+  it('takes nothing that a web page posts, and lets it read', async () => {
+    const handle = createAdminHandler(sampleSource([]), BUILD);
+    const page = { query: new URLSearchParams('shard=1&mark=7'), body: '', origin: 'http://127.0.0.1:8379' };
+    for (const path of ['/api/topology', '/api/verify', '/api/verify/mark'])
+      expect(await handle({ ...page, method: 'POST', path })).toMatchObject({ status: 403 });
+    expect(await handle({ ...page, method: 'GET', path: '/livez' })).toMatchObject({ status: 200 });
+  });
+
   it('answers 404 and 405 in words', async () => {
     expect(await ask('/nothing')).toMatchObject({
       status: 404,

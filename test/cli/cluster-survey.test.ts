@@ -80,6 +80,14 @@ describe('a node can be done without', () => {
 });
 
 describe('a survey', () => {
+  it.each(['<html>no node</html>', '{}', 'null', '{"schema":0}'])('takes %s for no node', async (body) => {
+    const { topology } = surveyOf({ nodes: 1, voters: [1], answer: [] });
+    const whole = encodeTopology(topology).toString();
+    const ask = (_: unknown, path: string) =>
+      Promise.resolve({ status: 200, body: path === '/api/topology' ? whole : body });
+    expect((await surveyCluster(ask, [{ host: 'h', port: 101 }])).reports.size).toBe(0);
+  });
+
   it('goes by the newest topology that any node knows, and by whoever answers as itself', async () => {
     const { topology, reports } = surveyOf({ nodes: 3, voters: [1, 2, 3], answer: [1, 3] });
     const answers = new Map<string, string>([

@@ -18,9 +18,16 @@ function step(
   voters: number[],
   learners: number[] = [],
   caughtUp: number[] = learners,
+  dead: number[] = [],
 ): WalkStep {
   const membership = { ...NONE, voters, learners };
-  return nextStep({ self, row, membership, hasCaughtUp: (member) => caughtUp.includes(member) });
+  return nextStep({
+    self,
+    row,
+    membership,
+    hasCaughtUp: (member) => caughtUp.includes(member),
+    isFollowing: (member) => !dead.includes(member),
+  });
 }
 
 const to = (voters: number[], learners: number[] = []): WalkStep => ({
@@ -32,7 +39,13 @@ describe('a configuration walks towards its row', () => {
   it('rests when it is there, and waits while it is joint', () => {
     expect(step(1, rowOf([1, 2, 3]), [1, 2, 3])).toEqual({ kind: 'rest' });
     const membership = { voters: [1, 2, 4], votersOld: [1, 2, 3], learners: [] };
-    const view = { self: 1, row: rowOf([1, 2, 4], [3]), membership, hasCaughtUp: () => true };
+    const view = {
+      self: 1,
+      row: rowOf([1, 2, 4], [3]),
+      membership,
+      hasCaughtUp: () => true,
+      isFollowing: () => true,
+    };
     expect(nextStep(view)).toEqual({ kind: 'wait' });
   });
 
@@ -49,6 +62,23 @@ describe('a configuration walks towards its row', () => {
     expect(step(1, row, [1, 2, 3], [4, 5])).toEqual(to([1, 3, 4], [5]));
     expect(step(1, row, [1, 3, 4], [5])).toEqual({ kind: 'hand-over', to: [3, 4] });
     expect(step(3, row, [1, 3, 4], [5])).toEqual(to([3, 4, 5]));
+  });
+
+  it('lets nobody go before who is to enter has caught up', () => {
+    expect(step(1, rowOf([4], [1, 2, 3]), [1, 2, 3], [4], [])).toEqual({ kind: 'wait' });
+    expect(step(1, rowOf([4, 5], [1, 2, 3]), [1, 2, 3], [4, 5], [])).toEqual({ kind: 'wait' });
+    expect(step(1, rowOf([4], [1, 2, 3]), [1, 2, 3], [4])).toEqual(to([1], [4]));
+  });
+
+  it('has the dead go first', () => {
+    expect(step(1, rowOf([1, 4, 5], [2, 3]), [1, 2, 3], [4, 5], [4, 5], [3])).toEqual(to([1, 2, 4], [5]));
+    expect(step(1, rowOf([1, 2, 3, 4], [5]), [1, 2, 3, 4, 5], [], [], [3])).toEqual(to([1, 2, 4], [3]));
+  });
+
+  it('changes nothing that too few of the new voters could decide', () => {
+    const row = rowOf([1, 2, 4], [3, 5]);
+    expect(step(1, row, [1, 2, 3, 4, 5], [], [], [2, 4])).toEqual({ kind: 'wait' });
+    expect(step(1, row, [1, 2, 3, 4, 5], [], [], [2])).toEqual(to([1, 2, 4]));
   });
 
   it('has a voter alone go with the change that replaces it', () => {
