@@ -1,7 +1,7 @@
 import type { DiskFile } from '../env/contracts.ts';
 import type { GroupId } from '../raft/types.ts';
 import { headerChecksum } from './checksum.ts';
-import { formatWord, readFormatWord } from './format-word.ts';
+import { formatWord, isFormatWord, readFormatWord } from './format-word.ts';
 
 /**
  * A file of the log. It begins with this header, which is written together with its first batch: before, the file is a spare, and what
@@ -87,6 +87,8 @@ export function writeSegmentHeader(bytes: Uint8Array, view: DataView, header: Se
 /** The header, null when there is none or a damaged one. Throws when it is not of a known format. */
 export function readSegmentHeader(path: string, bytes: Uint8Array, view: DataView): SegmentHeader | null {
   if (bytes.length < SEGMENT_HEADER_BYTES || view.getUint32(0, true) !== MAGIC) return null;
+  // Torn while it was written, or damaged: the marks tell which.
+  if (!isFormatWord(view.getUint32(FORMAT, true))) return null;
   const format = readFormatWord(path, FORMAT, view.getUint32(FORMAT, true), SEGMENT_FORMAT);
   if (view.getUint32(CHECKSUM, true) !== headerChecksum(bytes, START, SEGMENT_HEADER_BYTES)) return null;
   return {
