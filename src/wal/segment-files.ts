@@ -155,10 +155,11 @@ export class SegmentFiles {
     }
     const sequence = this.#takeSequence();
     const path = this.#pathOf(sequence);
-    if (oldest.sizeBytes > this.#segmentBytes) await oldest.file.truncate(this.#segmentBytes);
     await oldest.file.close();
     await this.#disk.rename(oldest.file.path, path);
     const file = await this.#disk.open(path, { create: false });
+    // Only now: cut under its old name it would be a part of the log that lost its end.
+    if (oldest.sizeBytes > this.#segmentBytes) await file.truncate(this.#segmentBytes);
     this.#spares.push({ sequence, file, sizeBytes: this.#segmentBytes });
   }
 

@@ -8,6 +8,8 @@ import { runSeed } from './run.ts';
 
 /** So many that they take about half a minute of one core; `npm run sim` runs more. */
 const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
+/** Found: a log's oldest file that died between being cut and being renamed (188), and one whose header was written in part (453). */
+const FOUND = [188, 453];
 const REPLAYED = 4;
 
 async function linesOf(seed: number): Promise<string[]> {
@@ -18,7 +20,7 @@ async function linesOf(seed: number): Promise<string[]> {
 }
 
 describe('whole clusters that live through a swarm of faults', () => {
-  it.each(SEEDS)(
+  it.each([...SEEDS, ...FOUND])(
     'keep every invariant, tell clients the truth, and go on once they are healed (seed %i)',
     async (seed) => {
       const { failure, virtualMs, commands, counters } = await runSeed(seed);
