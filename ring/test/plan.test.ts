@@ -111,7 +111,7 @@ describe('any plan', () => {
     );
   });
 
-  test('puts as many slots where they prefer as any with as few moves can', () => {
+  test('no other plan with as few moves puts more slots where they prefer', () => {
     fc.assert(
       fc.property(anyState, ([shards, table]) => {
         const preferences = preferencesOf(shards);

@@ -3,7 +3,7 @@ import { STATUS_SCHEMA, type StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
-import { httpGet } from './http-get.ts';
+import { httpGet, type Answered } from './http-get.ts';
 
 /** A node that was asked: its report, or why there is none. */
 export type Answer =
@@ -11,6 +11,7 @@ export type Answer =
   | { readonly address: string; readonly report: null; readonly reason: string };
 
 const HTTP_OK = 200;
+const NO_TORC = 'what answers is no node of Torc';
 
 /** The node asked, and all that it knows, by name. Throws StartupError when the node does not answer. */
 export async function askAll(
@@ -32,15 +33,22 @@ export async function askAll(
 async function ask(node: Address, timeoutMs: number): Promise<Answer> {
   const address = formatAddress(node);
   try {
-    const { status, body } = await httpGet(node, '/api/status', timeoutMs);
-    if (status !== HTTP_OK)
-      return unanswered(address, `that is no admin port: it answers with status ${status}`);
-    const report = JSON.parse(body) as { schema?: unknown };
-    if (report.schema !== STATUS_SCHEMA)
-      return unanswered(address, `its status has schema ${String(report.schema)}, not ${STATUS_SCHEMA}`);
-    return { address, report: report as StatusReport };
+    const report = statusIn(await httpGet(node, '/api/status', timeoutMs));
+    return typeof report === 'string' ? unanswered(address, report) : { address, report };
   } catch (error) {
     return unanswered(address, reasonOf(error as NodeJS.ErrnoException));
+  }
+}
+
+/** The status that was answered; a sentence when it is none. */
+export function statusIn({ status, body }: Answered): StatusReport | string {
+  if (status !== HTTP_OK) return `that is no admin port: it answers with status ${status}`;
+  try {
+    const report = JSON.parse(body) as { schema?: unknown } | null;
+    if (report?.schema === STATUS_SCHEMA) return report as StatusReport;
+    return `its status has schema ${String(report?.schema)}, not ${STATUS_SCHEMA}`;
+  } catch {
+    return NO_TORC;
   }
 }
 
@@ -50,7 +58,7 @@ function unanswered(address: string, reason: string): Answer {
 
 export function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'no answer in time';
-  if (error instanceof SyntaxError) return 'what answers is no node of Torc';
+  if (error instanceof SyntaxError) return NO_TORC;
   if (error.code === 'ENOTFOUND') return 'there is no such host';
   // A client port cuts who speaks HTTP.
   if (error.code === 'ECONNRESET' || error.code?.startsWith('HPE_') === true) return 'that is no admin port';

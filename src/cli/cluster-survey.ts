@@ -1,11 +1,12 @@
 /** What the nodes of a cluster answer, and whether one of them can be done without. */
-import { STATUS_SCHEMA, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
+import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { isNewer } from '../topology/register.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
 import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import { statusIn } from './ask-node.ts';
 import type { Answered } from './http-get.ts';
 
 const HTTP_OK = 200;
@@ -41,13 +42,9 @@ export async function surveyCluster(ask: AskNode, known: readonly Address[]): Pr
 
 /** Null: something else answers there, or nobody. */
 function reportIn(answer: Answered | null): StatusReport | null {
-  if (answer?.status !== HTTP_OK) return null;
-  try {
-    const report = JSON.parse(answer.body) as StatusReport | null;
-    return report?.schema === STATUS_SCHEMA ? report : null;
-  } catch {
-    return null;
-  }
+  if (answer === null) return null;
+  const report = statusIn(answer);
+  return typeof report === 'string' ? null : report;
 }
 
 export function adminOf({ host, adminPort }: NodeEntry): Address {

@@ -28,6 +28,7 @@ import type { Answered } from './http-get.ts';
 const TRIES = 10;
 const HTTP_OK = 200;
 const HTTP_FORBIDDEN = 403;
+const NO_CHANGE = '{}';
 
 export interface RepairWorld {
   disk: Disk;
@@ -96,32 +97,26 @@ async function repair(world: RepairWorld, found: Found): Promise<Repaired> {
 }
 
 /** Before anything is moved: the node that decides answers, and takes changes from here. What is sent is no change. */
-async function checkTaken(world: RepairWorld, survey: Survey, old: NodeId, node: NodeId): Promise<void> {
-  const decider = deciderWithout(survey.topology, old, { id: node, announced: world.announced });
-  if (decider === null) return;
-  const body = '{}';
-  const answer = await world.post(
-    adminOf(decider),
-    '/api/topology',
-    body,
-    `torc ${proofOf(world.secret, body)}`,
-  );
-  if (answer === null) throw refusal(`node ${decider.id} decides that, and does not answer`);
-  if (answer.status === HTTP_FORBIDDEN) throw refusal(sentenceOf(answer.body));
+async function checkTaken(
+  world: RepairWorld,
+  { topology }: Survey,
+  old: NodeId,
+  node: NodeId,
+): Promise<void> {
+  const decider = deciderFor(topology, replacement(world, topology, old, node));
+  if (typeof decider === 'string') throw refusal(decider);
+  const answer = await post(world, decider, NO_CHANGE);
+  if (answer === null) throw refusal(unanswered(decider));
 }
 
-/** Null: the cluster would refuse the change, and will say why. */
-function deciderWithout(
-  topology: Topology,
+function replacement(
+  { announced }: RepairWorld,
+  { clusterId, generation, epoch }: Topology,
   node: NodeId,
-  by: { id: NodeId; announced: Announcement },
-): NodeEntry | null {
-  const { clusterId, generation, epoch } = topology;
-  const change = { kind: 'replace-node', node, by } as const;
-  const decision = decide(topology, { clusterId, on: { generation, epoch }, change });
-  if (decision.kind === 'refused') return null;
-  const decider = deciderOf(decision.topology);
-  return decision.topology.nodes.find(({ id }) => id === decider) ?? null;
+  id: NodeId,
+): ProposedChange {
+  const change = { kind: 'replace-node', node, by: { id, announced } } as const;
+  return { clusterId, on: { generation, epoch }, change };
 }
 
 /** An election may be under way. */
@@ -226,10 +221,8 @@ async function replaceNode(
   let survey = first;
   let reason = '';
   for (let tries = 0; tries < TRIES; tries++) {
-    const { clusterId, generation, epoch } = survey.topology;
-    const by = { id: node, announced: world.announced };
-    const change = { kind: 'replace-node', node: old, by } as const;
-    const outcome = await propose(world, survey, { clusterId, on: { generation, epoch }, change });
+    const { topology } = survey;
+    const outcome = await propose(world, topology, replacement(world, topology, old, node));
     if (typeof outcome !== 'string') {
       await keepTopology(world, outcome, node);
       return;
@@ -250,21 +243,37 @@ async function replaceNode(
 /** The decided topology, or why there is none. */
 async function propose(
   world: RepairWorld,
-  { topology }: Survey,
+  topology: Topology,
   proposed: ProposedChange,
 ): Promise<Topology | string> {
-  const decision = decide(topology, proposed);
-  if (decision.kind === 'refused') return decision.reason;
-  const decider = decision.topology.nodes.find(({ id }) => id === deciderOf(decision.topology));
-  if (decider === undefined) return 'nobody decides';
-  const body = encodeChange(proposed).toString();
-  const proof = proofOf(world.secret, body);
-  const answer = await world.post(adminOf(decider), '/api/topology', body, `torc ${proof}`);
-  if (answer === null) return `node ${decider.id} decides that, and does not answer`;
+  const decider = deciderFor(topology, proposed);
+  if (typeof decider === 'string') return decider;
+  const answer = await post(world, decider, encodeChange(proposed).toString());
+  if (answer === null) return unanswered(decider);
   if (answer.status === HTTP_OK)
     return decodeTopology(Buffer.from(answer.body)) ?? 'the answer is of another version';
-  if (answer.status === HTTP_FORBIDDEN) throw refusal(sentenceOf(answer.body));
   return answer.body.startsWith('{') ? (JSON.parse(answer.body) as ChangeRefusal).reason : answer.body.trim();
+}
+
+/** The node that decides the change, or why none would. */
+function deciderFor(topology: Topology, proposed: ProposedChange): NodeEntry | string {
+  const decision = decide(topology, proposed);
+  if (decision.kind === 'refused') return decision.reason;
+  const decider = deciderOf(decision.topology);
+  return decision.topology.nodes.find(({ id }) => id === decider) ?? 'nobody decides';
+}
+
+/** Throws when whoever decides takes no changes from here. */
+async function post(world: RepairWorld, to: NodeEntry, body: string): Promise<Answered | null> {
+  const proof = proofOf(world.secret, body);
+  const answer = await world.post(adminOf(to), '/api/topology', body, `torc ${proof}`);
+  // `refusal` sets a stop of its own.
+  if (answer?.status === HTTP_FORBIDDEN) throw refusal(answer.body.trim().replace(/\.$/, ''));
+  return answer;
+}
+
+function unanswered({ id }: NodeEntry): string {
+  return `node ${id} decides that, and does not answer`;
 }
 
 /** The last step: with a topology that names it the node can start. */
@@ -279,11 +288,6 @@ async function keepTopology(
 
 function isSame(one: Address, other: Address): boolean {
   return one.host === other.host && one.port === other.port;
-}
-
-/** What was answered, without the stop that `refusal` sets. */
-function sentenceOf(body: string): string {
-  return body.trim().replace(/\.$/, '');
 }
 
 function refusal(reason: string): StartupError {

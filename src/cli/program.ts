@@ -1,5 +1,5 @@
 /** The `torc` command: its subcommands, their options and their help. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Address } from '../env/contracts.ts';
 import { SystemMachine } from '../env/machine.ts';
 import { StartupError } from '../errors.ts';
@@ -141,25 +141,12 @@ not go on; 128 and the signal's number after a second signal.`,
 function statusCommand(): Command {
   const command = new Command('status')
     .description('Shows the nodes and shards of a running cluster, asking any of its nodes.')
-    .option(
-      '--address <host:port>',
-      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
-    )
+    .addOption(anyNode())
     .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000)
     .option('--json', 'The whole answers of all nodes.', false);
   return command.action(() => {
-    const { address, timeoutMs, json } = command.opts<{
-      address?: string;
-      timeoutMs: number;
-      json: boolean;
-    }>();
-    return finish(async () =>
-      runStatus({
-        address: address === undefined ? defaultAddress() : addressArgument(address),
-        timeoutMs,
-        json,
-      }),
-    );
+    const { json } = command.opts<{ json: boolean }>();
+    return finish(async () => runStatus({ ...nodeOptionsOf(command), json }));
   });
 }
 
@@ -168,10 +155,7 @@ function verifyCommand(): Command {
     .description(
       'Compares all replicas of every shard, byte for byte at one place of its log, while writes go on.',
     )
-    .option(
-      '--address <host:port>',
-      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
-    )
+    .addOption(anyNode())
     .option('--timeout-ms <ms>', "How long to wait for a replica's hash.", wholeNumber(1, 3_600_000), 60_000)
     .option('--json', 'As JSON.', false);
   command.addHelpText(
@@ -181,18 +165,8 @@ Exit codes: 0 when all replicas are equal; 1 when replicas of a shard differ; 3 
 could not be asked.`,
   );
   return command.action(() => {
-    const { address, timeoutMs, json } = command.opts<{
-      address?: string;
-      timeoutMs: number;
-      json: boolean;
-    }>();
-    return finish(async () =>
-      runVerify({
-        address: address === undefined ? defaultAddress() : addressArgument(address),
-        timeoutMs,
-        json,
-      }),
-    );
+    const { json } = command.opts<{ json: boolean }>();
+    return finish(async () => runVerify({ ...nodeOptionsOf(command), json }));
   });
 }
 
@@ -244,10 +218,7 @@ function clusterCommand(): Command {
   const command = new Command('cluster').description('What concerns the cluster as a whole.');
   const version = new Command('version')
     .description('Shows the cluster version, and what each node runs.')
-    .option(
-      '--address <host:port>',
-      'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
-    )
+    .addOption(anyNode())
     .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
   version.action(() => finish(async () => showClusterVersion(nodeOptionsOf(version))));
   const raise = new Command('raise')
@@ -269,6 +240,13 @@ function clusterCommand(): Command {
   );
   for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
   return command.addCommand(version.addCommand(raise));
+}
+
+function anyNode(): Option {
+  return new Option(
+    '--address <host:port>',
+    'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
+  );
 }
 
 function nodeOptionsOf(command: Command): { address: Address; timeoutMs: number } {

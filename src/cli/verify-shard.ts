@@ -14,7 +14,6 @@ const POLL_MS = 50;
 /** For what a node answers at once. */
 const ASK_TIMEOUT_MS = 5000;
 const HTTP_OK = 200;
-const HTTP_CONFLICT = 409;
 const HTTP_NOT_FOUND = 404;
 const UINT32_RANGE = 2 ** 32;
 
@@ -127,7 +126,6 @@ class MarkRun {
         ASK_TIMEOUT_MS,
       );
       if (status === HTTP_OK) return (JSON.parse(body) as { index: number }).index;
-      if (status !== HTTP_CONFLICT && status !== HTTP_NOT_FOUND) throw new Error(body.trim());
     } catch {
       // Another may lead; that this one could not be asked is told by its own row.
     }

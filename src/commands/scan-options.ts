@@ -16,7 +16,7 @@ export interface ScanOptions {
   count: number;
   /** The argument that holds the pattern; 0: everything matches. */
   patternArgument: number;
-  /** The argument that names the type; 0: any. */
+  /** The argument that names the type; 0 when every type is wanted. */
   typeArgument: number;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Who may change the topology over the admin port: who knows the peer secret. The secret itself does not travel: the request carries an HMAC of
- * its body with it. The body names the cluster and the epoch that it changes, so what was overheard changes nothing a second time. A cluster
+ * its body with it. The body names the cluster and the epoch that it changes, so what was overheard does nothing once that epoch is over; a request
+ * that was refused can be sent again until then. A cluster
  * without a secret takes changes from its own machine alone. (A web page open there cannot send one: what says that it comes from a page is refused.)
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { DamagedError } from '../wal/errors.ts';
+import { announcementSchema } from './announcement-schema.ts';
 import type { ProposedChange } from './decision.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
@@ -9,25 +10,12 @@ import { SLOT_COUNT, type Topology } from './types.ts';
 const FORMAT = 1;
 
 const id = z.string().regex(/^[0-9a-f]{40}$/);
-const port = z.number().int().min(1).max(65_535);
-const label = z.string().max(255);
 const count = z.number().int().min(1);
 const slot = z
   .number()
   .int()
   .min(0)
   .max(SLOT_COUNT - 1);
-
-const announcementSchema = z.object({
-  host: label.min(1),
-  clientPort: port,
-  redirectPort: port,
-  peerPort: port,
-  adminPort: port,
-  zone: label,
-  machine: label,
-  weight: z.number().int().min(1).max(1_000_000),
-});
 
 export const nodeEntrySchema = announcementSchema.extend({ id, ordinal: count });
 

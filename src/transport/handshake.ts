@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 import { z } from 'zod';
 
+import { announcementSchema } from '../topology/announcement-schema.ts';
 import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
 
 /**
@@ -73,19 +74,6 @@ export type Admit = (remote: RemotePeer, channel: Channel) => Refusal | null;
 const hexId = z.string().regex(/^[0-9a-f]{40}$/);
 const nonce = z.string().regex(/^[0-9a-f]{64}$/);
 const start = z.number().int().min(0);
-const port = z.number().int().min(1).max(65_535);
-const label = z.string().max(255);
-
-const announcementSchema = z.object({
-  host: label.min(1),
-  clientPort: port,
-  redirectPort: port,
-  peerPort: port,
-  adminPort: port,
-  zone: label,
-  machine: label,
-  weight: z.number().int().min(1).max(1_000_000),
-});
 
 const helloSchema = z.object({
   type: z.literal('hello'),

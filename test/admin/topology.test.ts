@@ -5,32 +5,9 @@ import type { HttpRequest } from '../../src/env/contracts.ts';
 import { mayChange, proofOf } from '../../src/topology/change-proof.ts';
 import { encodeChange, encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { ProposedChange } from '../../src/topology/decision.ts';
-import type { Topology } from '../../src/topology/types.ts';
+import { oneNode } from '../topology/one-node.ts';
 
-const NODE = 'a'.repeat(40);
-const TOPOLOGY: Topology = {
-  clusterId: 'c'.repeat(40),
-  generation: 1,
-  epoch: 1,
-  version: 1,
-  nodes: [
-    {
-      id: NODE,
-      ordinal: 1,
-      host: 'h',
-      clientPort: 1,
-      redirectPort: 2,
-      peerPort: 3,
-      adminPort: 4,
-      zone: '',
-      machine: '',
-      weight: 1,
-    },
-  ],
-  nextOrdinal: 2,
-  shards: [{ id: 1, group: 1, home: NODE, replicas: [{ member: 1, node: NODE }], first: [1], nextMember: 2 }],
-  slots: [{ from: 0, to: 16_383, shard: 1 }],
-};
+const TOPOLOGY = oneNode(1, 1);
 const CHANGE: ProposedChange = {
   clusterId: TOPOLOGY.clusterId,
   on: { generation: 1, epoch: 1 },
@@ -81,7 +58,7 @@ describe('/api/topology', () => {
     expect(asked).toEqual([CHANGE]);
     const late = await topologyResponse(source, post(body, proof));
     expect(late.status).toBe(409);
-    expect(JSON.parse(late.body.toString())).toEqual({ reason: 'too late', decider: NODE });
+    expect(JSON.parse(late.body.toString())).toEqual({ reason: 'too late', decider: TOPOLOGY.nodes[0].id });
   });
 
   it('takes changes without a secret from its own machine alone, and none that it cannot read', async () => {

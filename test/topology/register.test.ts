@@ -5,37 +5,7 @@ import { attachDisk } from '../../src/env/sim/disk-process.ts';
 import { SimulatedDisk } from '../../src/env/sim/disk.ts';
 import { Scheduler } from '../../src/env/sim/scheduler.ts';
 import { isNewer, StoredRegister } from '../../src/topology/register.ts';
-import type { Topology } from '../../src/topology/types.ts';
-
-const NODE = 'a'.repeat(40);
-
-function at(generation: number, epoch: number): Topology {
-  return {
-    clusterId: 'c'.repeat(40),
-    generation,
-    epoch,
-    version: 1,
-    nodes: [
-      {
-        id: NODE,
-        ordinal: 1,
-        host: 'h',
-        clientPort: 1,
-        redirectPort: 2,
-        peerPort: 3,
-        adminPort: 4,
-        zone: '',
-        machine: '',
-        weight: 1,
-      },
-    ],
-    nextOrdinal: 2,
-    shards: [
-      { id: 1, group: 1, home: NODE, replicas: [{ member: 1, node: NODE }], first: [1], nextMember: 2 },
-    ],
-    slots: [{ from: 0, to: 16_383, shard: 1 }],
-  };
-}
+import { oneNode } from './one-node.ts';
 
 describe('the register', () => {
   it('keeps the newest, told of once it is synced, and knows it again after a power loss', async () => {
@@ -50,20 +20,24 @@ describe('the register', () => {
       });
       told.push(`${generation}.${epoch}`);
     });
-    await Promise.all([at(1, 1), at(1, 3), at(1, 2), at(2, 1)].map((topology) => register.offer(topology)));
-    await register.offer(at(1, 9));
+    await Promise.all(
+      [oneNode(1, 1), oneNode(1, 3), oneNode(1, 2), oneNode(2, 1)].map((topology) =>
+        register.offer(topology),
+      ),
+    );
+    await register.offer(oneNode(1, 9));
     expect(told.at(-1)).toBe('2.1');
     expect(told).toEqual(told.toSorted());
     disk.crash('lost');
     const again = await StoredRegister.open(attachDisk(disk, timers), '/data');
-    expect(again.current).toEqual(at(2, 1));
+    expect(again.current).toEqual(oneNode(2, 1));
   });
 
   it('orders by generation, then by number', () => {
-    expect(isNewer(at(1, 2), at(1, 1))).toBe(true);
-    expect(isNewer(at(1, 2), at(1, 2))).toBe(false);
-    expect(isNewer(at(2, 1), at(1, 9))).toBe(true);
-    expect(isNewer(at(1, 9), at(2, 1))).toBe(false);
+    expect(isNewer(oneNode(1, 2), oneNode(1, 1))).toBe(true);
+    expect(isNewer(oneNode(1, 2), oneNode(1, 2))).toBe(false);
+    expect(isNewer(oneNode(2, 1), oneNode(1, 9))).toBe(true);
+    expect(isNewer(oneNode(1, 9), oneNode(2, 1))).toBe(false);
   });
 
   it('refuses a file that it cannot read, and names the remedy', async () => {
