@@ -113,8 +113,8 @@ export const WAL_MUTANTS: readonly Mutant[] = [
   {
     rule: 'the number of a format that was damaged is not one of a newer version',
     file: 'src/wal/format-word.ts',
-    find: 'if (word !== formatWord(format) || format === 0)',
-    put: 'if (format === 0)',
+    find: 'if (!isFormatWord(word)) throw',
+    put: 'if (word === 0) throw',
     tests: DAMAGE,
   },
   {
