@@ -1,6 +1,7 @@
 /** /api/topology: read by anybody who reads the status; changed by `torc repair`, `torc cluster version raise` and by tests. */
 import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
-import { deciderOf, type Decision, type ProposedChange } from '../topology/decision.ts';
+import type { ProposedChange } from '../topology/change.ts';
+import { deciderOf, type Decision } from '../topology/decision.ts';
 import { decodeChange, encodeTopology } from '../topology/topology-codec.ts';
 import type { Topology } from '../topology/types.ts';
 

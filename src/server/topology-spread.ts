@@ -6,7 +6,8 @@
  */
 import type { Log } from '../log.ts';
 import { raiseProblem } from '../topology/cluster-version.ts';
-import { decide, deciderOf, textOf, type Decision, type ProposedChange } from '../topology/decision.ts';
+import type { ProposedChange } from '../topology/change.ts';
+import { decide, deciderOf, textOf, type Decision } from '../topology/decision.ts';
 import { isNewer, type TopologyRegister } from '../topology/register.ts';
 import { decodeChange, decodeTopology, encodeChange, encodeTopology } from '../topology/topology-codec.ts';
 import type { NodeId, Topology } from '../topology/types.ts';

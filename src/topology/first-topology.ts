@@ -51,6 +51,7 @@ export function firstTopology(cluster: ClusterRecord, wantedFactor: number, plac
     nextOrdinal,
     shards,
     slots,
+    moves: [],
   };
 }
 

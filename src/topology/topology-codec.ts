@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { DamagedError } from '../wal/errors.ts';
 import { announcementSchema } from './announcement-schema.ts';
-import type { ProposedChange } from './decision.ts';
+import type { ProposedChange } from './change.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
 
@@ -28,6 +28,16 @@ const shard = z.object({
   nextMember: count,
 });
 
+const slots = z.array(z.object({ from: slot, to: slot }));
+
+const move = z.object({
+  id: count,
+  source: count,
+  target: count,
+  slots,
+  aborting: z.boolean().optional(),
+});
+
 const topology = z.object({
   format: z.literal(FORMAT),
   clusterId: id,
@@ -38,6 +48,7 @@ const topology = z.object({
   nextOrdinal: count,
   shards: z.array(shard).min(1),
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
+  moves: z.array(move),
 });
 
 /** As the file of the register. */
@@ -77,6 +88,9 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
   z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
   z.object({ kind: z.literal('raise-version'), version: count }),
+  z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
+  z.object({ kind: z.literal('abort-move'), move: count }),
+  z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
 ]);
 
 const proposedChange = z.object({

@@ -56,6 +56,27 @@ export interface SlotRun {
   shard: ShardId;
 }
 
+/**
+ * Of the epoch that recorded the move: generation x 2^32 + number, so that ids rise over generations too and none is given twice.
+ */
+export type MoveId = number;
+
+export interface SlotRange {
+  from: number;
+  to: number;
+}
+
+/** Slots on their way from one shard to another. A slot is in one move at a time; the groups' logs say how far it is (§8). */
+export interface MoveEntry {
+  id: MoveId;
+  source: ShardId;
+  target: ShardId;
+  /** Sorted, apart from each other; all of them the source's when the move was recorded. */
+  slots: readonly SlotRange[];
+  /** An operator wants it aborted: the target's log decides whether it still can be. */
+  aborting?: boolean | undefined;
+}
+
 /** Epochs are (generation, number); the first is (1, 1), and they only rise. */
 export interface Epoch {
   generation: number;
@@ -71,4 +92,6 @@ export interface Topology extends Epoch {
   nextOrdinal: number;
   shards: readonly ShardEntry[];
   slots: readonly SlotRun[];
+  /** Moves under way. One goes only once the source's log has ended it. */
+  moves: readonly MoveEntry[];
 }

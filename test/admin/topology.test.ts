@@ -4,7 +4,7 @@ import { topologyResponse, type TopologySource } from '../../src/admin/topology.
 import type { HttpRequest } from '../../src/env/contracts.ts';
 import { mayChange, proofOf } from '../../src/topology/change-proof.ts';
 import { encodeChange, encodeTopology } from '../../src/topology/topology-codec.ts';
-import type { ProposedChange } from '../../src/topology/decision.ts';
+import type { ProposedChange } from '../../src/topology/change.ts';
 import { oneNode } from '../topology/one-node.ts';
 
 const TOPOLOGY = oneNode(1, 1);

@@ -98,6 +98,7 @@ class FakeNodes {
       nextOrdinal: 4,
       shards: [shard],
       slots: [{ from: 0, to: 16_383, shard: 1 }],
+      moves: [],
     };
   }
 }

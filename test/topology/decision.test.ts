@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { mayChange, proofOf } from '../../src/topology/change-proof.ts';
-import { decide, deciderOf, type TopologyChange } from '../../src/topology/decision.ts';
+import type { TopologyChange } from '../../src/topology/change.ts';
+import { decide, deciderOf } from '../../src/topology/decision.ts';
 import { decodeTopology, encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { Announcement, Topology } from '../../src/topology/types.ts';
 
@@ -37,6 +38,7 @@ function topology(): Topology {
       },
     ],
     slots: [{ from: 0, to: 16_383, shard: 1 }],
+    moves: [],
   };
 }
 

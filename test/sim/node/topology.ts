@@ -1,7 +1,8 @@
 /** Changes of a simulated cluster's topology, as `torc repair` makes them, and what its groups make of them. */
 import type { ReplicaStatus, StatusReport } from '../../../src/admin/status.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
-import { deciderOf, type TopologyChange } from '../../../src/topology/decision.ts';
+import type { TopologyChange } from '../../../src/topology/change.ts';
+import { deciderOf } from '../../../src/topology/decision.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import type { SimCluster } from './cluster.ts';

@@ -1,0 +1,104 @@
+/** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (decision.ts). */
+import { unreachable } from '../assert.ts';
+import type { MemberId } from '../raft/types.ts';
+import { applyMoveChange, type MoveChange } from './move-change.ts';
+import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
+
+export type TopologyChange =
+  /** A node that has lost its disk, or will not be itself any more, is another one from now on: each of its members is replaced by a new one. */
+  | { kind: 'replace-node'; node: NodeId; by: { id: NodeId; announced: Announcement } }
+  /** These nodes, and no others, are to have a replica of the shard. */
+  | { kind: 'place-shard'; shard: ShardId; nodes: readonly NodeId[] }
+  /** The committed configuration of the shard's group has dropped these leaving members. */
+  | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
+  | { kind: 'raise-version'; version: number }
+  | MoveChange;
+
+/** A change, and the topology that whoever asks for it knows: one that it does not know would be changed blindly. */
+export interface ProposedChange {
+  clusterId: string;
+  on: Epoch;
+  change: TopologyChange;
+}
+
+/** The topology without its new epoch, or why not. */
+export function applyChange(current: Topology, change: TopologyChange): Topology | string {
+  switch (change.kind) {
+    case 'replace-node':
+      return replaceNode(current, change.node, change.by.id, change.by.announced);
+    case 'place-shard':
+      return inShard(current, change.shard, (shard) => placeShard(current, shard, change.nodes));
+    case 'drop-members':
+      return inShard(current, change.shard, (shard) => dropMembers(shard, change.members));
+    case 'raise-version':
+      return change.version > current.version
+        ? { ...current, version: change.version }
+        : `the cluster version is ${current.version} already`;
+    case 'begin-move':
+    case 'abort-move':
+    case 'end-move':
+      return applyMoveChange(current, change);
+    default:
+      return unreachable(change, 'change');
+  }
+}
+
+function replaceNode(current: Topology, old: NodeId, id: NodeId, announced: Announcement): Topology | string {
+  if (!current.nodes.some((node) => node.id === old)) return `there is no node ${old}`;
+  const isKnown = current.nodes.some((node) => node.id === id);
+  const hasMembers = current.shards.some(({ replicas }) => replicas.some(({ node }) => node === id));
+  if (isKnown || hasMembers) return `there is a node ${id} already`;
+  const entry: NodeEntry = { ...announced, id, ordinal: current.nextOrdinal };
+  const nodes = [...current.nodes.filter((node) => node.id !== old), entry];
+  const shards = current.shards.map((shard): ShardEntry => {
+    const home = shard.home === old ? id : shard.home;
+    const isThere = shard.replicas.some(({ node, leaving }) => node === old && leaving !== true);
+    const placed = staysOf(shard).map(({ node }) => (node === old ? id : node));
+    return isThere ? { ...withReplicas(shard, placed), home } : { ...shard, home };
+  });
+  return { ...current, nodes, nextOrdinal: current.nextOrdinal + 1, shards };
+}
+
+function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry | string {
+  if (nodes.length === 0) return 'a shard has a replica at least';
+  if (new Set(nodes).size !== nodes.length) return 'a node has one replica of a shard at most';
+  for (const node of nodes) {
+    if (!current.nodes.some(({ id }) => id === node)) return `there is no node ${node}`;
+    const isLeaving = shard.replicas.some((row) => row.node === node && row.leaving === true);
+    if (isLeaving) return `node ${node} is still to be rid of a member of shard ${shard.id}`;
+  }
+  return withReplicas(shard, nodes);
+}
+
+/** Who is on other nodes leaves; nodes without a member get one. */
+function withReplicas(shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry {
+  let { nextMember } = shard;
+  const kept = shard.replicas.map((row) => (nodes.includes(row.node) ? row : { ...row, leaving: true }));
+  const isNew = (node: NodeId): boolean => !kept.some((row) => row.node === node);
+  const added = nodes.filter(isNew).map((node) => ({ member: nextMember++, node }));
+  return { ...shard, replicas: [...kept, ...added], nextMember };
+}
+
+function dropMembers(shard: ShardEntry, members: readonly MemberId[]): ShardEntry | string {
+  for (const member of members) {
+    const row = shard.replicas.find((replica) => replica.member === member);
+    if (row?.leaving !== true) return `member ${member} of shard ${shard.id} is not leaving`;
+  }
+  return { ...shard, replicas: shard.replicas.filter(({ member }) => !members.includes(member)) };
+}
+
+function inShard(
+  current: Topology,
+  id: ShardId,
+  change: (shard: ShardEntry) => ShardEntry | string,
+): Topology | string {
+  const shard = current.shards.find((row) => row.id === id);
+  if (shard === undefined) return `there is no shard ${id}`;
+  const changed = change(shard);
+  if (typeof changed === 'string') return changed;
+  return { ...current, shards: current.shards.map((row) => (row === shard ? changed : row)) };
+}
+
+function staysOf({ replicas }: ShardEntry): ShardEntry['replicas'] {
+  return replicas.filter(({ leaving }) => leaving !== true);
+}

@@ -1,0 +1,20 @@
+import { SLOT_COUNT, type SlotRange } from './types.ts';
+
+/** The same slots in as few ranges as can be; null when they are none, out of order, overlapping, or outside the slots that there are. */
+export function slotRanges(ranges: readonly SlotRange[]): SlotRange[] | null {
+  const joined: SlotRange[] = [];
+  let next = 0;
+  for (const { from, to } of ranges) {
+    if (from < next || to < from || to >= SLOT_COUNT) return null;
+    const last = joined.at(-1);
+    if (last !== undefined && last.to + 1 === from) last.to = to;
+    else joined.push({ from, to });
+    next = to + 1;
+  }
+  return joined.length === 0 ? null : joined;
+}
+
+/** Each slot of the ranges. */
+export function slotsOf(ranges: readonly SlotRange[]): number[] {
+  return ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+}
