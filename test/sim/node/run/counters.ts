@@ -61,6 +61,7 @@ export const SITUATIONS = [
   'LOADING',
   'OOM',
   'MOVED followed',
+  'database chosen',
   'error of a command',
   'connection lost with commands under way',
   'client out of patience',
