@@ -219,7 +219,7 @@ export class Client {
       return;
     }
     if (reply.startsWith('-')) this.counters.sometimes('error of a command');
-    this.recorder.answered(sent.operations, asked.read(reply));
+    if (isNoChoice(asked)) this.recorder.answered(sent.operations, asked.read(reply));
     this.finish(sent, 'answered');
   }
 

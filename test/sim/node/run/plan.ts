@@ -113,7 +113,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       hasLarge,
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
-      hasLongReplies: random.chance(0.15),
+      hasLongReplies: random.chance(0.2),
       databases: random.chance(0.4) ? [0, 1 + random.below(DATABASE_COUNT - 1)] : [0],
     },
   };
