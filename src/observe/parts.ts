@@ -5,6 +5,7 @@ import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
 import type { Peers } from '../server/peers.ts';
+import type { PaxosCounts } from '../paxos/types.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
 import type { SlowLogRing } from '../server/slow-log.ts';
@@ -43,6 +44,8 @@ export interface NodeParts {
   rates: Rates;
   isStopping: () => boolean;
   clusterVersion: () => number;
+  /** Of the register. */
+  paxosCounts: () => Readonly<PaxosCounts>;
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

@@ -80,9 +80,14 @@ export class Paxos<V> {
     );
   }
 
+  /** Which instance a recovery decides. */
+  get recovery(): InstanceId {
+    return recoveryInstance(this.newest.instance, this.acceptor.generation);
+  }
+
   /** A majority of the voters is lost: every survivor has to agree, under the next generation. */
   recover(value: V, survivors: readonly AcceptorId[], nowMs: number): void {
-    const instance = recoveryInstance(this.newest.instance, this.acceptor.generation);
+    const instance = this.recovery;
     const quorum = survivors.length;
     this.proposer.begin({ instance, acceptors: survivors, quorum, value, recovers: true }, nowMs);
   }

@@ -7,9 +7,9 @@ const SIMULATION = ['test/sim/paxos/paxos-sim.test.ts'];
 export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 5: a promise is synced before it is given',
-    file: 'src/paxos/acceptor.ts',
-    find: '    if (this.ofWrite !== null || this.held.length === 0) return null;\n    this.ofWrite = this.held;',
-    put: '    if (this.ofWrite !== null || this.held.length === 0) return null;\n    this.state = null;\n    this.ofWrite = this.held;',
+    file: 'src/paxos/paxos.ts',
+    find: "if (write !== null) this.effects.push({ kind: 'write', state: write });",
+    put: 'if (write !== null) this.written();',
     tests: EXHAUSTIVE,
   },
   {
@@ -44,7 +44,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     rule: 'a majority of the voters has to accept',
     file: 'src/paxos/paxos.ts',
     find: 'const quorum = Math.floor(acceptors.length / 2) + 1;',
-    put: 'const quorum = Math.ceil(acceptors.length / 2);',
+    put: 'const quorum = Math.max(1, Math.floor(acceptors.length / 2));',
     tests: SIMULATION,
   },
   {
@@ -73,6 +73,6 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     file: 'src/paxos/paxos.ts',
     find: 'if (compareInstances(message.newest, this.newest.instance) < 0) this.handOver(from);',
     put: '',
-    tests: SIMULATION,
+    tests: ['test/paxos/paxos.test.ts'],
   },
 ];

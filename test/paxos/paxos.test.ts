@@ -39,7 +39,8 @@ describe('a node of the register', () => {
     const node = nodeOf('a');
     node.step('p', { kind: 'prepare', instance: { generation: 1, epoch: 3 }, ballot: BALLOT }, 0);
     node.step('p', { kind: 'prepare', instance: FIRST.instance, ballot: BALLOT }, 0);
-    expect(kindsOf(node.takeEffects())).toEqual(['behind', 'decided']);
+    node.step('p', { kind: 'behind', newest: { generation: 0, epoch: 7 } }, 0);
+    expect(kindsOf(node.takeEffects())).toEqual(['behind', 'decided', 'decided']);
   });
 
   it('goes above the highest ballot that it hears of, after a while', () => {

@@ -6,6 +6,7 @@ import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
+import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
@@ -23,7 +24,7 @@ export class Invariants {
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
-  /** Who serves which slots at an epoch: the first that said so. */
+  /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
 
   constructor(counters: Counters, broken: Broken) {
@@ -166,7 +167,7 @@ export class Invariants {
     this.knows(node, topology);
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
   knows(node: number, topology: Topology): void {
     const known = this.epochs.get(node);
     if (known === topology) return;
@@ -178,9 +179,9 @@ export class Invariants {
       this.broken(`the epoch of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;
-    const map = JSON.stringify([topology.slots, topology.shards]);
+    const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
-    if (other !== undefined && other !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    if (other !== undefined && other !== map) this.broken(`two topologies at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken(wrong);
