@@ -282,6 +282,7 @@ class Node implements RunningNode {
       rates: new Rates(),
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
+      acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
     };
     const holders = this.makeHolders(this.parts, engine);

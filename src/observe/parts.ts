@@ -13,6 +13,7 @@ import type { Settings } from '../settings/rows.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Snapshotter } from '../shard/snapshotter.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
+import type { AcceptorFile } from '../topology/acceptor-file.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
 import type { Mesh } from '../transport/types.ts';
 import type { Wal } from '../wal/types.ts';
@@ -44,7 +45,8 @@ export interface NodeParts {
   rates: Rates;
   isStopping: () => boolean;
   clusterVersion: () => number;
-  /** Of the register. */
+  /** What this node has promised as a voter of the register, and what came of its own ballots there. */
+  acceptor: AcceptorFile;
   paxosCounts: () => Readonly<PaxosCounts>;
 }
 

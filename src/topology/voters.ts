@@ -27,8 +27,8 @@ export function nextVoters({ nodes, voters }: Topology, isHeard: (node: NodeId) 
   const entries = voters.flatMap((voter) => nodes.find(({ id }) => id === voter) ?? []);
   const heard = nodes.filter(({ id }) => isHeard(id) && !voters.includes(id));
   const wanted = voterCount(nodes.length);
-  const gone = voters.find((voter) => !nodes.some(({ id }) => id === voter));
-  const silent = gone ?? voters.find((voter) => !isHeard(voter));
+  const gone = voters.filter((voter) => !nodes.some(({ id }) => id === voter));
+  const silent = gone.at(0) ?? voters.find((voter) => !isHeard(voter));
   if (voters.length > wanted) return without(voters, leastNeeded(entries, isHeard, gone));
   if (silent !== undefined) {
     const stay = entries.filter(({ id }) => id !== silent);
@@ -84,14 +84,14 @@ function compare(a: NodeEntry, b: NodeEntry, taken: readonly NodeEntry[]): numbe
 function leastNeeded(
   entries: readonly NodeEntry[],
   isHeard: (node: NodeId) => boolean,
-  gone: NodeId | undefined,
+  gone: readonly NodeId[],
 ): NodeId[] {
   const shares = ({ machine }: NodeEntry): number =>
     entries.filter((other) => other.machine === machine).length;
   const order = entries.toSorted(
     (a, b) => Number(isHeard(a.id)) - Number(isHeard(b.id)) || shares(b) - shares(a) || b.ordinal - a.ordinal,
   );
-  return [...(gone === undefined ? [] : [gone]), ...order.map(({ id }) => id)].slice(0, 2);
+  return [...gone, ...order.map(({ id }) => id)].slice(0, 2);
 }
 
 /** A node on a machine that has no voter takes the place of one that shares its. */

@@ -1,5 +1,8 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
+import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
+import type { AcceptorState } from '../../../../src/paxos/types.ts';
+import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
@@ -23,6 +26,7 @@ export class Invariants {
   private readonly broken: Broken;
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
+  private readonly promises = new Map<string, AcceptorState<Topology>>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
   /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
@@ -162,9 +166,26 @@ export class Invariants {
     };
   }
 
-  serving(node: number, { snapshotter, topology }: NodeParts): void {
+  serving(node: number, { self, acceptor, snapshotter, topology }: NodeParts): void {
     this.snapshotters.set(node, snapshotter);
     this.knows(node, topology);
+    this.watchPromises(self, acceptor);
+  }
+
+  /** What a node has promised as a voter of the register, and synced, it does not take back, whatever becomes of its process. */
+  private watchPromises(self: string, acceptor: AcceptorFile): void {
+    const promised = (state: AcceptorState<Topology> | null): void => {
+      const before = this.promises.get(self) ?? null;
+      if (before !== null && (state === null || isLower(state, before)))
+        this.broken(`node ${self} has taken back what it promised about the topology`);
+      if (state !== null) this.promises.set(self, state);
+    };
+    promised(acceptor.state);
+    const save = acceptor.save.bind(acceptor);
+    acceptor.save = async (node, state) => {
+      await save(node, state);
+      promised(state);
+    };
   }
 
   /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
@@ -203,6 +224,11 @@ export class Invariants {
       this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
+}
+
+function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
+  const order = compareInstances(one.instance, other.instance);
+  return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
 }
 
 function wrongSlots({ slots }: Topology): string | null {
