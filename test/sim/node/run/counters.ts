@@ -81,6 +81,7 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 
