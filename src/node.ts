@@ -402,6 +402,7 @@ class Node implements RunningNode {
       countIndeterminate: () => {
         if (this.server !== null) this.server.statistics.indeterminate += 1;
       },
+      redirectAddress: (node) => this.redirectAddress(node),
     };
     return new Router(host, topology, {
       get parkTimeoutMs() {

@@ -50,6 +50,10 @@ abstract class Walk implements RequestOwner {
     this.connection.release();
   }
 
+  rerouted(request: Request, way: number): void {
+    this.connection.rerouted(request, way);
+  }
+
   finished(request: Request): void {
     const reply = Buffer.from(request.replyBytes.subarray(request.replyStart, request.replyEnd));
     this.connection.partFinished(request);

@@ -1,5 +1,6 @@
 /** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
 import type { ReplyWriter } from '../resp/reply-writer.ts';
+import type { MoveId, ShardId } from '../topology/types.ts';
 
 /** Why a command was not answered by its own reply. */
 export const Refusal = {
@@ -13,8 +14,19 @@ export const Refusal = {
   OUTDATED: 4,
   /** A read that was not answered. It says nothing of what was sent after it: that may have been proposed. */
   READ_LOST: 5,
+  /** Not run: its slot is frozen, and will be another shard's soon, or this one's again. */
+  FROZEN: 6,
+  /** Not run: its slot is not this shard's. */
+  MOVED: 7,
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
+
+/** Where a slot has gone to, as far as the shard that had it knows. */
+export interface Elsewhere {
+  slot: number;
+  shard: ShardId;
+  move: MoveId;
+}
 
 /** A reply of this size or more is worth a buffer of its own. */
 export const LARGE_REPLY_BYTES = 512 * 1024;
@@ -28,7 +40,8 @@ export interface Waiter {
   reply(bytes: Buffer, start: number, end: number): void;
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
-  refuse(refusal: Refusal): void;
+  /** `elsewhere`: with MOVED, by a shard that knows of the move. */
+  refuse(refusal: Refusal, elsewhere?: Elsewhere): void;
   /** The answer takes long, and is being made. */
   progress?(nowMs: number): void;
   /** Nobody wants the answer any more, and nobody keeps it. */

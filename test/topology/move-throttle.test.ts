@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { latencyHistogram } from '../../src/metrics/histogram.ts';
 import { LatencyWindow } from '../../src/metrics/latency-window.ts';
@@ -103,8 +103,8 @@ describe('the rate at which slots are sent', () => {
   });
 
   it('lets through what the rate says, whatever the size of frames', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 64 * 1024 }), fc.integer({ min: 1, max: 32 }), (frame, mib) => {
+    assert(
+      property(integer({ min: 1, max: 64 * 1024 }), integer({ min: 1, max: 32 }), (frame, mib) => {
         const rig = new Rig(mib * MIB);
         rig.looks(1000, IDLE, true);
         const rate = rig.throttle.bytesPerSecond;
