@@ -21,6 +21,7 @@ import { fitMaxclients } from './server/open-files.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
+import { NodeMoves } from './server/moves/node-moves.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
@@ -30,6 +31,7 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
+import type { TopologySpread } from './server/topology-spread.ts';
 import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
@@ -97,6 +99,7 @@ class Node implements RunningNode {
   private wire: RaftWire | null = null;
   private news: News | null = null;
   private watch: Watch | null = null;
+  private moves: NodeMoves | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -292,7 +295,9 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread);
+    const moves = this.makeMoves(this.parts, engine, replicas, spread);
+    this.moves = moves;
+    traffic.open(wire, this.news, holders, spread, moves);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
@@ -467,6 +472,29 @@ class Node implements RunningNode {
     return { mesh, wire, makeForwarding };
   }
 
+  private makeMoves(
+    parts: NodeParts,
+    engine: Engine,
+    replicas: NodeReplicas,
+    spread: TopologySpread,
+  ): NodeMoves {
+    const { settings } = this;
+    const { self, env, mesh, router, server } = parts;
+    return new NodeMoves({
+      self,
+      env,
+      engine,
+      router,
+      replicas,
+      spread,
+      links: () => mesh.links,
+      topology: () => this.newest,
+      latencies: () => server.statistics.latency,
+      maxBytesPerSecond: () => settings.rebalanceMaxBytesPerSecond,
+      log: this.log,
+    });
+  }
+
   private makeHolders(parts: NodeParts, engine: Engine): Holders {
     return new Holders({
       nowMs: () => engine.now.monotonicMs,
@@ -514,6 +542,7 @@ class Node implements RunningNode {
     const { parts } = this;
     if (parts === null) return;
     parts.router.follow();
+    this.moves?.turn();
     parts.server.resumeHeld();
     this.traffic?.serveDelayed();
     for (const replica of parts.replicas) {

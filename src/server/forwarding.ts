@@ -9,7 +9,7 @@
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
-import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
+import { ItemType, commandSlot, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import {
@@ -24,6 +24,7 @@ import { SectionKind, type PeerLink } from '../transport/types.ts';
 import { DelayedRecords } from './delayed-records.ts';
 import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
+import { elsewhereOf } from './moves/elsewhere.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
 
@@ -84,6 +85,7 @@ class ForwardedCommand implements Waiter {
   private readonly shard: ShardId;
   private readonly stream: number;
   private readonly isRead: boolean;
+  private readonly slot: number;
 
   constructor(
     peer: PeerForwarding,
@@ -92,8 +94,10 @@ class ForwardedCommand implements Waiter {
     shard: ShardId,
     stream: number,
     isRead: boolean,
+    slot: number,
   ) {
     this.isRead = isRead;
+    this.slot = slot;
     this.peer = peer;
     this.connection = connection;
     this.correlation = correlation;
@@ -131,7 +135,8 @@ class ForwardedCommand implements Waiter {
     this.peer.sendReply(this.connection, this.correlation, PIECE, NONE, 0, 0);
   }
 
-  refuse(refusal: Refusal, elsewhere?: Elsewhere): void {
+  refuse(refusal: Refusal): void {
+    const elsewhere = refusal === Refusal.MOVED ? this.peer.elsewhere(this.shard, this.slot) : undefined;
     if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
     const said = elsewhere === undefined ? NONE : encodeElsewhere(elsewhere);
@@ -384,6 +389,10 @@ export class PeerForwarding {
     return unsentBytes > limitBytes;
   }
 
+  elsewhere(shard: ShardId, slot: number): Elsewhere | undefined {
+    return elsewhereOf(this.host.replica(shard), slot);
+  }
+
   endStream(shard: ShardId, stream: number): void {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
@@ -480,7 +489,8 @@ export class PeerForwarding {
     const stream = readU32(bytes, at + 4);
     const isRead = bytes[at + 10] !== Kind.WRITE;
     const shard = readU16(bytes, at + 8);
-    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead);
+    const slot = commandSlot(bytes, at + FORWARD_HEADER_BYTES);
+    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead, slot);
   }
 
   private serveFloors(bytes: Buffer, itemAt: number, session: SessionId, replica: Replica | undefined): void {

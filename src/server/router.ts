@@ -16,6 +16,7 @@ import type { MoveId, NodeId, ShardId, SlotRange, SlotRun, Topology } from '../t
 import { SLOT_COUNT } from '../topology/types.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { PeerForwarding } from './forwarding.ts';
+import { elsewhereOf } from './moves/elsewhere.ts';
 import { Request, RequestPool, type RequestOwner } from './request.ts';
 import { Route, type Parking, type RouteHooks, type RouteLimits, type Target } from './route.ts';
 import { Sequences } from './sequences.ts';
@@ -222,10 +223,9 @@ export class Router {
     if (way === undefined) return;
     if (isFirst) this.holds.counters.parked += 1;
     this.holds.hold(request.slot, way);
-    if (elsewhere !== undefined) {
-      const { slot, shard, move } = elsewhere;
-      this.learnOwner([{ from: slot, to: slot }], shard, move);
-    }
+    // What is led here, this node's replica knows.
+    const known = elsewhere ?? elsewhereOf(way.replica, request.slot);
+    if (known !== undefined) this.learnOwner([{ from: known.slot, to: known.slot }], known.shard, known.move);
     this.host.wake();
   }
 
@@ -242,6 +242,11 @@ export class Router {
     way.seenTerm = -1;
     way.forwarding = null;
     this.host.wake();
+  }
+
+  /** As far as this node knows. */
+  leaderOf(shard: ShardId): NodeId | null {
+    return this.waysByShard.get(shard)?.leader ?? null;
   }
 
   wayOfSlot(slot: number): ShardWay {

@@ -40,8 +40,7 @@ export interface Waiter {
   reply(bytes: Buffer, start: number, end: number): void;
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
-  /** `elsewhere`: with MOVED, by a shard that knows of the move. */
-  refuse(refusal: Refusal, elsewhere?: Elsewhere): void;
+  refuse(refusal: Refusal): void;
   /** The answer takes long, and is being made. */
   progress?(nowMs: number): void;
   /** Nobody wants the answer any more, and nobody keeps it. */

@@ -4,7 +4,6 @@
  */
 import type { Log } from '../../log.ts';
 import type { Histogram } from '../../metrics/histogram.ts';
-import { latencyHistogram } from '../../metrics/histogram.ts';
 import { LatencyWindow } from '../../metrics/latency-window.ts';
 import type { Instant } from '../../raft/types.ts';
 import type { Replica } from '../../shard/replica.ts';
@@ -35,7 +34,7 @@ export interface MoverHost {
   latencies(): Iterable<Histogram | null>;
   maxBytesPerSecond(): number;
   wake(): void;
-  wakeAfter(delayMs: number): void;
+  wakeAfter(delayMs: number, fired: () => void): void;
   readonly log: Log;
 }
 
@@ -140,7 +139,6 @@ export class Mover {
     const { clusterId, generation, epoch } = this.host.topology();
     const change = { kind: 'end-move', move: move.entry.id, moved: move.slotsGone() } as const;
     this.host.spread.propose({ clusterId, on: { generation, epoch }, change });
-    this.host.wakeAfter(PROPOSE_AGAIN_MS);
   }
 
   /** The register has ended the move, or another leads its source. */
@@ -199,12 +197,9 @@ export class Mover {
   private wakeAfter(delayMs: number): void {
     if (this.hasTimer) return;
     this.hasTimer = true;
-    this.host.wakeAfter(delayMs);
-  }
-
-  /** The timer that was asked for has fired. */
-  fired(): void {
-    this.hasTimer = false;
+    this.host.wakeAfter(delayMs, () => {
+      this.hasTimer = false;
+    });
   }
 }
 
