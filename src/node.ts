@@ -21,7 +21,8 @@ import { fitMaxclients } from './server/open-files.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
-import { NodeMoves } from './server/moves/node-moves.ts';
+import type { NodeMoves } from './server/moves/node-moves.ts';
+import { makeMoves } from './node-moves.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
@@ -31,7 +32,6 @@ import { RaftWire } from './server/raft-wire.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
-import type { TopologySpread } from './server/topology-spread.ts';
 import { announcementOf } from './settings/derived.ts';
 import { rowOf, type Settings } from './settings/rows.ts';
 import { clusterScoped } from './settings/views.ts';
@@ -252,25 +252,24 @@ class Node implements RunningNode {
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
     const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
+    const shared = { env, settings, self, mesh, server, router };
+    const moves = makeMoves({ ...shared, log: this.log, engine, replicas, topology: nodeTopology });
+    this.moves = moves;
     this.parts = {
-      env,
-      settings,
-      self,
+      ...shared,
       start,
       get topology() {
         return nodeTopology.current;
       },
       wal: opened.wal,
-      mesh,
       replicas: replicas.list,
-      server,
-      router,
       peers: new Peers(env.clock),
       snapshotter,
       slabs,
       pubsub,
       slowLog,
       forwarding: this.forwardingCounters,
+      mover: moves.mover,
       loopDelay: this.surroundings.loopDelay,
       syncDuration: this.syncDuration,
       batchSize: this.batchSize,
@@ -295,8 +294,6 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    const moves = this.makeMoves(this.parts, engine, replicas, spread);
-    this.moves = moves;
     traffic.open(wire, this.news, holders, spread, moves);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
@@ -470,29 +467,6 @@ class Node implements RunningNode {
     for (const link of mesh.links.values()) if (link.connected) traffic.onConnected(link);
     engine.wake();
     return { mesh, wire, makeForwarding };
-  }
-
-  private makeMoves(
-    parts: NodeParts,
-    engine: Engine,
-    replicas: NodeReplicas,
-    spread: TopologySpread,
-  ): NodeMoves {
-    const { settings } = this;
-    const { self, env, mesh, router, server } = parts;
-    return new NodeMoves({
-      self,
-      env,
-      engine,
-      router,
-      replicas,
-      spread,
-      links: () => mesh.links,
-      topology: () => this.newest,
-      latencies: () => server.statistics.latency,
-      maxBytesPerSecond: () => settings.rebalanceMaxBytesPerSecond,
-      log: this.log,
-    });
   }
 
   private makeHolders(parts: NodeParts, engine: Engine): Holders {

@@ -3,9 +3,8 @@ import { latencyHistogram, type Histogram } from '../../metrics/histogram.ts';
 import { slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, ShardId } from '../../topology/types.ts';
 
-/** FAILED: some of its slots stayed, and nobody had asked for that. */
-export const MOVE_ENDS = ['done', 'aborted', 'failed'] as const;
-export type MoveEnd = (typeof MOVE_ENDS)[number];
+/** `failed`: some of its slots stayed, and nobody had asked for that. */
+export type MoveEnd = 'done' | 'aborted' | 'failed';
 
 /** Of one source and target. */
 export interface MovedFigures {

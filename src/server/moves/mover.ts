@@ -16,6 +16,7 @@ import type { MoveQuestions } from './move-questions.ts';
 import { SourceMove, type SourceMoveHost } from './source-move.ts';
 
 const LOOK_MS = 100;
+const RATE_OVER_MS = 1000;
 /** What was proposed to the register is proposed again after this, unless it shows. */
 const PROPOSE_AGAIN_MS = 500;
 /** Nodes that do not know of a move yet take commands over several of its slots for one: they are waited for, for so long. */
@@ -29,7 +30,7 @@ export interface MoverHost {
   readonly replicas: readonly Replica[];
   readonly questions: MoveQuestions;
   topology(): Topology;
-  readonly spread: TopologySpread;
+  spread(): TopologySpread;
   /** Of all commands of this node. */
   latencies(): Iterable<Histogram | null>;
   maxBytesPerSecond(): number;
@@ -58,6 +59,7 @@ export class Mover {
   private readonly driven = new Map<ShardId, Driven>();
   private nextLookMs = 0;
   private hasTimer = false;
+  private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
 
   constructor(host: MoverHost) {
     this.host = host;
@@ -67,6 +69,11 @@ export class Mover {
   /** Moves that this node drives now. */
   get running(): readonly SourceMove[] {
     return [...this.driven.values()].map(({ move }) => move);
+  }
+
+  /** Sent in about the last second. */
+  get bytesPerSecond(): number {
+    return this.rate.bytesPerSecond;
   }
 
   get stuck(): number {
@@ -94,11 +101,19 @@ export class Mover {
     if (topology.moves.length > 0) for (const replica of this.host.replicas) this.begin(replica, topology);
     this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
     for (const driven of this.driven.values()) this.watch(driven, now);
+    this.measure(now.monotonicMs);
+  }
+
+  private measure(nowMs: number): void {
+    const { atMs, sentBytes: before } = this.rate;
+    if (nowMs - atMs < RATE_OVER_MS) return;
+    const { sentBytes } = this.figures;
+    this.rate = { atMs: nowMs, sentBytes, bytesPerSecond: ((sentBytes - before) * 1000) / (nowMs - atMs) };
   }
 
   private begin(replica: Replica, topology: Topology): void {
     const { shard } = replica;
-    if (!replica.isReadable || this.driven.has(shard) || !this.host.spread.isKept(topology)) return;
+    if (!replica.isReadable || this.driven.has(shard) || !this.host.spread().isKept(topology)) return;
     const entry = topology.moves.find(({ source }) => source === shard);
     if (entry === undefined) return;
     const nowMs = this.host.now.monotonicMs;
@@ -129,7 +144,7 @@ export class Mover {
 
   private isKnownByAll(): boolean {
     const topology = this.host.topology();
-    return topology.nodes.every(({ id }) => this.host.spread.has(id, topology));
+    return topology.nodes.every(({ id }) => this.host.spread().has(id, topology));
   }
 
   private propose(driven: Driven, move: SourceMove): void {
@@ -138,7 +153,7 @@ export class Mover {
     driven.nextProposalMs = nowMs + PROPOSE_AGAIN_MS;
     const { clusterId, generation, epoch } = this.host.topology();
     const change = { kind: 'end-move', move: move.entry.id, moved: move.slotsGone() } as const;
-    this.host.spread.propose({ clusterId, on: { generation, epoch }, change });
+    this.host.spread().propose({ clusterId, on: { generation, epoch }, change });
   }
 
   /** The register has ended the move, or another leads its source. */

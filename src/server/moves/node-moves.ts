@@ -19,7 +19,7 @@ export interface NodeMovesParts {
   readonly engine: Engine;
   readonly router: Router;
   readonly replicas: { readonly list: readonly Replica[]; of(shard: ShardId): Replica | undefined };
-  readonly spread: TopologySpread;
+  spread(): TopologySpread;
   links(): ReadonlyMap<NodeId, PeerLink>;
   topology(): Topology;
   latencies(): Iterable<Histogram | null>;
@@ -56,7 +56,7 @@ export class NodeMoves {
       replicas: replicas.list,
       questions: this.questions,
       topology: () => parts.topology(),
-      spread: parts.spread,
+      spread: () => parts.spread(),
       latencies: () => parts.latencies(),
       maxBytesPerSecond: () => parts.maxBytesPerSecond(),
       wake,
