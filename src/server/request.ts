@@ -62,6 +62,8 @@ export class Request implements Waiter {
   isLarge = false;
   /** A large one that is on its way to another node. */
   parcel: Parcel | null = null;
+  /** It is about all slots of its shard, and asked of that shard alone. */
+  isOfShard = false;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -148,6 +150,7 @@ export class RequestPool {
     request.mayHaveRun = false;
     request.holds = false;
     request.isLarge = false;
+    request.isOfShard = false;
     request.parcel = null;
     request.heardMs = 0;
     request.refusedMs = 0;

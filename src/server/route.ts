@@ -241,6 +241,14 @@ export class Route {
     return taken;
   }
 
+  /** Sends a request once more that was refused here, behind all others. */
+  sendAgain(request: Request): void {
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    this.adopt(request);
+    this.pump();
+  }
+
   /** Takes over a parked request of another route. It goes out with the next pump. */
   adopt(request: Request): void {
     request.route = this;

@@ -6,9 +6,15 @@ import { slotOf } from '../../ring/index.ts';
 import { assert } from '../assert.ts';
 import { lastKeyArgument } from '../commands/command-table.ts';
 import type { Instant } from '../raft/types.ts';
-import type { Args } from '../resp/args.ts';
+import { Args } from '../resp/args.ts';
 import type { SessionId } from '../shard/batch.ts';
-import { ItemArena, LARGE_COMMAND_BYTES } from '../shard/command-item.ts';
+import {
+  ItemArena,
+  LARGE_COMMAND_BYTES,
+  commandArgs,
+  commandDb,
+  commandResp3,
+} from '../shard/command-item.ts';
 import { floorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Elsewhere } from '../shard/waiter.ts';
@@ -95,6 +101,7 @@ export class Router {
   private readonly nodeOfMember = new Map<number, Map<number, NodeId>>();
   private readonly sequences = new Sequences();
   private readonly arena = new ItemArena();
+  private readonly args = new Args();
   /** The ways' runs are those of before. */
   private hasNewOwners = false;
 
@@ -120,6 +127,7 @@ export class Router {
         this.waysBySlot[slot] = way;
       },
       redirection: (slot, way) => this.redirection(slot, way),
+      recode: (request, way) => this.recode(request, way),
       wakeAfter: (delayMs) => host.wakeAfter(delayMs),
     });
     this.setTopology(topology);
@@ -222,6 +230,10 @@ export class Router {
     const way = this.waysByShard.get(route.shard);
     if (way === undefined) return;
     if (isFirst) this.holds.counters.parked += 1;
+    if (request.isOfShard) {
+      this.holds.askAgain(request, way);
+      return;
+    }
     this.holds.hold(request.slot, way);
     // What is led here, this node's replica knows.
     const known = elsewhere ?? elsewhereOf(way.replica, request.slot);
@@ -300,6 +312,27 @@ export class Router {
       owner.hold();
     }
     way.route.dispatch(request);
+  }
+
+  private recode(request: Request, way: ShardWay): void {
+    if (!request.isWrite || request.mayHaveRun || this.ownerOf(request.slot) === way) return;
+    if (this.hasNewOwners) this.findRuns();
+    if (way.runs.length === 0) return;
+    const { arena, sequences } = this;
+    const { bytes, start, end } = request;
+    commandArgs(bytes, start, this.args);
+    // It has not run anywhere: its sequence is not used.
+    sequences.answered(request.slot, request.sequence);
+    request.slot = way.runs[0].from;
+    request.sequence = sequences.take(request.slot);
+    const floor = sequences.floor(request.slot);
+    const isResp3 = commandResp3(bytes, start);
+    arena.command(this.args, commandDb(bytes, start), request.slot, isResp3, request.sequence, floor);
+    request.bytes = arena.bytes;
+    request.start = arena.start;
+    request.end = arena.end;
+    // It stays parked.
+    this.parking.bytes += arena.end - arena.start - (end - start);
   }
 
   /** Keeps the command of a request that is not sent itself. */

@@ -435,6 +435,7 @@ export class ClientServer implements WalkHost {
   ): void {
     const request = this.router.pool.take();
     request.part = part;
+    request.isOfShard = command.row.spread.by === 'shards';
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
     if (command.isWrite) connection.countWrite(way.index);

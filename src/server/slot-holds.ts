@@ -3,7 +3,7 @@
  * behind it. Once nothing of the slot is under way at that shard, all of it goes to the owner, in the order sent: the one that was learnt of, or,
  * after a while without news, the one that refused, which may have the slot back.
  */
-import type { Request } from './request.ts';
+import { RequestState, type Request } from './request.ts';
 import { MOVE_PARK_MS, Route, TRY_AGAIN, type Parking, type RouteHooks, type RouteLimits } from './route.ts';
 import type { ShardWay } from './router.ts';
 import type { SlotOwners } from './slot-owners.ts';
@@ -21,7 +21,16 @@ export interface HoldsHost {
   lead(slot: number, way: ShardWay): void;
   /** What a client of the redirect port is told instead of running the command; null: run it. */
   redirection(slot: number, way: ShardWay): Buffer | null;
+  /** A write about all slots of a shard goes with one of them, which may have moved. */
+  recode(request: Request, way: ShardWay): void;
   wakeAfter(delayMs: number): void;
+}
+
+/** A request about all slots of a shard, refused because one is frozen. */
+interface Refused {
+  request: Request;
+  way: ShardWay;
+  atMs: number;
 }
 
 interface Hold {
@@ -45,13 +54,14 @@ export class SlotHolds {
   readonly counters: HoldCounters = { parked: 0, forwarded: 0, redirected: 0, timedOut: 0 };
   private readonly host: HoldsHost;
   private readonly holds = new Map<number, Hold>();
+  private refused: Refused[] = [];
 
   constructor(host: HoldsHost) {
     this.host = host;
   }
 
   get isEmpty(): boolean {
-    return this.holds.size === 0;
+    return this.holds.size === 0 && this.refused.length === 0;
   }
 
   /** Requests that wait. */
@@ -83,9 +93,16 @@ export class SlotHolds {
     wakeAfter(ASK_AGAIN_MS);
   }
 
+  /** What is about all slots of a shard stays with it, and is asked again. */
+  askAgain(request: Request, way: ShardWay): void {
+    this.refused.push({ request, way, atMs: this.host.hooks.nowMs() + ASK_AGAIN_MS });
+    this.host.wakeAfter(ASK_AGAIN_MS);
+  }
+
   /** Lets go of the slots whose owner is known, or worth another try. Called each turn. */
   settle(): void {
     const nowMs = this.host.hooks.nowMs();
+    this.settleRefused(nowMs);
     const sent = new Map<ShardWay, Set<number>>();
     for (const hold of this.holds.values()) {
       const owner = this.host.ownerOf(hold.slot);
@@ -93,6 +110,19 @@ export class SlotHolds {
       let slots = sent.get(hold.source);
       if (slots === undefined) sent.set(hold.source, (slots = hold.source.route.slots(true)));
       if (!slots.has(hold.slot)) this.release(hold, owner);
+    }
+  }
+
+  private settleRefused(nowMs: number): void {
+    const { refused } = this;
+    if (refused.length === 0) return;
+    this.refused = refused.filter(({ atMs }) => atMs > nowMs);
+    for (const { request, way, atMs } of refused) {
+      // It may have been given up meanwhile.
+      const isThere = request.route === way.route && request.isOfShard;
+      if (atMs > nowMs || !isThere || request.state !== RequestState.REFUSED) continue;
+      this.host.recode(request, way);
+      way.route.sendAgain(request);
     }
   }
 
