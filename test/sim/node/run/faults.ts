@@ -3,6 +3,7 @@ import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Fault } from './counters.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemberFaults } from './member-faults.ts';
+import { MoveFaults } from './move-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { World } from './world.ts';
@@ -23,7 +24,14 @@ export class Faults {
     const processes = new ProcessFaults(world, random);
     const disks = new DiskFaults(world, random);
     const members = new MemberFaults(world, random);
-    this.strikes = { ...network.strikes, ...processes.strikes, ...disks.strikes, ...members.strikes };
+    const moves = new MoveFaults(world, random);
+    this.strikes = {
+      ...network.strikes,
+      ...processes.strikes,
+      ...disks.strikes,
+      ...members.strikes,
+      ...moves.strikes,
+    };
   }
 
   start(): void {
