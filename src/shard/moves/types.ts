@@ -37,7 +37,7 @@ export interface ImportPosition {
   /** STAGING, or why nothing is needed: `ended` says how the move went, if it has ended here. */
   state: SlotState;
   ended: MoveOutcome;
-  /** Of the cut that is being loaded or is loaded; 0: there is none, and one is wanted. */
+  /** Of the cut that is being loaded or is loaded: it rises with each cut of a term. 0: there is none, and one is wanted. */
   cutIndex: number;
   /** The term of the source's leader that made it. */
   cutTerm: number;
