@@ -84,8 +84,10 @@ export const SITUATIONS = [
   'node rebuilt by repair',
   'slot went to another shard',
   'slot thawed',
+  'import given up',
   'move taken up by a new leader',
   'move ended',
+  'move ended without all slots',
   'request held for a move',
   'TRYAGAIN',
 ] as const;

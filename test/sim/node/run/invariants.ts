@@ -31,7 +31,7 @@ export class Invariants {
   constructor(counters: Counters, broken: Broken) {
     this.counters = counters;
     this.broken = broken;
-    this.slots = new SlotLaw(broken);
+    this.slots = new SlotLaw(counters, broken);
   }
 
   /** A replica of a node that has just started. */

@@ -19,13 +19,19 @@ export class MoveFaults {
   private readonly world: World;
   private readonly random: SeededRandom;
 
-  constructor(world: World, random: SeededRandom) {
+  private readonly begun: () => void;
+
+  constructor(world: World, random: SeededRandom, begun: () => void) {
     this.world = world;
     this.random = random;
+    this.begun = begun;
   }
 
   private move(): boolean {
-    const done = (): void => this.world.counters.struck('slots moved');
+    const done = (): void => {
+      this.world.counters.struck('slots moved');
+      this.begun();
+    };
     changeTopology(this.world, (topology) => this.begin(topology), done);
     return false;
   }

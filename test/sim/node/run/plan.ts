@@ -80,6 +80,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
+      'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * KIB,

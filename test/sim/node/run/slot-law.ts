@@ -3,6 +3,7 @@ import { SlotState } from '../../../../src/shard/moves/slot-state.ts';
 import type { MoveLookups } from '../../../../src/shard/moves/types.ts';
 import type { GroupId } from '../../../../src/raft/types.ts';
 import { SLOT_COUNT } from '../../../../src/topology/types.ts';
+import type { Counters } from './counters.ts';
 import type { Broken } from './group-law.ts';
 
 interface GroupSlots {
@@ -18,8 +19,10 @@ export class SlotLaw {
   private readonly owners = new Uint8Array(SLOT_COUNT);
   private readonly holders = new Uint8Array(SLOT_COUNT);
   private readonly wasHeld = new Uint8Array(SLOT_COUNT);
+  private readonly counters: Counters;
 
-  constructor(broken: Broken) {
+  constructor(counters: Counters, broken: Broken) {
+    this.counters = counters;
     this.broken = broken;
   }
 
@@ -35,6 +38,10 @@ export class SlotLaw {
       const state = moves.stateOf(slot);
       if (state === known.states[slot]) continue;
       this.count(slot, known.states[slot], -1);
+      if (known.states[slot] === SlotState.FROZEN)
+        this.counters.sometimes(state === SlotState.OWNED ? 'slot thawed' : 'slot went to another shard');
+      if (known.states[slot] === SlotState.STAGING && state === SlotState.NONE)
+        this.counters.sometimes('import given up');
       this.count(slot, state, 1);
       known.states[slot] = state;
       changed.push(slot);
