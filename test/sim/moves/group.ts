@@ -1,4 +1,5 @@
 /** A group without Raft: one log, the replicas that apply it, and which of them leads. */
+import { writeU16 } from '../../../src/little-endian.ts';
 import { newMachine } from '../../shard/fake-raft.ts';
 import { itemOf } from '../../shard/encode.ts';
 import { Batch, sessionId, type SessionId } from '../../../src/shard/batch.ts';
@@ -17,6 +18,9 @@ import type { MoveId, ShardId, SlotRange } from '../../../src/topology/types.ts'
 import { FIRST_VERSION } from '../../../src/topology/cluster-version.ts';
 
 const HASHES_KEPT = 64;
+const HASH_EVERY = 11;
+/** Of a command item. */
+const SLOT_OFFSET = 6;
 
 export const NOW: Instant = { monotonicMs: 0, wallMs: 0 };
 
@@ -65,7 +69,15 @@ export class Group {
     return entry;
   }
 
-  command(words: string[], client: number, sequence: number, floor = sequence, db = 0): Outcome {
+  /** `slot`: where one without keys goes. */
+  command(
+    words: string[],
+    client: number,
+    sequence: number,
+    floor = sequence,
+    db = 0,
+    slot: number | null = null,
+  ): Outcome {
     const outcome: Outcome = { text: null, refusal: null };
     const waiter: Waiter = {
       reply: (bytes, start, end) => (outcome.text = bytes.toString('latin1', start, end)),
@@ -74,6 +86,7 @@ export class Group {
     };
     const batch = new Batch();
     const { bytes, start, end } = itemOf(words, sequence, floor, db);
+    if (slot !== null) writeU16(bytes, slot, start + SLOT_OFFSET);
     batch.addCommand(waiter, session(client), bytes, start, end);
     const { entry, waiters } = batch.seal(FIRST_VERSION, (this.seed += 7), this.timeMs);
     this.machine.apply(this.propose(entry), waiters);
@@ -177,7 +190,7 @@ export class Group {
   /** Replicas at one index have one state. */
   private note(machine: StateMachine): void {
     const { appliedIndex } = machine;
-    if (appliedIndex % 3 !== 0) return;
+    if (appliedIndex % HASH_EVERY !== 0) return;
     const known = this.hashes.get(appliedIndex);
     const hash = hashNow(machine);
     if (known !== undefined && known !== hash)

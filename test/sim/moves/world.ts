@@ -93,6 +93,7 @@ export class World {
   private readonly copies: Pending[] = [];
   private readonly victims: { shard: ShardId; key: string; version: number; groupVersion: number }[] = [];
   private readonly epochs = new Map<number, number>();
+  private flushSequence = 0;
 
   constructor(random: SeededRandom, groups: number, trace: ((line: string) => void) | null) {
     this.random = random;
@@ -120,12 +121,13 @@ export class World {
     else if (roll < 0.6) this.drive(null);
     else if (roll < 0.75) this.deliverToTarget();
     else if (roll < 0.88) this.deliverToSource();
-    else if (roll < 0.89) this.replay();
-    else if (roll < 0.9) this.elect();
+    else if (roll < 0.888) this.replay();
+    else if (roll < 0.905) this.elect();
     else if (roll < 0.93) this.catchUp();
     else if (roll < 0.96) this.snapshot();
     else if (roll < 0.97) this.evict();
-    else if (roll < 0.975) this.flush();
+    else if (roll < 0.975) this.deleteMany();
+    else if (roll < 0.977) this.flushAll();
     else this.passTime();
     this.check();
   }
@@ -242,12 +244,11 @@ export class World {
     this.coverage.staleEvictions += 1;
   }
 
-  private flush(): void {
+  private deleteMany(): void {
     const group = this.random.pick(this.groups);
     const owned = this.slots.filter((slot) => group.machine.moves.isOwned(slot));
     if (owned.length === 0) return;
     const key = TAGS.map((tag) => `{${tag}}`).find((tag) => owned.includes(slotOfKey(tag)));
-    // Its slot is that of its argument, as the test encodes it; the shard's replicas take any word for the option.
     const { text } = group.command(
       ['del', key ?? '', ...this.slots.map((_, i) => `{${TAGS[i]}}1`)],
       9,
@@ -255,9 +256,19 @@ export class World {
     );
     if (text === null) return;
     this.sequences[0] += 1;
-    this.coverage.flushes += 1;
     for (const tag of TAGS) this.oracle.evicted(`{${tag}}1`);
     this.oracle.evicted(key ?? '');
+  }
+
+  /** A shard's part of it: it is on what the shard serves. */
+  private flushAll(): void {
+    const group = this.random.pick(this.groups);
+    const owned = this.slots.filter((slot) => group.machine.moves.isOwned(slot));
+    if (owned.length === 0) return;
+    const { text } = group.command(['flushall'], 8, (this.flushSequence += 1), undefined, 0, owned[0]);
+    if (text === null) return;
+    this.coverage.flushes += 1;
+    for (const slot of owned) this.oracle.flushed(slot);
   }
 
   private beginMove(): void {
@@ -321,7 +332,7 @@ export class World {
     }
     const left = feed.leftBytes(begun);
     const isFrozen = begun.length > 0 && begun.every((slot) => moves.stateOf(slot) === SlotState.FROZEN);
-    if (!isFrozen && (left < 300 || roll > 0.89))
+    if (!isFrozen && ((left < 300 && (only !== null || random.chance(0.15))) || roll > 0.89))
       group.move(slotsItem(MoveItemType.FENCE, id, 0, rangesOf(begun)));
     else if (isFrozen && left === 0) this.tell(move, feed.activation(begun, NOW), begun);
     else this.tell(move, feed.next(only === null ? 50 + random.below(40_000) : 100_000), begun);
@@ -347,11 +358,11 @@ export class World {
     if (this.toTarget.length === 0) return;
     const { random } = this;
     // Mostly in order; now and then out of it, twice, or never.
-    const at = random.chance(0.97) ? 0 : random.below(this.toTarget.length);
+    const at = random.chance(0.92) ? 0 : random.below(this.toTarget.length);
     const message = this.toTarget[at];
     if (!random.chance(0.05)) this.toTarget.splice(at, 1);
-    if (this.archive.length < ARCHIVE_MOST) this.archive.push(message);
-    else if (random.chance(0.2)) this.archive[random.below(ARCHIVE_MOST)] = message;
+    this.archive.push(message);
+    if (this.archive.length > ARCHIVE_MOST) this.archive.splice(random.below(ARCHIVE_MOST), 1);
     if (random.chance(0.02)) return;
     this.receive(message);
   }
@@ -371,7 +382,7 @@ export class World {
   private replay(): void {
     if (this.archive.length === 0) return;
     this.coverage.replays += 1;
-    this.receive(this.random.pick(this.archive));
+    this.receive(this.random.pick(this.random.chance(0.5) ? this.archive.slice(-5) : this.archive));
   }
 
   private deliverToSource(): void {
