@@ -35,7 +35,7 @@ export class MoveDesk implements ReplicaMoves {
       this.foundTerm = 0;
     };
     const items = slotsItem(MoveItemType.FOUND, NO_MOVE, NO_SHARD, firstSlots());
-    replica.proposeMove(items, { done: () => {}, refuse }, now);
+    replica.proposeItems(items, { done: () => {}, refuse }, now);
   }
 
   exportBegin(
