@@ -184,7 +184,7 @@ export class Mover {
     driven.nextProposalMs = nowMs + PROPOSE_AGAIN_MS;
     const { clusterId, generation, epoch } = this.host.topology();
     const change = { kind: 'end-move', move: move.entry.id, moved: move.slotsGone() } as const;
-    this.host.spread().propose({ clusterId, on: { generation, epoch }, change });
+    this.host.spread().propose({ clusterId, on: { generation, epoch }, change, retry: true });
   }
 
   /** The register has ended the move, or another leads its source. */

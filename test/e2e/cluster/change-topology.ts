@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
+
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { deciderOf } from '../../../src/topology/decision.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import type { TorcCluster } from './torc-cluster.ts';
@@ -22,10 +23,13 @@ export async function changeTopology(cluster: TorcCluster, change: TopologyChang
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const current = await topologyOf(cluster);
     const { clusterId, generation, epoch } = current;
-    const decider = current.nodes.find(({ id }) => id === deciderOf(current));
-    const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
+    const on = { generation, epoch };
+    // Any node takes it.
+    const { node } = await cluster.nodes[0].status();
+    const request = { id: randomBytes(20).toString('hex'), node: node.id ?? '', start: node.start };
+    const body = encodeChange({ clusterId, on, change, request }).toString();
     const headers = { ...ANEW, authorization: `torc ${proofOf('', body)}` };
-    const response = await fetch(adminUrl(decider?.adminPort ?? 0), { method: 'POST', body, headers });
+    const response = await fetch(adminUrl(cluster.nodes[0].ports.admin), { method: 'POST', body, headers });
     const text = await response.text();
     const changed = response.ok ? decodeTopology(Buffer.from(text)) : null;
     if (changed !== null) return changed;
