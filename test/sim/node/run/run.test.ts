@@ -50,6 +50,11 @@ describe('a run that is made to', () => {
       ['replica created', 'replica removed', 'joint configuration committed'],
     ],
     [
+      'move slots',
+      { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
+      ['slot went to another shard', 'move ended'],
+    ],
+    [
       'damage disks',
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],
