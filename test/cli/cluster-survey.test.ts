@@ -33,6 +33,7 @@ function surveyOf(given: Given): Survey {
     version: 1,
     nodes: Array.from({ length: given.nodes }, (_, i) => nodeEntry(i + 1)),
     nextOrdinal: 9,
+    nextGroup: 9,
     shards: [
       {
         id: 1,
