@@ -21,6 +21,8 @@ interface Placing {
   /** Clockwise. */
   readonly candidates: readonly Home[];
   readonly size: number;
+  /** No set of these candidates shares fewer zones and hosts. */
+  readonly leastShared: readonly [zones: number, hosts: number];
   readonly sets: ReadonlyMap<ShardId, Home[]>;
   readonly held: Map<ShardId, number>;
 }
@@ -80,10 +82,14 @@ function placingOf(
     sets.set(shard, staying);
     for (const home of staying) held.set(home.shard, (held.get(home.shard) ?? 0) + 1);
   }
+  const size = Math.min(replicationFactor, homes.size);
+  const shared = (label: 'zone' | 'host'): number =>
+    Math.max(0, size - new Set(candidates.map((home) => home[label])).size);
   return {
     homes,
     candidates: clockwise.flatMap((shard) => homes.get(shard) ?? []),
-    size: Math.min(replicationFactor, homes.size),
+    size,
+    leastShared: [shared('zone'), shared('host')],
     sets,
     held,
   };
@@ -120,6 +126,8 @@ function spread(placing: Placing, shard: ShardId): void {
   const members = setOf(placing, shard);
   for (;;) {
     const now = costOf(placing, members);
+    const [zones, hosts] = placing.leastShared;
+    if (now[0] === 0 && now[1] === zones && now[2] === hosts) return;
     let best: { from: Home; to: Home; cost: Cost } | null = null;
     for (const from of members) {
       if (from.shard === shard) continue;

@@ -173,6 +173,7 @@ class Node implements RunningNode {
         register: topology.register,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
+        replaces: settings.replace === '' ? null : settings.replace,
         start: this.opened.recovery.start,
         announced: announcementOf(settings),
         settings: clusterScoped(settings),
@@ -283,10 +284,11 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const following = { self, engine, mesh, membership, traffic, wire, router, replicas, makeForwarding };
     const spread = nodeTopology.serve({
       ...following,
       watch: this.watch,
+      peers: this.parts.peers,
       newestVersion: this.rules.newest,
       isStopping: () => this.isStopping || this.fatalError !== null,
       refuse: (error) => void this.refuse(error),

@@ -76,8 +76,13 @@ export class Peers {
   }
 
   isFailed(node: NodeId): boolean {
+    return this.silentMs(node) > FAILED_AFTER_MS;
+  }
+
+  /** For how long this node, which may have started later, has not heard the other. */
+  silentMs(node: NodeId): number {
     const heardMs = this.known.get(node)?.heardMonotonicMs ?? this.startedMs;
-    return this.clock.monotonicMs() - heardMs > FAILED_AFTER_MS;
+    return this.clock.monotonicMs() - heardMs;
   }
 }
 

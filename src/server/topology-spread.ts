@@ -117,10 +117,14 @@ export class TopologySpread {
     });
   }
 
-  /** Whether a majority of the nodes has synced the topology: then no change of it is forgotten by the loss of one disk. */
-  isKept(topology: Topology): boolean {
-    const holding = topology.nodes.filter(({ id }) => this.has(id, topology)).length;
-    return holding * 2 > topology.nodes.length;
+  /**
+   * Whether a majority of the nodes, but for one that is to be told, has synced the topology: then no change of it is forgotten by the loss of
+   * one disk.
+   */
+  isKept(topology: Topology, but?: NodeId): boolean {
+    const nodes = topology.nodes.filter(({ id }) => id !== but);
+    const holding = nodes.filter(({ id }) => this.has(id, topology)).length;
+    return holding * 2 > nodes.length;
   }
 
   /** Whether the node is known to have synced the topology, or a newer one. */

@@ -45,8 +45,8 @@ const move = z.object({
   aborting: z.boolean().optional(),
 });
 
-const topology = z.object({
-  format: z.literal(FORMAT),
+/** As it is told among other things. */
+export const topologySchema = z.object({
   clusterId: id,
   generation: count,
   epoch: count,
@@ -58,6 +58,7 @@ const topology = z.object({
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
   moves: z.array(move),
 });
+const topology = topologySchema.extend({ format: z.literal(FORMAT) });
 
 /** As the file of the register. */
 export function encodeTopologyFile(content: Topology): Buffer {
