@@ -94,10 +94,10 @@ export class ReplicaKeeper {
   }
 
   private isFirst({ nodes }: Topology): boolean {
-    const { self, isFailed } = this.host;
-    const there = nodes.filter(({ id }) => id === self || !isFailed(id));
+    const { host } = this;
+    const there = nodes.filter(({ id }) => !host.isFailed(id));
     const first = there.reduce((least, node) => (node.ordinal < least.ordinal ? node : least), there[0]);
-    return first?.id === self;
+    return first?.id === host.self;
   }
 
   private planFor(topology: Topology): ReplicaPlan {
