@@ -161,6 +161,9 @@ export class NodeTopology {
       replicas: replicas.list,
       topology: () => this.current,
       isFailed: (node: NodeId) => node !== parts.self && parts.peers.isFailed(node),
+      silentMs: (node: NodeId) => (node === parts.self ? 0 : parts.peers.silentMs(node)),
+      roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
+      replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);

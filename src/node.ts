@@ -27,6 +27,7 @@ import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
+import { Room } from './server/room.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
@@ -366,7 +367,16 @@ class Node implements RunningNode {
   }
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
+    const { env, settings } = this;
+    const room = new Room({
+      disk: env.disk,
+      directory: settings.dataDirectory,
+      memoryBytes: env.machine.memoryBytes,
+      maxmemoryBytes: () => settings.maxmemoryBytes,
+      replicas: parts.replicas,
+    });
     return new News({
+      room,
       self: parts.self,
       get topology() {
         return parts.topology;

@@ -11,7 +11,7 @@ import type { TopologyChange } from '../topology/change.ts';
 import { isArrived } from '../topology/configuration-walk.ts';
 import { applyNodeChange, differs } from '../topology/node-change.ts';
 import { nextPlacement, planReplicas, stayingNodes, type ReplicaPlan } from '../topology/replica-planner.ts';
-import type { Announcement, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import type { Announcement, NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
 /** What was proposed is proposed again after this, unless the topology has changed. */
@@ -28,13 +28,21 @@ export interface KeeperHost {
   topology(): Topology;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
+  /** For how long it has not been heard; 0: this node. */
+  silentMs(node: NodeId): number;
+  /** What the node may be given more. */
+  roomBytes(node: NodeId): number;
+  /** Who is silent for so long is lost; 0: nobody is. */
+  readonly replaceAfterMs: number;
   readonly log: Log;
 }
 
 export class ReplicaKeeper {
   private readonly host: KeeperHost;
   private readonly spread: Pick<TopologySpread, 'propose' | 'isKept'>;
-  private planned: { topology: Topology; plan: ReplicaPlan } | null = null;
+  private planned: { topology: Topology; lost: string; plan: ReplicaPlan } | null = null;
+  private lost: ReadonlySet<NodeId> = new Set();
+  private toldWaits = '';
   private endangered = '';
   private proposedOn: Topology | null = null;
   private proposedMs = 0;
@@ -53,6 +61,7 @@ export class ReplicaKeeper {
     const isAwaited = this.proposedOn === topology && monotonicMs < this.proposedMs + PROPOSE_AGAIN_MS;
     // An epoch that one node alone knows may be lost with its disk: nothing is built on it.
     if (isAwaited || !this.spread.isKept(topology)) return;
+    this.lost = this.lostNodes(topology);
     const change = this.ownAnnouncement(topology) ?? this.placement(topology) ?? this.departure(topology);
     if (change === null) return;
     this.proposedOn = topology;
@@ -77,9 +86,45 @@ export class ReplicaKeeper {
       if (shard === undefined || shard.closing !== undefined || !hasArrived(replica, shard)) continue;
       const target = this.planFor(topology).targets.get(shard.id) ?? stayingNodes(shard);
       const nodes = nextPlacement(shard, target, (node) => this.host.isFailed(node));
-      if (nodes !== null) return { kind: 'place-shard', shard: shard.id, nodes };
+      if (nodes !== null && this.mayEnter(replica, shard, nodes))
+        return { kind: 'place-shard', shard: shard.id, nodes };
     }
     return null;
+  }
+
+  /** Who enters is there, and in the place of a lost one has room. */
+  private mayEnter(replica: Replica, shard: ShardEntry, nodes: readonly NodeId[]): boolean {
+    const before = stayingNodes(shard);
+    const entering = nodes.find((node) => !before.includes(node));
+    if (entering === undefined) return true;
+    if (this.host.isFailed(entering)) return false;
+    const isReplacing = before.some((node) => this.lost.has(node) && !nodes.includes(node));
+    const neededBytes = replica.machine.keyspace.usedBytes;
+    const roomBytes = this.host.roomBytes(entering);
+    if (!isReplacing || neededBytes <= roomBytes) return true;
+    const waits = `${shard.id} ${entering}`;
+    if (waits !== this.toldWaits)
+      this.host.log.warn('replacement-waits', { shard: shard.id, peer: entering, neededBytes, roomBytes });
+    this.toldWaits = waits;
+    return false;
+  }
+
+  /** Those whose replicas others are to have: one at a time, so those that have none any more, and the first that has. */
+  private lostNodes({ nodes, shards }: Topology): ReadonlySet<NodeId> {
+    const { host } = this;
+    if (host.replaceAfterMs === 0) return new Set();
+    const staying = nodes.filter(({ leaving }) => leaving !== true);
+    const silent = staying.filter(({ id }) => host.isFailed(id));
+    const dead = silent.filter(({ id }) => host.silentMs(id) >= host.replaceAfterMs);
+    if (dead.length === 0 || silent.length * 3 > staying.length) return new Set();
+    const holds = ({ id }: NodeEntry): boolean => shards.some((shard) => stayingNodes(shard).includes(id));
+    const first = dead.filter(holds).reduce<NodeEntry | null>(earlier, null);
+    const lost = new Set(dead.filter((node) => node === first || !holds(node)).map(({ id }) => id));
+    if (first !== null && !this.lost.has(first.id)) {
+      const { id: peer, host: name, clientPort } = first;
+      host.log.warn('node-lost', { peer, address: `${name}:${clientPort}`, silentMs: host.silentMs(peer) });
+    }
+    return lost;
   }
 
   /** Nodes that have left, as the first of those that are there says. */
@@ -96,14 +141,14 @@ export class ReplicaKeeper {
   private isFirst({ nodes }: Topology): boolean {
     const { host } = this;
     const there = nodes.filter(({ id }) => !host.isFailed(id));
-    const first = there.reduce((least, node) => (node.ordinal < least.ordinal ? node : least), there[0]);
-    return first?.id === host.self;
+    return there.reduce<NodeEntry | null>(earlier, null)?.id === host.self;
   }
 
   private planFor(topology: Topology): ReplicaPlan {
-    if (this.planned?.topology === topology) return this.planned.plan;
-    const plan = planReplicas(topology, this.host);
-    this.planned = { topology, plan };
+    const lost = [...this.lost].join();
+    if (this.planned?.topology === topology && this.planned.lost === lost) return this.planned.plan;
+    const plan = planReplicas(topology, this.host, this.lost);
+    this.planned = { topology, lost, plan };
     this.report(plan);
     return plan;
   }
@@ -115,6 +160,10 @@ export class ReplicaKeeper {
     this.endangered = shards;
     if (shards !== '') this.host.log.warn('quorum-endangered', { shards: endangered });
   }
+}
+
+function earlier(first: NodeEntry | null, node: NodeEntry): NodeEntry {
+  return first === null || node.ordinal < first.ordinal ? node : first;
 }
 
 function hasArrived({ raft }: Replica, { replicas }: ShardEntry): boolean {

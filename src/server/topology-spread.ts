@@ -10,7 +10,7 @@ import type { ProposedChange } from '../topology/change.ts';
 import { decide, deciderOf, textOf, type Decision } from '../topology/decision.ts';
 import { isNewer, type TopologyRegister } from '../topology/register.ts';
 import { decodeChange, decodeTopology, encodeChange, encodeTopology } from '../topology/topology-codec.ts';
-import type { NodeId, Topology } from '../topology/types.ts';
+import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
 const What = { ASK: 0, TOLD: 1, CHANGE: 2 } as const;
@@ -122,9 +122,15 @@ export class TopologySpread {
    * one disk.
    */
   isKept(topology: Topology, but?: NodeId): boolean {
-    const nodes = topology.nodes.filter(({ id }) => id !== but);
+    const nodes = topology.nodes.filter((node) => node.id !== but && !holdsNothing(topology, node));
     const holding = nodes.filter(({ id }) => this.has(id, topology)).length;
     return holding * 2 > nodes.length;
+  }
+
+  /** Whether somebody is known to have synced a newer one. */
+  get isBehind(): boolean {
+    for (const link of this.host.links().values()) if (isNewer(link.peerEpoch, this.current)) return true;
+    return false;
   }
 
   /** Whether the node is known to have synced the topology, or a newer one. */
@@ -156,4 +162,9 @@ export class TopologySpread {
     section.bytes(body, 0, body.length);
     this.host.wake();
   }
+}
+
+/** It has left but for its entry: nobody waits for it any more. */
+function holdsNothing({ shards }: Topology, { id, leaving }: NodeEntry): boolean {
+  return leaving === true && !shards.some(({ replicas }) => replicas.some(({ node }) => node === id));
 }

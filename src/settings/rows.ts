@@ -261,6 +261,17 @@ const ROWS = {
     meaning:
       'Replicas are placed by themselves as nodes come and leave. With no they stay where they are: no node can leave then.',
   },
+  replaceAfterSeconds: {
+    group: 'Cluster',
+    name: 'replace-after',
+    aliases: ['replaceAfter'],
+    kind: count(0, 31_536_000, 's'),
+    default: '600',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'A node that is silent for so long is taken for lost: its replicas are made anew on others, as far as these have room, one node at a time, and never while more than a third of the nodes is silent. 0: never.',
+  },
   ringVnodes: {
     group: 'Cluster',
     name: 'ring-vnodes',

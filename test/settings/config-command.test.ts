@@ -109,6 +109,7 @@ describe('views', () => {
       durability: 'fsync',
       'replication-factor': '3',
       'place-replicas': 'yes',
+      'replace-after': '600',
       'ring-vnodes': '8',
       'heartbeat-interval-ms': '60',
       'election-timeout-ms': '400',

@@ -6,7 +6,7 @@ import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, portOf, SimCluster } from './cluster.ts';
 import { Counter, load } from './counters.ts';
 import { wrongReplicas } from './replicas.ts';
-import { changeTopology, isSettled, newestTopology } from './topology.ts';
+import { changeTopology, isSettled, leaderOf, newestTopology } from './topology.ts';
 
 const KEYS = 8;
 
@@ -21,6 +21,27 @@ async function untilPlaced(
     if (isDone(topology) && (await isSettled(cluster))) return topology;
   }
   throw new Error(`it does not become so: ${JSON.stringify(await newestTopology(cluster))}`);
+}
+
+/** The node has the third of its replicas: the register says so, whatever the groups have made of it. */
+async function untilHeld(cluster: SimCluster, counters: readonly Counter[], i: number): Promise<Topology> {
+  for (let waited = 0; waited < 3000; waited++) {
+    await load(cluster, counters, KEYS, 20);
+    const topology = await newestTopology(cluster);
+    if (held(topology, i) === 3 && (await leaderVotes(cluster, topology, i))) return topology;
+  }
+  throw new Error('it is never given three replicas');
+}
+
+/** Each leader has the node for a voter. */
+async function leaderVotes(cluster: SimCluster, { shards, nodes }: Topology, i: number): Promise<boolean> {
+  const node = nodes.find(({ clientPort }) => clientPort === portOf(i))?.id;
+  for (const { id, replicas } of shards) {
+    const row = replicas.find((replica) => replica.node === node);
+    if (row !== undefined && (await leaderOf(cluster, id))?.status.voters.includes(row.member) !== true)
+      return false;
+  }
+  return true;
 }
 
 const sizes = ({ shards }: Topology): number[] => shards.map((shard) => stayingNodes(shard).length);
@@ -56,6 +77,77 @@ describe('a node that joins', () => {
     await cluster.pass(3000);
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null, null]);
     expect(await wrongReplicas(cluster, false)).toBeNull();
+    cluster.dispose();
+  });
+
+  it('is taken out when it dies', async () => {
+    const cluster = new SimCluster(7, 5);
+    cluster.founders = 3;
+    await cluster.startAll();
+    const counters = [0, 1, 2].map((i) => new Counter(cluster, i));
+    for (const i of [3, 4]) {
+      await cluster.start(i);
+      await untilPlaced(cluster, counters, (now) => now.nodes.length === i + 1 && held(now, i) === 3);
+    }
+    for (const i of [3, 4]) {
+      cluster.crash(i, 'lost');
+      await load(cluster, counters, KEYS, 4000);
+      const node = (await newestTopology(cluster)).nodes[i].id;
+      while ((await changeTopology(cluster, { kind: 'begin-leave', node })) === null) await cluster.pass(100);
+      await untilPlaced(cluster, counters, ({ shards }) =>
+        shards.every(({ replicas }) => replicas.every((row) => row.node !== node)),
+      );
+    }
+    await cluster.pass(3000);
+    expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null]);
+    cluster.dispose();
+  });
+
+  it.each([0, 40, 80, 120, 160])(
+    'may die before it has synced that another member leaves by it (%i ms later)',
+    async (later) => {
+      const cluster = new SimCluster(8, 4);
+      cluster.founders = 3;
+      await cluster.startAll();
+      const counters = [0, 1].map((i) => new Counter(cluster, i));
+      await cluster.start(3);
+      // Its last replica takes the place of another's, which is still in the row.
+      const node = (await untilHeld(cluster, counters, 3)).nodes.at(-1)?.id ?? '';
+      await cluster.pass(later);
+      cluster.crash(3);
+      while ((await changeTopology(cluster, { kind: 'begin-leave', node })) === null) await cluster.pass(100);
+      await untilPlaced(cluster, counters, ({ shards }) =>
+        shards.every(({ replicas }) => replicas.every((row) => row.node !== node)),
+      );
+      await cluster.pass(3000);
+      expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null]);
+      cluster.dispose();
+    },
+  );
+
+  it('is replaced when it is silent for long, one node at a time, and gets its share again when it is back', async () => {
+    const cluster = new SimCluster(9, 5, { 'replace-after': '10' });
+    await cluster.startAll();
+    const counters = [0, 1].map((i) => new Counter(cluster, i));
+    // So long nothing happens.
+    cluster.crash(4, 'lost');
+    await load(cluster, counters, KEYS, 7000);
+    expect(held(await newestTopology(cluster), 4)).toBe(3);
+    const replaced = await untilPlaced(cluster, counters, (now) => held(now, 4) === 0);
+    expect(sizes(replaced)).toEqual([3, 3, 3, 3, 3]);
+    expect(cluster.events.get('node-lost')).toBeGreaterThan(0);
+    await cluster.start(4);
+    const back = await untilPlaced(cluster, counters, (now) => held(now, 4) === 3);
+    expect(sizes(back)).toEqual([3, 3, 3, 3, 3]);
+    expect(back.nodes).toHaveLength(5);
+    await cluster.pass(3000);
+    expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null]);
+    // Two of five are more than a third: nobody is replaced.
+    cluster.crash(3, 'lost');
+    cluster.crash(4, 'lost');
+    await cluster.pass(15_000);
+    const both = await newestTopology(cluster);
+    expect([3, 4].map((i) => held(both, i))).toEqual([3, 3]);
     cluster.dispose();
   });
 
