@@ -3,6 +3,7 @@ import type { Env } from '../env/contracts.ts';
 import type { StartupError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { PeerPort } from '../transport/peer-port.ts';
+import type { AcceptorFile } from './acceptor-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { Founder } from './founding-driver.ts';
 import { seedAddress, type ClusterRecord, type SeedAddress } from './founding.ts';
@@ -14,12 +15,13 @@ export interface EnteringOptions {
   port: PeerPort;
   file: ClusterFile;
   register: TopologyRegister;
+  acceptor: AcceptorFile;
   seeds: readonly SeedAddress[];
   /** The dead node whose place this one is to take; null: a place of its own. */
   replaces: string | null;
   announced: Announcement;
   /** The first topology of a cluster that was founded with this node. */
-  firstOf(cluster: ClusterRecord): Topology;
+  firstTopology: (cluster: ClusterRecord) => Topology;
   log: Log;
   /** For whom or what it waits, in words. */
   onWaiting: (why: string) => void;
@@ -66,7 +68,7 @@ export class Entering {
   }
 
   private async enter(found: Topology | null): Promise<void> {
-    const { register, file } = this.options;
+    const { register, file, acceptor } = this.options;
     if (found !== null) return this.keep(found);
     const ways: Promise<Topology | ClusterRecord>[] = [];
     if (this.founder !== null) ways.push(this.founder.founded);
@@ -74,7 +76,8 @@ export class Entering {
     const way = await Promise.race(ways);
     this.joiner?.close();
     if ('epoch' in way) return this.keep(way);
-    if (register.current === null) await register.offer(this.options.firstOf(way));
+    if (register.current === null && way.first !== undefined) await register.offer(way.first);
+    if (acceptor.isMissing) await acceptor.save(file.node, null);
     await file.topologyStored();
   }
 
@@ -87,9 +90,10 @@ export class Entering {
 
   /** The topology first: without it no node may be of a cluster. */
   private async keep(topology: Topology): Promise<void> {
-    const { register, file, log } = this.options;
+    const { register, file, acceptor, log } = this.options;
     const { clusterId: id, nodes } = topology;
     await register.offer(topology);
+    if (acceptor.isMissing) await acceptor.save(file.node, null);
     await file.save({ phase: 'founded', node: file.node, cluster: { id, nodes }, hasTopology: true });
     log.info('cluster-joined', { cluster: id, nodes: nodes.map(seedAddress) });
   }

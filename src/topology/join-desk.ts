@@ -14,8 +14,8 @@ export interface JoinDeskHost {
   readonly hash: TokenHash;
   topology(): Topology;
   nowMs(): number;
-  /** Whether what was decided, and this node is to be told, cannot be forgotten by the loss of one disk. */
-  isKept(topology: Topology, told: NodeId): boolean;
+  /** Whether most of the voters have synced it. */
+  isKept(topology: Topology): boolean;
   propose(topology: Topology, change: TopologyChange): void;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
@@ -35,7 +35,7 @@ export class JoinDesk {
   answer(remote: RemotePeer, request: JoinRequest): JoinAnswer {
     const { host } = this;
     const topology = host.topology();
-    if (!host.isKept(topology, remote.node)) return wait('most nodes of the cluster have to answer first');
+    if (!host.isKept(topology)) return wait('most nodes of the cluster have to answer first');
     const wasOfIt = remote.clusterId === topology.clusterId;
     if (wasOfIt || topology.nodes.some(({ id }) => id === remote.node)) return { kind: 'told', topology };
     const change = this.changeFor(topology, remote, request.replaces);

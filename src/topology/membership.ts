@@ -16,6 +16,7 @@ import type { Log } from '../log.ts';
 import { startMesh } from '../transport/mesh.ts';
 import { PeerPort } from '../transport/peer-port.ts';
 import type { Mesh, MeshHandler, MeshPeer } from '../transport/types.ts';
+import type { AcceptorFile } from './acceptor-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
 import type { TopologyRegister } from './register.ts';
@@ -29,6 +30,7 @@ export interface MembershipOptions {
   /** Who this node is. */
   file: ClusterFile;
   register: TopologyRegister;
+  acceptor: AcceptorFile;
   listen: ListenAddress;
   seeds: readonly Address[];
   /** The dead node whose place a new one is to take; null: a place of its own. */
@@ -66,7 +68,7 @@ export interface Membership {
 /** Resolves once the peer port listens. */
 export async function openMembership(env: Env, options: MembershipOptions): Promise<Membership> {
   const hash = await loadTokenHash();
-  const { file, register } = options;
+  const { file, register, acceptor } = options;
   const port = await PeerPort.open(env, {
     listen: options.listen,
     local: () => ({
@@ -87,10 +89,11 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     port,
     file,
     register,
+    acceptor,
     seeds: options.seeds.map(seedAddressOf),
     replaces: options.replaces,
     announced: options.announced,
-    firstOf: (cluster) => firstTopology(cluster, options.replicationFactor, placement),
+    firstTopology: (cluster) => firstTopology(cluster, options.replicationFactor, placement),
     log: options.log,
     onWaiting: (why) => {
       waiting = why;

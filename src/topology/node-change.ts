@@ -143,6 +143,7 @@ function removeNode(current: Topology, id: NodeId): Topology | string {
   const node = current.nodes.find((entry) => entry.id === id);
   if (node === undefined) return `there is no node ${id}`;
   if (node.leaving !== true) return `node ${id} is not leaving`;
+  if (current.voters.includes(id)) return `node ${id} is a voter of the register`;
   for (const { id: shard, home, replicas } of current.shards) {
     if (home === id) return `node ${id} is the home of shard ${shard}`;
     if (replicas.some((row) => row.node === id)) return `node ${id} has a replica of shard ${shard}`;

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { runConversations } from './node/conversations.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
 import { reportFailover } from './raft/failover.ts';
+import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 100;
@@ -15,7 +16,7 @@ const CONVERSATION_ROUNDS = 3;
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
  * through; `--all-sometimes`: exit code 1 when something never came up.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
+ * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -26,6 +27,8 @@ async function main(): Promise<void> {
       minutes: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
+      paxos: { type: 'boolean' },
+      exhaustive: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       first: { type: 'boolean' },
@@ -43,6 +46,8 @@ async function main(): Promise<void> {
       values.seed === undefined
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
         : !runOne(from);
+  else if (values.paxos === true)
+    allHeld = checkRegister(from, count || DEFAULT_RAFT_SEEDS, values.exhaustive === true);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
   else if (values.seed !== undefined) allHeld = await showSeed(from);
   else {

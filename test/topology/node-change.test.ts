@@ -156,7 +156,8 @@ describe('a node that leaves', () => {
       removeNode(2),
     ];
     for (const change of changes) {
-      const proposed = { clusterId: 'c'.repeat(40), on, change };
+      const request = { id: 'd'.repeat(40), node: nodeId(1), start: 1 };
+      const proposed = { clusterId: 'c'.repeat(40), on, change, request };
       expect(decodeChange(encodeChange(proposed))).toEqual(proposed);
     }
   });
