@@ -28,6 +28,7 @@ export const FAULTS = [
   'bit flipped in log',
   'bit flipped in snapshot',
   'shard placed anew',
+  'node leaves for a while',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -80,6 +81,7 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'node taken in by a cluster',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 
