@@ -546,7 +546,7 @@ class Node implements RunningNode {
     parts.server.resumeHeld();
     this.traffic?.serveDelayed();
     for (const replica of parts.replicas) {
-      if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
+      if (replica.machine.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
     if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();

@@ -219,7 +219,9 @@ export class ClientServer implements WalkHost {
   ): void {
     const way = this.router.wayOfSlot(slot);
     if (connection.port === 'redirect' && this.refusesInCluster(connection, command, args, slot, way)) return;
-    if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {
+    const { replica } = way;
+    const readsNow = !command.isWrite && !connection.hasQueue && replica?.canReadNow(this.now) === true;
+    if (readsNow && replica.serves(command, args, slot)) {
       this.readNow(connection, command, args, slot, way);
       return;
     }

@@ -13,6 +13,10 @@ export const Refusal = {
   OUTDATED: 4,
   /** A read that was not answered. It says nothing of what was sent after it: that may have been proposed. */
   READ_LOST: 5,
+  /** Not run: the slot's owner is being decided, or keys of several slots were asked for of which one is. To be asked here again, soon. */
+  FROZEN: 6,
+  /** Not run: the slot is another shard's. To be asked there, with the same sequence: `replica.machine.moves.peerOf` may know which. */
+  MOVED: 7,
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 

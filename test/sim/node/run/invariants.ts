@@ -97,6 +97,7 @@ export class Invariants {
   private watchMachine(node: number, law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
     const { counters } = this;
     const [apply, skip] = [machine.apply.bind(machine), machine.skip.bind(machine)];
+    const applyMove = machine.applyMove.bind(machine);
     let { timeMs, sessions, staged } = machine;
     let [expired, evicted] = [0, 0];
     this.watchSessions(machine);
@@ -125,6 +126,11 @@ export class Invariants {
       if (machine.staged !== null && machine.staged !== staged) counters.sometimes('large command staged');
       [expired, evicted, staged] = [expiredCount, evictedCount, machine.staged];
       applied(entry);
+    };
+    machine.applyMove = (entry) => {
+      const answers = applyMove(entry);
+      applied(entry);
+      return answers;
     };
     machine.skip = (entry) => {
       skip(entry);
