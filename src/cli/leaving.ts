@@ -33,7 +33,12 @@ export async function decommission(options: LeavingOptions): Promise<number> {
   if (why !== null) throw refusal(node, why);
   const note = await beginLeave(options, node);
   say(`Node ${nameOf(node)} leaves: its slots and replicas go to the others.${note}`);
-  return finish(options, node, 'Its process may stop now.');
+  return finish(
+    options,
+    node,
+    (rest) => rest === null || (rest.slots === 0 && rest.replicas === 0),
+    'holds nothing any more. Its process may stop now.',
+  );
 }
 
 /** Resolves with the exit code. Throws StartupErrors. */
@@ -46,7 +51,7 @@ export async function removeDead(options: LeavingOptions): Promise<number> {
   if (why !== null) throw refusal(node, why);
   const note = await beginLeave(options, node);
   say(`Node ${nameOf(node)} is taken out: its slots and replicas go to the others.${note}`);
-  return finish(options, node, 'Its directory is of no use any more.');
+  return finish(options, node, (rest) => rest === null, 'is removed. Its directory is of no use any more.');
 }
 
 /** It stays after all. */
@@ -80,6 +85,7 @@ export function whatStays({ nodes }: Topology): string {
 async function finish(
   options: LeavingOptions,
   { id, host, clientPort }: NodeEntry,
+  isDone: (rest: Rest | null) => boolean,
   then: string,
 ): Promise<number> {
   const name = formatAddress({ host, port: clientPort });
@@ -87,13 +93,13 @@ async function finish(
   for (let said = ''; ;) {
     const { topology } = await ask(options);
     const rest = restOf(topology, id);
-    if (rest === null || (rest.slots === 0 && rest.replicas === 0)) {
-      say(`Node ${name} holds nothing any more. ${then}`);
+    if (isDone(rest)) {
+      say(`Node ${name} ${then}`);
       return ExitCode.OK;
     }
     if (topology.nodes.some((node) => node.id === id && node.leaving !== true))
       throw new StartupError('TORC_NODE_STAYS', `node ${name} stays: somebody has cancelled its leaving`);
-    const line = `${rest.slots} slots and ${rest.replicas} replicas to go`;
+    const line = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go`;
     if (line !== said) say(`${name}: ${line}`);
     said = line;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

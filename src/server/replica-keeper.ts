@@ -6,10 +6,12 @@
 import type { TokenHash } from '../../ring/index.ts';
 import type { Log } from '../log.ts';
 import type { Instant } from '../raft/types.ts';
+import type { MoveWaiter } from '../shard/moves/types.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { TopologyChange } from '../topology/change.ts';
 import { isArrived } from '../topology/configuration-walk.ts';
-import { applyNodeChange, differs } from '../topology/node-change.ts';
+import { applyNodeChange, differs, type NodeChange } from '../topology/node-change.ts';
+import { moveIdOf } from '../topology/move-change.ts';
 import { nextPlacement, planReplicas, stayingNodes, type ReplicaPlan } from '../topology/replica-planner.ts';
 import type { Announcement, NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
 import type { TopologySpread } from './topology-spread.ts';
@@ -17,6 +19,8 @@ import type { TopologySpread } from './topology-spread.ts';
 /** What was proposed is proposed again after this, unless the topology has changed. */
 const PROPOSE_AGAIN_MS = 1000;
 const LOOK_INTERVAL_MS = 200;
+/** What is asked of a log is seen in its state. */
+const NOBODY: MoveWaiter = { done: () => {}, refuse: () => {} };
 
 export interface KeeperHost {
   readonly self: NodeId;
@@ -47,6 +51,7 @@ export class ReplicaKeeper {
   private proposedOn: Topology | null = null;
   private proposedMs = 0;
   private nextLookMs = 0;
+  private nextCloseMs = 0;
 
   constructor(host: KeeperHost, spread: Pick<TopologySpread, 'propose' | 'isKept'>) {
     this.host = host;
@@ -54,7 +59,8 @@ export class ReplicaKeeper {
   }
 
   /** Called some times a second. */
-  look({ monotonicMs }: Instant): void {
+  look(now: Instant): void {
+    const { monotonicMs } = now;
     if (monotonicMs < this.nextLookMs) return;
     this.nextLookMs = monotonicMs + LOOK_INTERVAL_MS;
     const topology = this.host.topology();
@@ -62,7 +68,11 @@ export class ReplicaKeeper {
     // An epoch that one node alone knows may be lost with its disk: nothing is built on it.
     if (isAwaited || !this.spread.isKept(topology)) return;
     this.lost = this.lostNodes(topology);
-    const change = this.ownAnnouncement(topology) ?? this.placement(topology) ?? this.departure(topology);
+    const change =
+      this.ownAnnouncement(topology) ??
+      this.placement(topology) ??
+      this.closing(topology, now) ??
+      this.departure(topology);
     if (change === null) return;
     this.proposedOn = topology;
     this.proposedMs = monotonicMs;
@@ -127,13 +137,32 @@ export class ReplicaKeeper {
     return lost;
   }
 
-  /** Nodes that have left, as the first of those that are there says. */
+  /** Groups led here that are to end, and have. */
+  private closing({ shards }: Topology, now: Instant): TopologyChange | null {
+    for (const { moves, machine, shard, isReadable } of this.host.replicas) {
+      const closing = shards.find(({ id }) => id === shard)?.closing;
+      if (!isReadable || closing === undefined) continue;
+      if (machine.moves.slots.closedBy === moveIdOf(closing)) return { kind: 'remove-shard', shard };
+      if (now.monotonicMs < this.nextCloseMs) continue;
+      this.nextCloseMs = now.monotonicMs + PROPOSE_AGAIN_MS;
+      moves.close(moveIdOf(closing), NOBODY, now);
+    }
+    return null;
+  }
+
+  /**
+   * What is left of nodes that leave, as the first of those that are there says. A node stays until its process has ended: clients may be
+   * connected to it.
+   */
   private departure(topology: Topology): TopologyChange | null {
     const leaving = topology.nodes.filter((node) => node.leaving === true);
     if (leaving.length === 0 || !this.isFirst(topology)) return null;
     for (const { id } of leaving) {
-      const change = { kind: 'remove-node', node: id } as const;
-      if (typeof applyNodeChange(topology, change) !== 'string') return change;
+      const home = topology.shards.find((shard) => shard.home === id);
+      const changes: NodeChange[] = home === undefined ? [] : [{ kind: 'close-shard', shard: home.id }];
+      if (this.host.isFailed(id)) changes.push({ kind: 'remove-node', node: id });
+      const possible = changes.find((change) => typeof applyNodeChange(topology, change) !== 'string');
+      if (possible !== undefined) return possible;
     }
     return null;
   }

@@ -70,10 +70,10 @@ test('a node joins and is decommissioned, and another that died is taken out, wh
   const id = `127.0.0.1:${fifth.ports.client}`;
   expect(await runTorc('node', 'decommission', id, '--address', admin)).toMatchObject({ code: 1 });
   const removed = await runTorc('node', 'remove', '--dead', id, '--address', admin);
-  expect(removed.output).toContain('holds nothing any more');
+  expect(removed.output).toContain('is removed');
   expect(removed.code).toBe(0);
 
   await Promise.all(counting.map((client) => client.stop()));
   expect(counting.flatMap(({ wrong }) => wrong)).toEqual([]);
   expect(Math.min(...counting.map(({ counted }) => counted))).toBeGreaterThan(10);
-}, 60_000);
+}, 120_000);

@@ -72,10 +72,20 @@ describe('a node that joins', () => {
 
     const node = joined.nodes.at(-1)?.id ?? '';
     while ((await changeTopology(cluster, { kind: 'begin-leave', node })) === null) await cluster.pass(100);
-    const left = await untilPlaced(cluster, counters, (now) => held(now, 3) === 0);
-    expect(sizes(left)).toEqual([3, 3, 3, 3]);
+    // Its home shard, which never had a slot, is closed; the node itself stays until its process has ended.
+    const left = await untilPlaced(cluster, counters, (now) => held(now, 3) === 0 && now.shards.length === 3);
+    expect(sizes(left)).toEqual([3, 3, 3]);
+    expect(left.nodes).toHaveLength(4);
+    await load(cluster, counters, KEYS, 1000);
+    const ownClient = counters.pop();
     await cluster.pass(3000);
-    expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null, null]);
+    expect(ownClient?.wrong(KEYS)).toBeNull();
+    await cluster.stop(3);
+    const gone = await untilPlaced(cluster, counters, ({ nodes }) => nodes.length === 3);
+    expect([gone.nextOrdinal, gone.nextGroup]).toEqual([5, 5]);
+    await cluster.pass(3000);
+    expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null]);
+    cluster.nodes.pop();
     expect(await wrongReplicas(cluster, false)).toBeNull();
     cluster.dispose();
   });
@@ -92,11 +102,15 @@ describe('a node that joins', () => {
     for (const i of [3, 4]) {
       cluster.crash(i, 'lost');
       await load(cluster, counters, KEYS, 4000);
-      const node = (await newestTopology(cluster)).nodes[i].id;
+      const { nodes } = await newestTopology(cluster);
+      const node = nodes.find(({ clientPort }) => clientPort === portOf(i))?.id ?? '';
       while ((await changeTopology(cluster, { kind: 'begin-leave', node })) === null) await cluster.pass(100);
-      await untilPlaced(cluster, counters, ({ shards }) =>
-        shards.every(({ replicas }) => replicas.every((row) => row.node !== node)),
-      );
+      const left = await untilPlaced(cluster, counters, (now) => now.nodes.every(({ id }) => id !== node));
+      expect(
+        left.shards.every(
+          ({ home, replicas }) => home !== node && replicas.every((row) => row.node !== node),
+        ),
+      ).toBe(true);
     }
     await cluster.pass(3000);
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null]);

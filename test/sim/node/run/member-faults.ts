@@ -56,7 +56,13 @@ export class MemberFaults {
     const nodes = asked?.parts.topology.nodes ?? [];
     if (asked === null || nodes.length <= REPLICAS_LEAST || nodes.some(({ leaving }) => leaving === true))
       return false;
-    const { id: node } = nodes[random.below(nodes.length)];
+    const { shards, slots } = asked.parts.topology;
+    // One without slots would be gone for good: nothing keeps its shard from being closed.
+    const owning = nodes.filter(({ id }) =>
+      shards.some((shard) => shard.home === id && slots.some((run) => run.shard === shard.id)),
+    );
+    if (owning.length === 0) return false;
+    const { id: node } = owning[random.below(owning.length)];
     world.log.say(`node ${node.slice(0, 6)} is to leave`);
     this.propose(asked, { kind: 'begin-leave', node }, () => {
       world.counters.struck('node leaves for a while');
