@@ -54,11 +54,6 @@ export async function showDiff(options: TopologyOptions, from: string, to: strin
   return ExitCode.OK;
 }
 
-export async function readTopology(options: TopologyOptions): Promise<Topology> {
-  const [, topology] = await read(options, '/api/topology', topologyIn);
-  return topology;
-}
-
 async function read<T>(
   { address, timeoutMs }: TopologyOptions,
   path: string,

@@ -55,7 +55,7 @@ export class TopologySpread {
 
   constructor(host: SpreadHost) {
     this.host = host;
-    const { self, start, register, acceptor, fatal, log } = host;
+    const { self, start, register, acceptor, log } = host;
     this.nextVotersMs = host.nowMs() + VOTERS_LOOK_MS;
     this.agreement = new Agreement(
       {
@@ -67,7 +67,7 @@ export class TopologySpread {
         nowMs: () => host.nowMs(),
         send: (to, message) => this.sendPaxos(to, message),
         problemOf: (proposed) => this.versionProblem(proposed),
-        fatal,
+        fatal: (error) => host.fatal(error),
         log,
       },
       this.current,

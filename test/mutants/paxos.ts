@@ -3,6 +3,9 @@ import type { Mutant } from './mutant.ts';
 const EXHAUSTIVE = ['test/paxos/exhaustive.test.ts'];
 const SIMULATION = ['test/sim/paxos/paxos-sim.test.ts'];
 
+const VOTERS = ['test/topology/voters.test.ts'];
+const REGISTER = ['test/sim/node/register.test.ts'];
+
 /** The register (correctness.md 6; histories 1, 5, 18 and 21). */
 export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
@@ -74,5 +77,54 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'if (compareInstances(message.newest, this.newest.instance) < 0) this.handOver(from);',
     put: '',
     tests: ['test/paxos/paxos.test.ts'],
+  },
+  {
+    rule: 'history 21: a silent voter is replaced, and not dropped',
+    file: 'src/topology/voters.ts',
+    find: "  if (next.length < voters.length && voters.length <= voterCount(nodes.length))\n    return 'a voter is replaced, and not dropped: the number falls when nodes leave';\n",
+    put: '',
+    tests: VOTERS,
+  },
+  {
+    rule: 'history 5: the number of voters is never even',
+    file: 'src/topology/voters.ts',
+    find: 'next.length % 2 === 0 || ',
+    put: '',
+    tests: VOTERS,
+  },
+  {
+    rule: 'history 5: voters are replaced one by one',
+    file: 'src/topology/voters.ts',
+    find: "  if (!isStep || gone.length > 2 || (gone.length > 1 && added.length > 0))\n    return 'one voter is replaced at a time, or two come or go';\n",
+    put: '',
+    tests: VOTERS,
+  },
+  {
+    rule: 'a node that lost its disk does not vote as its old self',
+    file: 'src/topology/change.ts',
+    find: 'current.voters.map((voter) => (voter === old ? id : voter))',
+    put: 'current.voters',
+    tests: ['test/topology/decision.test.ts'],
+  },
+  {
+    rule: 'a request over the admin port is taken once',
+    file: 'src/node-topology.ts',
+    find: "    if (requests.has(id)) return { kind: 'refused', reason: 'the request was made before' };\n",
+    put: '',
+    tests: REGISTER,
+  },
+  {
+    rule: 'a change that lost the race is not made of a topology that its operator has not seen',
+    file: 'src/topology/decision.ts',
+    find: 'if (isOld && retry !== true) return movedOn(on, current);',
+    put: '',
+    tests: ['test/topology/decision.test.ts'],
+  },
+  {
+    rule: 'what was promised is kept over a start of the node',
+    file: 'src/topology/acceptor-file.ts',
+    find: 'node === self ? state : null',
+    put: 'null',
+    tests: ['test/topology/acceptor-file.test.ts'],
   },
 ];

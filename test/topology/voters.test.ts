@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, boolean, integer, property, tuple } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { nodeName, topologyDiff } from '../../src/topology/topology-diff.ts';
@@ -75,12 +75,12 @@ describe('voters', () => {
   });
 
   it('step by step come to rest, each step one that may be taken', () => {
-    const nodes = fc.array(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.boolean()), {
+    const nodes = array(tuple(integer({ min: 0, max: 4 }), boolean()), {
       minLength: 1,
       maxLength: 11,
     });
-    fc.assert(
-      fc.property(nodes, fc.integer({ min: 1, max: 11 }), (drawn, before) => {
+    assert(
+      property(nodes, integer({ min: 1, max: 11 }), (drawn, before) => {
         const entries = drawn.map(([machine], at) => nodeOf(at + 1, `m${machine}`));
         const old = Array.from({ length: before }, (_, at) => nodeOf(at + 1));
         let topology: Topology = { ...topologyOf(entries, []), voters: firstVoters(old) };
