@@ -219,7 +219,7 @@ export class PeerForwarding {
       const refusal = readU32(bytes, at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + readU32(bytes, at + 8);
-      if (to > end || (refusal > Refusal.READ_LOST && refusal !== PIECE)) return false;
+      if (to > end || (refusal > Refusal.MOVED && refusal !== PIECE)) return false;
       if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to), now);
       else this.answer(correlation, refusal, bytes, from, to);
       at = to;

@@ -310,7 +310,15 @@ function isTargetItem(bytes: Buffer, at: number, sizeBytes: number): boolean {
       const lists = readU32(bytes, at + COUNTS) * PROOF_BYTES + readU32(bytes, at + COUNTS + 4) * ENDED_BYTES;
       return sizeBytes === LISTS + lists;
     }
+    case MoveItemType.FOUND:
+    case MoveItemType.EXPORT_BEGIN:
+    case MoveItemType.LOGGED:
+    case MoveItemType.FENCE:
+    case MoveItemType.MOVED:
+    case MoveItemType.THAW:
+      return false;
     default:
+      // No type at all.
       return false;
   }
 }
