@@ -27,7 +27,7 @@ import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
-import { Room } from './server/room.ts';
+import { roomOf } from './server/room.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
@@ -292,20 +292,10 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = {
-      self,
-      start,
-      engine,
-      mesh,
-      membership,
-      traffic,
-      wire,
-      router,
-      replicas,
-      makeForwarding,
-    };
+    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas };
     const spread = nodeTopology.serve({
       ...following,
+      makeForwarding,
       watch: this.watch,
       peers: this.parts.peers,
       newestVersion: this.rules.newest,
@@ -317,12 +307,8 @@ class Node implements RunningNode {
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
-    this.log.info('serving', {
-      nodeId: self,
-      cluster: topology.clusterId,
-      shards: replicas.list.map((replica) => replica.shard),
-      start,
-    });
+    const shards = replicas.list.map((replica) => replica.shard);
+    this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
   }
 
   private makeReplicas(
@@ -385,16 +371,8 @@ class Node implements RunningNode {
   }
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
-    const { env, settings } = this;
-    const room = new Room({
-      disk: env.disk,
-      directory: settings.dataDirectory,
-      memoryBytes: env.machine.memoryBytes,
-      maxmemoryBytes: () => settings.maxmemoryBytes,
-      replicas: parts.replicas,
-    });
     return new News({
-      room,
+      room: roomOf(parts),
       self: parts.self,
       get topology() {
         return parts.topology;

@@ -1,18 +1,37 @@
 /** How much more a node may be given when others are lost: so that it keeps some of its memory and disk for what it has. */
-import type { Disk } from '../env/contracts.ts';
+import type { Disk, Env } from '../env/contracts.ts';
+import type { Settings } from '../settings/rows.ts';
 import type { Replica } from '../shard/replica.ts';
 
 /** Of memory and disk. */
 const MOST_USED = 0.85;
 const SAMPLE_INTERVAL_MS = 5000;
 
-export interface RoomHost {
+interface RoomHost {
   readonly disk: Pick<Disk, 'space'>;
   readonly directory: string;
   readonly memoryBytes: number;
   /** 0: no limit but the machine's memory. */
   maxmemoryBytes(): number;
   readonly replicas: readonly Replica[];
+}
+
+export function roomOf({
+  env,
+  settings,
+  replicas,
+}: {
+  env: Env;
+  settings: Settings;
+  replicas: readonly Replica[];
+}): Room {
+  return new Room({
+    disk: env.disk,
+    directory: settings.dataDirectory,
+    memoryBytes: env.machine.memoryBytes,
+    maxmemoryBytes: () => settings.maxmemoryBytes,
+    replicas,
+  });
 }
 
 export class Room {

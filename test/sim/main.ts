@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
@@ -15,7 +16,7 @@ const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
- * through; `--all-sometimes`: exit code 1 when something never came up.
+ * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
  * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
  * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string' },
       from: { type: 'string' },
       minutes: { type: 'string' },
+      jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
       paxos: { type: 'boolean' },
@@ -58,7 +60,9 @@ async function main(): Promise<void> {
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
     const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
-    allHeld = await runCampaign({ from, seeds, minutes, allSometimes: values['all-sometimes'] === true });
+    const jobs = Number(values.jobs ?? availableParallelism());
+    const allSometimes = values['all-sometimes'] === true;
+    allHeld = await runCampaign({ from, seeds, minutes, allSometimes, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
 }

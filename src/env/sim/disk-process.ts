@@ -13,6 +13,7 @@ const SPACE_BYTES = 2 ** 40;
 
 class DiskProcess implements Disk, DiskUser {
   alive = true;
+  readonly opened: Inode[] = [];
   readonly disk: SimulatedDisk;
   readonly timers: Timers;
 
@@ -34,6 +35,11 @@ class DiskProcess implements Disk, DiskUser {
       this.disk.crashAsOrdered();
     }
     return this.alive;
+  }
+
+  closed(inode: Inode): void {
+    this.opened.splice(this.opened.indexOf(inode), 1);
+    this.disk.releaseUnused();
   }
 
   /** Answers at once, or never when dead. */
@@ -147,11 +153,13 @@ class DiskHandle implements DiskFile {
   readonly #process: DiskProcess;
   readonly #inode: Inode;
   readonly #queue: QueuedWrite[] = [];
+  #isClosed = false;
 
   constructor(process: DiskProcess, path: string, inode: Inode) {
     this.#process = process;
     this.path = path;
     this.#inode = inode;
+    process.opened.push(inode);
   }
 
   sizeBytes(): Promise<number> {
@@ -194,7 +202,11 @@ class DiskHandle implements DiskFile {
   }
 
   close(): Promise<void> {
-    return this.#process.perform(() => undefined);
+    return this.#process.perform(() => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      this.#process.closed(this.#inode);
+    });
   }
 
   #writeNext(): void {
