@@ -29,6 +29,7 @@ import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
+import { roomOf } from './server/room.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
@@ -181,6 +182,7 @@ class Node implements RunningNode {
         acceptor: topology.acceptor,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
+        replaces: settings.replace === '' ? null : settings.replace,
         start: this.opened.recovery.start,
         announced: announcementOf(settings),
         settings: clusterScoped(settings),
@@ -292,10 +294,12 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, start, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas };
     const spread = nodeTopology.serve({
       ...following,
+      makeForwarding,
       watch: this.watch,
+      peers: this.parts.peers,
       newestVersion: this.rules.newest,
       isStopping: () => this.isStopping || this.fatalError !== null,
       refuse: (error) => void this.refuse(error),
@@ -305,12 +309,8 @@ class Node implements RunningNode {
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
-    this.log.info('serving', {
-      nodeId: self,
-      cluster: topology.clusterId,
-      shards: replicas.list.map((replica) => replica.shard),
-      start,
-    });
+    const shards = replicas.list.map((replica) => replica.shard);
+    this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
   }
 
   private makeReplicas(
@@ -374,6 +374,7 @@ class Node implements RunningNode {
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
+      room: roomOf(parts),
       self: parts.self,
       get topology() {
         return parts.topology;

@@ -27,6 +27,7 @@ const TOPOLOGY: Topology = {
   version: 1,
   nodes: [],
   nextOrdinal: 1,
+  nextGroup: 1,
   shards: [{ id: SHARD, group: 1, home: NODE, replicas: [], first: [], nextMember: 1 }],
   slots: [{ from: 0, to: 16383, shard: SHARD }],
   voters: [NODE],

@@ -6,7 +6,7 @@
  *
  * Sets of slots: | 16: the other shard, u32 | 20: from, to, u16 each, again and again |
  * CUT, EFFECTS:  | 16: the source's term, float64 | 24: index of the cut | 32: offset of the bytes | 40: slot, u16 | 44: bytes |
- * CUT_END:       as CUT, its offset the length of the cut | 44: offset of the first effect after it, float64 | 52: sums of cut, of effects, u32 | 60: keys, u32 |
+ * CUT_END:       as CUT, its offset the length of the cut | 44: offset of the first effect after it, float64 | 52: sums of both, u32 | 60: keys, u32 |
  * LOGGED:        | 16: slot, u16, offset of effects, float64, again and again |
  * ACTIVATE:      | 16: the source's term | 24: its time | 32: its highest version, float64 | 40: slots, ended starts: how many, u32 | 48: them |
  */
@@ -39,10 +39,12 @@ export const MoveItemType = {
   ACTIVATE: 11,
   /** Target: the only way back. Before an IMPORT_BEGIN it bars it. */
   IMPORT_ABORT: 12,
+  /** The group's end: no slot is its own, and none comes later. Its move is of the epoch that marked the shard closing. */
+  CLOSE: 13,
 } as const;
 export type MoveItemType = (typeof MoveItemType)[keyof typeof MoveItemType];
 
-type SlotSetType = Extract<MoveItemType, 1 | 2 | 4 | 5 | 6 | 7 | 12>;
+type SlotSetType = Extract<MoveItemType, 1 | 2 | 4 | 5 | 6 | 7 | 12 | 13>;
 
 const TYPE = 4;
 const MOVE = 8;

@@ -30,6 +30,7 @@ export const FAULTS = [
   'shard placed anew',
   'slots moved',
   'move called back',
+  'node leaves for a while',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -91,6 +92,7 @@ export const SITUATIONS = [
   'move ended without all slots',
   'request held for a move',
   'TRYAGAIN',
+  'node taken in by a cluster',
   'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];

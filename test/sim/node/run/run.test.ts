@@ -55,6 +55,15 @@ describe('a run that is made to', () => {
       ['slot went to another shard', 'move ended'],
     ],
     [
+      'take a node in, and have nodes leave',
+      {
+        nodes: 5,
+        faults: ['node leaves for a while', 'kill', 'two-way cut', 'shard placed anew'],
+        joinsAfterMs: 9000,
+      },
+      ['node taken in by a cluster', 'replica created', 'replica removed'],
+    ],
+    [
       'damage disks',
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],

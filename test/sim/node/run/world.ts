@@ -52,6 +52,7 @@ export class World {
     this.random = new SeededRandom(seed ^ 0x77);
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
+    if (plan.joinsAfterMs !== null) cluster.founders -= 1;
     this.scheduler = cluster.scheduler;
     this.log = new EventLog(cluster.scheduler, told);
     this.cuts = new Cuts(cluster.network);
