@@ -1,0 +1,238 @@
+/**
+ * One member of the gossip: messages and ticks in, messages and events out. Who drives it takes both after each call, and calls `tick` when
+ * `nextDeadlineMs` has come.
+ */
+import type { Member } from './member.ts';
+import { Prober } from './probe.ts';
+import { differingRows, pushPullIntervalMs, rowsOf } from './push-pull.ts';
+import { retransmits } from './broadcast-queue.ts';
+import type {
+  GossipConfig,
+  GossipCounters,
+  GossipEvent,
+  MemberName,
+  Message,
+  Metadata,
+  Outgoing,
+  Rumour,
+  TopologyEpoch,
+} from './types.ts';
+import { View } from './view.ts';
+
+/** This share of a probe's time is a delay that a member should notice of itself. */
+const DELAY_NOTICED = 0.5;
+
+export class Gossip {
+  /** The highest epoch of the topology that was heard of. */
+  readonly epoch: TopologyEpoch = { generation: 0, epoch: 0 };
+  private readonly config: GossipConfig;
+  private readonly view: View;
+  private readonly prober: Prober;
+  private outgoing: Outgoing[] = [];
+  private nextGossipMs: number;
+  private nextPushPullMs: number;
+
+  constructor(config: GossipConfig, nowMs: number) {
+    const { settings, random, metadata } = config;
+    this.config = config;
+    this.view = new View(config);
+    this.prober = new Prober(config, this.view, nowMs, (to, body) => {
+      this.post(to, { ...body, epoch: this.epoch, rumours: this.carried(to) });
+    });
+    this.hearEpoch(metadata.epoch);
+    this.nextGossipMs = nowMs + (random() % settings.gossipIntervalMs);
+    this.nextPushPullMs = nowMs + (random() % settings.pushPullIntervalMs);
+  }
+
+  // --- what is known
+
+  /** All members, this one included. */
+  get members(): readonly Readonly<Member>[] {
+    return this.view.members.list;
+  }
+
+  get counters(): Readonly<GossipCounters> {
+    return this.view.counters;
+  }
+
+  /** Lifeguard's local health: 0 is well. */
+  get localHealth(): number {
+    return this.view.awareness.score;
+  }
+
+  member(name: MemberName): Readonly<Member> | undefined {
+    return this.view.members.get(name);
+  }
+
+  /** How many rumours wait to be passed on. */
+  get queued(): number {
+    return this.view.queue.size;
+  }
+
+  takeOutgoing(): readonly Outgoing[] {
+    const { outgoing } = this;
+    if (outgoing.length > 0) this.outgoing = [];
+    return outgoing;
+  }
+
+  takeEvents(): readonly GossipEvent[] {
+    const { events } = this.view;
+    if (events.length > 0) this.view.events = [];
+    return events;
+  }
+
+  // --- what is said of this member, and by whom it is reached
+
+  announce(metadata: Metadata, nowMs: number): void {
+    this.hearEpoch(metadata.epoch);
+    this.view.announce(metadata, nowMs);
+  }
+
+  /** The members that the topology names. */
+  expect(names: readonly MemberName[], nowMs: number): void {
+    this.view.expect(names, nowMs);
+  }
+
+  /** A connection to the member is open: both tell each other all that differs. */
+  connected(name: MemberName): void {
+    this.sync(name);
+  }
+
+  /** Its connection is closed: that makes a suspect, which it may refute over another one or through others. */
+  disconnected(name: MemberName, nowMs: number): void {
+    const member = this.view.members.get(name);
+    if (member === undefined || member.incarnation === 0) return;
+    const { incarnation } = member;
+    this.view.suspect({ kind: 'suspect', name, incarnation, from: this.config.self }, nowMs);
+  }
+
+  /** The others are told that this member stops. */
+  leave(nowMs: number): void {
+    this.view.leave(nowMs);
+    this.gossip(nowMs);
+  }
+
+  // --- time
+
+  nextDeadlineMs(): number {
+    const gossipMs = this.view.queue.size > 0 ? this.nextGossipMs : Infinity;
+    const probeMs = this.view.isLeaving ? Infinity : this.prober.nextDeadlineMs();
+    return Math.min(gossipMs, probeMs, this.nextPushPullMs, this.view.nextDeadlineMs());
+  }
+
+  /** `delayMs`: how late this process runs what is due. What others did meanwhile waits to be read. */
+  tick(nowMs: number, delayMs: number): void {
+    this.feel(delayMs);
+    this.view.expire(nowMs);
+    if (!this.view.isLeaving) this.prober.tick(nowMs);
+    if (nowMs >= this.nextGossipMs) this.gossip(nowMs);
+    if (nowMs >= this.nextPushPullMs) this.pushPull(nowMs);
+  }
+
+  private feel(delayMs: number): void {
+    const { settings, lifeguard } = this.config;
+    const points = Math.floor(delayMs / (settings.probeTimeoutMs * DELAY_NOTICED));
+    if (!lifeguard || points < 1) return;
+    this.view.awareness.change(points);
+    this.view.postpone(delayMs);
+    this.prober.postpone(delayMs);
+  }
+
+  private gossip(nowMs: number): void {
+    const { gossipIntervalMs, gossipNodes, gossipToTheDeadMs } = this.config.settings;
+    this.nextGossipMs = nowMs + gossipIntervalMs;
+    const { queue, members } = this.view;
+    if (queue.size === 0) return;
+    const isFit = (member: Member): boolean =>
+      member.isLive || (member.state === 'dead' && nowMs - member.sinceMs <= gossipToTheDeadMs);
+    for (const { name } of members.pick(gossipNodes, isFit)) {
+      const rumours = this.carried(name);
+      if (rumours.length > 0) this.post(name, { kind: 'gossip', epoch: this.epoch, rumours });
+    }
+  }
+
+  /** With one that lives, and, in case that it does after all, with one that is dead. */
+  private pushPull(nowMs: number): void {
+    const { members } = this.view;
+    this.nextPushPullMs =
+      nowMs + pushPullIntervalMs(this.config.settings.pushPullIntervalMs, members.liveCount);
+    for (const { name } of members.pick(1, ({ state }) => state === 'alive')) this.sync(name);
+    for (const { name } of members.pick(1, ({ state, isExpected }) => state === 'dead' && isExpected))
+      this.sync(name);
+  }
+
+  private sync(to: MemberName): void {
+    const hashes = this.view.members.hashes.slice();
+    this.post(to, { kind: 'sync', epoch: this.epoch, hashes, rumours: [] });
+  }
+
+  // --- messages
+
+  step(from: MemberName, message: Message, nowMs: number): void {
+    const { view, prober } = this;
+    this.hearEpoch(message.epoch);
+    for (const rumour of message.rumours) {
+      if (message.kind === 'sync-rows') view.hearRow(rumour, nowMs);
+      else view.hear(rumour, nowMs);
+    }
+    switch (message.kind) {
+      case 'ping':
+        prober.onPing(from, message.sequence);
+        break;
+      case 'ping-request':
+        prober.onPingRequest(from, message.sequence, message.target, nowMs);
+        break;
+      case 'ack':
+        prober.onAck(from, message.sequence, nowMs);
+        break;
+      case 'nack':
+        prober.onNack(message.sequence);
+        break;
+      case 'sync':
+        this.tellRows(from, message.hashes, true);
+        break;
+      case 'sync-rows':
+        if (message.wantsRows) this.tellRows(from, message.hashes, false);
+        break;
+      case 'gossip':
+    }
+  }
+
+  private tellRows(to: MemberName, theirs: Uint32Array, wantsRows: boolean): void {
+    const { members } = this.view;
+    const parts = differingRows(members, theirs);
+    const hashes = members.hashes.slice();
+    // The last part asks: by then the receiver has taken in all.
+    for (const [at, rumours] of parts.entries()) {
+      const isLast = at === parts.length - 1;
+      const message = { kind: 'sync-rows', epoch: this.epoch, hashes, rumours } as const;
+      this.post(to, { ...message, wantsRows: wantsRows && isLast });
+    }
+  }
+
+  /** The buddy system: what is said against the receiver comes first, so that it can refute. Then what is new of others. */
+  private carried(to: MemberName): Rumour[] {
+    const { members, queue, self } = this.view;
+    const { settings, lifeguard } = this.config;
+    const rumours: Rumour[] = [];
+    const receiver = members.get(to);
+    if (lifeguard && receiver !== undefined && receiver.state !== 'alive') {
+      const accusation = rowsOf(receiver, self.name).at(-1);
+      if (accusation !== undefined) rumours.push(accusation);
+    }
+    const most = retransmits(settings.retransmitMult, members.liveCount);
+    queue.take(rumours, settings.messageBytes, most, lifeguard ? to : null);
+    return rumours;
+  }
+
+  private post(to: MemberName, message: Message): void {
+    this.outgoing.push({ to, message });
+  }
+
+  private hearEpoch({ generation, epoch }: TopologyEpoch): void {
+    const own = this.epoch;
+    if (generation < own.generation || (generation === own.generation && epoch <= own.epoch)) return;
+    own.generation = generation;
+    own.epoch = epoch;
+  }
+}
