@@ -171,6 +171,7 @@ export class Gossip {
   step(from: MemberName, message: Message, nowMs: number): void {
     const { view, prober } = this;
     this.hearEpoch(message.epoch);
+    this.correct(from, message);
     for (const rumour of message.rumours) {
       if (message.kind === 'sync-rows') view.hearRow(rumour, nowMs);
       else view.hear(rumour, nowMs);
@@ -196,6 +197,25 @@ export class Gossip {
         break;
       case 'gossip':
     }
+  }
+
+  /** Who accuses a member itself, or tells it of an accusation, and has missed that it was taken back, is told so. */
+  private correct(from: MemberName, { kind, rumours: told }: Message): void {
+    if (kind === 'sync-rows') return;
+    const { view } = this;
+    const { self } = view;
+    const refuted = told.filter(
+      (rumour) =>
+        view.isRefuted(rumour) &&
+        (rumour.name === self.name || (rumour.kind !== 'alive' && rumour.from === from)),
+    );
+    const rumours = refuted.flatMap(({ name }) => this.aliveRumour(name));
+    if (rumours.length > 0) this.post(from, { kind: 'gossip', epoch: this.epoch, rumours });
+  }
+
+  private aliveRumour(name: MemberName): Rumour[] {
+    const member = this.view.members.get(name);
+    return member === undefined ? [] : rowsOf(member, this.config.self).slice(0, 1);
   }
 
   private tellRows(to: MemberName, theirs: Uint32Array, wantsRows: boolean): void {

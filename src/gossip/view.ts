@@ -157,6 +157,12 @@ export class View {
     this.queue.add(rumour);
   }
 
+  /** Whether the member has taken it back since, as this one knows: who says it still has not heard that. */
+  isRefuted({ kind, name, incarnation }: Rumour): boolean {
+    const member = this.members.get(name);
+    return kind !== 'alive' && member !== undefined && member.isLive && incarnation < member.incarnation;
+  }
+
   /** Null when it says nothing new of a member. */
   private accused({ name, incarnation }: Accusation, nowMs: number): Member | null {
     if (name === this.self.name) {

@@ -16,12 +16,19 @@ const LOOK_INTERVAL_MS = 100;
 const LATENCY_MIN_MS = 0.2;
 const LATENCY_MAX_MS = 2;
 
+/** TCP sends again what was not acknowledged for so long, then for twice as long, and so on. */
+const RETRANSMISSION_MS = 200;
+
+/** `connections`: what is lost is sent again, and what was sent later waits for it, as TCP has it. */
+export interface Loss {
+  share: number;
+  over: 'datagrams' | 'connections';
+}
+
 export interface WorldOptions {
   seed: number;
   settings: GossipSettings;
   lifeguard: boolean;
-  /** The share of messages that are lost. */
-  loss?: number;
   /** Replaces the random latency. */
   latencyMs?: number;
   /** Sees each event of each living member. */
@@ -53,11 +60,12 @@ export class World {
   private readonly options: WorldOptions;
   private readonly byName = new Map<MemberName, SimulatedNode>();
   private readonly cuts = new Set<string>();
-  loss: number;
+  loss: Loss = { share: 0, over: 'datagrams' };
+  /** When what was sent last over a connection arrives: nothing overtakes it. */
+  private readonly arrivals = new Map<string, number>();
 
   constructor(options: WorldOptions) {
     this.options = options;
-    this.loss = options.loss ?? 0;
     this.random = new SeededRandom(options.seed);
   }
 
@@ -141,13 +149,13 @@ export class World {
     node.frozenSinceMs ??= this.nowMs;
   }
 
-  /** Timers come first, then what there is to read: as in an event loop. */
-  thaw(node: SimulatedNode): void {
+  /** Timers come first, then what there is to read: as in an event loop. `isDelayTold`: the member learns how late it is. */
+  thaw(node: SimulatedNode, isDelayTold = true): void {
     if (node.frozenSinceMs === null) return;
     const delayMs = this.nowMs - node.frozenSinceMs;
     node.frozenSinceMs = null;
     if (!node.isUp) return;
-    node.gossip.tick(this.nowMs, delayMs);
+    node.gossip.tick(this.nowMs, isDelayTold ? delayMs : 0);
     this.settle(node);
     const { waiting } = node;
     node.waiting = [];
@@ -191,9 +199,21 @@ export class World {
     from.sentBytes += messageBytes(message);
     this.options.trace?.(from, target, message);
     if (this.cuts.has(`${from.name} ${to}`)) return;
-    if (this.loss > 0 && this.random.chance(this.loss)) return;
     const latencyMs = this.options.latencyMs ?? this.random.between(LATENCY_MIN_MS, LATENCY_MAX_MS);
-    this.scheduler.after(latencyMs, () => this.deliver(target, from.name, message));
+    const delayMs = latencyMs + this.lossDelayMs(`${from.name} ${to}`, latencyMs);
+    if (delayMs < Infinity) this.scheduler.after(delayMs, () => this.deliver(target, from.name, message));
+  }
+
+  /** By how much later it arrives; Infinity when it does not. */
+  private lossDelayMs(connection: string, latencyMs: number): number {
+    const { share, over } = this.loss;
+    if (share === 0) return 0;
+    if (over === 'datagrams') return this.random.chance(share) ? Infinity : 0;
+    let delayMs = 0;
+    for (let timeoutMs = RETRANSMISSION_MS; this.random.chance(share); timeoutMs *= 2) delayMs += timeoutMs;
+    const arrivesMs = Math.max(this.nowMs + latencyMs + delayMs, this.arrivals.get(connection) ?? 0);
+    this.arrivals.set(connection, arrivesMs);
+    return arrivesMs - this.nowMs - latencyMs;
   }
 
   private deliver(node: SimulatedNode, from: MemberName, message: Message): void {
