@@ -9,6 +9,7 @@ import { ConfigurationWalker } from './server/configuration-walker.ts';
 import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
+import type { NodeGossip } from './server/node-gossip.ts';
 import type { RaftWire } from './server/raft-wire.ts';
 import type { Router } from './server/router.ts';
 import { TopologySpread } from './server/topology-spread.ts';
@@ -33,6 +34,7 @@ export interface FollowingParts {
   engine: Engine;
   mesh: Mesh;
   traffic: MeshTraffic;
+  gossip: NodeGossip;
   wire: RaftWire;
   router: Router;
   replicas: NodeReplicas;
@@ -184,11 +186,12 @@ export class NodeTopology {
   }
 
   private async actOn(parts: FollowingParts, topology: Topology): Promise<void> {
-    const { self, mesh, traffic, wire, router, engine, replicas } = parts;
+    const { self, mesh, traffic, gossip, wire, router, engine, replicas } = parts;
     if (!topology.nodes.some(({ id }) => id === self)) {
       parts.refuse(removedError(this.settings.dataDirectory));
       return;
     }
+    gossip.follow(topology);
     mesh.setPeers(meshPeers(topology));
     traffic.follow(mesh.links, (link) => parts.makeForwarding(link));
     wire.setTopology(topology);

@@ -18,6 +18,7 @@ import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
+import { joinGossip } from './node-gossip.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
@@ -249,7 +250,7 @@ class Node implements RunningNode {
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
     const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
-    this.parts = {
+    const parts = {
       env,
       settings,
       self,
@@ -278,12 +279,14 @@ class Node implements RunningNode {
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
     };
+    const gossip = joinGossip(parts, () => engine.wake(), this.log);
+    this.parts = Object.assign(parts, { gossip });
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const following = { self, engine, mesh, traffic, wire, router, replicas, gossip, makeForwarding };
     const spread = nodeTopology.serve({
       ...following,
       watch: this.watch,
@@ -292,7 +295,7 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread);
+    traffic.open(wire, this.news, holders, spread, gossip);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
@@ -342,7 +345,7 @@ class Node implements RunningNode {
       snapshots: (replica, ready) => snapshotter.handle(replica, ready),
       flush: () => this.flush(),
       flushPeers: () => this.parts?.mesh.flush(),
-      maintain: () => this.maintain(),
+      maintain: (lateMs) => this.maintain(lateMs),
       fatal: (error) => this.fatal(error),
     });
     this.engine = engine;
@@ -529,7 +532,7 @@ class Node implements RunningNode {
     this.parts?.server.flush();
   }
 
-  private maintain(): void {
+  private maintain(lateMs: number): void {
     const { parts, engine } = this;
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
@@ -537,6 +540,7 @@ class Node implements RunningNode {
     parts.router.expire();
     this.topology?.maintain();
     this.watch?.look();
+    parts.gossip.look(lateMs);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();
@@ -548,6 +552,7 @@ class Node implements RunningNode {
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
+    parts.gossip.announce();
     const { statistics } = parts.server;
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
@@ -600,6 +605,7 @@ class Node implements RunningNode {
     const { parts, engine } = this;
     if (parts !== null && engine !== null) {
       this.news?.soon();
+      parts.gossip.leave();
       await this.handOver(parts, engine);
       await this.ports.close();
       await this.finishUnderWay(parts, engine);

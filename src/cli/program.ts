@@ -12,6 +12,7 @@ import { VERSION } from '../version.ts';
 import { raiseClusterVersion, showClusterVersion } from './cluster-version.ts';
 import { runDev } from './dev.ts';
 import { ExitCode } from './exit-code.ts';
+import { runNodeList } from './node-list.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
@@ -33,6 +34,7 @@ Examples:
   torc dev                                  three nodes on this machine, from port 6379 on
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
+  torc node list                            which nodes there are, and which are alive
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
   torc cluster version                      which version it goes by, and what each node runs
 
@@ -66,6 +68,7 @@ export function createProgram(parts: ProgramParts): Command {
     statusCommand(),
     verifyCommand(),
     clusterCommand(),
+    nodeCommand(),
     repairCommand(),
   ];
   for (const command of commands)
@@ -240,6 +243,21 @@ function clusterCommand(): Command {
   );
   for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
   return command.addCommand(version.addCommand(raise));
+}
+
+function nodeCommand(): Command {
+  const command = new Command('node').description('What concerns the nodes of a cluster.');
+  const list = new Command('list')
+    .description('Shows all nodes, and which are alive as the node that is asked sees it.')
+    .addOption(anyNode())
+    .option('--timeout-ms <ms>', 'How long to wait for its answer.', wholeNumber(1, 600_000), 2000)
+    .option('--json', 'As JSON, with all that each says of itself.', false);
+  list.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
+  list.action(() => {
+    const { json } = list.opts<{ json: boolean }>();
+    return finish(async () => runNodeList({ ...nodeOptionsOf(list), json }));
+  });
+  return command.addCommand(list);
 }
 
 function anyNode(): Option {

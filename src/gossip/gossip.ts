@@ -101,7 +101,7 @@ export class Gossip {
   /** Its connection is closed: that makes a suspect, which it may refute over another one or through others. */
   disconnected(name: MemberName, nowMs: number): void {
     const member = this.view.members.get(name);
-    if (member === undefined || member.incarnation === 0) return;
+    if (member === undefined || member.incarnation === 0 || this.view.isLeaving) return;
     const { incarnation } = member;
     this.view.suspect({ kind: 'suspect', name, incarnation, from: this.config.self }, nowMs);
   }

@@ -12,6 +12,14 @@ export function firstIncarnation(start: number): number {
   return start * INCARNATIONS_PER_START + 1;
 }
 
+/** The start of the node, and how often it has spoken for itself since. */
+export function incarnationParts(incarnation: number): { start: number; count: number } {
+  return {
+    start: Math.floor(incarnation / INCARNATIONS_PER_START),
+    count: incarnation % INCARNATIONS_PER_START,
+  };
+}
+
 export class Member {
   readonly name: MemberName;
   readonly bucket: number;
@@ -20,7 +28,7 @@ export class Member {
   /** 0: never heard of, but by the topology. */
   incarnation = 0;
   metadata: Metadata | null = null;
-  /** When it came to its state. */
+  /** When it came to its state, as seen here. */
   sinceMs: number;
   /** The topology names it: it is known before it was heard, and not forgotten when dead. */
   isExpected = false;

@@ -4,6 +4,7 @@ import type { LoopDelay } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
+import type { NodeGossip } from '../server/node-gossip.ts';
 import type { Peers } from '../server/peers.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
@@ -29,6 +30,7 @@ export interface NodeParts {
   server: ClientServer;
   router: Router;
   peers: Peers;
+  gossip: NodeGossip;
   snapshotter: Snapshotter;
   slabs: SlabPool;
   pubsub: PubSubRegistry;

@@ -4,6 +4,7 @@ import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
+import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -90,6 +91,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
           ready: peers.isReady(node.id, connected),
         };
       }),
+    members: memberStatuses(parts),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
     shards: topology.shards.map((shard) => ({
       shard: shard.id,
@@ -138,6 +140,7 @@ export function readStartingStatus(parts: StartingParts): StatusReport {
       machine: settings.machine,
     },
     peers: [],
+    members: [],
     shards: [],
     replicas: [],
     memory: {
@@ -184,6 +187,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
       snapshotsGivenUp: parts.snapshotter.givenUp,
     },
     peers: peerReadings(parts),
+    gossip: gossipReading(parts),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     ringBalanceRatio: balanceRatio(parts),
     topologyEpoch: topology.epoch,

@@ -2,6 +2,7 @@
  * Every setting, one row each. From these rows come --help, the README's table, validation, CONFIG GET and CONFIG SET.
  * The variable is `TORC_` and the name in capitals; the flag is `--` and the name.
  */
+import { GOSSIP_ROWS } from './gossip-rows.ts';
 import {
   addresses,
   choice,
@@ -28,6 +29,7 @@ export const GROUPS = [
   'Clients',
   'Disk',
   'Replication',
+  'Gossip',
   'Observation',
 ] as const;
 
@@ -564,6 +566,8 @@ const ROWS = {
     changed: 'start',
     meaning: 'Bytes queued for one node on its bulk connection; what would exceed them waits.',
   },
+
+  ...GOSSIP_ROWS,
 
   logLevel: {
     group: 'Observation',

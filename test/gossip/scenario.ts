@@ -1,4 +1,5 @@
 /** Scenario scripts of the gossip: members by letters, commands that move time and faults, and what the members come to hold of each other. */
+import { incarnationParts } from '../../src/gossip/member.ts';
 import { PRESETS, type PresetName } from '../../src/gossip/presets.ts';
 import type { GossipEvent, Message, Rumour } from '../../src/gossip/types.ts';
 import { metadataOf, World, type SimulatedNode } from '../sim/gossip/world.ts';
@@ -127,8 +128,7 @@ export class Scenario {
 
   private tellView(node: SimulatedNode): void {
     const rows = node.gossip.members.map(({ name, state, incarnation, metadata }) => {
-      const start = Math.floor(incarnation / 2 ** 24);
-      const count = incarnation % 2 ** 24;
+      const { start, count } = incarnationParts(incarnation);
       const zone = metadata === null ? 'nothing known' : `${metadata.zone}, load ${metadata.load}`;
       return `${this.its.labelOf(name)} ${state}, incarnation ${start}.${count}, ${zone}`;
     });
