@@ -4,7 +4,7 @@
  */
 import type { Member } from './member.ts';
 import { Prober } from './probe.ts';
-import { differingRows, pushPullIntervalMs, rowsOf } from './push-pull.ts';
+import { PushPull, rowsOf } from './push-pull.ts';
 import { retransmits } from './broadcast-queue.ts';
 import type {
   GossipConfig,
@@ -28,9 +28,9 @@ export class Gossip {
   private readonly config: GossipConfig;
   private readonly view: View;
   private readonly prober: Prober;
+  private readonly pushPull: PushPull;
   private outgoing: Outgoing[] = [];
   private nextGossipMs: number;
-  private nextPushPullMs: number;
 
   constructor(config: GossipConfig, nowMs: number) {
     const { settings, random, metadata } = config;
@@ -39,9 +39,11 @@ export class Gossip {
     this.prober = new Prober(config, this.view, nowMs, (to, body) => {
       this.post(to, { ...body, epoch: this.epoch, rumours: this.carried(to) });
     });
+    this.pushPull = new PushPull(config, this.view, nowMs, (to, body) => {
+      this.post(to, { epoch: this.epoch, rumours: [], ...body });
+    });
     this.hearEpoch(metadata.epoch);
     this.nextGossipMs = nowMs + (random() % settings.gossipIntervalMs);
-    this.nextPushPullMs = nowMs + (random() % settings.pushPullIntervalMs);
   }
 
   // --- what is known
@@ -94,8 +96,8 @@ export class Gossip {
   }
 
   /** A connection to the member is open: both tell each other all that differs. */
-  connected(name: MemberName): void {
-    this.sync(name);
+  connected(name: MemberName, nowMs: number): void {
+    this.pushPull.exchangeWith(name, nowMs);
   }
 
   /** Its connection is closed: that makes a suspect, which it may refute over another one or through others. */
@@ -117,7 +119,7 @@ export class Gossip {
   nextDeadlineMs(): number {
     const gossipMs = this.view.queue.size > 0 ? this.nextGossipMs : Infinity;
     const probeMs = this.view.isLeaving ? Infinity : this.prober.nextDeadlineMs();
-    return Math.min(gossipMs, probeMs, this.nextPushPullMs, this.view.nextDeadlineMs());
+    return Math.min(gossipMs, probeMs, this.pushPull.nextDeadlineMs(), this.view.nextDeadlineMs());
   }
 
   /** `delayMs`: how late this process runs what is due. What others did meanwhile waits to be read. */
@@ -126,7 +128,7 @@ export class Gossip {
     this.view.expire(nowMs);
     if (!this.view.isLeaving) this.prober.tick(nowMs);
     if (nowMs >= this.nextGossipMs) this.gossip(nowMs);
-    if (nowMs >= this.nextPushPullMs) this.pushPull(nowMs);
+    this.pushPull.tick(nowMs);
   }
 
   private feel(delayMs: number): void {
@@ -151,29 +153,14 @@ export class Gossip {
     }
   }
 
-  /** With one that lives, and, in case that it does after all, with one that is dead. */
-  private pushPull(nowMs: number): void {
-    const { members } = this.view;
-    this.nextPushPullMs =
-      nowMs + pushPullIntervalMs(this.config.settings.pushPullIntervalMs, members.liveCount);
-    for (const { name } of members.pick(1, ({ state }) => state === 'alive')) this.sync(name);
-    for (const { name } of members.pick(1, ({ state, isExpected }) => state === 'dead' && isExpected))
-      this.sync(name);
-  }
-
-  private sync(to: MemberName): void {
-    const hashes = this.view.members.hashes.slice();
-    this.post(to, { kind: 'sync', epoch: this.epoch, hashes, rumours: [] });
-  }
-
   // --- messages
 
   step(from: MemberName, message: Message, nowMs: number): void {
-    const { view, prober } = this;
+    const { view, prober, pushPull } = this;
     this.hearEpoch(message.epoch);
     this.correct(from, message);
     for (const rumour of message.rumours) {
-      if (message.kind === 'sync-rows') view.hearRow(rumour, nowMs);
+      if (message.kind === 'sync-rows') view.hearRow(rumour, from, nowMs);
       else view.hear(rumour, nowMs);
     }
     switch (message.kind) {
@@ -190,10 +177,10 @@ export class Gossip {
         prober.onNack(message.sequence);
         break;
       case 'sync':
-        this.tellRows(from, message.hashes, true);
+        pushPull.onSync(from, message.hashes, nowMs);
         break;
       case 'sync-rows':
-        if (message.wantsRows) this.tellRows(from, message.hashes, false);
+        pushPull.onRows(from, message.hashes, message.wantsRows, nowMs);
         break;
       case 'gossip':
     }
@@ -216,18 +203,6 @@ export class Gossip {
   private aliveRumour(name: MemberName): Rumour[] {
     const member = this.view.members.get(name);
     return member === undefined ? [] : rowsOf(member, this.config.self).slice(0, 1);
-  }
-
-  private tellRows(to: MemberName, theirs: Uint32Array, wantsRows: boolean): void {
-    const { members } = this.view;
-    const parts = differingRows(members, theirs);
-    const hashes = members.hashes.slice();
-    // The last part asks: by then the receiver has taken in all.
-    for (const [at, rumours] of parts.entries()) {
-      const isLast = at === parts.length - 1;
-      const message = { kind: 'sync-rows', epoch: this.epoch, hashes, rumours } as const;
-      this.post(to, { ...message, wantsRows: wantsRows && isLast });
-    }
   }
 
   /** The buddy system: what is said against the receiver comes first, so that it can refute. Then what is new of others. */

@@ -5,8 +5,8 @@
 import { MESSAGE_BYTES_MOST, rumourBytes } from './codec.ts';
 import { BUCKETS, type Member } from './member.ts';
 import type { MemberTable } from './member-table.ts';
-import type { MemberName, Rumour } from './types.ts';
-import { SCALED_ABOVE_MEMBERS } from './view.ts';
+import { MEMBERS_MOST, type GossipConfig, type MemberName, type Rumour, type SyncBody } from './types.ts';
+import { SCALED_ABOVE_MEMBERS, type View } from './view.ts';
 
 /** Rows in one message, in bytes: what is left is the header's. */
 const ROWS_BYTES = MESSAGE_BYTES_MOST - 1024;
@@ -48,4 +48,91 @@ export function rowsOf(member: Member, self: MemberName): Rumour[] {
     ...(metadata === null ? [] : [{ kind: 'alive', ...accused, metadata } as const]),
     ...(suspicion === null ? [] : [{ kind: 'suspect', ...accused, from: suspicion.from } as const]),
   ];
+}
+
+export class PushPull {
+  private readonly config: GossipConfig;
+  private readonly view: View;
+  private readonly send: (to: MemberName, body: SyncBody) => void;
+  private nextMs: number;
+  /** An exchange that this member began is under way until then, unless it is answered sooner. */
+  private busyUntilMs = 0;
+  /** Members to exchange with, one after the other: what one tells need not be told by all. */
+  private readonly waiting = new Set<MemberName>();
+
+  constructor(
+    config: GossipConfig,
+    view: View,
+    nowMs: number,
+    send: (to: MemberName, body: SyncBody) => void,
+  ) {
+    this.config = config;
+    this.view = view;
+    this.send = send;
+    this.nextMs = nowMs + (config.random() % config.settings.pushPullIntervalMs);
+  }
+
+  nextDeadlineMs(): number {
+    return this.waiting.size > 0 ? Math.min(this.nextMs, this.busyUntilMs) : this.nextMs;
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs >= this.nextMs) this.choose(nowMs);
+    this.goOn(nowMs);
+  }
+
+  exchangeWith(name: MemberName, nowMs: number): void {
+    if (this.waiting.size < MEMBERS_MOST) this.waiting.add(name);
+    this.goOn(nowMs);
+  }
+
+  /** One that lives, and, in case that it does after all, one that is dead. */
+  private choose(nowMs: number): void {
+    const { members } = this.view;
+    this.nextMs = nowMs + pushPullIntervalMs(this.config.settings.pushPullIntervalMs, members.liveCount);
+    const living = members.pick(1, ({ state }) => state === 'alive');
+    const dead = members.pick(1, ({ state, isExpected }) => state === 'dead' && isExpected);
+    for (const { name } of [...living, ...dead]) this.exchangeWith(name, nowMs);
+  }
+
+  private goOn(nowMs: number): void {
+    if (nowMs < this.busyUntilMs) return;
+    for (const name of this.waiting) {
+      this.waiting.delete(name);
+      this.busyUntilMs = nowMs + this.config.settings.probeTimeoutMs;
+      this.send(name, { kind: 'sync', hashes: this.view.members.hashes.slice() });
+      return;
+    }
+  }
+
+  // --- what comes
+
+  /** While this member is being told by another, it does not ask to be told the same once more, and knows for certain only itself. */
+  onSync(from: MemberName, theirs: Uint32Array, nowMs: number): void {
+    if (nowMs >= this.busyUntilMs) {
+      this.tell(from, theirs, true);
+      return;
+    }
+    const { hashes, self } = this.view.members;
+    if (theirs[self.bucket] === hashes[self.bucket]) return;
+    const rumours = rowsOf(self, self.name);
+    this.send(from, { kind: 'sync-rows', hashes: hashes.slice(), rumours, wantsRows: false });
+  }
+
+  /** The rows are taken in. */
+  onRows(from: MemberName, hashes: Uint32Array, wantsRows: boolean, nowMs: number): void {
+    if (!wantsRows) return;
+    this.tell(from, hashes, false);
+    this.busyUntilMs = nowMs;
+    this.goOn(nowMs);
+  }
+
+  private tell(to: MemberName, theirs: Uint32Array, wantsRows: boolean): void {
+    const { members } = this.view;
+    const parts = differingRows(members, theirs);
+    const hashes = members.hashes.slice();
+    // The last part asks: by then the receiver has taken in all.
+    for (const [at, rumours] of parts.entries())
+      this.send(to, { kind: 'sync-rows', hashes, rumours, wantsRows: wantsRows && at === parts.length - 1 });
+  }
 }

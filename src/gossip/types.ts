@@ -116,6 +116,9 @@ export type Message = ProbeMessage | PingRequest | GossipMessage | SyncMessage |
 export type ProbeBody =
   Pick<ProbeMessage, 'kind' | 'sequence'> | Pick<PingRequest, 'kind' | 'sequence' | 'target'>;
 
+export type SyncBody =
+  Pick<SyncMessage, 'kind' | 'hashes'> | Pick<SyncRows, 'kind' | 'hashes' | 'wantsRows' | 'rumours'>;
+
 export interface Outgoing {
   to: MemberName;
   message: Message;

@@ -105,9 +105,14 @@ export class View {
     }
   }
 
-  /** Of push-pull: what others hold dead is suspected here, so that it may refute. */
-  hearRow(row: Rumour, nowMs: number): void {
+  /**
+   * Of push-pull: what others hold dead is suspected here, so that it may refute. Who learns of members that were there before it is passed on no
+   * news: a newcomer would tell all of all.
+   */
+  hearRow(row: Rumour, from: MemberName, nowMs: number): void {
+    const isFirst = (this.members.get(row.name)?.incarnation ?? 0) === 0;
     this.hear(row.kind === 'dead' ? { ...row, kind: 'suspect' } : row, nowMs);
+    if (isFirst && row.name !== from) this.queue.remove(row.name);
   }
 
   private hearAlive(rumour: AliveRumour, nowMs: number): void {

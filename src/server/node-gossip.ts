@@ -73,7 +73,7 @@ export class NodeGossip {
   }
 
   connected(peer: PeerLink): void {
-    this.gossip.connected(peer.node);
+    this.gossip.connected(peer.node, this.host.nowMs());
     this.settle();
   }
 

@@ -42,7 +42,7 @@ export class Scenario {
       this.its.settle(this.node(a));
     },
     open: ([a, b]) => {
-      this.node(a).gossip.connected(this.node(b).name);
+      this.node(a).gossip.connected(this.node(b).name, this.its.nowMs);
       this.its.settle(this.node(a));
     },
     leave: ([a]) => {
@@ -52,7 +52,7 @@ export class Scenario {
     /** A new member, which knows only the one that it is connected to, and is in no topology. */
     join: ([a, b]) => {
       const node = this.its.add(a);
-      node.gossip.connected(this.node(b).name);
+      node.gossip.connected(this.node(b).name, this.its.nowMs);
       this.its.settle(node);
     },
     /** `load=2048`, `zone=z`, `epoch=7`. */

@@ -4,6 +4,7 @@ import type { PresetName } from '../../src/gossip/presets.ts';
 import {
   measureDetection,
   measureFalseAlarms,
+  measureReturn,
   measureTraffic,
   type Measured,
   type SlowNodes,
@@ -17,7 +18,7 @@ function cluster(nodes: number, lifeguard = true, preset: PresetName = 'lan'): M
 
 describe('a dead member', () => {
   test.each([
-    ['local', 5, 6000, 9000],
+    ['local', 5, 6000, 20_000],
     ['lan', 5, 7000, 11_000],
     ['lan', 50, 11_000, 15_000],
     ['wan', 5, 45_000, 70_000],
@@ -43,6 +44,12 @@ test('an idle member sends as much in a large cluster as in a small one', () => 
   expect(small.messages).toBeLessThan(2.2);
   expect(large.messages).toBeLessThanOrEqual(small.messages);
   expect(large.bytes).toBeLessThan(60);
+});
+
+test('a member that comes back costs what it tells and is told once, however many are connected to it', () => {
+  const { bytes, knownAfterMs } = measureReturn(cluster(300));
+  expect(knownAfterMs).toBeLessThan(2000);
+  expect(bytes / 300).toBeLessThan(3000);
 });
 
 describe('members that are well', () => {

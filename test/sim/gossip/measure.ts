@@ -7,6 +7,7 @@ const STEP_MS = 100;
 const WARM_UP_MS = 30_000;
 const DETECTION_LIMIT_MS = 180_000;
 const RECOVERY_LIMIT_MS = 60_000;
+const AFTERMATH_MS = 5000;
 /** How long a slow event loop runs between two holds. */
 const RUN_MOST_MS = 20;
 
@@ -62,6 +63,31 @@ export function measureDetection(measured: Measured, kills: number): Detection[]
     advanceUntil(world, RECOVERY_LIMIT_MS, () => holdAll(name, 'alive'));
   }
   return detections;
+}
+
+export interface Return {
+  /** Until all know of it, and it of all. */
+  knownAfterMs: number;
+  /** What all sent meanwhile and in the seconds after. */
+  bytes: number;
+}
+
+/** A member is back after a while, and connected to all others at once. */
+export function measureReturn(measured: Measured): Return {
+  const world = worldOf(measured);
+  const [back] = world.nodes;
+  world.kill(back);
+  world.advance(WARM_UP_MS);
+  const before = sentBy(world).bytes;
+  const fromMs = world.nowMs;
+  world.restart(back);
+  const isKnown = (): boolean =>
+    world.nodes.every(({ gossip }) => gossip.member(back.name)?.state === 'alive') &&
+    back.gossip.members.every(({ state }) => state === 'alive');
+  advanceUntil(world, RECOVERY_LIMIT_MS, isKnown);
+  const knownAfterMs = world.nowMs - fromMs;
+  world.advance(AFTERMATH_MS);
+  return { knownAfterMs, bytes: sentBy(world).bytes - before };
 }
 
 function advanceUntil(world: World, limitMs: number, done: () => boolean): void {

@@ -4,6 +4,7 @@ import type { PresetName } from '../../../src/gossip/presets.ts';
 import {
   measureDetection,
   measureFalseAlarms,
+  measureReturn,
   measureTraffic,
   type Disturbance,
   type Measured,
@@ -37,6 +38,7 @@ export function reportGossip(nodes: number, preset: PresetName, seed: number): v
   const measured: Measured = { nodes, preset, lifeguard: true, seed };
   console.log(`${nodes} nodes, preset ${preset}, seed ${seed}`);
   tellTraffic(measured);
+  tellReturn(measured);
   tellDetection(measured);
   if (nodes <= ALARM_NODES_MOST) tellFalseAlarms(measured);
 }
@@ -44,6 +46,14 @@ export function reportGossip(nodes: number, preset: PresetName, seed: number): v
 function tellTraffic(measured: Measured): void {
   const { messages, bytes } = measureTraffic(measured, TRAFFIC_MS);
   console.log(`\nidle: ${messages.toFixed(2)} messages and ${bytes.toFixed(0)} bytes sent a node and second`);
+}
+
+function tellReturn(measured: Measured): void {
+  const { knownAfterMs, bytes } = measureReturn(measured);
+  const perNode = (bytes / measured.nodes).toFixed(0);
+  console.log(
+    `one comes back: known to all, and all to it, within ${(knownAfterMs / 1000).toFixed(1)} s; ${perNode} bytes a node`,
+  );
 }
 
 function tellDetection(measured: Measured): void {

@@ -141,7 +141,12 @@ export class World {
       this.nodes.map(({ name }) => name),
       this.nowMs,
     );
-    for (const other of this.nodes) if (other !== node && other.isUp) node.gossip.connected(other.name);
+    for (const other of this.nodes) {
+      if (other === node || !other.isUp) continue;
+      node.gossip.connected(other.name, this.nowMs);
+      other.gossip.connected(node.name, this.nowMs);
+      this.settle(other);
+    }
     this.settle(node);
   }
 
