@@ -68,6 +68,11 @@ export class Scenario {
     },
     /** What a holds of all. */
     view: ([a]) => this.tellView(this.node(a)),
+    /** The highest epoch that a has heard of. */
+    epoch: ([a]) => {
+      const { generation, epoch } = this.node(a).gossip.epoch;
+      this.lines.push(`epoch ${generation}.${epoch}`);
+    },
     /** Local health, and what waits to be passed on. */
     health: ([a]) => {
       const { localHealth, queued } = this.node(a).gossip;
