@@ -24,7 +24,7 @@ const DELAY_NOTICED = 0.5;
 
 export class Gossip {
   /** The highest epoch of the topology that was heard of. */
-  readonly epoch: TopologyEpoch = { generation: 0, epoch: 0 };
+  epoch: Readonly<TopologyEpoch> = { generation: 0, epoch: 0 };
   private readonly config: GossipConfig;
   private readonly view: View;
   private readonly prober: Prober;
@@ -35,7 +35,7 @@ export class Gossip {
   constructor(config: GossipConfig, nowMs: number) {
     const { settings, random, metadata } = config;
     this.config = config;
-    this.view = new View(config);
+    this.view = new View(config, nowMs);
     this.prober = new Prober(config, this.view, nowMs, (to, body) => {
       this.post(to, { ...body, epoch: this.epoch, rumours: this.carried(to) });
     });
@@ -227,7 +227,6 @@ export class Gossip {
   private hearEpoch({ generation, epoch }: TopologyEpoch): void {
     const own = this.epoch;
     if (generation < own.generation || (generation === own.generation && epoch <= own.epoch)) return;
-    own.generation = generation;
-    own.epoch = epoch;
+    this.epoch = { generation, epoch };
   }
 }

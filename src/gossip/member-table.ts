@@ -14,9 +14,9 @@ export class MemberTable {
   private readonly byName = new Map<MemberName, Member>();
   private readonly random: () => number;
 
-  constructor(self: MemberName, random: () => number) {
+  constructor(self: MemberName, random: () => number, nowMs: number) {
     this.random = random;
-    this.self = new Member(self, 'alive', 0);
+    this.self = new Member(self, 'alive', nowMs);
     this.insert(this.self);
   }
 

@@ -40,12 +40,12 @@ export class View {
   private wanted: Metadata;
   private nextPassingMs = 0;
 
-  constructor(config: GossipConfig) {
+  constructor(config: GossipConfig, nowMs: number) {
     this.config = config;
-    this.members = new MemberTable(config.self, config.random);
+    this.members = new MemberTable(config.self, config.random, nowMs);
     this.awareness = new Awareness(config.lifeguard ? config.settings.awarenessMax : 1);
     this.wanted = fitted(config.metadata);
-    this.incarnate(firstIncarnation(config.start), 0);
+    this.incarnate(firstIncarnation(config.start), nowMs);
   }
 
   get self(): Member {

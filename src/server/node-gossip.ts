@@ -39,6 +39,8 @@ export class NodeGossip {
   readonly traffic = { sentMessages: 0, sentBytes: 0, receivedMessages: 0, receivedBytes: 0 };
   private readonly host: NodeGossipHost;
   private nextDueMs = 0;
+  /** Links whose connection has closed since the last look: one that a newer connection took the place of is open again by then. */
+  private readonly closed = new Set<PeerLink>();
 
   constructor(host: NodeGossipHost) {
     const { self, start, settings } = host;
@@ -67,6 +69,7 @@ export class NodeGossip {
   /** Called now and then, `lateMs` later than planned. */
   look(lateMs: number): void {
     const nowMs = this.host.nowMs();
+    if (this.closed.size > 0) this.suspectClosed(nowMs);
     if (nowMs < this.nextDueMs) return;
     this.gossip.tick(nowMs, Math.max(lateMs, this.host.worstDelayMs()));
     this.settle();
@@ -78,7 +81,12 @@ export class NodeGossip {
   }
 
   disconnected(peer: PeerLink): void {
-    this.gossip.disconnected(peer.node, this.host.nowMs());
+    this.closed.add(peer);
+  }
+
+  private suspectClosed(nowMs: number): void {
+    for (const { node, connected } of this.closed) if (!connected) this.gossip.disconnected(node, nowMs);
+    this.closed.clear();
     this.settle();
   }
 

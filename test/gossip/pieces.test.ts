@@ -126,7 +126,7 @@ describe('push-pull', () => {
   const random = new SeededRandom(1);
 
   function table(count: number, incarnation: (number: number) => number): MemberTable {
-    const members = new MemberTable(nameOf(0), () => random.uint32());
+    const members = new MemberTable(nameOf(0), () => random.uint32(), 0);
     for (let number = 1; number <= count; number++) {
       const name = (number * 0x9e37_79b1).toString(16).padStart(12, '0').slice(-8).padEnd(40, '7');
       const member = members.add(name, 'alive', 0);

@@ -107,8 +107,20 @@ describe('the gossip of a node', () => {
     link.connected = false;
     gossip.disconnected(peer);
     gossip.disconnected(peer);
+    gossip.look(0);
     expect(state()).toBe('suspect');
     expect(events).toEqual(['node-suspected']);
+  });
+
+  it('does not suspect whom a newer connection is open to by then', () => {
+    const { gossip, link, peer, alive, state } = rig();
+    const section = sectionOf(alive);
+    gossip.onSection(peer, section, 0, section.length);
+    link.connected = false;
+    gossip.disconnected(peer);
+    link.connected = true;
+    gossip.look(0);
+    expect(state()).toBe('alive');
   });
 
   it('does not log as suspected or back whom it hears for the first time', () => {
