@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import { runConversations } from './node/conversations.ts';
 import { runMovesSeed } from './moves/run.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
+import { PRESET_NAMES, type PresetName } from '../../src/gossip/presets.ts';
+import { reportGossip } from './gossip/report.ts';
 import { reportFailover } from './raft/failover.ts';
 import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
@@ -19,7 +21,9 @@ const CONVERSATION_ROUNDS = 3;
  * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
  * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
+ * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living
+ * node, whose every reply is known. `--gossip`, with `--nodes N` and `--preset P`: how soon the gossip tells of a dead node, how often wrongly, and what
+ * it costs.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -37,12 +41,19 @@ async function main(): Promise<void> {
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       first: { type: 'boolean' },
+      gossip: { type: 'boolean' },
+      nodes: { type: 'string', default: '50' },
+      preset: { type: 'string', default: 'lan' },
     },
   });
   const from = Number(values.seed ?? values.from ?? 1);
   const count = values.seed === undefined ? Number(values.seeds ?? 0) : 1;
   if (values.failover === true) {
     reportFailover(from, count || DEFAULT_RAFT_SEEDS);
+    return;
+  }
+  if (values.gossip === true) {
+    reportGossip(Number(values.nodes), presetOf(values.preset), from);
     return;
   }
   let allHeld: boolean;
@@ -65,6 +76,12 @@ async function main(): Promise<void> {
     allHeld = await runCampaign({ from, seeds, minutes, allSometimes, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
+}
+
+function presetOf(name: string): PresetName {
+  const preset = PRESET_NAMES.find((one) => one === name);
+  if (preset === undefined) throw new Error(`a preset is one of ${PRESET_NAMES.join(', ')}`);
+  return preset;
 }
 
 function runOne(seed: number): boolean {
