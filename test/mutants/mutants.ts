@@ -10,3 +10,11 @@ export const MUTANTS: readonly Mutant[] = [
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
 ];
+
+/** Those whose rule or file contains one of the parts; all, without parts. */
+export function chosenBy<T extends Mutant>(mutants: readonly T[], parts: readonly string[]): T[] {
+  return mutants.filter(
+    ({ rule, file }) =>
+      parts.length === 0 || parts.some((part) => rule.includes(part) || file.includes(part)),
+  );
+}

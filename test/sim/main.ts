@@ -14,7 +14,8 @@ const CONVERSATION_ROUNDS = 3;
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
  * through; `--all-sometimes`: exit code 1 when something never came up.
- * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
+ * `--first`: until one fails.
+ * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group
  * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
@@ -48,7 +49,13 @@ async function main(): Promise<void> {
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
     const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
-    allHeld = await runCampaign({ from, seeds, minutes, allSometimes: values['all-sometimes'] === true });
+    allHeld = await runCampaign({
+      from,
+      seeds,
+      minutes,
+      allSometimes: values['all-sometimes'] === true,
+      firstOnly: values.first === true,
+    });
   }
   process.exitCode = allHeld ? 0 : 1;
 }

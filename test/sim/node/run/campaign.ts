@@ -19,6 +19,8 @@ export interface Campaign {
   minutes: number;
   /** Exit code 1 when something never came up. */
   allSometimes: boolean;
+  /** Only until one fails. */
+  firstOnly: boolean;
 }
 
 export function replayCommand(seed: number): string {
@@ -38,15 +40,22 @@ export async function showSeed(seed: number): Promise<boolean> {
 }
 
 /** True: all held, and came up where that was wanted. */
-export async function runCampaign({ from, seeds, minutes, allSometimes }: Campaign): Promise<boolean> {
+export async function runCampaign({
+  from,
+  seeds,
+  minutes,
+  allSometimes,
+  firstOnly,
+}: Campaign): Promise<boolean> {
   const startedMs = performance.now();
   const totals = newTotals();
   for (let seed = from; seed < from + seeds; seed++) {
     if (performance.now() - startedMs > minutes * 60_000) break;
     const result = await runSeed(seed);
     add(totals, result);
-    if (result.failure !== null)
-      console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
+    if (result.failure === null) continue;
+    console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
+    if (firstOnly) break;
   }
   console.log(tableOf(totals.counters));
   const missing = totals.counters.missing();

@@ -174,7 +174,10 @@ export class Client {
   private replied(waiting: Sent[], reply: string): void {
     const sent = waiting.shift();
     if (sent === undefined)
-      return this.world.broken(`${this.name} was told ${reply.slice(0, 100)} without having asked`);
+      return this.world.broken(
+        'replies-as-asked',
+        `${this.name} was told ${reply.slice(0, 100)} without having asked`,
+      );
     const moved = MOVED.exec(reply);
     if (moved !== null) this.follow(sent, Number(moved[1]));
     else this.settle(sent, reply);
@@ -191,7 +194,7 @@ export class Client {
   private settle(sent: Sent, reply: string): void {
     const { asked } = sent;
     const wrong = asked.aside?.wrong(reply) ?? null;
-    if (wrong !== null) this.world.broken(`${this.name}: ${wrong}`);
+    if (wrong !== null) this.world.broken('replies-as-asked', `${this.name}: ${wrong}`);
     for (const [pattern, outcome, situation] of OUTCOMES) {
       if (!pattern.test(reply)) continue;
       this.counters.sometimes(situation);

@@ -8,6 +8,7 @@ export const FAULTS = [
   'bridge',
   'clog',
   'slow network',
+  'slow link',
   'connections reset',
   'clients cut off',
   'pause',

@@ -1,7 +1,7 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
-import type { Message, RaftCore } from '../../../../src/raft/types.ts';
+import type { Instant, Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
@@ -16,18 +16,27 @@ const HASH_EVERY = 128;
 /** Without eviction, one command may go over the budget, as large as it is. */
 const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
 
+/** Of a process that lives, though it may stand still. */
+export interface Living {
+  replica: Replica;
+  /** What its node's clocks say. */
+  now: Instant;
+}
+
 export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
   private readonly counters: Counters;
   private readonly broken: Broken;
+  private readonly living: () => Iterable<Living>;
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
   /** Who serves which slots at an epoch: the first that said so. */
   private readonly maps = new Map<string, string>();
 
-  constructor(counters: Counters, broken: Broken) {
+  constructor(counters: Counters, living: () => Iterable<Living>, broken: Broken) {
     this.counters = counters;
+    this.living = living;
     this.broken = broken;
   }
 
@@ -36,7 +45,8 @@ export class Invariants {
     const { raft, machine } = replica;
     const law = this.law(raft.group);
     const lost = law.mirror(raft.self).restart(recovered);
-    if (lost !== null) this.broken(`node ${node}, group ${raft.group}: what was durable is there: ${lost}`);
+    if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
+    law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
     this.watchRaft(law, raft);
     this.watchMachine(node, law, raft, machine);
@@ -52,21 +62,28 @@ export class Invariants {
   private watchRaft(law: GroupLaw, raft: RaftCore): void {
     const { counters } = this;
     const mirror = law.mirror(raft.self);
-    const [take, persisted, installed, step] = [
+    const [take, persisted, installed, step, ask] = [
       raft.takeReady.bind(raft),
       raft.persisted.bind(raft),
       raft.snapshotInstalled.bind(raft),
       raft.step.bind(raft),
+      raft.requestRead.bind(raft),
     ];
     let [term, commit] = [0, 0];
     raft.takeReady = () => {
       const ready = take();
       if (raft.term < term || raft.commitIndex < commit)
-        this.broken(`group ${raft.group}: term and commit index of member ${raft.self} only rise`);
+        this.broken('term-and-commit-rise', `group ${raft.group}, member ${raft.self}`);
       term = raft.term;
       commit = raft.commitIndex;
       if (law.onReady(raft, ready) > 0) counters.sometimes('log truncated');
+      for (const { id, index } of ready.reads) law.reads.onConfirmed(raft.self, id, index);
       return ready;
+    };
+    raft.requestRead = (now) => {
+      const id = ask(now);
+      if (id !== 0) law.reads.onAsked(raft.self, id);
+      return id;
     };
     raft.persisted = (mark, now) => {
       mirror.persisted(mark);
@@ -91,7 +108,11 @@ export class Invariants {
 
   private watchMachine(node: number, law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
     const { counters } = this;
-    const [apply, skip] = [machine.apply.bind(machine), machine.skip.bind(machine)];
+    const [apply, skip, read] = [
+      machine.apply.bind(machine),
+      machine.skip.bind(machine),
+      machine.read.bind(machine),
+    ];
     let { timeMs, sessions, staged } = machine;
     let [expired, evicted] = [0, 0];
     this.watchSessions(machine);
@@ -101,8 +122,8 @@ export class Invariants {
       begin(...of);
     };
     const applied = (entry: Entry): void => {
-      law.onApplied(raft, entry);
-      if (machine.timeMs < timeMs) this.broken(`log time of group ${raft.group} goes back`);
+      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group);
+      if (machine.timeMs < timeMs) this.broken('log-time-rises', `group ${raft.group} goes back`);
       timeMs = machine.timeMs;
       if (machine.appliedIndex % HASH_EVERY === 0)
         law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
@@ -120,6 +141,10 @@ export class Invariants {
       if (machine.staged !== null && machine.staged !== staged) counters.sometimes('large command staged');
       [expired, evicted, staged] = [expiredCount, evictedCount, machine.staged];
       applied(entry);
+    };
+    machine.read = (...of) => {
+      law.reads.onRead(machine.appliedIndex, of[4]);
+      return read(...of);
     };
     machine.skip = (entry) => {
       skip(entry);
@@ -148,14 +173,28 @@ export class Invariants {
     if (budgetBytes === 0 || eviction !== 'noeviction') return;
     const { usedBytes } = machine.keyspace;
     if (usedBytes > budgetBytes + LARGEST_COMMAND_BYTES)
-      this.broken(`group ${raft.group} uses ${usedBytes} bytes of ${budgetBytes}`);
+      this.broken('memory-budget', `group ${raft.group} uses ${usedBytes} bytes of ${budgetBytes}`);
+  }
+
+  /** Not only when somebody reads. */
+  private checkLeases(law: GroupLaw, group: number): void {
+    for (const { replica, now } of this.living()) {
+      const { raft } = replica;
+      if (
+        raft.group === group &&
+        raft.term < law.committedTerm &&
+        replica.isReadable &&
+        holdsLease(raft, now)
+      )
+        law.reads.onLease(raft);
+    }
   }
 
   private watchReads(law: GroupLaw, replica: Replica): void {
     const canRead = replica.canReadNow.bind(replica);
     replica.canReadNow = (now) => {
       const can = canRead(now);
-      if (can) law.onLeaseRead(replica.raft);
+      if (can) law.reads.onLease(replica.raft);
       else if (replica.isReadable) this.counters.sometimes('lease read refused');
       return can;
     };
@@ -175,15 +214,15 @@ export class Invariants {
       known !== undefined &&
       (generation < known.generation || (generation === known.generation && epoch < known.epoch))
     )
-      this.broken(`the epoch of node ${node} goes back`);
+      this.broken('epochs-rise', `that of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;
     const map = JSON.stringify([topology.slots, topology.shards]);
     const other = this.maps.get(at);
-    if (other !== undefined && other !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    if (other !== undefined && other !== map) this.broken('one-map-per-epoch', `two at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
-    if (wrong !== null) this.broken(wrong);
+    if (wrong !== null) this.broken('slots-owned-once', wrong);
   }
 
   /** The node has lost its disk, and knows nothing. */
@@ -202,6 +241,16 @@ export class Invariants {
       this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
+}
+
+/** By both clocks (design section 4). */
+function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
+  return (
+    monotonicMs >= raft.leaseFromMonotonicMs &&
+    monotonicMs < raft.leaseUntilMonotonicMs &&
+    wallMs >= raft.leaseFromWallMs &&
+    wallMs < raft.leaseUntilWallMs
+  );
 }
 
 function wrongSlots({ slots }: Topology): string | null {

@@ -41,11 +41,12 @@ export class Recorder {
   }
 
   /** Null: an order explains all that clients were told. */
-  verdict(): string | null {
+  verdict(): { name: 'linearizable' | 'checked-in-time'; what: string } | null {
     for (const [model, history] of this.histories) {
       const verdict = checkLinearizable(history, model);
-      if (verdict.verdict === 'violation') return describeViolation(verdict);
-      if (verdict.verdict === 'unknown') return `the checker said unknown of ${verdict.keys.join(', ')}`;
+      if (verdict.verdict === 'violation') return { name: 'linearizable', what: describeViolation(verdict) };
+      if (verdict.verdict === 'unknown')
+        return { name: 'checked-in-time', what: `the checker said unknown of ${verdict.keys.join(', ')}` };
     }
     return null;
   }

@@ -2,7 +2,7 @@
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
-import { DiskError, StartupError } from '../../../../src/errors.ts';
+import { DiskError, InvariantError, StartupError } from '../../../../src/errors.ts';
 import type { LogEvent, LogFields } from '../../../../src/log.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
@@ -11,7 +11,8 @@ import { startRepair } from '../repair.ts';
 import { Counters } from './counters.ts';
 import { bothWays, Cuts } from './cuts.ts';
 import { EventLog } from './event-log.ts';
-import { Invariants } from './invariants.ts';
+import type { InvariantName } from './invariant-name.ts';
+import { Invariants, type Living } from './invariants.ts';
 import { LOGGED, logLine } from './logged.ts';
 import type { RunPlan } from './plan.ts';
 import { clientName } from './client.ts';
@@ -54,7 +55,11 @@ export class World {
     this.scheduler = cluster.scheduler;
     this.log = new EventLog(cluster.scheduler, told);
     this.cuts = new Cuts(cluster.network);
-    this.invariants = new Invariants(this.counters, (what) => this.broken(what));
+    this.invariants = new Invariants(
+      this.counters,
+      () => this.living(),
+      (name, what) => this.broken(name, what),
+    );
     this.victims = cluster.nodes.map((_, i) => new Victim(i));
     cluster.overrides = plan.overrides;
     cluster.logRetention = plan.logRetention;
@@ -84,14 +89,21 @@ export class World {
   }
 
   /** An invariant does not hold: the run is over. */
-  broken(what: string): never {
-    this.failure ??= `${what} (at ${this.scheduler.nowMs.toFixed(3)} ms)`;
+  broken(name: InvariantName, what: string): never {
+    this.found(name, what);
     throw new InvariantBroken(what);
+  }
+
+  /** The first that is found counts. */
+  found(name: InvariantName, what: string): void {
+    this.failure ??= `${name}: ${what} (at ${this.scheduler.nowMs.toFixed(3)} ms)`;
   }
 
   /** What nobody expects ends the run. */
   fail(error: unknown): void {
-    this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (error instanceof InvariantBroken) return;
+    const name = error instanceof InvariantError ? 'assert' : 'crash';
+    this.found(name, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   /** Whoever calls the product's code from outside of a step: what it throws ends the run. */
@@ -109,6 +121,15 @@ export class World {
     const untilMs = this.scheduler.nowMs + durationMs;
     this.scheduler.after(durationMs, () => {});
     await this.scheduler.runUntil(() => this.failure !== null || this.scheduler.nowMs >= untilMs);
+  }
+
+  private *living(): Iterable<Living> {
+    for (const { i, life, parts } of this.victims) {
+      if (life === 'down' || parts === null) continue;
+      const { clock } = this.cluster.nodes[i];
+      const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+      for (const replica of parts.replicas) yield { replica, now };
+    }
   }
 
   /** Those of processes that live. */
@@ -296,7 +317,8 @@ export class World {
 
   private served(i: number, parts: NodeParts): void {
     const victim = this.victims[i];
-    if (victim.mustBeUnclean) this.broken(`${victim.name} serves, and what it acknowledged may be gone`);
+    if (victim.mustBeUnclean)
+      this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
     // The damage lay where nothing counts.
     victim.damage = null;
@@ -327,7 +349,10 @@ export class World {
     const wasStarting = victim.life === 'starting' || error instanceof StartupError;
     this.log.say(`${victim.name} ${wasStarting ? 'refuses to start' : 'ends itself'}: ${error.message}`);
     if (!this.expects(victim, error)) {
-      this.failure ??= `${victim.name} ended itself: ${error.stack ?? error.message}`;
+      this.found(
+        error instanceof InvariantError ? 'assert' : 'node-lives',
+        `${victim.name} ended itself: ${error.stack ?? error.message}`,
+      );
       return;
     }
     // Not from within its own code.
