@@ -1,5 +1,5 @@
 /** What must hold of one group over all its members and all time, told from what they hand to their disks, apply and serve. */
-import { entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
+import { EntryKind, entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
 import type { MemberId, Membership, RaftCore, Ready } from '../../../../src/raft/types.ts';
 import type { InvariantName } from './invariant-name.ts';
 import { Mirror } from './mirror.ts';
@@ -12,6 +12,8 @@ interface Committed {
   term: number;
   checksum: number;
   stampMs: number;
+  /** It shows its stamp: it has commands, or is the first that its leader proposed. */
+  isTimed: boolean;
 }
 
 /** Says that an invariant is broken; does not return. */
@@ -26,7 +28,7 @@ export class GroupLaw {
   private readonly broken: Broken;
   private readonly leaders = new Map<number, MemberId>();
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
-  private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0 }];
+  private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];
   private readonly hashes = new Map<number, string>();
 
   constructor(group: number, broken: Broken) {
@@ -39,8 +41,9 @@ export class GroupLaw {
     return this.committed.length - 1;
   }
 
-  stampMs(index: number): number | undefined {
-    return this.committed[index]?.stampMs;
+  timeOf(index: number): number | undefined {
+    const entry = this.committed[index];
+    return entry?.isTimed ? entry.stampMs : undefined;
   }
 
   mirror(member: MemberId): Mirror {
@@ -105,8 +108,10 @@ export class GroupLaw {
     const stampMs = entryStampMs(entry);
     const before = this.committed[this.committedIndex].stampMs;
     if (stampMs < before) this.fail('log-time-rises', `${stampMs} comes after ${before} at ${entry.index}`);
-    this.committed.push({ term: entry.term, checksum, stampMs });
-    this.reads.onCommitted(entry.index, stampMs);
+    // A membership may wait for long, and reads go on meanwhile: nothing is applied at its time.
+    const isTimed = entry.kind === EntryKind.COMMANDS || entry.term > this.committedTerm;
+    this.committed.push({ term: entry.term, checksum, stampMs, isTimed });
+    if (isTimed) this.reads.onCommitted(entry.index, stampMs);
     this.committedTerm = Math.max(this.committedTerm, entry.term);
     this.checkQuorum(raft, entry.index, checksum);
     return true;

@@ -6,8 +6,8 @@ import type { Broken } from './group-law.ts';
 interface Log {
   readonly committedIndex: number;
   readonly committedTerm: number;
-  /** Of a committed entry. */
-  stampMs(index: number): number | undefined;
+  /** Of a committed entry, if anything happens at its time. */
+  timeOf(index: number): number | undefined;
 }
 
 export class ReadLaw {
@@ -59,7 +59,7 @@ export class ReadLaw {
 
   /** Nothing that comes in the log is of an earlier time than a read has seen: a key that was seen expired would be back. */
   onRead(appliedIndex: number, timeMs: number): void {
-    const nextMs = this.log.stampMs(appliedIndex + 1);
+    const nextMs = this.log.timeOf(appliedIndex + 1);
     if (nextMs !== undefined) this.compare(timeMs, nextMs, appliedIndex + 1);
     this.servedMs = Math.max(this.servedMs, timeMs);
   }
