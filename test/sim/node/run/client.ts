@@ -31,6 +31,8 @@ interface Open {
   line: Line;
   /** In the order sent. */
   waiting: Sent[];
+  /** By key, what was sent last: commands take effect in the order sent. */
+  last: Map<string, Operation>;
 }
 
 const OUTCOMES: readonly (readonly [RegExp, 'unknown' | 'not-run', Situation])[] = [
@@ -151,7 +153,7 @@ export class Client {
         reply: (reply) => this.replied(waiting, reply),
         closed: () => this.lost(port, waiting),
       });
-      open = { line, waiting };
+      open = { line, waiting, last: new Map() };
       if (!line.isOpen) {
         this.counters.sometimes('client connection refused');
         this.refused(port, sent);
@@ -160,7 +162,7 @@ export class Client {
       this.open.set(port, open);
     }
     for (const one of sent)
-      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked);
+      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked, open.last);
     open.waiting.push(...sent);
     open.line.send(sent.map(({ asked }) => asked.words));
   }
@@ -179,8 +181,17 @@ export class Client {
         `${this.name} was told ${reply.slice(0, 100)} without having asked`,
       );
     const moved = MOVED.exec(reply);
-    if (moved !== null) this.follow(sent, Number(moved[1]));
-    else this.settle(sent, reply);
+    if (moved !== null) {
+      this.unorder(waiting, sent);
+      this.follow(sent, Number(moved[1]));
+    } else this.settle(sent, reply);
+  }
+
+  /** It goes another way than what was sent before and after it on its connection. */
+  private unorder(waiting: readonly Sent[], moved: Sent): void {
+    for (const { operations } of [...waiting, moved])
+      for (const operation of operations) delete operation.after;
+    for (const open of this.open.values()) if (open.waiting === waiting) open.last.clear();
   }
 
   private follow(sent: Sent, port: number): void {

@@ -16,12 +16,21 @@ export class Recorder {
     this.scheduler = scheduler;
   }
 
-  /** Of unknown outcome until something else is told. */
-  called(client: number, { parts }: Asked): readonly Operation[] {
+  /** Of unknown outcome until something else is told. `sentBefore`: by key, what was sent last on the same connection. */
+  called(
+    client: number,
+    { parts, isOneSlot }: Asked,
+    sentBefore: Map<string, Operation>,
+  ): readonly Operation[] {
     this.commands += 1;
     const callMs = this.scheduler.nowMs;
     return parts.map(({ model, key, command, args }) => {
       const operation: Operation = { client, key, command, args, callMs, outcome: { kind: 'unknown' } };
+      if (isOneSlot) {
+        const after = sentBefore.get(key);
+        if (after !== undefined) operation.after = after;
+        sentBefore.set(key, operation);
+      }
       const history = this.histories.get(model);
       if (history === undefined) this.histories.set(model, [operation]);
       else history.push(operation);
