@@ -1,6 +1,7 @@
-import type { Mutant } from './mutant.ts';
+import type { Mutant, Patch } from './mutant.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
+import { SHARD_MUTANTS } from './shard.ts';
 import { VERSION_MUTANTS } from './versions.ts';
 import { WAL_MUTANTS } from './wal.ts';
 
@@ -9,6 +10,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_MEMBERSHIP_MUTANTS,
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
+  ...SHARD_MUTANTS,
 ];
 
 /** Those whose rule or file contains one of the parts; all, without parts. */
@@ -17,4 +19,8 @@ export function chosenBy<T extends Mutant>(mutants: readonly T[], parts: readonl
     ({ rule, file }) =>
       parts.length === 0 || parts.some((part) => rule.includes(part) || file.includes(part)),
   );
+}
+
+export function patchesOf({ file, find, put, more }: Mutant): readonly Patch[] {
+  return [{ file, find, put }, ...(more ?? [])];
 }

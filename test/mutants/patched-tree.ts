@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import type { Mutant } from './mutant.ts';
+import { patchesOf } from './mutants.ts';
+import type { Mutant, Patch } from './mutant.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = ['src', 'ring', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
@@ -24,18 +25,23 @@ export class PatchedTree {
   }
 
   /** The rule is broken while this runs. */
-  with<T>({ file, find, put }: Mutant, run: () => T): T {
+  with<T>(mutant: Mutant, run: () => T): T {
+    const mends = patchesOf(mutant).map((patch) => this.patch(patch));
+    try {
+      return run();
+    } finally {
+      for (const mend of mends.toReversed()) mend();
+    }
+  }
+
+  private patch({ file, find, put }: Patch): () => void {
     const path = join(this.directory, file);
     const source = readFileSync(path, 'utf8');
     writeFileSync(
       path,
       source.replace(find, () => put),
     );
-    try {
-      return run();
-    } finally {
-      writeFileSync(path, source);
-    }
+    return () => writeFileSync(path, source);
   }
 
   /** What runs longer than the limit has failed. */

@@ -29,6 +29,9 @@ export const FAULTS = [
   'bit flipped in log',
   'bit flipped in snapshot',
   'shard placed anew',
+  'late ears',
+  'restart in a split',
+  'power loss after a kill',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -4,6 +4,7 @@ import type { Fault } from './counters.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemberFaults } from './member-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
+import { Plots } from './plots.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +24,14 @@ export class Faults {
     const processes = new ProcessFaults(world, random);
     const disks = new DiskFaults(world, random);
     const members = new MemberFaults(world, random);
-    this.strikes = { ...network.strikes, ...processes.strikes, ...disks.strikes, ...members.strikes };
+    const plots = new Plots(world, random);
+    this.strikes = {
+      ...network.strikes,
+      ...processes.strikes,
+      ...disks.strikes,
+      ...members.strikes,
+      ...plots.strikes,
+    };
   }
 
   start(): void {

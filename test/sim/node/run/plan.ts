@@ -93,7 +93,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     ]),
     writeMs: 0.05,
     syncMs: pick([0.2, 1, 8]),
-    rates: Array.from({ length: nodes }, () => 1 + (random.uint32() / 2 ** 31 - 1) * drift),
+    rates: Array.from({ length: nodes }, () => 1 + partOf(random) * drift),
     faults: wanted.faults ?? (chosen.length === 0 ? [pick(FAULTS)] : chosen),
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
@@ -107,4 +107,10 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       expires: random.chance(0.5),
     },
   };
+}
+
+/** Between -1 and 1; every other time one of these: the ends are where rules are tight. */
+function partOf(random: SeededRandom): number {
+  const part = random.uint32() / 2 ** 31 - 1;
+  return random.chance(0.5) ? Math.sign(part) : part;
 }
