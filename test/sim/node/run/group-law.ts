@@ -7,6 +7,8 @@ import { ReadLaw } from './read-law.ts';
 
 /** A number for a place in the log: terms are few. */
 const TERMS = 2 ** 20;
+/** Elections in a row that nobody wins: a slow disk, a vote that was lost. */
+const TERMS_IN_VAIN_MAX = 4;
 
 interface Committed {
   term: number;
@@ -27,6 +29,7 @@ export class GroupLaw {
   private readonly group: number;
   private readonly broken: Broken;
   private readonly leaders = new Map<number, MemberId>();
+  private newestLed = 0;
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
   private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];
   private readonly hashes = new Map<number, string>();
@@ -65,6 +68,7 @@ export class GroupLaw {
     }
     const truncated = mirror.take(ready);
     if (raft.role === 'leader') this.onLeads(raft, mirror);
+    this.checkTerm(raft);
     return truncated;
   }
 
@@ -85,10 +89,20 @@ export class GroupLaw {
     if (known === self) return;
     if (known !== undefined) this.fail('one-leader-per-term', `${known} and ${self} lead term ${term}`);
     this.leaders.set(term, self);
+    this.newestLed = Math.max(this.newestLed, term);
     const last = this.committedIndex;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
     if (term >= this.committedTerm && !mirror.holds(last, this.committed[last].term))
       this.fail('leader-completeness', `member ${self}, who leads term ${term}, lacks entry ${last}`);
+  }
+
+  /** Who cannot win does not go on raising the term (PreVote): it would depose the leader when it is heard again. */
+  private checkTerm({ self, term }: RaftCore): void {
+    if (term > this.newestLed + TERMS_IN_VAIN_MAX)
+      this.fail(
+        'terms-bounded',
+        `member ${self} is at term ${term}, and ${this.newestLed} was the last with a leader`,
+      );
   }
 
   /** State Machine Safety (figure 3); what anybody takes as committed is durable on a quorum. True: nobody has applied it before. */

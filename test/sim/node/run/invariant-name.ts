@@ -6,6 +6,7 @@ export type InvariantName =
   | 'logs-match'
   | 'committed-prefix'
   | 'applied-in-order'
+  | 'terms-bounded'
   | 'durable-quorum'
   | 'durable-after-restart'
   | 'one-lease'
