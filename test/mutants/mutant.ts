@@ -15,8 +15,9 @@ export interface Mutant extends Patch {
   seeds?: number;
   /** Test files of which one fails. */
   tests?: readonly string[];
-  /** Which simulation finds it from whatever seed on (`npm run sim:mutants`): of members of a group alone, where whole nodes need too many seeds. */
+  /** Which simulation finds it, from whatever seed on (`npm run sim:mutants`): of members of a group alone where whole nodes need too many seeds. */
   simulated?: Simulator;
 }
 
-export type Simulator = 'nodes' | 'raft';
+/** `upgrade`: whole nodes of two builds. */
+export type Simulator = 'nodes' | 'raft' | 'upgrade';

@@ -23,7 +23,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     rule: '#10: a snapshot names the entry that its state has applied last',
     file: 'src/shard/snapshotter.ts',
     find: '    const meta: SnapshotMeta = {\n      index: machine.appliedIndex,\n      term: machine.appliedTerm,\n      membership: raft.membershipAt(machine.appliedIndex),\n    };\n    const { loggedBytes } = group;\n    group.loggedBytes = 0;\n    const snapshot = new StateSnapshot(machine, PENDING_MAX_BYTES);\n',
-    put: '    const { loggedBytes } = group;\n    group.loggedBytes = 0;\n    const snapshot = new StateSnapshot(machine, PENDING_MAX_BYTES);\n    await this.turn();\n    const meta: SnapshotMeta = {\n      index: machine.appliedIndex,\n      term: machine.appliedTerm,\n      membership: raft.membershipAt(machine.appliedIndex),\n    };\n',
+    put: '    const { loggedBytes } = group;\n    group.loggedBytes = 0;\n    const snapshot = new StateSnapshot(machine, PENDING_MAX_BYTES);\n    await new Promise((resolve) => this.timers.after(30, () => resolve(0)));\n    const meta: SnapshotMeta = {\n      index: machine.appliedIndex,\n      term: machine.appliedTerm,\n      membership: raft.membershipAt(machine.appliedIndex),\n    };\n',
     simulated: 'nodes',
   },
   {

@@ -7,11 +7,11 @@ import { appendResult, Results, type SimResult } from './results.ts';
 import { tableOf } from './table.ts';
 
 const RESULTS = 'test/mutants/results.jsonl';
-const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 8000 };
+const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 8000, upgrade: 20 };
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
 /** No seed takes so long, unless it stands still. */
-const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 20_000, raft: 2000 };
+const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 20_000, raft: 2000, upgrade: 60_000 };
 
 type Simulated = Mutant & { simulated: Simulator };
 
@@ -24,7 +24,7 @@ interface Run {
 /**
  * `npm run sim:mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and runs seeds until one fails. `--starts K`: from K
  * different seeds on; `--seeds N`: at most so many from each. What came of it is kept in a file (`--results FILE`); what is there is not run again,
- * unless `--again`. At the end the table of all is printed. `--on nodes|raft`: all mutants by this simulation.
+ * unless `--again`. At the end the table of all is printed. `--on nodes|raft|upgrade`: all mutants by this simulation.
  */
 function main(): void {
   const { values, positionals } = parseArgs({
@@ -39,7 +39,7 @@ function main(): void {
   });
   const { starts, seeds, results: path, on, again } = values;
   const mutants = MUTANTS.flatMap((mutant): Simulated[] => {
-    const simulated = on === 'nodes' || on === 'raft' ? on : mutant.simulated;
+    const simulated = simulatorOf(on) ?? mutant.simulated;
     return simulated === undefined ? [] : [{ ...mutant, simulated }];
   });
   const chosen = chosenBy(mutants, positionals);
@@ -69,7 +69,7 @@ function main(): void {
 }
 
 function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }: Run): SimResult {
-  const flags = simulator === 'raft' ? ['--raft'] : [];
+  const flags = simulator === 'nodes' ? [] : [`--${simulator}`];
   const { hasFailed, output } = tree.node(
     [
       '--import',
@@ -90,6 +90,10 @@ function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }:
     return { mutant, simulator, from, seeds, caughtBy: hasFailed ? 'process-ends' : null };
   }
   return { mutant, simulator, from, seeds: Number(told[1]) - from + 1, caughtBy: nameOf(told[2]) };
+}
+
+function simulatorOf(name: string | undefined): Simulator | undefined {
+  return name === 'nodes' || name === 'raft' || name === 'upgrade' ? name : undefined;
 }
 
 /** Of an invariant; with what the product's own assertions say. */

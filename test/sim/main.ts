@@ -2,11 +2,13 @@ import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
+import { runUpgrade } from './node/upgrade.ts';
 import { reportFailover } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 100;
 const DEFAULT_RAFT_SEEDS = 2000;
+const DEFAULT_UPGRADES = 10;
 const DAY_MINUTES = 24 * 60;
 /** Faults, one after the other, that a run of conversations goes through. */
 const CONVERSATION_ROUNDS = 3;
@@ -16,7 +18,7 @@ const CONVERSATION_ROUNDS = 3;
  * through; `--all-sometimes`: exit code 1 when something never came up.
  * `--first`: until one fails.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group
- * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
+ * is without a leader. `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
       raft: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
+      upgrade: { type: 'boolean' },
       first: { type: 'boolean' },
     },
   });
@@ -45,6 +48,8 @@ async function main(): Promise<void> {
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
         : !runOne(from);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
+  else if (values.upgrade === true)
+    allHeld = await upgrade(from, count || DEFAULT_UPGRADES, values.first === true);
   else if (values.seed !== undefined) allHeld = await showSeed(from);
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
@@ -98,6 +103,19 @@ async function converse(from: number, count: number): Promise<boolean> {
     console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --conversations --seed ${seed}`);
   }
   console.log(`${count} seeds of conversations from ${from}: ${failures} failures`);
+  return failures === 0;
+}
+
+async function upgrade(from: number, count: number, isFirstEnough: boolean): Promise<boolean> {
+  let failures = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const failure = await runUpgrade(seed);
+    if (failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: two-versions: ${failure}\nreplay: npm run sim -- --upgrade --seed ${seed}`);
+    if (isFirstEnough) break;
+  }
+  console.log(`${count} upgrades from seed ${from}: ${failures} failures`);
   return failures === 0;
 }
 

@@ -23,6 +23,7 @@ export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
 const READS_FIRST_MS = 40;
+const NODES_LATER_MS = 5;
 const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
@@ -290,13 +291,20 @@ export class World {
     victim.isPaused = true;
     const { timers } = this.cluster.nodes[victim.i];
     timers.pause();
-    const mend = this.cuts.cut(
-      this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)),
-    );
+    const cut = (names: readonly string[]): (() => void) =>
+      this.cuts.cut(names.flatMap((other) => bothWays(victim.name, other)));
+    const nodes = this.victims.map(({ name }) => name);
+    const [mendNodes, mendClients] = [
+      cut(nodes.filter((name) => name !== victim.name)),
+      cut(this.everybodyBut(victim.name).filter((name) => !nodes.includes(name))),
+    ];
     // It stood still in the midst of reading its sockets, maybe: then what has come is read before any timer fires.
     const readsForMs = this.random.chance(0.5) ? this.random.below(READS_FIRST_MS) : 0;
     victim.unpause = () => {
-      mend();
+      // It reads one socket after the other: what clients have asked, maybe, before it hears that others went on without it.
+      mendClients();
+      if (this.random.chance(0.5)) mendNodes();
+      else this.scheduler.after(this.random.below(NODES_LATER_MS), mendNodes);
       if (readsForMs === 0) timers.resume();
       else this.scheduler.after(readsForMs, () => timers.resume());
     };
