@@ -1,6 +1,6 @@
 /** What must hold of one group over all its members and all time, told from what they hand to their disks, apply and serve. */
 import { EntryKind, entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
-import type { MemberId, Membership, RaftCore, Ready } from '../../../../src/raft/types.ts';
+import type { MemberId, Membership, Message, RaftCore, Ready } from '../../../../src/raft/types.ts';
 import type { InvariantName } from './invariant-name.ts';
 import { Mirror } from './mirror.ts';
 import { ReadLaw } from './read-law.ts';
@@ -67,9 +67,24 @@ export class GroupLaw {
       }
     }
     const truncated = mirror.take(ready);
+    // What goes at once rests on what is durable; what waits for the disk, on what it was handed.
+    for (const message of ready.messages) this.checkPromise(message, mirror.durableVote);
+    for (const message of ready.messagesAfterPersist) this.checkPromise(message, mirror.handedVote);
     if (raft.role === 'leader') this.onLeads(raft, mirror);
     this.checkTerm(raft);
     return truncated;
+  }
+
+  /** Who votes, or asks for votes with its own, would know of it after any crash (§5.2). */
+  private checkPromise(message: Message, { term, vote }: { term: number; vote: MemberId }): void {
+    const isVote = message.kind === 'vote-response' && message.granted;
+    if ((message.kind !== 'vote' && !isVote) || message.pre) return;
+    const candidate = isVote ? message.to : message.from;
+    if (term > message.term || (term === message.term && vote === candidate)) return;
+    this.fail(
+      'votes-durable',
+      `member ${message.from} votes for ${candidate} in term ${message.term}, its disk says ${vote} in term ${term}`,
+    );
   }
 
   private match(member: MemberId, entry: Entry, prevTerm: number | undefined): void {
@@ -89,6 +104,8 @@ export class GroupLaw {
     if (known === self) return;
     if (known !== undefined) this.fail('one-leader-per-term', `${known} and ${self} lead term ${term}`);
     this.leaders.set(term, self);
+    if (mirror.durableVote.term !== term || mirror.durableVote.vote !== self)
+      this.fail('votes-durable', `member ${self} leads term ${term}, and its own vote is not durable`);
     this.newestLed = Math.max(this.newestLed, term);
     const last = this.committedIndex;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.

@@ -2,6 +2,7 @@
 export type InvariantName =
   // Of one group (group-law.ts)
   | 'one-leader-per-term'
+  | 'votes-durable'
   | 'leader-completeness'
   | 'logs-match'
   | 'committed-prefix'

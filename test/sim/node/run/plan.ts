@@ -8,6 +8,8 @@ const KIB = 1024;
 const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
+/** These let a leader go on that has been deposed. */
+const OFTEN: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
@@ -65,7 +67,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
   const isChosen = (fault: Fault): boolean =>
-    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
+    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : OFTEN.includes(fault) ? 0.5 : 0.35);
   const chosen = FAULTS.filter(isChosen);
   return {
     nodes,

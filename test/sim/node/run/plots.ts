@@ -5,7 +5,7 @@ import type { Victim } from './victim.ts';
 import type { World } from './world.ts';
 
 /** Elections come after some 400 ms of silence. */
-const LATE_BY_MS = [100, 400, 1500];
+const LATE_BY_MS = [150, 600, 1500];
 const SHORT_MS = 1200;
 const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
@@ -54,9 +54,9 @@ export class Plots {
       for (const { name } of others) network.slow(name, victim.name, 0);
     });
     this.after(random.below(SHORT_MS), () => {
-      const how = random.below(3);
-      if (how === 0) this.silence(victim, others);
-      else if (how === 1 && victim.life === 'up' && !victim.isPaused) this.stop(victim);
+      const how = random.below(5);
+      if (how < 3) this.silence(victim, others);
+      else if (how === 3 && victim.life === 'up' && !victim.isPaused) this.stop(victim);
     });
     return true;
   }
