@@ -11,7 +11,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (entry.kind === EntryKind.MEMBERSHIP && entry.index <= commitIndex) this',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '§6: a membership that was not committed is rolled back with its entry',
@@ -52,7 +52,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'this.take(leftJoint(membership));',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '§6: a joint membership is left once it is committed',
@@ -69,7 +69,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'this.awaitedIndex = NOTHING_AWAITED + 0 * noopIndex;',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '§6: one change at a time',
@@ -102,7 +102,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (this.self > 0) return true;',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '§4.2.2: whom only an uncommitted membership leaves out stands for election',
@@ -119,7 +119,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'return isVoter(this',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#24: whom a change leaves out is told when it is committed',
@@ -127,7 +127,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '      peer.isCheckDue = true;\n',
     put: '',
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#16, §6: a leader that is left out steps down once that is committed',
@@ -135,7 +135,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    if (leavesOut) this.depart();\n',
     put: '',
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#16, §6: and not before',
@@ -144,7 +144,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: '    if (!this.changes.advance()) this.isDeparting = !this.state.membership.voters.includes(this.state.self);\n',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#18: the membership of an installed snapshot wins',
@@ -153,7 +153,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: '    if (index < 0) this.memberships.resetTo({ index, membership });\n',
     seeds: 2000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#13: a member that was removed and comes back has another session',
@@ -161,7 +161,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: 'const session = 1 + Math.floor(config.random() * SESSIONS);',
     put: 'const session = SESSIONS - member;',
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#13: and nothing of what was known of it',
@@ -169,7 +169,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    this.renewPeers();\n    if (leavesOut)',
     put: '    if (leavesOut)',
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'a restart finds memberships in the log',
@@ -216,7 +216,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    if (this.isDropped) return;\n    this.fromMonotonicMs = -Infinity;',
     put: '    this.fromMonotonicMs = -Infinity;',
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'leadership goes to new voters alone',

@@ -118,7 +118,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'Math.max(this.timerMs + this.timeoutMs, holdUntilMs)',
     put: 'this.timerMs + this.timeoutMs',
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
   },
   {
     rule: '§4.2.3: a member that heard a leader lately votes for no other',
@@ -142,7 +141,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'this.runRead(waiter, bytes, start, Math.min(this.time.leaderTimeMs(now), this.leaseTimeMs), now);',
     put: 'this.runRead(waiter, bytes, start, this.time.leaderTimeMs(now), now);',
     tests: REPLICA,
-    simulated: 'nodes',
   },
   {
     rule: 'history 12: a read by ReadIndex sees the time of its round',
@@ -150,7 +148,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'this.runRead(waiter, bytes, start, roundTimeMs, now);',
     put: 'this.runRead(waiter, bytes, start, this.time.leaderTimeMs(now), now);',
     tests: REPLICA,
-    simulated: 'nodes',
   },
   {
     rule: 'history 12: a new leader starts above what its quorum saw, by one lease',
@@ -277,7 +274,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: '    for (const write of this.underWay) write.index = Math.min(write.index, from - 1);\n',
     put: '',
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#12: an installed snapshot voids the marks of the log before it',
@@ -285,7 +282,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: '    this.forget(index + 1);\n',
     put: '',
     tests: SNAPSHOT,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#12: an acknowledgement waits for the newest write of the log',
@@ -293,7 +290,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'this.sendAfter(Math.max(this.hardStateSequence, this.entriesSequence), message, send);',
     put: 'this.sendAfter(this.hardStateSequence, message, send);',
     seeds: 2000,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#13: answers to another session count for nothing',
@@ -301,7 +298,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'peer === undefined || peer.session !== response.session',
     put: 'peer === undefined',
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#29, §5.4.2: entries of earlier terms are not committed by counting',
@@ -402,7 +399,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'if (entry.index === snapshot.index + 1 && entry.term < snapshot.term) return log;',
     put: '',
     tests: SNAPSHOT,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'a snapshot ahead of its term on disk restores that term',

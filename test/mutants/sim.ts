@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { chosenBy, MUTANTS } from './mutants.ts';
@@ -7,7 +8,10 @@ import { appendResult, Results, type SimResult } from './results.ts';
 import { tableOf } from './table.ts';
 
 const RESULTS = 'test/mutants/results.jsonl';
-const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 8000, upgrade: 20 };
+const DOCS = 'docs/mutants.md';
+const TABLE_BEGINS = '<!-- table -->';
+const TABLE_ENDS = '<!-- /table -->';
+const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgrade: 20 };
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
 /** No seed takes so long, unless it stands still. */
@@ -24,7 +28,7 @@ interface Run {
 /**
  * `npm run sim:mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and runs seeds until one fails. `--starts K`: from K
  * different seeds on; `--seeds N`: at most so many from each. What came of it is kept in a file (`--results FILE`); what is there is not run again,
- * unless `--again`. At the end the table of all is printed. `--on nodes|raft|upgrade`: all mutants by this simulation.
+ * unless `--again`. At the end the table of all is printed. `--docs` writes it into docs/mutants.md. `--on nodes|raft|upgrade`: all mutants by this simulation.
  */
 function main(): void {
   const { values, positionals } = parseArgs({
@@ -35,6 +39,7 @@ function main(): void {
       results: { type: 'string', default: RESULTS },
       on: { type: 'string' },
       again: { type: 'boolean', default: false },
+      docs: { type: 'boolean', default: false },
     },
   });
   const { starts, seeds, results: path, on, again } = values;
@@ -42,6 +47,10 @@ function main(): void {
     const simulated = simulatorOf(on) ?? mutant.simulated;
     return simulated === undefined ? [] : [{ ...mutant, simulated }];
   });
+  if (values.docs) {
+    writeTable(tableOf(mutants, new Results(path)));
+    return;
+  }
   const chosen = chosenBy(mutants, positionals);
   const before = new Results(path);
   const tree = new PatchedTree();
@@ -90,6 +99,12 @@ function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }:
     return { mutant, simulator, from, seeds, caughtBy: hasFailed ? 'process-ends' : null };
   }
   return { mutant, simulator, from, seeds: Number(told[1]) - from + 1, caughtBy: nameOf(told[2]) };
+}
+
+function writeTable(table: string): void {
+  const text = readFileSync(DOCS, 'utf8');
+  const [from, to] = [text.indexOf(TABLE_BEGINS) + TABLE_BEGINS.length, text.indexOf(TABLE_ENDS)];
+  writeFileSync(DOCS, `${text.slice(0, from)}\n\n${table}\n\n${text.slice(to)}`);
 }
 
 function simulatorOf(name: string | undefined): Simulator | undefined {
