@@ -49,7 +49,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'this.reads.roundSent(Math.max(1, this.round().number - 1));',
     seeds: 2000,
     tests: READS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#4: a read waits for a quorum',
@@ -414,6 +414,5 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: '  item.writeDoubleLE(victim.version, 8);\n',
     put: '',
     tests: ['test/shard/state-machine.test.ts'],
-    simulated: 'nodes',
   },
 ];

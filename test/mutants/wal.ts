@@ -9,7 +9,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     rule: '#11: what was written counts once it is synced',
     file: 'src/wal/log.ts',
     find: 'else file.sync((syncError) => this.#onSynced(file, syncError));',
-    put: 'else this.#onSynced(file, null);',
+    put: 'else this.#timers.after(0, () => this.#onSynced(file, null));',
     simulated: 'nodes',
   },
   {

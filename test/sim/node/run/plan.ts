@@ -37,8 +37,9 @@ export interface RunPlan {
   delayMs: { min: number; max: number };
   writeMs: number;
   syncMs: number;
-  /** Of each node's clocks. */
+  /** Of each node's clocks; and what its wall clock is ahead of the others' from the beginning. */
   rates: number[];
+  aheadMs: number[];
   faults: Fault[];
   faultEveryMs: number;
   /** Faults strike from here on: sometimes while the cluster is founded. */
@@ -66,6 +67,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
+  const apartMs = pick([0, 300, 4000]);
   const isChosen = (fault: Fault): boolean =>
     random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : OFTEN.includes(fault) ? 0.5 : 0.35);
   const chosen = FAULTS.filter(isChosen);
@@ -96,6 +98,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     writeMs: 0.05,
     syncMs: pick([0.2, 1, 8]),
     rates: Array.from({ length: nodes }, () => 1 + partOf(random) * drift),
+    aheadMs: Array.from({ length: nodes }, () => Math.round(partOf(random) * apartMs)),
     faults: wanted.faults ?? (chosen.length === 0 ? [pick(FAULTS)] : chosen),
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,

@@ -79,6 +79,7 @@ export class World {
     };
     for (const [i, node] of cluster.nodes.entries()) {
       node.clock.setRate(plan.rates[i]);
+      node.clock.jumpWall(plan.aheadMs[i]);
       node.disk.writeMs = plan.writeMs;
       node.disk.syncMs = plan.syncMs;
       node.disk.onCrashed = () => this.crashedInside(i);
