@@ -103,7 +103,7 @@ export class KeySearch {
       // Of unknown outcome and without effect here: it need not have run.
       if (applied.state === this.state) return false;
     } else if (!sameReply(applied.reply, outcome.reply)) {
-      if (this.model.forgets !== true) return false;
+      if (this.model.forgets?.(this.state) !== true) return false;
       applied = this.model.apply(null, command, args);
       if (!sameReply(applied.reply, outcome.reply)) return false;
     }

@@ -3,6 +3,7 @@ import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Reply } from '../../../linearizability/history.ts';
 import type { Model } from '../../../linearizability/model.ts';
 import { bulksOf, CACHE, LARGE, plain, type Aside, type Planned } from '../workloads.ts';
+import { perishableModel } from './perishable-model.ts';
 import type { LoadPlan } from './plan.ts';
 import { listReply, unitModel } from './unit-model.ts';
 
@@ -30,6 +31,9 @@ const COUNTER = 'n';
 const HASH = 'h';
 const FIELDS = ['f', 'g', 'i'];
 const UNITS = 4;
+/** So few at a time that one is written while it expires. */
+const PERISHABLES = 3;
+const TTL_MAX_MS = [30, 150, 600];
 
 function tagged(unit: string, key: string): string {
   return `{${unit}}${key}`;
@@ -43,6 +47,20 @@ function onUnit(unit: string, command: string, args: readonly string[], keyed: r
     isOneSlot: true,
     parts: [{ model: unitModel, key: unit, command, args }],
     read: (reply) => [readUnit(command, reply)],
+  };
+}
+
+function onPerishable(
+  key: string,
+  command: string,
+  args: readonly string[],
+  options: readonly string[] = [],
+): Asked {
+  return {
+    words: [command === 'SETPX' ? 'SET' : command, key, ...args, ...options],
+    isOneSlot: true,
+    parts: [{ model: perishableModel, key, command, args }],
+    read: (reply) => [plain(reply)],
   };
 }
 
@@ -88,6 +106,7 @@ export class Commands {
   private readonly plan: LoadPlan;
   /** All units that were ever asked about. */
   private readonly units = new Set<string>();
+  private readonly perishables = new Set<string>();
   private unique = 0;
 
   constructor(random: SeededRandom, plan: LoadPlan) {
@@ -99,7 +118,8 @@ export class Commands {
     const { random, plan } = this;
     if (plan.evictsAll) return this.cached(epoch);
     if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
-    if (plan.expires && random.chance(0.3)) return this.expiring(epoch);
+    if (plan.expires && random.chance(0.4))
+      return random.chance(0.3) ? this.expiring(epoch) : this.perishable(epoch);
     return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
   }
 
@@ -112,10 +132,12 @@ export class Commands {
 
   /** Reads all that was ever written: what was acknowledged is there. */
   audit(): Asked[] {
-    return [...this.units].flatMap((unit) => [
+    const perishables = [...this.perishables].map((key) => onPerishable(key, 'GET', []));
+    const units = [...this.units].flatMap((unit) => [
       onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
       onUnit(unit, 'HGETALL', [HASH], [0]),
     ]);
+    return [...units, ...perishables];
   }
 
   private pick<T>(from: readonly T[]): T {
@@ -241,6 +263,28 @@ export class Commands {
   private expiring(epoch: number): Asked {
     this.unique += 1;
     return fromPlanned('c-', CACHE.model, CACHE.plan(this.random, epoch, this.unique));
+  }
+
+  /** Some expire soon, some last, and some that would expire are made to last, or the other way round. */
+  private perishable(epoch: number): Asked {
+    const { random } = this;
+    const key = `p${epoch}-${random.below(PERISHABLES)}`;
+    this.perishables.add(key);
+    const ttlMs = String(1 + random.below(this.pick(TTL_MAX_MS)));
+    switch (random.below(8)) {
+      case 0:
+      case 1:
+        return onPerishable(key, 'SETPX', [this.value()], ['PX', ttlMs]);
+      case 2:
+      case 3:
+        return onPerishable(key, 'SET', [this.value()]);
+      case 4:
+        return onPerishable(key, 'PERSIST', []);
+      case 5:
+        return { ...onPerishable(key, 'PEXPIRE', []), words: ['PEXPIRE', key, ttlMs] };
+      default:
+        return onPerishable(key, 'GET', []);
+    }
   }
 
   private large(epoch: number): Asked {

@@ -116,6 +116,7 @@ export class Invariants {
     let { timeMs, sessions, staged } = machine;
     let [expired, evicted] = [0, 0];
     this.watchSessions(machine);
+    this.watchSnapshots(law, raft, machine);
     const begin = machine.longReads.begin.bind(machine.longReads);
     machine.longReads.begin = (...of) => {
       counters.sometimes('read of many turns');
@@ -151,6 +152,25 @@ export class Invariants {
       applied(entry);
       if (entry.kind === EntryKind.MEMBERSHIP && decodeMembership(entry).votersOld.length > 0)
         counters.sometimes('joint configuration committed');
+    };
+  }
+
+  /** restore(snapshot(state)) is the state: both are hashed. */
+  private watchSnapshots(law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
+    const { keyspace } = machine;
+    const [beginSnapshot, installed] = [
+      keyspace.beginSnapshot.bind(keyspace),
+      raft.snapshotInstalled.bind(raft),
+    ];
+    const hash = (): void => law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
+    if (machine.appliedIndex > 0) hash();
+    keyspace.beginSnapshot = (maxBytes) => {
+      hash();
+      return beginSnapshot(maxBytes);
+    };
+    raft.snapshotInstalled = (id, now) => {
+      installed(id, now);
+      if (!machine.isLoading) hash();
     };
   }
 

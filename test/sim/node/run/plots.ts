@@ -9,6 +9,8 @@ const LATE_BY_MS = [150, 600, 1500];
 const SHORT_MS = 1200;
 const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
+const SOON_MS = 400;
+const SLOW_SYNC_MS = 120;
 
 export class Plots {
   readonly strikes = {
@@ -107,15 +109,28 @@ export class Plots {
     const { random, world } = this;
     const [victim] = this.victims();
     if (world.plan.durability !== 'fsync' || victim.life !== 'up') return false;
-    world.log.say(`${victim.name} is killed`);
-    world.crash(victim, 'kill', false);
-    world.startLater(victim, random.below(AT_ONCE_MS));
-    this.after(AT_ONCE_MS + random.below(SHORT_MS), () => {
+    const { disk } = world.cluster.nodes[victim.i];
+    world.log.say(`${victim.name}: ${SLOW_SYNC_MS} ms a sync`);
+    disk.syncMs = SLOW_SYNC_MS;
+    this.after(2 * SLOW_SYNC_MS + random.below(SLOW_SYNC_MS), () => {
+      disk.syncMs = world.plan.syncMs;
+      if (victim.life !== 'up') return;
+      world.log.say(`${victim.name} is killed`);
+      world.crash(victim, 'kill', false);
+      world.startLater(victim, random.below(AT_ONCE_MS));
+      this.losePower(victim);
+    });
+    return true;
+  }
+
+  /** Before anything that it is asked is synced, mostly. */
+  private losePower(victim: Victim): void {
+    const { random, world } = this;
+    this.after(AT_ONCE_MS + random.below(SOON_MS), () => {
       if (victim.life === 'down') return;
       world.log.say(`${victim.name} loses power (lost)`);
       world.crash(victim, 'lost', random.chance(0.5));
       world.startLater(victim, random.below(SHORT_MS));
     });
-    return true;
   }
 }
