@@ -127,7 +127,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '      peer.isCheckDue = true;\n',
     put: '',
     tests: MEMBERSHIP,
-    simulated: 'raft',
   },
   {
     rule: '#16, §6: a leader that is left out steps down once that is committed',
@@ -135,7 +134,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    if (leavesOut) this.depart();\n',
     put: '',
     tests: MEMBERSHIP,
-    simulated: 'raft',
   },
   {
     rule: '#16, §6: and not before',
@@ -169,7 +167,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    this.renewPeers();\n    if (leavesOut)',
     put: '    if (leavesOut)',
     tests: MEMBERSHIP,
-    simulated: 'raft',
   },
   {
     rule: 'a restart finds memberships in the log',
@@ -216,7 +213,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: '    if (this.isDropped) return;\n    this.fromMonotonicMs = -Infinity;',
     put: '    this.fromMonotonicMs = -Infinity;',
     tests: MEMBERSHIP,
-    simulated: 'raft',
   },
   {
     rule: 'leadership goes to new voters alone',

@@ -282,7 +282,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: '    this.forget(index + 1);\n',
     put: '',
     tests: SNAPSHOT,
-    simulated: 'raft',
   },
   {
     rule: '#12: an acknowledgement waits for the newest write of the log',

@@ -71,13 +71,6 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     simulated: 'nodes',
   },
   {
-    rule: '#26: a row stays until its sequence is answered',
-    file: 'src/server/sequences.ts',
-    find: '    const floor = this.floors[slot];\n    this.told[slot] = floor;\n',
-    put: '    const floor = this.next[slot];\n    this.told[slot] = floor;\n',
-    simulated: 'nodes',
-  },
-  {
     rule: '#27: what is sent another way is awaited no more where it was sent before',
     file: 'src/server/forwarding.ts',
     find: 'abandon: (of) => window.remove(of),',
