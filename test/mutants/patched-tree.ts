@@ -12,6 +12,8 @@ const COPIED = ['src', 'ring', 'test', 'package.json', 'tsconfig.json', 'vitest.
 
 interface Ended {
   hasFailed: boolean;
+  /** It took longer than it may: that says nothing of a busy machine. */
+  isCutShort: boolean;
   output: string;
 }
 
@@ -46,14 +48,14 @@ export class PatchedTree {
 
   /** What runs longer than the limit has failed. */
   node(args: readonly string[], limitMs: number): Ended {
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: this.directory,
       encoding: 'utf8',
       timeout: limitMs,
       killSignal: 'SIGKILL',
       maxBuffer: 2 ** 28,
     });
-    return { hasFailed: status !== 0, output: `${stdout}${stderr}` };
+    return { hasFailed: status !== 0, isCutShort: signal === 'SIGKILL', output: `${stdout}${stderr}` };
   }
 
   remove(): void {

@@ -133,13 +133,6 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     simulated: 'nodes',
   },
   {
-    rule: 'history 15: on a new leader the unanswered go again first, in order',
-    file: 'src/server/route.ts',
-    find: '    if (this.unsent === null && this.target !== null && !this.target.isFull) {\n',
-    put: '    if (this.target !== null && !this.target.isFull) {\n',
-    simulated: 'nodes',
-  },
-  {
     rule: 'history 15: a read waits for the writes before it on its connection',
     file: 'src/server/server.ts',
     find: '    if (!command.isWrite && !connection.hasQueue && way.replica',
@@ -158,6 +151,13 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/replica.ts',
     find: '        while (to < entries.length && entries[to].index <= lastIndex) to++;\n',
     put: '        if (lastIndex >= 0) to = entries.length;\n',
+    more: [
+      {
+        file: 'src/server/server.ts',
+        find: 'if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {',
+        put: 'if (command.isWrite && slot < 0 && connection.mustFollowReads(way.index, slot, scope)) {',
+      },
+    ],
     simulated: 'nodes',
   },
   {
@@ -179,6 +179,6 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/state-machine.ts',
     find: '      scratch.error(REPLY_LOST);\n',
     put: '      commandArgs(bytes, at, context.args);\n      this.commandOf(this.memo).row.run(context);\n',
-    simulated: 'nodes',
+    tests: ['test/shard/state-machine.test.ts'],
   },
 ];

@@ -15,7 +15,7 @@ const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgr
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
 /** No seed takes so long, unless it stands still. */
-const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 20_000, raft: 2000, upgrade: 60_000 };
+const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 100_000, raft: 2000, upgrade: 200_000 };
 
 type Simulated = Mutant & { simulated: Simulator };
 
@@ -79,7 +79,7 @@ function main(): void {
 
 function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }: Run): SimResult {
   const flags = simulator === 'nodes' ? [] : [`--${simulator}`];
-  const { hasFailed, output } = tree.node(
+  const { hasFailed, isCutShort, output } = tree.node(
     [
       '--import',
       'tsx',
@@ -95,8 +95,8 @@ function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }:
   );
   const told = /^seed (\d+): (.*)$/m.exec(output);
   if (told === null) {
-    if (hasFailed) console.log(output.slice(-2000));
-    return { mutant, simulator, from, seeds, caughtBy: hasFailed ? 'process-ends' : null };
+    if (hasFailed) console.log(isCutShort ? 'it took too long' : output.slice(-2000));
+    return { mutant, simulator, from, seeds, caughtBy: hasFailed && !isCutShort ? 'process-ends' : null };
   }
   return { mutant, simulator, from, seeds: Number(told[1]) - from + 1, caughtBy: nameOf(told[2]) };
 }
