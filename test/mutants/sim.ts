@@ -78,7 +78,7 @@ function main(): void {
 }
 
 function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }: Run): SimResult {
-  const flags = simulator === 'nodes' ? [] : [`--${simulator}`];
+  const flags = simulator === 'nodes' ? ['--jobs', '1'] : [`--${simulator}`];
   const { hasFailed, isCutShort, output } = tree.node(
     [
       '--import',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
@@ -15,10 +16,9 @@ const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
- * through; `--all-sometimes`: exit code 1 when something never came up.
- * `--first`: until one fails.
- * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group
- * is without a leader. `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
+ * through; `--all-sometimes`: exit code 1 when something never came up; `--first`: only until one fails; `--jobs N`: in so many processes (as many as
+ * there are cores). `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group is without a
+ * leader. `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -27,6 +27,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string' },
       from: { type: 'string' },
       minutes: { type: 'string' },
+      jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
       failover: { type: 'boolean' },
@@ -54,13 +55,10 @@ async function main(): Promise<void> {
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
     const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
-    allHeld = await runCampaign({
-      from,
-      seeds,
-      minutes,
-      allSometimes: values['all-sometimes'] === true,
-      firstOnly: values.first === true,
-    });
+    const jobs = Number(values.jobs ?? availableParallelism());
+    const allSometimes = values['all-sometimes'] === true;
+    const firstOnly = values.first === true;
+    allHeld = await runCampaign({ from, seeds, minutes, allSometimes, firstOnly, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
 }
