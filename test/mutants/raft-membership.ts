@@ -235,7 +235,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (request.term < state.term) return this.follower.refuseStale(request);\n    if (state.membership.voters.length > 0 && !isVoter(state.membership, request.from)) return;',
     seeds: 4000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'history 9: a candidate that the own log does not know gets a vote',
@@ -244,6 +244,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (!state.membership.voters.includes(request.from)) return;\n    const isFree = request.transfer || !this.isBound();',
     seeds: 4000,
     tests: MEMBERSHIP,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
 ];

@@ -74,7 +74,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: '',
     seeds: 2000,
     tests: READS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#5: the lease is dropped for good',
@@ -83,7 +83,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: '    const durationMs',
     seeds: 2000,
     tests: READS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#6: the lease starts when the round was sent, not when it was acknowledged',
@@ -92,7 +92,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'this.lease.renew({ ...round, sentMonotonicMs: this.state.nowMonotonicMs, sentWallMs: this.state.nowWallMs }, this',
     seeds: 2000,
     tests: READS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '#6: the lease is shorter than the promise by what clock rates may differ',
@@ -110,7 +110,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: ') return true;',
     seeds: 2000,
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'history 7: nor its own',
@@ -164,7 +164,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'timeSeenMs: 0,',
     seeds: 4000,
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: 'history 12: times are seen in what a leader sends',
@@ -305,7 +305,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'index <= this.state.commitIndex || log.termAt(index) !== term',
     put: 'index <= this.state.commitIndex',
     tests: PAPER,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
   {
     rule: '§5.3: an append that does not fit is refused',
