@@ -241,6 +241,16 @@ const NODE: readonly MetricRow[] = [
     (reading) => reading.ringBalanceRatio,
   ),
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
+  nodeCounter(
+    'paxos_rounds',
+    'Ballots that this node began, to have a topology decided.',
+    (reading) => reading.paxosRounds,
+  ),
+  nodeCounter(
+    'paxos_conflicts',
+    'Ballots that this node gave up for a higher one of another node.',
+    (reading) => reading.paxosConflicts,
+  ),
   nodeGauge(
     'memory_slab_bytes',
     'Bytes held from the system for keys and values, free parts included.',

@@ -108,6 +108,9 @@ export interface MetricsReading {
   /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
   ringBalanceRatio: number;
   topologyEpoch: number;
+  /** Of the register's Paxos: ballots begun here, and those given up for another's. */
+  paxosRounds: number;
+  paxosConflicts: number;
   loopDelay: LoopDelayReading;
   process: { residentBytes: number; cpuUserUs: number; cpuSystemUs: number; startedAtWallMs: number };
 }

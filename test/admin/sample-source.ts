@@ -84,6 +84,8 @@ export function sampleReading(): MetricsReading {
     memory: { slabBytes: 4096, maxBytes: 8192 },
     ringBalanceRatio: 1.0001,
     topologyEpoch: 1,
+    paxosRounds: 7,
+    paxosConflicts: 2,
     loopDelay: { meanMs: 0.1, p50Ms: 0.2, p99Ms: 3, maxMs: 20 },
     process: {
       residentBytes: 50_000,
@@ -168,6 +170,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
       logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-now' : null),
     },
     topology: () => null,
+    topologyHistory: () => Promise.resolve([]),
+    recoverTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
     mayChangeTopology: () => false,
     changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };

@@ -38,6 +38,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/state-snapshot.ts',
     find: '    this.machine.timeMs = body.readDoubleLE(3);\n',
     put: '',
+    tests: ['test/shard/state-hash.test.ts'],
     simulated: 'nodes',
   },
   {
@@ -45,6 +46,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/state-snapshot.ts',
     find: 'machine.staged === null ? null : new StagedImage(machine.staged)',
     put: 'null',
+    tests: ['test/shard/staging.test.ts'],
     simulated: 'nodes',
   },
   {
@@ -75,13 +77,15 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forwarding.ts',
     find: 'abandon: (of) => window.remove(of),',
     put: 'abandon: () => {},',
+    tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
   {
     rule: '#27: a reply names what it answers',
     file: 'src/server/forward-window.ts',
-    find: '    while (slots[correlation & (slots.length - 1)] !== null) correlation = (correlation + 1) >>> 0;\n',
-    put: '    correlation = 1;\n    while (slots[correlation & (slots.length - 1)] !== null) correlation = (correlation + 1) >>> 0;\n',
+    find: 'if (request === null || request.correlation !== correlation) return null;',
+    put: 'if (request === null) return null;',
+    tests: ['test/server/forward-window.test.ts'],
     simulated: 'nodes',
   },
 
@@ -114,6 +118,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/engine.ts',
     find: '    this.wal.stageTimeCeiling(ceilingMs, () => {\n      this.syncedCeilingMs = ceilingMs;\n      this.releaseHeld();\n      done?.();\n    });\n',
     put: '    this.syncedCeilingMs = ceilingMs;\n    done?.();\n',
+    tests: ['test/shard/engine.test.ts'],
     simulated: 'nodes',
   },
 
@@ -123,6 +128,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forwarding.ts',
     find: 'const isEnded = stream <= (this.endedStreams.get(shard) ?? 0);',
     put: 'const isEnded = stream < 0;',
+    tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
   {
@@ -158,6 +164,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
         put: 'if (command.isWrite && slot < 0 && connection.mustFollowReads(way.index, slot, scope)) {',
       },
     ],
+    tests: ['test/shard/replica.test.ts'],
     simulated: 'nodes',
   },
   {
@@ -172,6 +179,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/replica.ts',
     find: 'return this.asked.size === 0 && this.holdsLease(now)',
     put: 'return this.holdsLease(now)',
+    tests: ['test/shard/replica.test.ts'],
     simulated: 'nodes',
   },
   {

@@ -24,6 +24,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     file: 'src/wal/log.ts',
     find: "      this.#fail(diskErrorOf('cannot write the log', error));\n    }\n  }\n\n  #onWritten",
     put: '      this.#onSynced(this.#files.segments[0].file, error instanceof Error ? null : null);\n    }\n  }\n\n  #onWritten',
+    tests: ['test/wal/faults.test.ts'],
     simulated: 'nodes',
   },
   {

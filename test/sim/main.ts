@@ -5,6 +5,7 @@ import { runConversations } from './node/conversations.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
 import { runUpgrade } from './node/upgrade.ts';
 import { reportFailover } from './raft/failover.ts';
+import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 100;
@@ -16,9 +17,15 @@ const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
+<<<<<<< HEAD
  * through; `--all-sometimes`: exit code 1 when something never came up; `--first`: only until one fails; `--jobs N`: in so many processes (as many as
  * there are cores). `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group is without a
  * leader. `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
+=======
+ * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
+ * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
+ * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
+>>>>>>> main
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -30,6 +37,8 @@ async function main(): Promise<void> {
       jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
+      paxos: { type: 'boolean' },
+      exhaustive: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       upgrade: { type: 'boolean' },
@@ -48,6 +57,8 @@ async function main(): Promise<void> {
       values.seed === undefined
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
         : !runOne(from);
+  else if (values.paxos === true)
+    allHeld = checkRegister(from, count || DEFAULT_RAFT_SEEDS, values.exhaustive === true);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
   else if (values.upgrade === true)
     allHeld = await upgrade(from, count || DEFAULT_UPGRADES, values.first === true);

@@ -65,6 +65,7 @@ export const SITUATIONS = [
   'LOADING',
   'OOM',
   'MOVED followed',
+  'database chosen',
   'error of a command',
   'connection lost with commands under way',
   'client out of patience',
@@ -84,6 +85,7 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

@@ -1,11 +1,15 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
+import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
+import type { AcceptorState } from '../../../../src/paxos/types.ts';
+import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Instant, Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
+import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
@@ -30,8 +34,9 @@ export class Invariants {
   private readonly living: () => Iterable<Living>;
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
+  private readonly promises = new Map<string, AcceptorState<Topology>>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
-  /** Who serves which slots at an epoch: the first that said so. */
+  /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
 
   constructor(counters: Counters, living: () => Iterable<Living>, broken: Broken) {
@@ -220,12 +225,29 @@ export class Invariants {
     };
   }
 
-  serving(node: number, { snapshotter, topology }: NodeParts): void {
+  serving(node: number, { self, acceptor, snapshotter, topology }: NodeParts): void {
     this.snapshotters.set(node, snapshotter);
     this.knows(node, topology);
+    this.watchPromises(self, acceptor);
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  /** What a node has promised as a voter of the register, and synced, it does not take back, whatever becomes of its process. */
+  private watchPromises(self: string, acceptor: AcceptorFile): void {
+    const promised = (state: AcceptorState<Topology> | null): void => {
+      const before = this.promises.get(self) ?? null;
+      if (before !== null && (state === null || isLower(state, before)))
+        this.broken(`node ${self} has taken back what it promised about the topology`);
+      if (state !== null) this.promises.set(self, state);
+    };
+    promised(acceptor.state);
+    const save = acceptor.save.bind(acceptor);
+    acceptor.save = async (node, state) => {
+      await save(node, state);
+      promised(state);
+    };
+  }
+
+  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
   knows(node: number, topology: Topology): void {
     const known = this.epochs.get(node);
     if (known === topology) return;
@@ -237,9 +259,13 @@ export class Invariants {
       this.broken('epochs-rise', `that of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;
-    const map = JSON.stringify([topology.slots, topology.shards]);
+    const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
+<<<<<<< HEAD
     if (other !== undefined && other !== map) this.broken('one-map-per-epoch', `two at epoch ${at}`);
+=======
+    if (other !== undefined && other !== map) this.broken(`two topologies at epoch ${at}`);
+>>>>>>> main
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken('slots-owned-once', wrong);
@@ -263,6 +289,7 @@ export class Invariants {
   }
 }
 
+<<<<<<< HEAD
 /** By both clocks (design section 4). */
 function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
   return (
@@ -271,6 +298,11 @@ function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
     wallMs >= raft.leaseFromWallMs &&
     wallMs < raft.leaseUntilWallMs
   );
+=======
+function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
+  const order = compareInstances(one.instance, other.instance);
+  return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
+>>>>>>> main
 }
 
 function wrongSlots({ slots }: Topology): string | null {

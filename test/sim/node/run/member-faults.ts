@@ -1,6 +1,6 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { proofOf } from '../../../../src/topology/change-proof.ts';
-import { deciderOf } from '../../../../src/topology/decision.ts';
+import { drawId } from '../../../../src/topology/cluster-file.ts';
 import { encodeChange } from '../../../../src/topology/topology-codec.ts';
 import { HOST, portOf } from '../cluster.ts';
 import type { World } from './world.ts';
@@ -23,19 +23,20 @@ export class MemberFaults {
   /** On nodes of chance. */
   private place(): boolean {
     const { random, world } = this;
-    const decider = world.victims.find(
-      ({ isReady, parts }) => isReady && parts !== null && parts.self === deciderOf(parts.topology),
-    );
-    const topology = decider?.parts?.topology;
-    if (decider === undefined || topology === undefined || topology.nodes.length < REPLICAS_LEAST)
-      return false;
+    const ready = world.victims.filter(({ isReady, parts }) => isReady && parts !== null);
+    if (ready.length === 0) return false;
+    const { i, parts } = ready[random.below(ready.length)];
+    if (parts === null || parts.topology.nodes.length < REPLICAS_LEAST) return false;
+    const { topology, self, start } = parts;
     const shard = topology.shards[random.below(topology.shards.length)];
     const nodes = topology.nodes.map(({ id }) => id);
     const count = REPLICAS_LEAST + random.below(nodes.length - REPLICAS_LEAST + 1);
     while (nodes.length > count) nodes.splice(random.below(nodes.length), 1);
     const { clusterId, generation, epoch } = topology;
     const change = { kind: 'place-shard', shard: shard.id, nodes } as const;
-    const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
+    const id = drawId(random);
+    const on = { generation, epoch };
+    const body = encodeChange({ clusterId, on, change, request: { id, node: self, start } }).toString();
     world.log.say(`shard ${shard.id} is to be on ${nodes.map((id) => id.slice(0, 6)).join(' ')}`);
     const request = {
       method: 'POST',
@@ -46,7 +47,7 @@ export class MemberFaults {
       peerAddress: HOST,
     };
     world.cluster.network
-      .request({ host: HOST, port: portOf(decider.i) + ADMIN }, request)
+      .request({ host: HOST, port: portOf(i) + ADMIN }, request)
       .then(({ status }) => {
         if (status === 200) world.counters.struck('shard placed anew');
       })
