@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 import type { Mutant, Patch } from './mutant.ts';
-=======
-import type { Mutant } from './mutant.ts';
 import { PAXOS_MUTANTS } from './paxos.ts';
->>>>>>> main
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
 import { SHARD_MUTANTS } from './shard.ts';
@@ -15,11 +11,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_MEMBERSHIP_MUTANTS,
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
-<<<<<<< HEAD
   ...SHARD_MUTANTS,
-=======
   ...PAXOS_MUTANTS,
->>>>>>> main
 ];
 
 /** Those whose rule or file contains one of the parts; all, without parts. */

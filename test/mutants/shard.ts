@@ -85,7 +85,6 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forward-window.ts',
     find: 'if (request === null || request.correlation !== correlation) return null;',
     put: 'if (request === null) return null;',
-    tests: ['test/server/forward-window.test.ts'],
     simulated: 'nodes',
   },
 

@@ -17,15 +17,10 @@ const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
-<<<<<<< HEAD
  * through; `--all-sometimes`: exit code 1 when something never came up; `--first`: only until one fails; `--jobs N`: in so many processes (as many as
  * there are cores). `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone. `--failover`: how long such a group is without a
- * leader. `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
-=======
- * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
- * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
->>>>>>> main
+ * leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--upgrade`: a cluster of two builds, upgraded, downgraded
+ * and raised. `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -160,11 +160,7 @@ export class Client {
         reply: (reply) => this.replied(waiting, reply),
         closed: () => this.lost(port, waiting),
       });
-<<<<<<< HEAD
-      open = { line, waiting, last: new Map() };
-=======
-      open = { line, database: 0, waiting };
->>>>>>> main
+      open = { line, database: 0, waiting, last: new Map() };
       if (!line.isOpen) {
         this.counters.sometimes('client connection refused');
         this.refused(port, sent);
@@ -173,12 +169,7 @@ export class Client {
       this.open.set(port, open);
     }
     for (const one of sent)
-<<<<<<< HEAD
       if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked, open.last);
-    open.waiting.push(...sent);
-    open.line.send(sent.map(({ asked }) => asked.words));
-=======
-      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked);
     const all = sent.flatMap((one) => this.chosen(open, one));
     open.waiting.push(...all);
     open.line.send(all.map(({ asked }) => asked.words));
@@ -192,7 +183,6 @@ export class Client {
     this.unanswered += 1;
     this.counters.sometimes('database chosen');
     return [{ asked: chooseDatabase(database), operations: [], redirections: 0 }, sent];
->>>>>>> main
   }
 
   /** Nobody listens there: none of it was sent. */

@@ -2,12 +2,8 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Reply } from '../../../linearizability/history.ts';
 import type { Model } from '../../../linearizability/model.ts';
-<<<<<<< HEAD
-import { bulksOf, CACHE, LARGE, plain, type Aside, type Planned } from '../workloads.ts';
-import { perishableModel } from './perishable-model.ts';
-=======
 import { bulksOf, CACHE, LARGE, padded, plain, readPadded, type Aside, type Planned } from '../workloads.ts';
->>>>>>> main
+import { perishableModel } from './perishable-model.ts';
 import type { LoadPlan } from './plan.ts';
 import { listReply, unitModel } from './unit-model.ts';
 
@@ -36,16 +32,13 @@ const COUNTER = 'n';
 const HASH = 'h';
 const FIELDS = ['f', 'g', 'i'];
 const UNITS = 4;
-<<<<<<< HEAD
 /** So few at a time that one is written while it expires. */
 const PERISHABLES = 3;
 const TTL_MAX_MS = [30, 150, 600];
-=======
 /** More than is kept of a reply. */
 const LONG_REPLY_BYTES = 66 * 1024;
 const OK = '+OK\r\n';
 export const CHOICE = 'SELECT';
->>>>>>> main
 
 /** Keys with one tag in one database. */
 interface Unit {
@@ -82,6 +75,7 @@ function onPerishable(
 ): Asked {
   return {
     words: [command === 'SETPX' ? 'SET' : command, key, ...args, ...options],
+    database: 0,
     isOneSlot: true,
     parts: [{ model: perishableModel, key, command, args }],
     read: (reply) => [plain(reply)],
@@ -138,12 +132,8 @@ export class Commands {
   private readonly random: SeededRandom;
   private readonly plan: LoadPlan;
   /** All units that were ever asked about. */
-<<<<<<< HEAD
-  private readonly units = new Set<string>();
-  private readonly perishables = new Set<string>();
-=======
   private readonly units = new Map<string, Unit>();
->>>>>>> main
+  private readonly perishables = new Set<string>();
   private unique = 0;
 
   constructor(random: SeededRandom, plan: LoadPlan) {
@@ -155,13 +145,9 @@ export class Commands {
     const { random, plan } = this;
     if (plan.evictsAll) return this.cached(epoch);
     if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
-<<<<<<< HEAD
     if (plan.expires && random.chance(0.4))
       return random.chance(0.3) ? this.expiring(epoch) : this.perishable(epoch);
-=======
-    if (plan.expires && random.chance(0.3)) return this.expiring(epoch);
     if (plan.hasLongReplies && random.chance(0.1)) return this.longReply(epoch);
->>>>>>> main
     return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
   }
 
@@ -174,12 +160,8 @@ export class Commands {
 
   /** Reads all that was ever written: what was acknowledged is there. */
   audit(): Asked[] {
-<<<<<<< HEAD
     const perishables = [...this.perishables].map((key) => onPerishable(key, 'GET', []));
-    const units = [...this.units].flatMap((unit) => [
-=======
-    return [...this.units.values()].flatMap((unit) => [
->>>>>>> main
+    const units = [...this.units.values()].flatMap((unit) => [
       onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
       onUnit(unit, 'HGETALL', [HASH], [0]),
     ]);

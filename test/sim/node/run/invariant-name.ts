@@ -21,6 +21,7 @@ export type InvariantName =
   // Of the cluster
   | 'one-map-per-epoch'
   | 'slots-owned-once'
+  | 'register-promises'
   | 'memory-budget'
   | 'unclean-stop-refused'
   // Of what clients see

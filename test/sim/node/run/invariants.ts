@@ -236,7 +236,7 @@ export class Invariants {
     const promised = (state: AcceptorState<Topology> | null): void => {
       const before = this.promises.get(self) ?? null;
       if (before !== null && (state === null || isLower(state, before)))
-        this.broken(`node ${self} has taken back what it promised about the topology`);
+        this.broken('register-promises', `node ${self} has taken back what it promised about the topology`);
       if (state !== null) this.promises.set(self, state);
     };
     promised(acceptor.state);
@@ -261,11 +261,8 @@ export class Invariants {
     const at = `${generation}.${epoch}`;
     const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
-<<<<<<< HEAD
-    if (other !== undefined && other !== map) this.broken('one-map-per-epoch', `two at epoch ${at}`);
-=======
-    if (other !== undefined && other !== map) this.broken(`two topologies at epoch ${at}`);
->>>>>>> main
+    if (other !== undefined && other !== map)
+      this.broken('one-map-per-epoch', `two topologies at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken('slots-owned-once', wrong);
@@ -289,7 +286,6 @@ export class Invariants {
   }
 }
 
-<<<<<<< HEAD
 /** By both clocks (design section 4). */
 function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
   return (
@@ -298,11 +294,11 @@ function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
     wallMs >= raft.leaseFromWallMs &&
     wallMs < raft.leaseUntilWallMs
   );
-=======
+}
+
 function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
   const order = compareInstances(one.instance, other.instance);
   return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
->>>>>>> main
 }
 
 function wrongSlots({ slots }: Topology): string | null {

@@ -9,13 +9,10 @@ const KIB = 1024;
 const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
-<<<<<<< HEAD
 /** These let a leader go on that has been deposed. */
 const OFTEN: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
-=======
 /** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
 const LARGE_FACTOR = 8;
->>>>>>> main
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
