@@ -8,6 +8,7 @@ export const FAULTS = [
   'bridge',
   'clog',
   'slow network',
+  'slow link',
   'connections reset',
   'clients cut off',
   'pause',
@@ -31,6 +32,9 @@ export const FAULTS = [
   'slots moved',
   'move called back',
   'node leaves for a while',
+  'late ears',
+  'restart in a split',
+  'power loss after a kill',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
