@@ -74,6 +74,11 @@ export class MoveDesk implements ReplicaMoves {
     this.propose(slotsItem(MoveItemType.IMPORT_ABORT, move, NO_SHARD, slots), waiter, now);
   }
 
+  close(by: MoveId, waiter: MoveWaiter, now: Instant): void {
+    this.found(now);
+    this.propose(slotsItem(MoveItemType.CLOSE, by, NO_SHARD, []), waiter, now);
+  }
+
   propose(items: Buffer, waiter: MoveWaiter, now: Instant): void {
     if (this.replica.isReadable && this.isFounded) this.replica.proposeMove(items, waiter, now);
     else waiter.refuse(Refusal.NOT_PROPOSED);

@@ -41,10 +41,12 @@ export const MoveItemType = {
   ACTIVATE: 11,
   /** Target: the only way back. Before an IMPORT_BEGIN it bars it. */
   IMPORT_ABORT: 12,
+  /** The group's end: no slot is its own, and none comes later. Its move is of the epoch that marked the shard closing. */
+  CLOSE: 13,
 } as const;
 export type MoveItemType = (typeof MoveItemType)[keyof typeof MoveItemType];
 
-type SlotSetType = Extract<MoveItemType, 1 | 2 | 4 | 5 | 6 | 7 | 12>;
+type SlotSetType = Extract<MoveItemType, 1 | 2 | 4 | 5 | 6 | 7 | 12 | 13>;
 
 const TYPE = 4;
 const MOVE = 8;
@@ -316,6 +318,7 @@ function isTargetItem(bytes: Buffer, at: number, sizeBytes: number): boolean {
     case MoveItemType.FENCE:
     case MoveItemType.MOVED:
     case MoveItemType.THAW:
+    case MoveItemType.CLOSE:
       return false;
     default:
       // No type at all.

@@ -97,6 +97,8 @@ export class Moves implements MoveLookups {
         return this.activate(readActivation(bytes, at));
       case MoveItemType.IMPORT_ABORT:
         return this.each(bytes, at, (slot) => this.importAbort(slot, move));
+      case MoveItemType.CLOSE:
+        return { move, slots: [], answers: [this.close(move)] };
       default:
         return unreachable(type, 'type of an item');
     }
@@ -187,7 +189,7 @@ export class Moves implements MoveLookups {
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     if (slots.move(slot) === move && slots.state(slot) === STAGING) return DONE;
-    if (slots.move(slot) !== 0 || slots.state(slot) !== NONE) return NOT_NOW;
+    if (slots.move(slot) !== 0 || slots.state(slot) !== NONE || slots.closedBy !== 0) return NOT_NOW;
     slots.begin(slot, move, source, STAGING);
     this.imports.begin(slot, move);
     return DONE;
@@ -240,6 +242,15 @@ export class Moves implements MoveLookups {
     slots.end(slot, move, MoveOutcome.WENT, OWNED);
     slots.setEpoch(slot, proof.epoch + 1);
     return WENT;
+  }
+
+  /** Does nothing while some slot is owned, frozen or staged here (histories.md 22). */
+  private close(by: MoveId): MoveAnswer {
+    const { slots } = this;
+    if (slots.closedBy !== 0) return DONE;
+    if (!slots.isFounded || slots.count(NONE) < SLOT_COUNT) return NOT_NOW;
+    slots.closedBy = by;
+    return DONE;
   }
 
   private importAbort(slot: number, move: MoveId): MoveAnswer {

@@ -11,6 +11,8 @@ import { SlotState, type MoveOutcome } from './slot-state.ts';
 const { OWNED, FROZEN } = SlotState;
 
 const FIRST_EPOCH = 1;
+/** | founded, u8 | closed by, float64 | */
+const HEAD_BYTES = 9;
 /** | from, to, u16 | state | outcome | 2 free | epoch, u32 | peer, u32 | move, float64 | ended, float64 | */
 const RUN_BYTES = 32;
 
@@ -19,6 +21,8 @@ export class SlotStates {
   readonly states = new Uint8Array(SLOT_COUNT).fill(OWNED);
   /** The log has told what the group was made with. Until then it takes everything: its first leader says so before it takes any command. */
   isFounded = false;
+  /** The log has ended: what marked the shard closing, and 0 before. No slot comes here any more. */
+  closedBy: MoveId = 0;
   /** Some slot was ever in a move here: commands on several slots may meet one that is not owned. */
   hasMoved = false;
 
@@ -106,7 +110,10 @@ export class SlotStates {
 
   /** All of it; as few runs as can be. */
   image(): Buffer {
-    const runs: Buffer[] = [Buffer.of(this.isFounded ? 1 : 0)];
+    const head = Buffer.alloc(HEAD_BYTES);
+    head[0] = this.isFounded ? 1 : 0;
+    writeF64(head, this.closedBy, 1);
+    const runs: Buffer[] = [head];
     for (let from = 0; from < SLOT_COUNT;) {
       let to = from;
       while (to + 1 < SLOT_COUNT && this.isAlike(from, to + 1)) to += 1;
@@ -143,8 +150,9 @@ export class SlotStates {
 
   load(image: Buffer): void {
     this.isFounded = image[0] === 1;
+    this.closedBy = readF64(image, 1);
     this.hasMoved = false;
-    for (let at = 1; at < image.length; at += RUN_BYTES) {
+    for (let at = HEAD_BYTES; at < image.length; at += RUN_BYTES) {
       const from = readU16(image, at);
       const to = readU16(image, at + 2);
       const move = readF64(image, at + 16);

@@ -115,6 +115,8 @@ export interface ReplicaMoves {
     now: Instant,
   ): void;
   importAbort(move: MoveId, slots: readonly SlotRange[], waiter: MoveWaiter, now: Instant): void;
+  /** The register marked the shard closing in this epoch: does nothing unless every slot here is NONE. */
+  close(by: MoveId, waiter: MoveWaiter, now: Instant): void;
   /** Items as `feed` made them: of any kind, checked by `areTargetItems` where they came over the mesh. */
   propose(items: Buffer, waiter: MoveWaiter, now: Instant): void;
   /** Of a leader of the source, once `exportBegin` is applied. One a move; it ends with the leadership. */

@@ -13,6 +13,7 @@ import {
   slotsItem,
 } from '../../../src/shard/moves/move-item.ts';
 import { MoveAnswer, MoveOutcome, SlotState } from '../../../src/shard/moves/slot-state.ts';
+import { SlotStates } from '../../../src/shard/moves/slot-states.ts';
 import { Group, NOW } from '../../sim/moves/group.ts';
 import { contentOf, slotOfKey } from '../../sim/moves/oracle.ts';
 import { rangesOf } from '../../sim/moves/world.ts';
@@ -255,5 +256,33 @@ describe('items of a move', () => {
     expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 1, 0, [{ from: 9, to: 5 }]))).toBe(false);
     expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 1, 0, [{ from: 0, to: 16_384 }]))).toBe(false);
     expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 0, 0, [{ from: 0, to: 1 }]))).toBe(false);
+  });
+});
+
+describe('a group', () => {
+  const close = (group: Group, by = 9): MoveAnswer[] =>
+    group.move(slotsItem(MoveItemType.CLOSE, by, 0, [])).flatMap(({ answers }) => [...answers]);
+  const importBegin = (group: Group, move: number): MoveAnswer[] =>
+    group
+      .move(slotsItem(MoveItemType.IMPORT_BEGIN, move, 1, rangesOf([SLOT])))
+      .flatMap(({ answers }) => [...answers]);
+
+  it('closes only when no slot is owned, frozen or staged there, and then none comes any more', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    expect(close(source)).toEqual([MoveAnswer.NOT_NOW]);
+    begin(groups);
+    expect(close(target)).toEqual([MoveAnswer.NOT_NOW]);
+    target.move(slotsItem(MoveItemType.IMPORT_ABORT, 1, 0, rangesOf([SLOT])));
+    expect(target.machine.moves.slots.closedBy).toBe(0);
+    expect(close(target)).toEqual([MoveAnswer.DONE]);
+    expect(close(target, 11)).toEqual([MoveAnswer.DONE]);
+    expect(target.machine.moves.slots.closedBy).toBe(9);
+    expect(importBegin(target, 12)).toEqual([MoveAnswer.NOT_NOW]);
+    // How the move before went it says for ever.
+    expect(importBegin(target, 1)).toEqual([MoveAnswer.ABORTED]);
+    const copy = new SlotStates();
+    copy.load(target.machine.moves.slots.image());
+    expect([copy.closedBy, copy.endedMove(SLOT)]).toEqual([9, 1]);
   });
 });

@@ -10,6 +10,7 @@ export const LOGGED: ReadonlyMap<LogEvent, Situation> = new Map<LogEvent, Situat
   ['leader-changed', 'leader changed'],
   ['leader-missing', 'shard without a leader for long'],
   ['clock-differs', 'wall clock found wrong'],
+  ['cluster-joined', 'node taken in by a cluster'],
   ['replica-created', 'replica created'],
   ['replica-removed', 'replica removed'],
 ]);
