@@ -63,7 +63,7 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
   session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes', 'id', 'used'] },
   moves: { replicated: ['slots', 'exports', 'imports'], own: ['undecided', 'host'] },
   slots: {
-    replicated: ['states', 'isFounded', 'epochs', 'moves', 'peers', 'ended', 'outcomes'],
+    replicated: ['states', 'isFounded', 'closedBy', 'epochs', 'moves', 'peers', 'ended', 'outcomes'],
     own: ['hasMoved', 'counts'],
   },
   // The bytes of effects each replica keeps as far as it has them.
@@ -275,6 +275,7 @@ const CHANGES: Record<string, (made: Made) => void> = {
     record(machine, session, 12, 5, ':43\r\n');
   },
   'the base of versions': ({ machine }) => (machine.versionBase += 1),
+  'that it is closed': ({ machine }) => (machine.moves.slots.closedBy = 3),
   'what was founded': ({ machine }) => (machine.moves.slots.isFounded = false),
   'a fence': ({ machine }) => machine.moves.slots.freeze(EXPORTED),
   'a fence that waits': ({ machine }) => machine.moves.exports.setFencePending(EXPORTED),
