@@ -9,8 +9,6 @@ const KIB = 1024;
 const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
-/** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
-const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
@@ -74,7 +72,6 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const isChosen = (fault: Fault): boolean =>
     random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
   const chosen = FAULTS.filter(isChosen);
-  const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
   return {
     nodes,
     durability,
@@ -87,8 +84,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'hash-max-listpack-entries': pick(['4', '512']),
     },
     overrides: {
-      walSegmentBytes: pick([64, 256, 1024]) * unit,
-      snapshotAfterBytes: pick([48, 192, 512]) * unit,
+      walSegmentBytes: pick([64, 256, 1024]) * KIB,
+      snapshotAfterBytes: pick([48, 192, 512]) * KIB,
     },
     logRetention: pick([
       { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },
