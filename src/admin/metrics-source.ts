@@ -4,6 +4,7 @@
  */
 import type { LoopDelayReading } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
+import type { MemberState } from '../gossip/types.ts';
 import type { Role } from '../raft/types.ts';
 import type { ShardId } from '../topology/types.ts';
 
@@ -95,6 +96,52 @@ export interface PeerReading {
   bufferedBytes: number;
 }
 
+/** Slots from one shard to another, and what is in them. */
+export interface MovedReading {
+  source: ShardId;
+  target: ShardId;
+  slots: number;
+  keys: number;
+  bytes: number;
+}
+
+export interface MovesReading {
+  /** Driven by this node, which leads their sources. */
+  running: number;
+  /** Those among them that do not come on. */
+  stuck: number;
+  /** Failed: some of its slots stayed, and nobody had asked for that. */
+  ends: Readonly<Record<'done' | 'aborted' | 'failed', number>>;
+  moved: readonly Readonly<MovedReading>[];
+  /** Of the moves under way. */
+  left: readonly Readonly<MovedReading>[];
+  /** In milliseconds, one value a slot. */
+  pauses: Histogram;
+  /** In milliseconds. */
+  durations: Histogram;
+  bytesPerSecond: number;
+  throttleBytesPerSecond: number;
+  /** Requests that met a slot on the move, and what came of that. */
+  requests: Readonly<Record<'parked' | 'forwarded' | 'redirected' | 'timedOut', number>>;
+}
+
+export interface GossipReading {
+  /** This node included, every state. */
+  members: readonly { state: MemberState; count: number }[];
+  suspicions: number;
+  refutations: number;
+  probes: number;
+  probesFailed: number;
+  /** 0 is well. */
+  localHealth: number;
+  /** In milliseconds: round trips of direct probes. */
+  probeDuration: Histogram;
+  sentMessages: number;
+  sentBytes: number;
+  receivedMessages: number;
+  receivedBytes: number;
+}
+
 export interface MetricsReading {
   ready: boolean;
   commands: readonly CommandReading[];
@@ -104,6 +151,8 @@ export interface MetricsReading {
   commitDuration: Histogram;
   wal: WalReading;
   peers: readonly PeerReading[];
+  moves: MovesReading;
+  gossip: GossipReading;
   memory: { slabBytes: number; maxBytes: number };
   /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
   ringBalanceRatio: number;

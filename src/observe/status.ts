@@ -4,6 +4,8 @@ import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
+import { readMoves } from './moves.ts';
+import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -90,6 +92,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
           ready: peers.isReady(node.id, connected),
         };
       }),
+    members: memberStatuses(parts),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
     shards: topology.shards.map((shard) => ({
       shard: shard.id,
@@ -138,6 +141,7 @@ export function readStartingStatus(parts: StartingParts): StatusReport {
       machine: settings.machine,
     },
     peers: [],
+    members: [],
     shards: [],
     replicas: [],
     memory: {
@@ -184,6 +188,8 @@ export function readMetrics(parts: NodeParts): MetricsReading {
       snapshotsGivenUp: parts.snapshotter.givenUp,
     },
     peers: peerReadings(parts),
+    moves: readMoves(parts.mover, router.holds.counters),
+    gossip: gossipReading(parts),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     ringBalanceRatio: balanceRatio(parts),
     topologyEpoch: topology.epoch,

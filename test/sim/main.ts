@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
+import { runMovesSeed } from './moves/run.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
+import { PRESET_NAMES, type PresetName } from '../../src/gossip/presets.ts';
+import { reportGossip } from './gossip/report.ts';
 import { reportFailover } from './raft/failover.ts';
 import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
@@ -16,8 +19,11 @@ const CONVERSATION_ROUNDS = 3;
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
  * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
+ * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
+ * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living
+ * node, whose every reply is known. `--gossip`, with `--nodes N` and `--preset P`: how soon the gossip tells of a dead node, how often wrongly, and what
+ * it costs.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -29,11 +35,15 @@ async function main(): Promise<void> {
       jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
+      moves: { type: 'boolean' },
       paxos: { type: 'boolean' },
       exhaustive: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       first: { type: 'boolean' },
+      gossip: { type: 'boolean' },
+      nodes: { type: 'string', default: '50' },
+      preset: { type: 'string', default: 'lan' },
     },
   });
   const from = Number(values.seed ?? values.from ?? 1);
@@ -42,8 +52,14 @@ async function main(): Promise<void> {
     reportFailover(from, count || DEFAULT_RAFT_SEEDS);
     return;
   }
+  if (values.gossip === true) {
+    reportGossip(Number(values.nodes), presetOf(values.preset), from);
+    return;
+  }
   let allHeld: boolean;
-  if (values.raft === true)
+  if (values.moves === true)
+    allHeld = moveSlots(from, count || DEFAULT_SEEDS, values.seed !== undefined, values.first === true);
+  else if (values.raft === true)
     allHeld =
       values.seed === undefined
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
@@ -60,6 +76,12 @@ async function main(): Promise<void> {
     allHeld = await runCampaign({ from, seeds, minutes, allSometimes, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
+}
+
+function presetOf(name: string): PresetName {
+  const preset = PRESET_NAMES.find((one) => one === name);
+  if (preset === undefined) throw new Error(`a preset is one of ${PRESET_NAMES.join(', ')}`);
+  return preset;
 }
 
 function runOne(seed: number): boolean {
@@ -87,6 +109,22 @@ function runMany(from: number, count: number, isFirstEnough: boolean): boolean {
   console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
   console.log(`${count} seeds from ${from}: ${failures} failed, ${events} events`);
   return failures > 0;
+}
+
+function moveSlots(from: number, count: number, isTold: boolean, isFirstEnough: boolean): boolean {
+  const totals = new Map<string, number>();
+  let failures = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const { failure, coverage } = runMovesSeed(seed, isTold ? (line) => console.log(line) : null);
+    for (const [name, value] of Object.entries(coverage)) totals.set(name, (totals.get(name) ?? 0) + value);
+    if (failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --moves --seed ${seed}`);
+    if (isFirstEnough) break;
+  }
+  console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
+  console.log(`${count} seeds of moves from ${from}: ${failures} failed`);
+  return failures === 0;
 }
 
 async function converse(from: number, count: number): Promise<boolean> {
