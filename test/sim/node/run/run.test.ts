@@ -55,11 +55,13 @@ describe('a run that is made to', () => {
     ],
     [
       'move slots',
+      1,
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
       ['slot went to another shard', 'move ended'],
     ],
     [
       'take a node in, and have nodes leave',
+      1,
       {
         nodes: 5,
         faults: ['node leaves for a while', 'kill', 'two-way cut', 'shard placed anew'],
