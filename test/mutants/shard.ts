@@ -29,8 +29,8 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
   {
     rule: '#22: a snapshot holds the rows of sessions',
     file: 'src/shard/state-snapshot.ts',
-    find: 'this.sessions = machine.sessions.image();',
-    put: 'this.sessions = null;',
+    find: 'this.sessions = [{ image: machine.sessions.image(), type: RecordType.SESSIONS }];',
+    put: 'this.sessions = [];',
     simulated: 'nodes',
   },
   {
@@ -140,8 +140,8 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 15: a read waits for the writes before it on its connection',
     file: 'src/server/server.ts',
-    find: '    if (!command.isWrite && !connection.hasQueue && way.replica',
-    put: '    if (!command.isWrite && way.replica',
+    find: '!command.isWrite && !connection.hasQueue && replica?.canReadNow',
+    put: '!command.isWrite && replica?.canReadNow',
     more: [
       {
         file: 'src/server/router.ts',

@@ -13,8 +13,6 @@ const LEAVES: Fault = 'node leaves for a while';
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
 const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
-/** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
-const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
@@ -85,7 +83,6 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const apartMs = pick([0, 300, 4000]);
   const isChosen = (fault: Fault): boolean => random.chance(chanceOf(fault, nodes));
   const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
-  const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
   const plan: RunPlan = {
     nodes,
     durability,
@@ -99,8 +96,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
-      walSegmentBytes: pick([64, 256, 1024]) * unit,
-      snapshotAfterBytes: pick([48, 192, 512]) * unit,
+      walSegmentBytes: pick([64, 256, 1024]) * KIB,
+      snapshotAfterBytes: pick([48, 192, 512]) * KIB,
     },
     logRetention: pick([
       { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },

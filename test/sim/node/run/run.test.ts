@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import type { Situation } from './counters.ts';
 import type { Wanted } from './plan.ts';
 import { runSeed } from './run.ts';
+import { runInWorkers } from './workers.ts';
 
 /** So many that they take about half a minute of one core; `npm run sim` runs more. */
 const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
-/** Found: a log's oldest file that died between being cut and being renamed (188), and one whose header was written in part (453). */
+/** Found something, as runs were then: a log's oldest file that died between being cut and being renamed (188), a header written in part (453). */
 const FOUND = [188, 453];
 const REPLAYED = 4;
 
@@ -33,29 +34,34 @@ describe('whole clusters that live through a swarm of faults', () => {
 });
 
 describe('a run that is made to', () => {
-  it.each<[string, Wanted, Situation[]]>([
+  it.each<[string, number, Wanted, Situation[]]>([
     [
       'have large values',
+      2,
       { nodes: 3, hasLarge: true, faults: ['kill', 'two-way cut', 'pause'] },
       ['large command staged', 'read of many turns', 'snapshot installed'],
     ],
     [
       'be a cache',
+      1,
       { nodes: 3, evictsAll: true, faults: ['kill', 'stop in good order'] },
       ['key evicted by an entry', 'key expired by an entry', 'snapshot made'],
     ],
     [
       'place shards anew',
+      1,
       { nodes: 5, faults: ['shard placed anew', 'kill', 'one-way cut'] },
       ['replica created', 'replica removed', 'joint configuration committed'],
     ],
     [
       'move slots',
+      1,
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
       ['slot went to another shard', 'move ended'],
     ],
     [
       'take a node in, and have nodes leave',
+      1,
       {
         nodes: 5,
         faults: ['node leaves for a while', 'kill', 'two-way cut', 'shard placed anew'],
@@ -65,11 +71,12 @@ describe('a run that is made to', () => {
     ],
     [
       'damage disks',
+      1,
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],
     ],
-  ])('%s keeps all promises', async (_, wanted, situations) => {
-    const { failure, counters } = await runSeed(1, { wanted });
+  ])('%s keeps all promises', async (_, seed, wanted, situations) => {
+    const { failure, counters } = await runSeed(seed, { wanted });
     if (failure !== null) expect.fail(failure);
     for (const situation of situations)
       expect([situation, counters.situations.get(situation)]).not.toEqual([situation, 0]);
@@ -87,5 +94,12 @@ describe('a run', () => {
       { encoding: 'utf8' },
     );
     expect(output.split('\n').slice(0, first.length)).toEqual(first);
+  });
+
+  it('is the same in whichever process of a campaign, which tells of seeds in their order', async () => {
+    const seeds = { from: REPLAYED - 1, count: 2, isOver: () => false };
+    const digests: (string | undefined)[] = [];
+    await runInWorkers(seeds, 2, (result) => digests.push('digest' in result ? result.digest : undefined));
+    expect(digests).toEqual([(await runSeed(REPLAYED - 1)).digest, (await runSeed(REPLAYED)).digest]);
   });
 });
