@@ -167,7 +167,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     file: MACHINE,
     find: "    if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;",
     put: "    if (row.spread.by !== 'keys') return 0;",
-    tests: SIM,
+    tests: ['test/shard/moves/moves.test.ts'],
   },
   {
     rule: 'a replica made from a snapshot knows how long the effects are',
