@@ -5,6 +5,7 @@ import { MalformedSectionError } from '../transport/malformed.ts';
 import { SectionKind, type MeshHandler, type PeerLink } from '../transport/types.ts';
 import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
+import type { NodeMoves } from './moves/node-moves.ts';
 import type { News } from './news.ts';
 import type { RaftWire } from './raft-wire.ts';
 import type { TopologySpread } from './topology-spread.ts';
@@ -19,6 +20,7 @@ export class MeshTraffic implements MeshHandler {
   private news: News | null = null;
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
+  private moves: NodeMoves | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -44,7 +46,8 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread): void {
+  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread, moves: NodeMoves): void {
+    this.moves = moves;
     this.spread = spread;
     this.wire = wire;
     this.news = news;
@@ -84,6 +87,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.TOPOLOGY:
         this.check('TOPOLOGY', this.spread?.onSection(peer, bytes, start, end));
+        break;
+      case SectionKind.MOVES:
+        this.check('MOVES', this.moves?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:

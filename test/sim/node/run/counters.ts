@@ -29,6 +29,8 @@ export const FAULTS = [
   'bit flipped in snapshot',
   'shard placed anew',
   'node leaves for a while',
+  'slots moved',
+  'move called back',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -83,6 +85,14 @@ export const SITUATIONS = [
   'joint configuration committed',
   'node rebuilt by repair',
   'node taken in by a cluster',
+  'slot went to another shard',
+  'slot thawed',
+  'import given up',
+  'move taken up by a new leader',
+  'move ended',
+  'move ended without all slots',
+  'request held for a move',
+  'TRYAGAIN',
   'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];

@@ -16,6 +16,9 @@ const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
+/** Those with many phases for other faults to strike in. */
+const OFTEN: readonly Fault[] = ['shard placed anew', 'slots moved'];
+
 /** Which commands a run has, and how much of each. */
 export interface LoadPlan {
   clients: number;
@@ -77,7 +80,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
   const isChosen = (fault: Fault): boolean =>
-    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
+    random.chance(OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1) ? 0.7 : 0.35);
   const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
   const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
   const plan: RunPlan = {
@@ -90,6 +93,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
+      'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * unit,
@@ -119,12 +123,14 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       hasLarge,
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
-      hasLongReplies: random.chance(0.15),
+      hasLongReplies: random.chance(0.2),
       databases: random.chance(0.4) ? [0, 1 + random.below(DATABASE_COUNT - 1)] : [0],
     },
   };
   // Drawn after all else: so older seeds are what they were.
-  if (wanted.faults === undefined && nodes > 3 && random.chance(0.5)) plan.faults.push(LEAVES);
+  const mayLeave = nodes > 3 && !plan.faults.includes('slots moved');
+  // (A node that leaves without slots is gone for good, once its process is silent.)
+  if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };

@@ -59,6 +59,11 @@ describe('a run that is made to', () => {
       ['node taken in by a cluster', 'replica created', 'replica removed'],
     ],
     [
+      'move slots',
+      { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
+      ['slot went to another shard', 'move ended'],
+    ],
+    [
       'damage disks',
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],
