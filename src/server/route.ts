@@ -202,9 +202,6 @@ export class Route {
         break;
       case Refusal.LOST:
       case Refusal.READ_LOST:
-      // Of a slot that moves: asked again, of whoever owns it then.
-      case Refusal.FROZEN:
-      case Refusal.MOVED:
         this.interrupt(request, true);
         this.dropTarget();
         break;

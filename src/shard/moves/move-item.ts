@@ -318,6 +318,7 @@ function isTargetItem(bytes: Buffer, at: number, sizeBytes: number): boolean {
     case MoveItemType.FENCE:
     case MoveItemType.MOVED:
     case MoveItemType.THAW:
+    case MoveItemType.CLOSE:
       return false;
     default:
       // No type at all.
