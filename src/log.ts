@@ -68,6 +68,15 @@ export const LOG_EVENTS = {
   'peer-not-ready': 'Another node should be given no traffic now: peer, address, connected.',
   'peer-ready': 'It should be given traffic again: peer, address.',
 
+  'node-suspected':
+    'By the gossip a node may be dead: peer, address, by: the node that found so, which may be this one.',
+  'node-dead':
+    'It has not refuted that in time: peer, address, by. Advice only: no data is moved or given up for it.',
+  'node-alive': 'It has refuted that, or is back: peer, address, by.',
+  'node-left': 'A node stops in good order: peer, address, by.',
+  'suspicion-refuted':
+    'Others suspected this node, and it told them that it lives: incarnation. It was slow, or its connections were cut.',
+
   'maxclients-lowered':
     'The system lets this process open fewer files than maxclients takes: from, to, openFilesMost.',
   'clients-refused': 'More connections than maxclients: count of those refused, told once a minute.',

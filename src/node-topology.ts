@@ -10,6 +10,7 @@ import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
 import type { Peers } from './server/peers.ts';
+import type { NodeGossip } from './server/node-gossip.ts';
 import type { RaftWire } from './server/raft-wire.ts';
 import type { Router } from './server/router.ts';
 import { ReplicaKeeper } from './server/replica-keeper.ts';
@@ -41,6 +42,7 @@ export interface FollowingParts {
   mesh: Mesh;
   membership: Pick<Membership, 'takeIn' | 'inquire'>;
   traffic: MeshTraffic;
+  gossip: NodeGossip;
   wire: RaftWire;
   router: Router;
   replicas: NodeReplicas;
@@ -144,6 +146,12 @@ export class NodeTopology {
   get spreading(): TopologySpread {
     if (this.spread === null) throw new TypeError('the node does not serve');
     return this.spread;
+  }
+
+  /** Where the node announces its redirect port. */
+  redirectAddress(node: NodeId): string {
+    const entry = this.current.nodes.find((row) => row.id === node);
+    return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
   /** From here on newer ones are fetched, decided and followed. */
@@ -287,11 +295,12 @@ export class NodeTopology {
   }
 
   private async actOn(parts: FollowingParts, topology: Topology): Promise<void> {
-    const { self, mesh, traffic, wire, router, engine, replicas } = parts;
+    const { self, mesh, traffic, gossip, wire, router, engine, replicas } = parts;
     if (!topology.nodes.some(({ id }) => id === self)) {
       parts.refuse(removedError(this.settings.dataDirectory));
       return;
     }
+    gossip.follow(topology);
     mesh.setPeers(meshPeers(topology));
     traffic.follow(mesh.links, (link) => parts.makeForwarding(link));
     wire.setTopology(topology);

@@ -18,6 +18,7 @@ import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
 import { liveSettings } from './server/live-settings.ts';
 import { fitMaxclients } from './server/open-files.ts';
+import { joinGossip } from './node-gossip.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
@@ -262,7 +263,7 @@ class Node implements RunningNode {
     const shared = { env, settings, self, mesh, server, router };
     const moves = makeMoves({ ...shared, log: this.log, engine, replicas, topology: nodeTopology });
     this.moves = moves;
-    this.parts = {
+    const parts = {
       ...shared,
       start,
       get topology() {
@@ -289,12 +290,14 @@ class Node implements RunningNode {
       acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
     };
+    const gossip = joinGossip(parts, () => engine.wake(), this.log);
+    this.parts = Object.assign(parts, { gossip });
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas };
+    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
     const spread = nodeTopology.serve({
       ...following,
       makeForwarding,
@@ -305,7 +308,7 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread, moves);
+    traffic.open(wire, this.news, holders, spread, moves, gossip);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
@@ -351,7 +354,7 @@ class Node implements RunningNode {
       snapshots: (replica, ready) => snapshotter.handle(replica, ready),
       flush: () => this.flush(),
       flushPeers: () => this.parts?.mesh.flush(),
-      maintain: () => this.maintain(),
+      maintain: (lateMs) => this.maintain(lateMs),
       fatal: (error) => this.fatal(error),
     });
     this.engine = engine;
@@ -412,7 +415,7 @@ class Node implements RunningNode {
       countIndeterminate: () => {
         if (this.server !== null) this.server.statistics.indeterminate += 1;
       },
-      redirectAddress: (node) => this.redirectAddress(node),
+      redirectAddress: (node) => this.topology?.redirectAddress(node) ?? '',
     };
     return new Router(host, topology, {
       get parkTimeoutMs() {
@@ -440,7 +443,7 @@ class Node implements RunningNode {
       settings,
       slowLog,
       self,
-      redirectAddress: (node) => this.redirectAddress(node),
+      redirectAddress: (node) => this.topology?.redirectAddress(node) ?? '',
     });
   }
 
@@ -541,7 +544,7 @@ class Node implements RunningNode {
     this.parts?.server.flush();
   }
 
-  private maintain(): void {
+  private maintain(lateMs: number): void {
     const { parts, engine } = this;
     if (parts === null || engine === null) return;
     const nowMs = engine.now.monotonicMs;
@@ -549,6 +552,7 @@ class Node implements RunningNode {
     parts.router.expire();
     this.topology?.maintain();
     this.watch?.look();
+    parts.gossip.look(lateMs);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();
@@ -560,6 +564,7 @@ class Node implements RunningNode {
     parts.server.closeIdle();
     this.news?.setPolicies();
     this.news?.watchReadiness();
+    parts.gossip.announce();
     const { statistics } = parts.server;
     parts.rates.sample(nowMs, statistics.commandsProcessed, statistics.inputBytes, statistics.outputBytes);
   }
@@ -572,11 +577,6 @@ class Node implements RunningNode {
     } catch (error) {
       void this.refuse(error);
     }
-  }
-
-  private redirectAddress(node: NodeId): string {
-    const entry = this.newest.nodes.find((row) => row.id === node);
-    return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
   // --- told before it is founded
@@ -612,6 +612,7 @@ class Node implements RunningNode {
     const { parts, engine } = this;
     if (parts !== null && engine !== null) {
       this.news?.soon();
+      parts.gossip.leave();
       await this.handOver(parts, engine);
       await this.ports.close();
       await this.finishUnderWay(parts, engine);

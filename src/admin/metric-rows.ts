@@ -297,6 +297,53 @@ const MOVES: readonly MetricRow[] = [
   },
 ];
 
+const GOSSIP: readonly MetricRow[] = [
+  {
+    name: 'torc_gossip_nodes',
+    type: 'gauge',
+    help: 'Nodes known here, this one included, by what the gossip says of them (alive, suspect, dead or left).',
+    labels: ['state'],
+    read: ({ gossip }, sample) => gossip.members.forEach(({ state, count }) => sample(count, state)),
+  },
+  nodeCounter(
+    'gossip_suspicions',
+    'Times that this node came to suspect another, by itself or by what it was told.',
+    ({ gossip }) => gossip.suspicions,
+  ),
+  nodeCounter(
+    'gossip_refutations',
+    'Suspicions against this node that it took back.',
+    ({ gossip }) => gossip.refutations,
+  ),
+  nodeCounter('gossip_probes', 'Probes of other nodes.', ({ gossip }) => gossip.probes),
+  nodeCounter(
+    'gossip_failed_probes',
+    'Probes that were not answered in time, neither directly nor through others.',
+    ({ gossip }) => gossip.probesFailed,
+  ),
+  nodeGauge(
+    'gossip_local_health',
+    'How much this node doubts itself; 0 is well, each point makes its probes wait one interval longer.',
+    ({ gossip }) => gossip.localHealth,
+  ),
+  {
+    name: 'torc_gossip_probe_duration_seconds',
+    type: 'histogram',
+    help: 'Time from a direct probe of another node to its answer.',
+    labels: [],
+    scale: SECONDS_PER_MS,
+    read: ({ gossip }, sample) => sample(gossip.probeDuration),
+  },
+  nodeCounter('gossip_sent_messages', 'Messages of the gossip sent.', ({ gossip }) => gossip.sentMessages),
+  nodeCounter('gossip_sent_bytes', 'Their bytes.', ({ gossip }) => gossip.sentBytes),
+  nodeCounter(
+    'gossip_received_messages',
+    'Messages of the gossip received.',
+    ({ gossip }) => gossip.receivedMessages,
+  ),
+  nodeCounter('gossip_received_bytes', 'Their bytes.', ({ gossip }) => gossip.receivedBytes),
+];
+
 const NODE: readonly MetricRow[] = [
   nodeGauge('ready', 'Whether the node is ready for traffic.', (reading) => flag(reading.ready)),
   nodeGauge(
@@ -372,6 +419,7 @@ export const METRIC_ROWS: readonly MetricRow[] = [
   ...WAL,
   ...PEERS,
   ...MOVES,
+  ...GOSSIP,
   ...NODE,
   ...PROCESS,
 ];

@@ -4,6 +4,7 @@
  */
 import type { LoopDelayReading } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
+import type { MemberState } from '../gossip/types.ts';
 import type { Role } from '../raft/types.ts';
 import type { ShardId } from '../topology/types.ts';
 
@@ -124,6 +125,23 @@ export interface MovesReading {
   requests: Readonly<Record<'parked' | 'forwarded' | 'redirected' | 'timedOut', number>>;
 }
 
+export interface GossipReading {
+  /** This node included, every state. */
+  members: readonly { state: MemberState; count: number }[];
+  suspicions: number;
+  refutations: number;
+  probes: number;
+  probesFailed: number;
+  /** 0 is well. */
+  localHealth: number;
+  /** In milliseconds: round trips of direct probes. */
+  probeDuration: Histogram;
+  sentMessages: number;
+  sentBytes: number;
+  receivedMessages: number;
+  receivedBytes: number;
+}
+
 export interface MetricsReading {
   ready: boolean;
   commands: readonly CommandReading[];
@@ -134,6 +152,7 @@ export interface MetricsReading {
   wal: WalReading;
   peers: readonly PeerReading[];
   moves: MovesReading;
+  gossip: GossipReading;
   memory: { slabBytes: number; maxBytes: number };
   /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
   ringBalanceRatio: number;

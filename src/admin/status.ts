@@ -1,7 +1,8 @@
 /** What /api/status tells: one node's view. `torc status` asks all nodes and puts their answers side by side. */
+import type { MemberState } from '../gossip/types.ts';
 import type { MemberId, Role } from '../raft/types.ts';
 import type { MarkAnswer } from '../shard/hash-desk.ts';
-import type { ClusterId, NodeId, ShardId } from '../topology/types.ts';
+import type { ClusterId, Epoch, NodeId, ShardId } from '../topology/types.ts';
 
 /** Raised when a field changes its meaning or goes; new fields may come without. */
 export const STATUS_SCHEMA = 1;
@@ -50,6 +51,35 @@ interface PeerStatus {
   clientPort: number;
   connected: boolean;
   ready: boolean;
+}
+
+/** A node as the gossip has it: advice, and as this node sees it. */
+export interface MemberStatus {
+  id: NodeId;
+  /** What people call it, once it was heard; else the beginning of its id. */
+  name: string;
+  state: MemberState;
+  /** 0: never heard. */
+  incarnation: number;
+  /** How long it has been in its state. */
+  stateForMs: number;
+  isInTopology: boolean;
+  host: string;
+  clientPort: number;
+  redirectPort: number;
+  peerPort: number;
+  adminPort: number;
+  zone: string;
+  machine: string;
+  weight: number;
+  /** The build that it runs; empty before it was heard. */
+  version: string;
+  /** Commands a second, to a power of two, as told last. */
+  load: number;
+  /** The topology's, as told last; null before it was heard. */
+  epoch: Epoch | null;
+  /** Shards that it leads, as told last. */
+  leads: readonly ShardId[];
 }
 
 interface FollowerStatus {
@@ -111,6 +141,8 @@ export interface StatusReport {
   cluster: { id: ClusterId; generation: number; epoch: number; version: number } | null;
   node: NodeStatus;
   peers: readonly PeerStatus[];
+  /** This node and all others that it knows of; none until it serves. */
+  members: readonly MemberStatus[];
   replicas: readonly ReplicaStatus[];
   /** All shards of the cluster; none until it is founded. */
   shards: readonly ShardStatus[];

@@ -18,16 +18,25 @@ export async function askAll(
   node: Address,
   timeoutMs: number,
 ): Promise<{ asked: StatusReport; answers: Answer[] }> {
+  const asked = await askOne(node, timeoutMs);
+  const others = asked.peers.map((peer) => ({ host: peer.host, port: peer.adminPort }));
+  const answers = [
+    { address: formatAddress(node), report: asked },
+    ...(await Promise.all(others.map((other) => ask(other, timeoutMs)))),
+  ];
+  answers.sort((a, b) => nameOf(a).localeCompare(nameOf(b), 'en', { numeric: true }));
+  return { asked, answers };
+}
+
+/** Throws StartupError when the node does not answer. */
+export async function askOne(node: Address, timeoutMs: number): Promise<StatusReport> {
   const asked = await ask(node, timeoutMs);
   if (asked.report === null)
     throw new StartupError(
       'TORC_NO_ANSWER',
       `no node answers at ${asked.address}: ${asked.reason}. --address takes the admin port of any node, its client port + 2000 by default.`,
     );
-  const others = asked.report.peers.map((peer) => ({ host: peer.host, port: peer.adminPort }));
-  const answers = [asked, ...(await Promise.all(others.map((other) => ask(other, timeoutMs))))];
-  answers.sort((a, b) => nameOf(a).localeCompare(nameOf(b), 'en', { numeric: true }));
-  return { asked: asked.report, answers };
+  return asked.report;
 }
 
 async function ask(node: Address, timeoutMs: number): Promise<Answer> {

@@ -1,4 +1,4 @@
-/** `torc node …`: what concerns one node of a running cluster. */
+/** `torc node …`: what concerns the nodes of a running cluster. */
 import { Command } from 'commander';
 import { StartupError } from '../errors.ts';
 import {
@@ -10,13 +10,29 @@ import {
   peerSecretOf,
   wholeNumber,
 } from './command-options.ts';
+import { runNodeList } from './node-list.ts';
 import { cancelLeave, decommission, removeDead, type LeavingOptions } from './leaving.ts';
 
 const TIMEOUT_MS = 5000;
+const LIST_TIMEOUT_MS = 2000;
 
 export function nodeCommand(): Command {
-  const command = new Command('node').description('What concerns one node of a running cluster.');
-  return command.addCommand(decommissionCommand()).addCommand(removeCommand());
+  const command = new Command('node').description('What concerns the nodes of a cluster.');
+  return command.addCommand(listCommand()).addCommand(decommissionCommand()).addCommand(removeCommand());
+}
+
+function listCommand(): Command {
+  const command = new Command('list')
+    .description('Shows all nodes, and which are alive as the node that is asked sees it.')
+    .addOption(anyNode())
+    .option('--timeout-ms <ms>', 'How long to wait for its answer.', wholeNumber(1, 600_000), LIST_TIMEOUT_MS)
+    .option('--json', 'As JSON, with all that each says of itself.', false)
+    .helpOption('-h, --help', 'Shows this.')
+    .configureOutput(ONE_LINE);
+  return command.action(() => {
+    const { json } = command.opts<{ json: boolean }>();
+    return finish(async () => runNodeList({ ...nodeOptionsOf(command), json }));
+  });
 }
 
 function decommissionCommand(): Command {

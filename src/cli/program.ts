@@ -40,6 +40,7 @@ Examples:
   torc dev                                  three nodes on this machine, from port 6379 on
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
+  torc node list                            which nodes there are, and which are alive
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
   torc topology history                     what was decided about nodes, shards and slots
   torc cluster version                      which version it goes by, and what each node runs

@@ -56,3 +56,13 @@ export function humanBytes(bytes: number): string {
   const value = bytes / 1024 ** step;
   return `${step === 0 ? value : value.toFixed(1)} ${STEPS[step]}`;
 }
+
+/** By its greatest unit and the next: `12 s`, `3 min 20 s`, `5 h 2 min`, `8 d 4 h`. */
+export function humanDuration(durationMs: number): string {
+  const seconds = Math.floor(durationMs / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (minutes === 0) return `${seconds} s`;
+  if (hours === 0) return `${minutes} min ${seconds % 60} s`;
+  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

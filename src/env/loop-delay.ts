@@ -11,10 +11,14 @@ export interface LoopDelayReading {
 export interface LoopDelay {
   /** The delays since the last reading, or since the start. */
   read(): LoopDelayReading;
+  /** The longest since this was asked last, whoever else reads; what is shorter than its own interval may hide. */
+  takeWorstMs(): number;
   stop(): void;
 }
 
 const NS_PER_MS = 1e6;
+/** For who wants to know of long holds only: it costs next to nothing. */
+const WORST_INTERVAL_MS = 100;
 
 /**
  * By a timer of the system, each `intervalMs`. What holds the loop between two of its ticks is seen as late as the next one comes: a hold of H shows
@@ -23,6 +27,8 @@ const NS_PER_MS = 1e6;
 export function measureLoopDelay(intervalMs: number): LoopDelay {
   const histogram = monitorEventLoopDelay({ resolution: intervalMs });
   histogram.enable();
+  const worst = monitorEventLoopDelay({ resolution: WORST_INTERVAL_MS });
+  worst.enable();
   return {
     read() {
       // What is sampled is the distance of two ticks of the timer: an undelayed one is the resolution itself.
@@ -40,8 +46,14 @@ export function measureLoopDelay(intervalMs: number): LoopDelay {
       histogram.reset();
       return reading;
     },
+    takeWorstMs() {
+      const worstMs = worst.count === 0 ? 0 : Math.max(0, worst.max / NS_PER_MS - WORST_INTERVAL_MS);
+      worst.reset();
+      return worstMs;
+    },
     stop() {
       histogram.disable();
+      worst.disable();
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
 import type { Mover } from '../server/moves/mover.ts';
+import type { NodeGossip } from '../server/node-gossip.ts';
 import type { Peers } from '../server/peers.ts';
 import type { PaxosCounts } from '../paxos/types.ts';
 import type { Router } from '../server/router.ts';
@@ -32,6 +33,7 @@ export interface NodeParts {
   server: ClientServer;
   router: Router;
   peers: Peers;
+  gossip: NodeGossip;
   snapshotter: Snapshotter;
   slabs: SlabPool;
   pubsub: PubSubRegistry;

@@ -5,6 +5,7 @@ import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } 
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
 import { readMoves } from './moves.ts';
+import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -91,6 +92,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
           ready: peers.isReady(node.id, connected),
         };
       }),
+    members: memberStatuses(parts),
     replicas: replicas.map((replica) => replicaStatus(parts, replica)),
     shards: topology.shards.map((shard) => ({
       shard: shard.id,
@@ -139,6 +141,7 @@ export function readStartingStatus(parts: StartingParts): StatusReport {
       machine: settings.machine,
     },
     peers: [],
+    members: [],
     shards: [],
     replicas: [],
     memory: {
@@ -186,6 +189,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     },
     peers: peerReadings(parts),
     moves: readMoves(parts.mover, router.holds.counters),
+    gossip: gossipReading(parts),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     ringBalanceRatio: balanceRatio(parts),
     topologyEpoch: topology.epoch,

@@ -7,6 +7,7 @@ import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
 import type { NodeMoves } from './moves/node-moves.ts';
 import type { News } from './news.ts';
+import type { NodeGossip } from './node-gossip.ts';
 import type { RaftWire } from './raft-wire.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
@@ -21,6 +22,7 @@ export class MeshTraffic implements MeshHandler {
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
   private moves: NodeMoves | null = null;
+  private gossip: NodeGossip | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -46,13 +48,22 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread, moves: NodeMoves): void {
+  open(
+    wire: RaftWire,
+    news: News,
+    holders: Holders,
+    spread: TopologySpread,
+    moves: NodeMoves,
+    gossip: NodeGossip,
+  ): void {
     this.moves = moves;
     this.spread = spread;
+    this.gossip = gossip;
     this.wire = wire;
     this.news = news;
     this.holders = holders;
     this.isOpen = true;
+    for (const { link } of this.peers) if (link.connected) gossip.connected(link);
   }
 
   close(): void {
@@ -91,6 +102,9 @@ export class MeshTraffic implements MeshHandler {
       case SectionKind.MOVES:
         this.check('MOVES', this.moves?.onSection(peer, bytes, start, end));
         break;
+      case SectionKind.GOSSIP:
+        this.check('GOSSIP', this.gossip?.onSection(peer, bytes, start, end));
+        break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:
         this.check(`kind ${kind}`, false);
@@ -116,11 +130,13 @@ export class MeshTraffic implements MeshHandler {
   onConnected(peer: PeerLink): void {
     this.forwardings.get(peer.node)?.connected();
     this.news?.soon();
+    if (this.isOpen) this.gossip?.connected(peer);
     this.engine.wake();
   }
 
-  onDisconnected(): void {
+  onDisconnected(peer: PeerLink): void {
     this.engine.readClock();
+    if (this.isOpen) this.gossip?.disconnected(peer);
     this.engine.wake();
   }
 

@@ -9,6 +9,7 @@ const RULES: readonly Rule[] = [
   portsDiffer,
   announcedHostIsOne,
   heartbeatsFit,
+  probesFit,
   argumentsFit,
   exposureIsGuarded,
 ];
@@ -66,6 +67,15 @@ function heartbeatsFit(settings: Settings): string | null {
   const most = Math.floor(settings.electionTimeoutMs / 3);
   if (settings.heartbeatIntervalMs <= most) return null;
   return `heartbeat-interval-ms: ${settings.heartbeatIntervalMs} is not allowed: it must be at most ${most}, a third of election-timeout-ms (${settings.electionTimeoutMs}).`;
+}
+
+/** Others are asked within the interval, and must have time to answer. */
+function probesFit({
+  gossipProbeTimeoutMs: timeoutMs,
+  gossipProbeIntervalMs: intervalMs,
+}: Settings): string | null {
+  if (timeoutMs < intervalMs) return null;
+  return `gossip-probe-timeout-ms: ${timeoutMs} is not allowed: it must be below gossip-probe-interval-ms (${intervalMs}).`;
 }
 
 function argumentsFit(settings: Settings): string | null {

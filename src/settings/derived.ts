@@ -1,5 +1,7 @@
 /** Defaults that follow from other settings. The rows say the same in words. */
 import type { Address } from '../env/contracts.ts';
+import { PRESETS } from '../gossip/presets.ts';
+import type { GossipSettings } from '../gossip/types.ts';
 import type { DerivedKey, Settings } from './rows.ts';
 
 /** What defaults need to know of the machine. */
@@ -30,6 +32,17 @@ const DEFAULTS: {
   announcePeerPort: (settings) => settings.peerPort,
   announceAdminPort: (settings) => settings.adminPort,
   seeds: (settings) => [ownPeerAddress(settings)],
+  gossipProbeIntervalMs: (settings) => presetOf(settings).probeIntervalMs,
+  gossipProbeTimeoutMs: (settings) => presetOf(settings).probeTimeoutMs,
+  gossipIndirectProbes: (settings) => presetOf(settings).indirectProbes,
+  gossipSuspicionMult: (settings) => presetOf(settings).suspicionMult,
+  gossipSuspicionMaxMult: (settings) => presetOf(settings).suspicionMaxMult,
+  gossipRetransmitMult: (settings) => presetOf(settings).retransmitMult,
+  gossipNodes: (settings) => presetOf(settings).gossipNodes,
+  gossipIntervalMs: (settings) => presetOf(settings).gossipIntervalMs,
+  gossipToTheDeadMs: (settings) => presetOf(settings).gossipToTheDeadMs,
+  gossipPushPullIntervalMs: (settings) => presetOf(settings).pushPullIntervalMs,
+  gossipMetadataIntervalMs: (settings) => presetOf(settings).metadataIntervalMs,
 };
 
 /** `settings` holds all that the default depends on: rows come after those that they follow from. */
@@ -44,6 +57,27 @@ export function deriveDefault<Key extends DerivedKey>(
 /** The entry of the seed list that is this node. */
 export function ownPeerAddress(settings: Settings): Address {
   return { host: settings.announceHost, port: settings.announcePeerPort };
+}
+
+function presetOf({ gossipPreset }: Settings): GossipSettings {
+  return PRESETS[gossipPreset];
+}
+
+export function gossipSettingsOf(settings: Settings): GossipSettings {
+  return {
+    ...presetOf(settings),
+    probeIntervalMs: settings.gossipProbeIntervalMs,
+    probeTimeoutMs: settings.gossipProbeTimeoutMs,
+    indirectProbes: settings.gossipIndirectProbes,
+    suspicionMult: settings.gossipSuspicionMult,
+    suspicionMaxMult: settings.gossipSuspicionMaxMult,
+    retransmitMult: settings.gossipRetransmitMult,
+    gossipNodes: settings.gossipNodes,
+    gossipIntervalMs: settings.gossipIntervalMs,
+    gossipToTheDeadMs: settings.gossipToTheDeadMs,
+    pushPullIntervalMs: settings.gossipPushPullIntervalMs,
+    metadataIntervalMs: settings.gossipMetadataIntervalMs,
+  };
 }
 
 /** What this node tells the others of itself. */

@@ -2,6 +2,7 @@
  * Every setting, one row each. From these rows come --help, the README's table, validation, CONFIG GET and CONFIG SET.
  * The variable is `TORC_` and the name in capitals; the flag is `--` and the name.
  */
+import { GOSSIP_ROWS } from './gossip-rows.ts';
 import {
   addresses,
   choice,
@@ -29,6 +30,7 @@ export const GROUPS = [
   'Disk',
   'Replication',
   'Rebalancing',
+  'Gossip',
   'Observation',
 ] as const;
 
@@ -607,6 +609,7 @@ const ROWS = {
     meaning:
       'How fast this node sends slots that move to other shards; slower by itself while commands take more than 5 ms and twice as long as before. 0: no limit.',
   },
+  ...GOSSIP_ROWS,
 
   logLevel: {
     group: 'Observation',

@@ -41,8 +41,8 @@ export interface EngineHooks {
   flush(): void;
   /** What was sent so far goes to the peers. */
   flushPeers(): void;
-  /** Ten times a second. */
-  maintain(): void;
+  /** Ten times a second, or `lateMs` later. */
+  maintain(lateMs: number): void;
   /** A broken invariant or a failed disk: the node must stop. */
   fatal(error: unknown): void;
 }
@@ -241,6 +241,7 @@ export class Engine {
   }
 
   private maintain(now: Instant): void {
+    const lateMs = now.monotonicMs - this.maintainAtMs;
     this.maintainAtMs = now.monotonicMs + MAINTAIN_INTERVAL_MS;
     for (const replica of this.replicas) {
       replica.maintain(now);
@@ -250,7 +251,7 @@ export class Engine {
       const timeMs = Math.max(time.highestLivedMs, wallMs);
       if (timeMs + CEILING_RAISE_MS > this.askedCeilingMs) this.raiseCeiling(timeMs);
     }
-    this.hooks.maintain();
+    this.hooks.maintain(lateMs);
   }
 
   /** Until no group has anything to do: in `buffered` a write is durable at once, and what it allows is done in the same turn. */

@@ -26,3 +26,18 @@ it('reads zeros before the first sample', () => {
   expect(delay.read()).toEqual({ meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 });
   delay.stop();
 });
+
+it('tells the longest hold to who asks for it alone, once', async () => {
+  const delay = measureLoopDelay(10);
+  expect(delay.takeWorstMs()).toBe(0);
+  await sleep(250);
+  block(400);
+  await sleep(250);
+  delay.read();
+  const worstMs = delay.takeWorstMs();
+  expect(worstMs).toBeGreaterThan(250);
+  expect(worstMs).toBeLessThan(2000);
+  await sleep(250);
+  expect(delay.takeWorstMs()).toBeLessThan(worstMs);
+  delay.stop();
+});

@@ -280,6 +280,30 @@ describe('300 operations of 10 clients on one key', () => {
   });
 });
 
+describe('what one client sent on one connection', () => {
+  const ordered = (...history: Operation[]): string => {
+    for (const [i, operation] of history.entries()) if (i > 0) operation.after = history[i - 1];
+    return verdict(...history);
+  };
+
+  test('takes effect in the order sent, though all of it was under way at once', () => {
+    expect(verdict(did('SET a', 0, 9, 'OK'), did('GET', 0, 9, null))).toBe('ok');
+    expect(ordered(did('SET a', 0, 9, 'OK'), did('GET', 0, 9, null))).toBe('violation');
+    expect(ordered(did('SET a', 0, 9, 'OK'), did('GET', 0, 9, 'a'))).toBe('ok');
+    expect(ordered(did('GET', 0, 9, null), did('SET a', 0, 9, 'OK'))).toBe('ok');
+    expect(ordered(did('GET', 0, 9, 'a'), did('SET a', 0, 9, 'OK'))).toBe('violation');
+  });
+
+  test('also across one of unknown outcome, which may take effect later', () => {
+    const unknown: Operation = { ...did('SET b', 0, 9, 'OK'), outcome: { kind: 'unknown' } };
+    expect(ordered(did('SET a', 0, 9, 'OK'), { ...unknown }, did('GET', 0, 9, null))).toBe('violation');
+    expect(ordered(did('SET a', 0, 9, 'OK'), { ...unknown }, did('GET', 0, 9, 'a'))).toBe('ok');
+    expect(ordered(did('SET a', 0, 9, 'OK'), { ...unknown }, did('GET', 0, 9, 'b'))).toBe('ok');
+    const read = did('GET', 10, 11, 'b');
+    expect(ordered(did('SET a', 0, 9, 'OK'), { ...unknown }, did('GET', 0, 9, 'a'), read)).toBe('ok');
+  });
+});
+
 describe('a cache', () => {
   const cache = (...history: Operation[]): string => checkLinearizable(history, cacheModel).verdict;
 

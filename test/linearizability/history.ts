@@ -33,6 +33,8 @@ export interface Operation {
   /** When it was sent, by one clock for all clients; never later than it could first take effect. */
   callMs: number;
   outcome: Answered | Unknown | NotRun;
+  /** Of the same key: once that is answered, it took effect before this one. Its client sent both on one connection, in this order. */
+  after?: Operation;
 }
 
 const outcomeSchema = z.discriminatedUnion('kind', [

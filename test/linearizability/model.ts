@@ -13,8 +13,8 @@ export interface Model {
   apply: (state: State, command: string, args: readonly string[]) => Applied;
   /** The commands that change no state, whatever it is. */
   reads: ReadonlySet<string>;
-  /** A key may be gone at any time (it has expired, or was evicted), and does not come back. Then no command is a read: its reply may say so. */
-  forgets?: boolean;
+  /** Such a key may be gone at any time (it has expired, or was evicted), and does not come back. Then no command is a read: its reply may say so. */
+  forgets?: (state: State) => boolean;
 }
 
 const NOT_AN_INTEGER = { error: 'ERR value is not an integer or out of range' };
@@ -30,7 +30,7 @@ export const registerModel: Model = {
 };
 
 /** For commands whose effect does not hang on what was there: of unknown outcome, they leave the same, whether the key was gone or not. */
-export const cacheModel: Model = { apply: applyCommand, reads: new Set(), forgets: true };
+export const cacheModel: Model = { apply: applyCommand, reads: new Set(), forgets: () => true };
 
 function applyCommand(state: State, command: string, args: readonly string[]): Applied {
   switch (command) {

@@ -46,6 +46,9 @@ export class KeySearch {
   /** For each operation of unknown outcome the last one before it with the same command and arguments, or NONE. */
   private readonly earlierTwin: readonly number[];
 
+  /** For each operation the answered one that must have taken effect before it, or NONE. */
+  private readonly predecessors: Int32Array;
+
   /** For the answered operations placed and the state that they led to: the sets of unknown ones that were used up. */
   private readonly seen = new Map<string, bigint[]>();
   private seenCount = 0;
@@ -61,6 +64,7 @@ export class KeySearch {
     this.answeredCount = answered.length;
     this.answeredLeft = answered.length;
     this.placedAnswered = new Uint16Array(Math.ceil(answered.length / BITS_PER_WORD));
+    this.predecessors = predecessorsOf(this.operations, answered);
     this.model = model;
     this.head = 2 * answered.length;
     this.next = new Int32Array(this.head + 1).fill(NONE);
@@ -92,13 +96,14 @@ export class KeySearch {
 
   /** Lets the operation take effect now, unless its reply says otherwise or it was seen to lead nowhere. */
   private tryPlace(index: number, blocked: number): boolean {
+    if (this.isTooEarly(index)) return false;
     const { command, args, outcome } = this.operations[index];
     let applied = this.model.apply(this.state, command, args);
     if (outcome.kind !== 'answered') {
       // Of unknown outcome and without effect here: it need not have run.
       if (applied.state === this.state) return false;
     } else if (!sameReply(applied.reply, outcome.reply)) {
-      if (this.model.forgets !== true) return false;
+      if (this.model.forgets?.(this.state) !== true) return false;
       applied = this.model.apply(null, command, args);
       if (!sameReply(applied.reply, outcome.reply)) return false;
     }
@@ -130,7 +135,7 @@ export class KeySearch {
     if (this.isUsedUp(index)) return false;
     // Of operations that are alike, the one called first can do all that a later one can.
     const twin = this.earlierTwin[index - this.answeredCount];
-    if (twin !== NONE && !this.isUsedUp(twin)) return false;
+    if (twin !== NONE && !this.isUsedUp(twin) && !this.isTooEarly(twin)) return false;
     // One that wipes out what another of unknown outcome has just done, as SET does: that other need not have run.
     const last = this.steps.at(-1);
     if (last === undefined || this.isAnswered(last.operation)) return true;
@@ -205,6 +210,13 @@ export class KeySearch {
     return index < this.answeredCount;
   }
 
+  /** What its client sent before it has not taken effect. */
+  private isTooEarly(index: number): boolean {
+    const before = this.predecessors[index];
+    if (before === NONE) return false;
+    return (this.placedAnswered[Math.floor(before / BITS_PER_WORD)] & (1 << (before % BITS_PER_WORD))) === 0;
+  }
+
   private isUsedUp(index: number): boolean {
     return (this.placedUnknown & (1n << BigInt(index - this.answeredCount))) !== 0n;
   }
@@ -234,6 +246,18 @@ export class KeySearch {
 
 function isReturn(entry: number): boolean {
   return entry % 2 === 1;
+}
+
+/** One that was not answered may take effect later: what was sent before that counts. */
+function predecessorsOf(operations: readonly Operation[], answered: readonly Operation[]): Int32Array {
+  const places = new Map(answered.map((operation, index) => [operation, index]));
+  const predecessors = new Int32Array(operations.length).fill(NONE);
+  for (const [index, operation] of operations.entries()) {
+    let before = operation.after;
+    while (before !== undefined && !places.has(before)) before = before.after;
+    if (before !== undefined) predecessors[index] = places.get(before) ?? NONE;
+  }
+  return predecessors;
 }
 
 function earlierTwins(operations: readonly Operation[]): number[] {

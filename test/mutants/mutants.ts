@@ -1,8 +1,9 @@
-import type { Mutant } from './mutant.ts';
-import { PAXOS_MUTANTS } from './paxos.ts';
+import type { Mutant, Patch } from './mutant.ts';
 import { MOVE_MUTANTS } from './moves.ts';
+import { PAXOS_MUTANTS } from './paxos.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
+import { SHARD_MUTANTS } from './shard.ts';
 import { VERSION_MUTANTS } from './versions.ts';
 import { WAL_MUTANTS } from './wal.ts';
 
@@ -11,6 +12,19 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_MEMBERSHIP_MUTANTS,
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
-  ...PAXOS_MUTANTS,
   ...MOVE_MUTANTS,
+  ...SHARD_MUTANTS,
+  ...PAXOS_MUTANTS,
 ];
+
+/** Those whose rule or file contains one of the parts; all, without parts. */
+export function chosenBy<T extends Mutant>(mutants: readonly T[], parts: readonly string[]): T[] {
+  return mutants.filter(
+    ({ rule, file }) =>
+      parts.length === 0 || parts.some((part) => rule.includes(part) || file.includes(part)),
+  );
+}
+
+export function patchesOf({ file, find, put, more }: Mutant): readonly Patch[] {
+  return [{ file, find, put }, ...(more ?? [])];
+}

@@ -11,6 +11,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (entry.kind === EntryKind.MEMBERSHIP && entry.index <= commitIndex) this',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '§6: a membership that was not committed is rolled back with its entry',
@@ -51,6 +52,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'this.take(leftJoint(membership));',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '§6: a joint membership is left once it is committed',
@@ -67,6 +69,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'this.awaitedIndex = NOTHING_AWAITED + 0 * noopIndex;',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '§6: one change at a time',
@@ -99,6 +102,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (this.self > 0) return true;',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '§4.2.2: whom only an uncommitted membership leaves out stands for election',
@@ -115,6 +119,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'return isVoter(this',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '#24: whom a change leaves out is told when it is committed',
@@ -137,6 +142,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: '    if (!this.changes.advance()) this.isDeparting = !this.state.membership.voters.includes(this.state.self);\n',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '#18: the membership of an installed snapshot wins',
@@ -145,6 +151,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: '    if (index < 0) this.memberships.resetTo({ index, membership });\n',
     seeds: 2000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '#13: a member that was removed and comes back has another session',
@@ -152,6 +159,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: 'const session = 1 + Math.floor(config.random() * SESSIONS);',
     put: 'const session = SESSIONS - member;',
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: '#13: and nothing of what was known of it',
@@ -227,6 +235,7 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (request.term < state.term) return this.follower.refuseStale(request);\n    if (state.membership.voters.length > 0 && !isVoter(state.membership, request.from)) return;',
     seeds: 4000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
   {
     rule: 'history 9: a candidate that the own log does not know gets a vote',
@@ -235,5 +244,6 @@ export const RAFT_MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     put: 'if (!state.membership.voters.includes(request.from)) return;\n    const isFree = request.transfer || !this.isBound();',
     seeds: 4000,
     tests: MEMBERSHIP,
+    simulated: 'raft',
   },
 ];

@@ -11,36 +11,61 @@ const REPLICA = ['test/shard/replica.test.ts'];
 export const RAFT_MUTANTS: readonly Mutant[] = [
   // Reads and leases
   {
+    rule: '#1, #7: a new leader knows what is committed once an entry of its own term is',
+    file: 'src/raft/leadership.ts',
+    find: 'return this.state.commitIndex >= this.noopIndex;',
+    put: 'return this.noopIndex > 0;',
+    simulated: 'nodes',
+  },
+  {
     rule: '#1, #2, #7: no read by ReadIndex before an entry of the own term is committed',
     file: 'src/raft/reads.ts',
     find: 'batch.index = isReadable ? commitIndex : NOT_YET;',
     put: 'batch.index = Math.max(commitIndex, 1);',
     seeds: 2000,
     tests: READS,
+    simulated: 'nodes',
   },
   {
     rule: '#2: no lease before an entry of the own term is applied',
     file: 'src/raft/leadership.ts',
     find: 'if (this.isServing && !this.isAlone) this.lease.renew',
     put: 'if (!this.isAlone) this.lease.renew',
+    more: [
+      {
+        file: 'src/shard/replica.ts',
+        find: "return this.raft.role === 'leader' && this.raft.readable && this.machine.appliedTerm === this.raft.term;",
+        put: "return this.raft.role === 'leader';",
+      },
+    ],
     seeds: 2000,
     tests: READS,
+    simulated: 'nodes',
   },
   {
     rule: '#3: a read waits for a round that was sent after it was asked',
     file: 'src/raft/leadership.ts',
     find: 'this.reads.roundSent(this.round().number);',
-    put: 'this.reads.roundSent(this.round().number - 1);',
+    put: 'this.reads.roundSent(Math.max(1, this.round().number - 1));',
     seeds: 2000,
     tests: READS,
+    simulated: 'raft',
   },
   {
     rule: '#4: a read waits for a quorum',
     file: 'src/raft/leadership.ts',
     find: 'member === this.state.self ? this.rounds.last : (this.peer(member)?.ackedRound ?? 0);',
     put: 'this.rounds.last + 0 * member;',
+    more: [
+      {
+        file: 'src/raft/leadership.ts',
+        find: 'if (this.isAlone) this.onRoundAcknowledged();\n  }\n\n  /** CheckQuorum',
+        put: 'this.onRoundAcknowledged();\n  }\n\n  /** CheckQuorum',
+      },
+    ],
     seeds: 2000,
     tests: READS,
+    simulated: 'nodes',
   },
   {
     rule: '#5: the lease is dropped before TimeoutNow is sent',
@@ -49,6 +74,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: '',
     seeds: 2000,
     tests: READS,
+    simulated: 'raft',
   },
   {
     rule: '#5: the lease is dropped for good',
@@ -57,6 +83,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: '    const durationMs',
     seeds: 2000,
     tests: READS,
+    simulated: 'raft',
   },
   {
     rule: '#6: the lease starts when the round was sent, not when it was acknowledged',
@@ -65,6 +92,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'this.lease.renew({ ...round, sentMonotonicMs: this.state.nowMonotonicMs, sentWallMs: this.state.nowWallMs }, this',
     seeds: 2000,
     tests: READS,
+    simulated: 'raft',
   },
   {
     rule: '#6: the lease is shorter than the promise by what clock rates may differ',
@@ -73,6 +101,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'promiseMs * 1.06',
     seeds: 4000,
     tests: READS,
+    simulated: 'nodes',
   },
   {
     rule: 'history 7: a member that has just started grants no vote',
@@ -81,6 +110,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: ') return true;',
     seeds: 2000,
     tests: KNOWN_BUGS,
+    simulated: 'raft',
   },
   {
     rule: 'history 7: nor its own',
@@ -103,6 +133,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'const seenMs = this.inFlight.length > 0 ? Math.min(timeMs, this.inFlight[0].stampMs) : timeMs;',
     put: 'const seenMs = timeMs;',
     tests: REPLICA,
+    simulated: 'nodes',
   },
   {
     rule: 'history 12: a lease read sees no time past its round and one lease',
@@ -124,6 +155,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'Math.max(quorumHighestMs + this.config.leaseMs, quorumLowestWallMs, this.seenMs)',
     put: 'Math.max(quorumHighestMs, quorumLowestWallMs, this.seenMs)',
     tests: LOG_TIME,
+    simulated: 'nodes',
   },
   {
     rule: 'history 12: votes carry the highest time that the voter saw',
@@ -132,6 +164,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'timeSeenMs: 0,',
     seeds: 4000,
     tests: KNOWN_BUGS,
+    simulated: 'raft',
   },
   {
     rule: 'history 12: times are seen in what a leader sends',
@@ -140,9 +173,24 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: '',
     seeds: 4000,
     tests: KNOWN_BUGS,
+    simulated: 'nodes',
   },
 
   // Votes and terms
+  {
+    rule: '#24: nobody raises the term without a majority that would vote for it (PreVote)',
+    file: 'src/raft/election.ts',
+    find: 'this.campaign({ pre: true, transfer: false });',
+    put: 'this.campaign({ pre: false, transfer: false });',
+    simulated: 'nodes',
+  },
+  {
+    rule: '#28: silence is measured in milliseconds, not in whole seconds',
+    file: 'src/raft/leadership.ts',
+    find: 'if (nowMonotonicMs - this.quorumHeardMs() >= config.electionTimeoutMs) return false;',
+    put: 'if (Math.floor((nowMonotonicMs - this.quorumHeardMs()) / 1000) >= Math.floor(config.electionTimeoutMs / 1000)) return false;',
+    simulated: 'nodes',
+  },
   {
     rule: '#9: a vote is on disk before it leaves',
     file: 'src/raft/voter.ts',
@@ -150,6 +198,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'state.outbox.send(this.response(request, isGranted));',
     seeds: 4000,
     tests: PAPER,
+    simulated: 'nodes',
   },
   {
     rule: '#9: a candidate asks only when its own vote is on disk',
@@ -157,6 +206,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'else storage.sendAfterHardState(request, outbox.send);',
     put: 'else outbox.send(request);',
     tests: PAPER,
+    simulated: 'nodes',
   },
   {
     rule: '#9: the own vote counts once it is on disk',
@@ -164,6 +214,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: ' || !storage.hardStateDurable) return;',
     put: ') return;',
     tests: KNOWN_BUGS,
+    simulated: 'nodes',
   },
   {
     rule: '§5.2: one vote a term',
@@ -195,6 +246,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'message.group !== this.group || message.to !== this.self',
     put: 'message.group !== this.group',
     tests: KNOWN_BUGS,
+    simulated: 'nodes',
   },
 
   // Replication
@@ -205,6 +257,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'member === this.state.self ? this.state.log.lastIndex : (this.peer',
     seeds: 2000,
     tests: KNOWN_BUGS,
+    simulated: 'nodes',
   },
   {
     rule: '#11, history 8: a follower acknowledges what is on its disk',
@@ -213,6 +266,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'outbox.send(this.appendResponse(request, true, lastNew, 0, 0));',
     seeds: 2000,
     tests: PAPER,
+    simulated: 'nodes',
   },
   {
     rule: '#12: a write under way attests nothing that was replaced since',
@@ -220,6 +274,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: '    for (const write of this.underWay) write.index = Math.min(write.index, from - 1);\n',
     put: '',
     tests: KNOWN_BUGS,
+    simulated: 'raft',
   },
   {
     rule: '#12: an installed snapshot voids the marks of the log before it',
@@ -234,6 +289,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'this.sendAfter(Math.max(this.hardStateSequence, this.entriesSequence), message, send);',
     put: 'this.sendAfter(this.hardStateSequence, message, send);',
     seeds: 2000,
+    simulated: 'raft',
   },
   {
     rule: '#13: answers to another session count for nothing',
@@ -241,6 +297,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'peer === undefined || peer.session !== response.session',
     put: 'peer === undefined',
     tests: KNOWN_BUGS,
+    simulated: 'raft',
   },
   {
     rule: '#29, §5.4.2: entries of earlier terms are not committed by counting',
@@ -248,6 +305,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'index <= this.state.commitIndex || log.termAt(index) !== term',
     put: 'index <= this.state.commitIndex',
     tests: PAPER,
+    simulated: 'raft',
   },
   {
     rule: '§5.3: an append that does not fit is refused',
@@ -301,9 +359,17 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'else this.receiver.onChunk(request);',
     put: 'else if (state.log.lastIndex >= 0 && state.commitIndex > 0) this.receiver.onChunk(request);',
     tests: SNAPSHOT,
+    simulated: 'nodes',
   },
 
   // Snapshots
+  {
+    rule: '#19, #21: what the log does not hold any more is sent as a snapshot',
+    file: 'src/raft/replication.ts',
+    find: 'else if (this.state.log.termAt(peer.next - 1) === UNKNOWN_TERM) this',
+    put: 'else if (peer.next <= 0 && UNKNOWN_TERM < 0) this',
+    simulated: 'nodes',
+  },
   {
     rule: '§7: chunks are stored in order',
     file: 'src/raft/snapshot-receiver.ts',
@@ -332,6 +398,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'if (entry.index === snapshot.index + 1 && entry.term < snapshot.term) return log;',
     put: '',
     tests: SNAPSHOT,
+    simulated: 'raft',
   },
   {
     rule: 'a snapshot ahead of its term on disk restores that term',

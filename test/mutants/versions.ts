@@ -11,6 +11,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     find: 'this.commands = known.at(this.rules);',
     put: 'this.commands = known.at(known.newest);',
     tests: WHOLE,
+    simulated: 'upgrade',
   },
   {
     rule: 'history 10: what a new version replicates differently waits for the cluster version',
@@ -18,6 +19,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     find: 'least: () => Math.max(machine.rules, deps.clusterVersion()),',
     put: 'least: () => deps.rules.newest,',
     tests: WHOLE,
+    simulated: 'upgrade',
   },
   {
     rule: 'history 10: the version of the rules is state, and in snapshots',
@@ -25,6 +27,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     find: 'if (body[0] >= FORMAT) this.machine.setRules(rules);',
     put: '',
     tests: ['test/shard/rules.test.ts'],
+    simulated: 'upgrade',
   },
   {
     rule: 'the versions of the rules never fall along a log',
@@ -53,6 +56,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     find: 'this.host.problemOf(proposed) ?? topologyAfter(current, proposed)',
     put: 'topologyAfter(current, proposed)',
     tests: WHOLE,
+    simulated: 'upgrade',
   },
   {
     rule: 'an older build does not start once the version is raised',
@@ -60,6 +64,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     find: "    if (version > this.build.newest) throw new NewerVersionError('the topology', version, this.build.newest);\n",
     put: '',
     tests: WHOLE,
+    simulated: 'upgrade',
   },
   {
     rule: 'versions that the cluster has left behind are not spoken',

@@ -6,6 +6,28 @@ const CRASH = ['test/wal/crash.test.ts'];
 /** Rules of the log on disk (design, section 4; histories 8 and 20). */
 export const WAL_MUTANTS: readonly Mutant[] = [
   {
+    rule: '#11: what was written counts once it is synced',
+    file: 'src/wal/log.ts',
+    find: 'else file.sync((syncError) => this.#onSynced(file, syncError));',
+    put: 'else this.#timers.after(0, () => this.#onSynced(file, null));',
+    simulated: 'nodes',
+  },
+  {
+    rule: '#19, history 8: a failed sync ends the process',
+    file: 'src/wal/log.ts',
+    find: '    if (error !== null) this.#fail(diskErrorOf(`cannot sync ${file.path}`, error));\n',
+    put: '    if (error !== null) this.#batches += 0;\n',
+    simulated: 'nodes',
+  },
+  {
+    rule: '#19: a failed write ends the process',
+    file: 'src/wal/log.ts',
+    find: "      this.#fail(diskErrorOf('cannot write the log', error));\n    }\n  }\n\n  #onWritten",
+    put: '      this.#onSynced(this.#files.segments[0].file, error instanceof Error ? null : null);\n    }\n  }\n\n  #onWritten',
+    tests: ['test/wal/faults.test.ts'],
+    simulated: 'nodes',
+  },
+  {
     rule: 'a snapshot is synced before it counts',
     file: 'src/wal/snapshot-writer.ts',
     find: '    await syncOf(this.#file);\n    await this.#file.close();',
@@ -18,6 +40,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: '      await rewrite(segment.file, from, to);\n',
     put: '',
     tests: DAMAGE,
+    simulated: 'nodes',
   },
   {
     rule: 'history 8: what recovery read past the mark is synced before it counts',
@@ -25,6 +48,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: '      await syncOf(segment.file);\n',
     put: '',
     tests: DAMAGE,
+    simulated: 'nodes',
   },
   {
     rule: 'history 20: a record lies where it says',
@@ -32,6 +56,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: 'if (header === null || header.position !== segment.base + offset) break;',
     put: 'if (header === null) break;',
     tests: DAMAGE,
+    simulated: 'nodes',
   },
   {
     rule: 'history 20: a record of an earlier start than the one before it does not exist',
@@ -39,6 +64,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: 'if (header.start < this.#lastStart || !this.#apply',
     put: 'if (!this.#apply',
     tests: DAMAGE,
+    simulated: 'nodes',
   },
   {
     rule: 'history 20: recovery scans past a bad record for the highest mark',
@@ -46,6 +72,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: '      if (header.mark > this.#mark) this.#mark = header.mark;\n      this.#tornEnd',
     put: '      this.#tornEnd',
     tests: DAMAGE,
+    simulated: 'nodes',
   },
   {
     rule: 'what is not an entry has a checksum of its own',

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PRESETS } from '../../src/gossip/presets.ts';
+import { gossipSettingsOf } from '../../src/settings/derived.ts';
 import { parseConfigFile } from '../../src/settings/config-file.ts';
 import { loadSettings, SettingError, type SettingSources } from '../../src/settings/load.ts';
 import { rowOf, SETTING_KEYS, variableOf, type Settings } from '../../src/settings/rows.ts';
@@ -205,6 +207,13 @@ describe('rules over several settings', () => {
 
   it('wants heartbeats that fit into the election timeout', () => {
     expect(refusal({ flags: { 'heartbeat-interval-ms': '200' } })).toContain('at most 133, a third of');
+  });
+
+  it('wants others to be asked within the interval of a probe, and takes what the preset has', () => {
+    const refused = refusal({ flags: { 'gossip-probe-timeout-ms': '1000' } });
+    expect(refused).toContain('must be below gossip-probe-interval-ms (1000)');
+    const settings = load({ flags: { 'gossip-preset': 'wan', 'gossip-suspicion-mult': '5' } });
+    expect(gossipSettingsOf(settings)).toEqual({ ...PRESETS.wan, suspicionMult: 5 });
   });
 
   it('wants buffers that hold the largest argument', () => {

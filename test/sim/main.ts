@@ -4,22 +4,27 @@ import { parseArgs } from 'node:util';
 import { runConversations } from './node/conversations.ts';
 import { runMovesSeed } from './moves/run.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
+import { PRESET_NAMES, type PresetName } from '../../src/gossip/presets.ts';
+import { reportGossip } from './gossip/report.ts';
+import { runUpgrade } from './node/upgrade.ts';
 import { reportFailover } from './raft/failover.ts';
 import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 100;
 const DEFAULT_RAFT_SEEDS = 2000;
+const DEFAULT_UPGRADES = 10;
 const DAY_MINUTES = 24 * 60;
 /** Faults, one after the other, that a run of conversations goes through. */
 const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
- * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
- * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
- * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
+ * through; `--all-sometimes`: exit code 1 when something never came up; `--first`: only until one fails; `--jobs N`: in so many processes (as many as
+ * there are cores). `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`. `--raft`, likewise: members of one
+ * group alone. `--failover`: how long such a group is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small
+ * one). `--upgrade`: a cluster of two builds, upgraded, downgraded and raised. `--conversations`: clients of a living node, whose every reply is known.
+ * `--gossip`, with `--nodes N` and `--preset P`: how soon the gossip tells of a dead node, how often wrongly, and what it costs.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -31,18 +36,26 @@ async function main(): Promise<void> {
       jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
+      moves: { type: 'boolean' },
       paxos: { type: 'boolean' },
       exhaustive: { type: 'boolean' },
-      moves: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
+      upgrade: { type: 'boolean' },
       first: { type: 'boolean' },
+      gossip: { type: 'boolean' },
+      nodes: { type: 'string', default: '50' },
+      preset: { type: 'string', default: 'lan' },
     },
   });
   const from = Number(values.seed ?? values.from ?? 1);
   const count = values.seed === undefined ? Number(values.seeds ?? 0) : 1;
   if (values.failover === true) {
     reportFailover(from, count || DEFAULT_RAFT_SEEDS);
+    return;
+  }
+  if (values.gossip === true) {
+    reportGossip(Number(values.nodes), presetOf(values.preset), from);
     return;
   }
   let allHeld: boolean;
@@ -56,15 +69,24 @@ async function main(): Promise<void> {
   else if (values.paxos === true)
     allHeld = checkRegister(from, count || DEFAULT_RAFT_SEEDS, values.exhaustive === true);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
+  else if (values.upgrade === true)
+    allHeld = await upgrade(from, count || DEFAULT_UPGRADES, values.first === true);
   else if (values.seed !== undefined) allHeld = await showSeed(from);
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
     const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
     const jobs = Number(values.jobs ?? availableParallelism());
     const allSometimes = values['all-sometimes'] === true;
-    allHeld = await runCampaign({ from, seeds, minutes, allSometimes, jobs });
+    const firstOnly = values.first === true;
+    allHeld = await runCampaign({ from, seeds, minutes, allSometimes, firstOnly, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
+}
+
+function presetOf(name: string): PresetName {
+  const preset = PRESET_NAMES.find((one) => one === name);
+  if (preset === undefined) throw new Error(`a preset is one of ${PRESET_NAMES.join(', ')}`);
+  return preset;
 }
 
 function runOne(seed: number): boolean {
@@ -121,6 +143,19 @@ async function converse(from: number, count: number): Promise<boolean> {
     console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --conversations --seed ${seed}`);
   }
   console.log(`${count} seeds of conversations from ${from}: ${failures} failures`);
+  return failures === 0;
+}
+
+async function upgrade(from: number, count: number, isFirstEnough: boolean): Promise<boolean> {
+  let failures = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const failure = await runUpgrade(seed);
+    if (failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: two-versions: ${failure}\nreplay: npm run sim -- --upgrade --seed ${seed}`);
+    if (isFirstEnough) break;
+  }
+  console.log(`${count} upgrades from seed ${from}: ${failures} failures`);
   return failures === 0;
 }
 

@@ -41,6 +41,8 @@ type Service =
 /** From one node to another: nothing gets through until then. */
 interface Direction {
   blockedUntilMs: number;
+  /** What a message may take longer there than elsewhere. */
+  slowerByMs: number;
 }
 
 const NOT_BLOCKED = -Infinity;
@@ -121,6 +123,11 @@ export class SimNetwork {
   unblock(from: string, to: string): void {
     this.direction(from, to).blockedUntilMs = NOT_BLOCKED;
     this.wake();
+  }
+
+  /** From now on messages in this direction take up to so much longer; 0: no longer than elsewhere. */
+  slow(from: string, to: string, byMs: number): void {
+    this.direction(from, to).slowerByMs = byMs;
   }
 
   /** No cut is left. */
@@ -223,7 +230,7 @@ export class SimNetwork {
         this.counts.messages++;
         if (this.isClosed(direction)) this.counts.blockedMessages++;
         if (this.chance() < this.options.resetRatio) this.time.after(0, breakIt);
-        return this.delayMs();
+        return this.delayMs() + (direction.slowerByMs === 0 ? 0 : this.chance() * direction.slowerByMs);
       },
       blocked: () => this.isClosed(direction),
     };
@@ -257,7 +264,8 @@ export class SimNetwork {
   private direction(from: string, to: string): Direction {
     const key = `${from}>${to}`;
     let direction = this.directions.get(key);
-    if (direction === undefined) this.directions.set(key, (direction = { blockedUntilMs: NOT_BLOCKED }));
+    if (direction === undefined)
+      this.directions.set(key, (direction = { blockedUntilMs: NOT_BLOCKED, slowerByMs: 0 }));
     return direction;
   }
 

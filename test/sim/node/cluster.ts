@@ -106,7 +106,7 @@ export class SimCluster {
     this.network.returned(nameOf(i));
     const { life } = node;
     const running = await startNode(this.envOf(i), this.settingsOf(i), this.logOf(i), {
-      loopDelay: { read: () => NO_DELAY, stop: () => {} },
+      loopDelay: { read: () => NO_DELAY, takeWorstMs: () => 0, stop: () => {} },
       nodeVersion: 'v0',
       sameSecret: (a, b) => a === b,
       logRetention: this.logRetention,

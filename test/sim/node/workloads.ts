@@ -161,7 +161,7 @@ export function bulksOf(reply: string): string[] {
 function withHalves(model: Model): Model {
   return {
     ...model,
-    reads: model.forgets === true ? model.reads : new Set([...model.reads, 'HGETALL']),
+    reads: model.forgets !== undefined ? model.reads : new Set([...model.reads, 'HGETALL']),
     apply: (state, command, args) => {
       if (command === 'HGETALL') return { state, reply: state };
       return command === 'HALVES' ? applyHalves(state, args) : model.apply(state, command, args);

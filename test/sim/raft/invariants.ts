@@ -45,7 +45,7 @@ export class Invariants {
       else {
         check(
           known.checksum === checksum && known.prevTerm === prevTerm,
-          () => `logs match: member ${member.id} holds another entry ${key}`,
+          () => `logs-match: member ${member.id} holds another entry ${key}`,
         );
       }
       prevTerm = entry.term;
@@ -57,17 +57,21 @@ export class Invariants {
     const checksum = entry.bytes.readUInt32LE(CHECKSUM_OFFSET);
     const known = this.committed[entry.index];
     if (known === undefined) {
-      check(entry.index === this.committed.length, () => `member ${member.id} skips entries`);
+      check(
+        entry.index === this.committed.length,
+        () => `applied-in-order: member ${member.id} skips entries`,
+      );
       check(
         this.ofMembership.isDecided(entry.index, entry.term),
-        () => `member ${member.id} applies entry ${entry.index}, which no leader has committed`,
+        () =>
+          `durable-quorum: member ${member.id} applies entry ${entry.index}, which no leader has committed`,
       );
       this.committed.push({ term: entry.term, checksum });
       this.maxCommittedTerm = Math.max(this.maxCommittedTerm, member.term);
     } else {
       check(
         known.term === entry.term && known.checksum === checksum,
-        () => `the committed prefix never changes: member ${member.id} applies another entry ${entry.index}`,
+        () => `committed-prefix: member ${member.id} applies another entry ${entry.index}`,
       );
     }
     this.checkHash(member);
@@ -77,7 +81,7 @@ export class Invariants {
     const { index, hash } = member.machine;
     const known = this.hashes.get(index);
     if (known === undefined) this.hashes.set(index, hash);
-    else check(known === hash, () => `member ${member.id} has another state at index ${index}`);
+    else check(known === hash, () => `state-hash: member ${member.id} has another state at index ${index}`);
   }
 
   /** After every event at a member. */
@@ -89,7 +93,7 @@ export class Invariants {
       check(
         holder.term >= this.maxCommittedTerm,
         () =>
-          `member ${holder.id} holds a lease in term ${holder.term}, term ${this.maxCommittedTerm} has committed`,
+          `one-lease: member ${holder.id} holds a lease in term ${holder.term}, term ${this.maxCommittedTerm} has committed`,
       );
     }
   }
@@ -109,7 +113,8 @@ export class Invariants {
   private checkTime(servedTerm: number, timeMs: number, term: number, startMs: number): void {
     check(
       term <= servedTerm || startMs >= timeMs,
-      () => `time goes back: ${timeMs} was served in term ${servedTerm}, term ${term} starts from ${startMs}`,
+      () =>
+        `reads-behind-stamps: ${timeMs} was served in term ${servedTerm}, term ${term} starts from ${startMs}`,
     );
   }
 
@@ -117,14 +122,17 @@ export class Invariants {
   private checkLeader(member: SimMember): void {
     const known = this.leaders.get(member.term);
     if (known === member.id) return;
-    check(known === undefined, () => `two leaders in term ${member.term}: ${known} and ${member.id}`);
+    check(
+      known === undefined,
+      () => `one-leader-per-term: two leaders in term ${member.term}: ${known} and ${member.id}`,
+    );
     this.leaders.set(member.term, member.id);
     if (isJoint(member.membership)) this.world.coverage.electionsInJoint++;
     const last = this.committed.length - 1;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
     check(
       member.term < this.maxCommittedTerm || member.mirror.holds(last, this.committed[last].term),
-      () => `leader completeness: member ${member.id} of term ${member.term} lacks entry ${last}`,
+      () => `leader-completeness: member ${member.id} of term ${member.term} lacks entry ${last}`,
     );
   }
 }

@@ -381,7 +381,10 @@ export class SimMember {
   }
 
   private answerReads(id: number, index: number, roundTimeMs: number): void {
-    this.world.check(this.machine.index >= index, `member ${this.id} is handed a read ahead of its entries`);
+    this.world.check(
+      this.machine.index >= index,
+      `reads-current: member ${this.id} is handed a read ahead of its entries`,
+    );
     for (const read of this.pendingReads) {
       if (read.id !== id) continue;
       this.world.coverage.indexReads++;
@@ -394,7 +397,7 @@ export class SimMember {
     this.trace(`answers a read by ${how} at ${this.machine.index}`);
     this.world.check(
       this.machine.index >= floor,
-      `stale read by ${how}: member ${this.id} of term ${this.term} answers from ${this.machine.index}, ${floor} was acknowledged before`,
+      `reads-current: by ${how}, member ${this.id} of term ${this.term} answers from ${this.machine.index}, ${floor} was acknowledged before`,
     );
     this.world.acknowledged(this.machine.index);
     this.timekeeper.observe(timeMs);

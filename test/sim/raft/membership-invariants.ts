@@ -29,19 +29,25 @@ export class MembershipInvariants {
   /** Commit is never above the durable quorum of the membership in force, of both lists while it is joint (§6); `membership`: before the step. */
   onLeaderCommit(leader: SimMember, membership: Membership): void {
     const { commitIndex: index, mirror, term } = leader;
-    check(mirror.termAt(index) === term, () => `member ${leader.id} commits an entry of an earlier term`);
-    check(membership.voters.length > 0, () => `member ${leader.id} commits without voters`);
+    check(
+      mirror.termAt(index) === term,
+      () => `own-term-commits: member ${leader.id} commits an entry of an earlier term`,
+    );
+    check(membership.voters.length > 0, () => `durable-quorum: member ${leader.id} commits without voters`);
     for (const voters of [membership.voters, membership.votersOld]) {
       const holders = voters.filter((id) => this.world.member(id).disk.holds(index, term)).length;
       check(
         voters.length === 0 || holders * 2 > voters.length,
-        () => `entry ${index} is committed, and durable on ${holders} of ${voters.join(' ')}`,
+        () => `durable-quorum: entry ${index} is committed, and durable on ${holders} of ${voters.join(' ')}`,
       );
     }
     this.termsWithCommit.add(term);
     const isNews = index > this.decidedIndex;
     while (this.decidedIndex < index) this.decidedTerms.push(mirror.termAt(this.decidedIndex + 1));
-    check(this.isDecided(index, term), () => `entry ${index} was committed in another term than ${term}`);
+    check(
+      this.isDecided(index, term),
+      () => `committed-prefix: entry ${index} was committed in another term than ${term}`,
+    );
     if (isNews) this.decide(mirror.at(index).membership);
   }
 
@@ -60,7 +66,7 @@ export class MembershipInvariants {
       check(
         follows(before.membership, membership),
         () =>
-          `member ${member.id} holds ${describeMembership(membership)} at ${index}, after ${describeMembership(before.membership)}`,
+          `membership-steps: member ${member.id} holds ${describeMembership(membership)} at ${index}, after ${describeMembership(before.membership)}`,
       );
       if (member.role === 'leader' && mirror.termAt(index) === member.term)
         this.checkStep(member, before, records[i]);
@@ -77,7 +83,7 @@ export class MembershipInvariants {
     check(
       before.index <= this.decidedIndex && this.termsWithCommit.has(term),
       () =>
-        `member ${leader.id} changes the membership at ${index} before that at ${before.index} is committed in its term`,
+        `membership-steps: member ${leader.id} changes the membership at ${index} before that at ${before.index} is committed in its term`,
     );
     if (!isJoint(before.membership)) coverage.changesBegun++;
     else if (isJoint(membership)) coverage.jointsTakenOver++;
@@ -85,7 +91,7 @@ export class MembershipInvariants {
       check(
         mirror.termAt(before.index) === term,
         () =>
-          `member ${leader.id} leaves the joint membership at ${before.index}, which is of an earlier term`,
+          `membership-steps: member ${leader.id} leaves the joint membership at ${before.index}, which is of an earlier term`,
       );
     }
   }
@@ -96,7 +102,7 @@ export class MembershipInvariants {
     check(
       isSame(membership, mirror.last.membership),
       () =>
-        `member ${member.id} goes by ${describeMembership(membership)}, its log says ${describeMembership(mirror.last.membership)}`,
+        `membership-of-log: member ${member.id} goes by ${describeMembership(membership)}, its log says ${describeMembership(mirror.last.membership)}`,
     );
   }
 
@@ -107,12 +113,12 @@ export class MembershipInvariants {
     if (role === 'follower') return;
     check(
       isVoter(membership, to),
-      () => `member ${from} asks ${to} for its vote, in ${describeMembership(membership)}`,
+      () => `only-voters-vote: member ${from} asks ${to} for its vote, in ${describeMembership(membership)}`,
     );
     const isLeftOut = !isVoter(membership, from);
     check(
       !isLeftOut || (mirror.last.index > commitIndex && isVoter(mirror.previous, from)),
-      () => `member ${from} stands for election, in ${describeMembership(membership)}`,
+      () => `only-voters-vote: member ${from} stands for election, in ${describeMembership(membership)}`,
     );
     if (isLeftOut && !pre) this.world.coverage.candidaciesLeftOut++;
   }

@@ -34,7 +34,8 @@ export function runSeed(seed: number, trace: ((line: string) => void) | null = n
     result.events = runWorld(world);
   } catch (error) {
     if (!(error instanceof InvariantBroken || error instanceof InvariantError)) throw error;
-    result.failure = `${error.message} (at ${world.schedule.nowMs.toFixed(3)} ms)`;
+    const name = error instanceof InvariantError ? 'assert: ' : '';
+    result.failure = `${name}${error.message} (at ${world.schedule.nowMs.toFixed(3)} ms)`;
   }
   return result;
 }
@@ -52,9 +53,9 @@ function runWorld(world: World): number {
   const untilMs = schedule.nowMs + PROGRESS_MS;
   while (schedule.step(untilMs)) {
     if (hasProgress(world, target)) return events;
-    world.check(++events < EVENT_LIMIT, 'the run comes to an end');
+    world.check(++events < EVENT_LIMIT, 'progress: the run comes to an end');
   }
-  throw new InvariantBroken(`no progress within ${PROGRESS_MS} ms of healing`);
+  throw new InvariantBroken(`progress: none within ${PROGRESS_MS} ms of healing`);
 }
 
 /** A write that came after the healing was acknowledged, and all members have applied it, of the last membership, which is not joint. */

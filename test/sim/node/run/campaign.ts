@@ -27,6 +27,8 @@ export interface Campaign {
   minutes: number;
   /** Exit code 1 when something never came up. */
   allSometimes: boolean;
+  /** Only until one fails. */
+  firstOnly: boolean;
   /** How many processes. */
   jobs: number;
 }
@@ -49,10 +51,18 @@ export async function showSeed(seed: number): Promise<boolean> {
 }
 
 /** True: all held, and came up where that was wanted. */
-export async function runCampaign({ from, seeds, minutes, allSometimes, jobs }: Campaign): Promise<boolean> {
+export async function runCampaign({
+  from,
+  seeds,
+  minutes,
+  allSometimes,
+  firstOnly,
+  jobs,
+}: Campaign): Promise<boolean> {
   const startedMs = performance.now();
   const totals = newTotals();
-  const isOver = (): boolean => performance.now() - startedMs > minutes * 60_000;
+  const isOver = (): boolean =>
+    performance.now() - startedMs > minutes * 60_000 || (firstOnly && totals.failed.length > 0);
   await runInWorkers({ from, count: seeds, isOver }, jobs, (result, pid) => {
     if ('how' in result) return lost(totals, result);
     add(totals, result);
@@ -95,7 +105,7 @@ function add(totals: Totals, result: Omit<Told, 'cpuMs' | 'residentBytes'>): voi
 function lost(totals: Totals, { seed, how }: Lost): void {
   totals.runs += 1;
   totals.failed.push(seed);
-  tellFailure(seed, how);
+  tellFailure(seed, `crash: ${how}`);
 }
 
 function tellFailure(seed: number, failure: string): void {

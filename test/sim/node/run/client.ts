@@ -33,6 +33,8 @@ interface Open {
   database: number;
   /** In the order sent. */
   waiting: Sent[];
+  /** By key, what was sent last: commands take effect in the order sent. */
+  last: Map<string, Operation>;
 }
 
 const OUTCOMES: readonly (readonly [RegExp, 'unknown' | 'not-run', Situation])[] = [
@@ -159,7 +161,7 @@ export class Client {
         reply: (reply) => this.replied(waiting, reply),
         closed: () => this.lost(port, waiting),
       });
-      open = { line, database: 0, waiting };
+      open = { line, database: 0, waiting, last: new Map() };
       if (!line.isOpen) {
         this.counters.sometimes('client connection refused');
         this.refused(port, sent);
@@ -168,7 +170,7 @@ export class Client {
       this.open.set(port, open);
     }
     for (const one of sent)
-      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked);
+      if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked, open.last);
     const all = sent.flatMap((one) => this.chosen(open, one));
     open.waiting.push(...all);
     open.line.send(all.map(({ asked }) => asked.words));
@@ -193,10 +195,22 @@ export class Client {
   private replied(waiting: Sent[], reply: string): void {
     const sent = waiting.shift();
     if (sent === undefined)
-      return this.world.broken(`${this.name} was told ${reply.slice(0, 100)} without having asked`);
+      return this.world.broken(
+        'replies-as-asked',
+        `${this.name} was told ${reply.slice(0, 100)} without having asked`,
+      );
     const moved = MOVED.exec(reply);
-    if (moved !== null) this.follow(sent, Number(moved[1]));
-    else this.settle(sent, reply);
+    if (moved !== null) {
+      this.unorder(waiting, sent);
+      this.follow(sent, Number(moved[1]));
+    } else this.settle(sent, reply);
+  }
+
+  /** It goes another way than what was sent before and after it on its connection. */
+  private unorder(waiting: readonly Sent[], moved: Sent): void {
+    for (const { operations } of [...waiting, moved])
+      for (const operation of operations) delete operation.after;
+    for (const open of this.open.values()) if (open.waiting === waiting) open.last.clear();
   }
 
   private follow(sent: Sent, port: number): void {
@@ -210,7 +224,7 @@ export class Client {
   private settle(sent: Sent, reply: string): void {
     const { asked } = sent;
     const wrong = asked.aside?.wrong(reply) ?? null;
-    if (wrong !== null) this.world.broken(`${this.name}: ${wrong}`);
+    if (wrong !== null) this.world.broken('replies-as-asked', `${this.name}: ${wrong}`);
     for (const [pattern, outcome, situation] of OUTCOMES) {
       if (!pattern.test(reply)) continue;
       this.counters.sometimes(situation);

@@ -3,6 +3,7 @@ import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Reply } from '../../../linearizability/history.ts';
 import type { Model } from '../../../linearizability/model.ts';
 import { bulksOf, CACHE, LARGE, padded, plain, readPadded, type Aside, type Planned } from '../workloads.ts';
+import { perishableModel } from './perishable-model.ts';
 import type { LoadPlan } from './plan.ts';
 import { listReply, unitModel } from './unit-model.ts';
 
@@ -31,6 +32,9 @@ const COUNTER = 'n';
 const HASH = 'h';
 const FIELDS = ['f', 'g', 'i'];
 const UNITS = 4;
+/** So few at a time that one is written while it expires. */
+const PERISHABLES = 3;
+const TTL_MAX_MS = [30, 150, 600];
 /** More than is kept of a reply. */
 const LONG_REPLY_BYTES = 66 * 1024;
 const OK = '+OK\r\n';
@@ -60,6 +64,21 @@ function onUnit(unit: Unit, command: string, args: readonly string[], keyed: rea
     isOneSlot: true,
     parts: [{ model: unitModel, key: nameOf(unit), command, args }],
     read: (reply) => [readUnit(command, reply)],
+  };
+}
+
+function onPerishable(
+  key: string,
+  command: string,
+  args: readonly string[],
+  options: readonly string[] = [],
+): Asked {
+  return {
+    words: [command === 'SETPX' ? 'SET' : command, key, ...args, ...options],
+    database: 0,
+    isOneSlot: true,
+    parts: [{ model: perishableModel, key, command, args }],
+    read: (reply) => [plain(reply)],
   };
 }
 
@@ -114,6 +133,7 @@ export class Commands {
   private readonly plan: LoadPlan;
   /** All units that were ever asked about. */
   private readonly units = new Map<string, Unit>();
+  private readonly perishables = new Set<string>();
   private unique = 0;
 
   constructor(random: SeededRandom, plan: LoadPlan) {
@@ -125,7 +145,8 @@ export class Commands {
     const { random, plan } = this;
     if (plan.evictsAll) return this.cached(epoch);
     if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
-    if (plan.expires && random.chance(0.3)) return this.expiring(epoch);
+    if (plan.expires && random.chance(0.4))
+      return random.chance(0.3) ? this.expiring(epoch) : this.perishable(epoch);
     if (plan.hasLongReplies && random.chance(0.1)) return this.longReply(epoch);
     return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
   }
@@ -139,10 +160,12 @@ export class Commands {
 
   /** Reads all that was ever written: what was acknowledged is there. */
   audit(): Asked[] {
-    return [...this.units.values()].flatMap((unit) => [
+    const perishables = [...this.perishables].map((key) => onPerishable(key, 'GET', []));
+    const units = [...this.units.values()].flatMap((unit) => [
       onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
       onUnit(unit, 'HGETALL', [HASH], [0]),
     ]);
+    return [...units, ...perishables];
   }
 
   private pick<T>(from: readonly T[]): T {
@@ -280,6 +303,28 @@ export class Commands {
   private expiring(epoch: number): Asked {
     this.unique += 1;
     return fromPlanned('c-', this.database(), CACHE.model, CACHE.plan(this.random, epoch, this.unique));
+  }
+
+  /** Some expire soon, some last, and some that would expire are made to last, or the other way round. */
+  private perishable(epoch: number): Asked {
+    const { random } = this;
+    const key = `p${epoch}-${random.below(PERISHABLES)}`;
+    this.perishables.add(key);
+    const ttlMs = String(1 + random.below(this.pick(TTL_MAX_MS)));
+    switch (random.below(8)) {
+      case 0:
+      case 1:
+        return onPerishable(key, 'SETPX', [this.value()], ['PX', ttlMs]);
+      case 2:
+      case 3:
+        return onPerishable(key, 'SET', [this.value()]);
+      case 4:
+        return onPerishable(key, 'PERSIST', []);
+      case 5:
+        return { ...onPerishable(key, 'PEXPIRE', []), words: ['PEXPIRE', key, ttlMs] };
+      default:
+        return onPerishable(key, 'GET', []);
+    }
   }
 
   private large(epoch: number): Asked {

@@ -8,6 +8,7 @@ export const FAULTS = [
   'bridge',
   'clog',
   'slow network',
+  'slow link',
   'connections reset',
   'clients cut off',
   'pause',
@@ -28,9 +29,12 @@ export const FAULTS = [
   'bit flipped in log',
   'bit flipped in snapshot',
   'shard placed anew',
-  'node leaves for a while',
   'slots moved',
   'move called back',
+  'node leaves for a while',
+  'late ears',
+  'restart in a split',
+  'power loss after a kill',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -78,13 +82,15 @@ export const SITUATIONS = [
   'leader handed over',
   'shard without a leader for long',
   'wall clock found wrong',
+  'node held dead',
+  'node told that it stops',
+  'suspicion refuted',
   'peer connection cut for silence',
   'core without one node made progress',
   'replica created',
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
-  'node taken in by a cluster',
   'slot went to another shard',
   'slot thawed',
   'import given up',
@@ -93,6 +99,7 @@ export const SITUATIONS = [
   'move ended without all slots',
   'request held for a move',
   'TRYAGAIN',
+  'node taken in by a cluster',
   'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];

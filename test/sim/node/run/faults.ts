@@ -5,6 +5,7 @@ import { DiskFaults } from './disk-faults.ts';
 import { MemberFaults } from './member-faults.ts';
 import { MoveFaults } from './move-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
+import { Plots } from './plots.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { World } from './world.ts';
 
@@ -27,12 +28,14 @@ export class Faults {
     const disks = new DiskFaults(world, random);
     const members = new MemberFaults(world, random);
     const moves = new MoveFaults(world, random, () => this.soon());
+    const plots = new Plots(world, random);
     this.strikes = {
       ...network.strikes,
       ...processes.strikes,
       ...disks.strikes,
       ...members.strikes,
       ...moves.strikes,
+      ...plots.strikes,
     };
   }
 

@@ -1,38 +1,52 @@
 /** What must hold of one group over all its members and all time, told from what they hand to their disks, apply and serve. */
-import { entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
-import type { MemberId, Membership, RaftCore, Ready } from '../../../../src/raft/types.ts';
+import { EntryKind, entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
+import type { MemberId, Membership, Message, RaftCore, Ready } from '../../../../src/raft/types.ts';
+import type { InvariantName } from './invariant-name.ts';
 import { Mirror } from './mirror.ts';
+import { ReadLaw } from './read-law.ts';
 
 /** A number for a place in the log: terms are few. */
 const TERMS = 2 ** 20;
+/** Elections in a row that nobody wins: a slow disk, a vote that was lost. */
+const TERMS_IN_VAIN_MAX = 4;
 
 interface Committed {
   term: number;
   checksum: number;
   stampMs: number;
+  /** It shows its stamp: it has commands, or is the first that its leader proposed. */
+  isTimed: boolean;
 }
 
 /** Says that an invariant is broken; does not return. */
-export type Broken = (what: string) => never;
+export type Broken = (name: InvariantName, what: string) => never;
 
 export class GroupLaw {
   /** The newest term of which an entry is known committed. */
   committedTerm = 0;
   readonly mirrors = new Map<MemberId, Mirror>();
+  readonly reads: ReadLaw;
   private readonly group: number;
   private readonly broken: Broken;
   private readonly leaders = new Map<number, MemberId>();
+  private newestLed = 0;
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
-  private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0 }];
+  private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];
   private readonly hashes = new Map<number, string>();
 
   constructor(group: number, broken: Broken) {
     this.group = group;
     this.broken = broken;
+    this.reads = new ReadLaw(group, this, broken);
   }
 
   get committedIndex(): number {
     return this.committed.length - 1;
+  }
+
+  timeOf(index: number): number | undefined {
+    const entry = this.committed[index];
+    return entry?.isTimed ? entry.stampMs : undefined;
   }
 
   mirror(member: MemberId): Mirror {
@@ -53,8 +67,24 @@ export class GroupLaw {
       }
     }
     const truncated = mirror.take(ready);
+    // What goes at once rests on what is durable; what waits for the disk, on what it was handed.
+    for (const message of ready.messages) this.checkPromise(message, mirror.durableVote);
+    for (const message of ready.messagesAfterPersist) this.checkPromise(message, mirror.handedVote);
     if (raft.role === 'leader') this.onLeads(raft, mirror);
+    this.checkTerm(raft);
     return truncated;
+  }
+
+  /** Who votes, or asks for votes with its own, would know of it after any crash (§5.2). */
+  private checkPromise(message: Message, { term, vote }: { term: number; vote: MemberId }): void {
+    const isVote = message.kind === 'vote-response' && message.granted;
+    if ((message.kind !== 'vote' && !isVote) || message.pre) return;
+    const candidate = isVote ? message.to : message.from;
+    if (term > message.term || (term === message.term && vote === candidate)) return;
+    this.fail(
+      'votes-durable',
+      `member ${message.from} votes for ${candidate} in term ${message.term}, its disk says ${vote} in term ${term}`,
+    );
   }
 
   private match(member: MemberId, entry: Entry, prevTerm: number | undefined): void {
@@ -65,41 +95,57 @@ export class GroupLaw {
       return;
     }
     if (known.checksum !== checksum || (prevTerm !== undefined && known.prevTerm !== prevTerm))
-      this.fail(`logs match: member ${member} holds another entry ${entry.index} of term ${entry.term}`);
+      this.fail('logs-match', `member ${member} holds another entry ${entry.index} of term ${entry.term}`);
   }
 
   /** Election Safety and Leader Completeness (figure 3). */
   private onLeads({ self, term }: RaftCore, mirror: Mirror): void {
     const known = this.leaders.get(term);
     if (known === self) return;
-    if (known !== undefined) this.fail(`one leader a term: ${known} and ${self} lead term ${term}`);
+    if (known !== undefined) this.fail('one-leader-per-term', `${known} and ${self} lead term ${term}`);
     this.leaders.set(term, self);
+    if (mirror.durableVote.term !== term || mirror.durableVote.vote !== self)
+      this.fail('votes-durable', `member ${self} leads term ${term}, and its own vote is not durable`);
+    this.newestLed = Math.max(this.newestLed, term);
     const last = this.committedIndex;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
     if (term >= this.committedTerm && !mirror.holds(last, this.committed[last].term))
-      this.fail(`leader completeness: member ${self}, who leads term ${term}, lacks entry ${last}`);
+      this.fail('leader-completeness', `member ${self}, who leads term ${term}, lacks entry ${last}`);
   }
 
-  /** State Machine Safety (figure 3); what anybody takes as committed is durable on a quorum. */
-  onApplied(raft: RaftCore, entry: Entry): void {
+  /** Who cannot win does not go on raising the term (PreVote): it would depose the leader when it is heard again. */
+  private checkTerm({ self, term }: RaftCore): void {
+    if (term > this.newestLed + TERMS_IN_VAIN_MAX)
+      this.fail(
+        'terms-bounded',
+        `member ${self} is at term ${term}, and ${this.newestLed} was the last with a leader`,
+      );
+  }
+
+  /** State Machine Safety (figure 3); what anybody takes as committed is durable on a quorum. True: nobody has applied it before. */
+  onApplied(raft: RaftCore, entry: Entry): boolean {
     const checksum = entryChecksum(entry);
     const known = this.committed[entry.index];
     if (known !== undefined) {
       if (known.term !== entry.term || known.checksum !== checksum)
-        this.fail(
-          `the committed prefix never changes: member ${raft.self} applies another entry ${entry.index}`,
-        );
-      return;
+        this.fail('committed-prefix', `member ${raft.self} applies another entry ${entry.index}`);
+      return false;
     }
     if (entry.index !== this.committed.length)
-      this.fail(`member ${raft.self} applies entry ${entry.index}, and ${this.committedIndex} was the last`);
+      this.fail(
+        'applied-in-order',
+        `member ${raft.self} applies entry ${entry.index}, and ${this.committedIndex} was the last`,
+      );
     const stampMs = entryStampMs(entry);
     const before = this.committed[this.committedIndex].stampMs;
-    if (stampMs < before)
-      this.fail(`log time is monotone: ${stampMs} comes after ${before} at ${entry.index}`);
-    this.committed.push({ term: entry.term, checksum, stampMs });
+    if (stampMs < before) this.fail('log-time-rises', `${stampMs} comes after ${before} at ${entry.index}`);
+    // A membership may wait for long, and reads go on meanwhile: nothing is applied at its time.
+    const isTimed = entry.kind === EntryKind.COMMANDS || entry.term > this.committedTerm;
+    this.committed.push({ term: entry.term, checksum, stampMs, isTimed });
+    if (isTimed) this.reads.onCommitted(entry.index, stampMs);
     this.committedTerm = Math.max(this.committedTerm, entry.term);
     this.checkQuorum(raft, entry.index, checksum);
+    return true;
   }
 
   /** Of the configuration in force, or of the one that was until it, which the entry may have been committed by. */
@@ -111,6 +157,7 @@ export class GroupLaw {
     if (isKept(membership) || isKept(committedMembership.membership)) return;
     const { voters, votersOld } = membership;
     this.fail(
+      'durable-quorum',
       `entry ${index} is committed, and durable at ${this.keepers(voters, index, checksum)} of ${voters.length} voters, ${this.keepers(votersOld, index, checksum)} of ${votersOld.length} old ones`,
     );
   }
@@ -124,16 +171,10 @@ export class GroupLaw {
     const known = this.hashes.get(index);
     if (known === undefined) this.hashes.set(index, hash);
     else if (known !== hash)
-      this.fail(`member ${member} has another state at index ${index}: ${hash}, not ${known}`);
+      this.fail('state-hash', `member ${member} has another state at index ${index}: ${hash}, not ${known}`);
   }
 
-  /** Nobody serves reads under a lease once an entry of a later term is committed. */
-  onLeaseRead({ self, term }: RaftCore): void {
-    if (term < this.committedTerm)
-      this.fail(`member ${self} holds a lease in term ${term}, and term ${this.committedTerm} has committed`);
-  }
-
-  private fail(what: string): never {
-    return this.broken(`group ${this.group}: ${what}`);
+  private fail(name: InvariantName, what: string): never {
+    return this.broken(name, `group ${this.group}: ${what}`);
   }
 }

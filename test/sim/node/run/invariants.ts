@@ -4,7 +4,7 @@ import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.t
 import type { AcceptorState } from '../../../../src/paxos/types.ts';
 import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
-import type { Message, RaftCore } from '../../../../src/raft/types.ts';
+import type { Instant, Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
@@ -21,11 +21,19 @@ const HASH_EVERY = 128;
 /** Without eviction, one command may go over the budget, as large as it is. */
 const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
 
+/** Of a process that lives, though it may stand still. */
+export interface Living {
+  replica: Replica;
+  /** What its node's clocks say. */
+  now: Instant;
+}
+
 export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
   private readonly slots: SlotLaw;
   private readonly counters: Counters;
   private readonly broken: Broken;
+  private readonly living: () => Iterable<Living>;
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
   private readonly promises = new Map<string, AcceptorState<Topology>>();
@@ -33,8 +41,9 @@ export class Invariants {
   /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
 
-  constructor(counters: Counters, broken: Broken) {
+  constructor(counters: Counters, living: () => Iterable<Living>, broken: Broken) {
     this.counters = counters;
+    this.living = living;
     this.broken = broken;
     this.slots = new SlotLaw(counters, broken);
   }
@@ -44,7 +53,8 @@ export class Invariants {
     const { raft, machine } = replica;
     const law = this.law(raft.group);
     const lost = law.mirror(raft.self).restart(recovered);
-    if (lost !== null) this.broken(`node ${node}, group ${raft.group}: what was durable is there: ${lost}`);
+    if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
+    law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
     this.watchRaft(law, raft);
     this.watchMachine(node, law, raft, machine);
@@ -60,21 +70,28 @@ export class Invariants {
   private watchRaft(law: GroupLaw, raft: RaftCore): void {
     const { counters } = this;
     const mirror = law.mirror(raft.self);
-    const [take, persisted, installed, step] = [
+    const [take, persisted, installed, step, ask] = [
       raft.takeReady.bind(raft),
       raft.persisted.bind(raft),
       raft.snapshotInstalled.bind(raft),
       raft.step.bind(raft),
+      raft.requestRead.bind(raft),
     ];
     let [term, commit] = [0, 0];
     raft.takeReady = () => {
       const ready = take();
       if (raft.term < term || raft.commitIndex < commit)
-        this.broken(`group ${raft.group}: term and commit index of member ${raft.self} only rise`);
+        this.broken('term-and-commit-rise', `group ${raft.group}, member ${raft.self}`);
       term = raft.term;
       commit = raft.commitIndex;
       if (law.onReady(raft, ready) > 0) counters.sometimes('log truncated');
+      for (const { id, index } of ready.reads) law.reads.onConfirmed(raft.self, id, index);
       return ready;
+    };
+    raft.requestRead = (now) => {
+      const id = ask(now);
+      if (id !== 0) law.reads.onAsked(raft.self, id);
+      return id;
     };
     raft.persisted = (mark, now) => {
       mirror.persisted(mark);
@@ -99,19 +116,24 @@ export class Invariants {
 
   private watchMachine(node: number, law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
     const { counters } = this;
-    const [apply, skip] = [machine.apply.bind(machine), machine.skip.bind(machine)];
+    const [apply, skip, read] = [
+      machine.apply.bind(machine),
+      machine.skip.bind(machine),
+      machine.read.bind(machine),
+    ];
     const applyMove = machine.applyMove.bind(machine);
     let { timeMs, sessions, staged } = machine;
     let [expired, evicted] = [0, 0];
     this.watchSessions(machine);
+    this.watchSnapshots(law, raft, machine);
     const begin = machine.longReads.begin.bind(machine.longReads);
     machine.longReads.begin = (...of) => {
       counters.sometimes('read of many turns');
       begin(...of);
     };
     const applied = (entry: Entry): void => {
-      law.onApplied(raft, entry);
-      if (machine.timeMs < timeMs) this.broken(`log time of group ${raft.group} goes back`);
+      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group);
+      if (machine.timeMs < timeMs) this.broken('log-time-rises', `group ${raft.group} goes back`);
       timeMs = machine.timeMs;
       if (machine.appliedIndex % HASH_EVERY === 0)
         law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
@@ -143,11 +165,34 @@ export class Invariants {
       if (refusal === 0 && by !== 'shards' && by !== 'random') this.slots.served(raft.group, slot);
       return refusal;
     };
+    machine.read = (...of) => {
+      law.reads.onRead(machine.appliedIndex, of[4]);
+      return read(...of);
+    };
     machine.skip = (entry) => {
       skip(entry);
       applied(entry);
       if (entry.kind === EntryKind.MEMBERSHIP && decodeMembership(entry).votersOld.length > 0)
         counters.sometimes('joint configuration committed');
+    };
+  }
+
+  /** restore(snapshot(state)) is the state: both are hashed. */
+  private watchSnapshots(law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
+    const { keyspace } = machine;
+    const [beginSnapshot, installed] = [
+      keyspace.beginSnapshot.bind(keyspace),
+      raft.snapshotInstalled.bind(raft),
+    ];
+    const hash = (): void => law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
+    if (machine.appliedIndex > 0) hash();
+    keyspace.beginSnapshot = (maxBytes) => {
+      hash();
+      return beginSnapshot(maxBytes);
+    };
+    raft.snapshotInstalled = (id, now) => {
+      installed(id, now);
+      if (!machine.isLoading) hash();
     };
   }
 
@@ -170,14 +215,28 @@ export class Invariants {
     if (budgetBytes === 0 || eviction !== 'noeviction') return;
     const { usedBytes } = machine.keyspace;
     if (usedBytes > budgetBytes + LARGEST_COMMAND_BYTES)
-      this.broken(`group ${raft.group} uses ${usedBytes} bytes of ${budgetBytes}`);
+      this.broken('memory-budget', `group ${raft.group} uses ${usedBytes} bytes of ${budgetBytes}`);
+  }
+
+  /** Not only when somebody reads. */
+  private checkLeases(law: GroupLaw, group: number): void {
+    for (const { replica, now } of this.living()) {
+      const { raft } = replica;
+      if (
+        raft.group === group &&
+        raft.term < law.committedTerm &&
+        replica.isReadable &&
+        holdsLease(raft, now)
+      )
+        law.reads.onLease(raft);
+    }
   }
 
   private watchReads(law: GroupLaw, replica: Replica): void {
     const canRead = replica.canReadNow.bind(replica);
     replica.canReadNow = (now) => {
       const can = canRead(now);
-      if (can) law.onLeaseRead(replica.raft);
+      if (can) law.reads.onLease(replica.raft);
       else if (replica.isReadable) this.counters.sometimes('lease read refused');
       return can;
     };
@@ -194,7 +253,7 @@ export class Invariants {
     const promised = (state: AcceptorState<Topology> | null): void => {
       const before = this.promises.get(self) ?? null;
       if (before !== null && (state === null || isLower(state, before)))
-        this.broken(`node ${self} has taken back what it promised about the topology`);
+        this.broken('register-promises', `node ${self} has taken back what it promised about the topology`);
       if (state !== null) this.promises.set(self, state);
     };
     promised(acceptor.state);
@@ -214,15 +273,16 @@ export class Invariants {
       known !== undefined &&
       (generation < known.generation || (generation === known.generation && epoch < known.epoch))
     )
-      this.broken(`the epoch of node ${node} goes back`);
+      this.broken('epochs-rise', `that of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;
     const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
-    if (other !== undefined && other !== map) this.broken(`two topologies at epoch ${at}`);
+    if (other !== undefined && other !== map)
+      this.broken('one-map-per-epoch', `two topologies at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
-    if (wrong !== null) this.broken(wrong);
+    if (wrong !== null) this.broken('slots-owned-once', wrong);
   }
 
   /** The node has lost its disk, and knows nothing. */
@@ -241,6 +301,16 @@ export class Invariants {
       this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
+}
+
+/** By both clocks (design section 4). */
+function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
+  return (
+    monotonicMs >= raft.leaseFromMonotonicMs &&
+    monotonicMs < raft.leaseUntilMonotonicMs &&
+    wallMs >= raft.leaseFromWallMs &&
+    wallMs < raft.leaseUntilWallMs
+  );
 }
 
 function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {

@@ -111,7 +111,7 @@ async function rebuildAll(world: World): Promise<void> {
     const untilMs = world.scheduler.nowMs + PROGRESS_MS;
     while (victim.isHeldDown && world.failure === null) {
       if (world.scheduler.nowMs > untilMs)
-        world.failure ??= `${victim.name} is not rebuilt within ${PROGRESS_MS} ms`;
+        world.found('progress', `${victim.name} is not rebuilt within ${PROGRESS_MS} ms`);
       world.rebuildLater(victim);
       await world.pass(1000);
     }
@@ -153,7 +153,7 @@ async function within(
   const untilMs = world.scheduler.nowMs + limitMs;
   while (!done()) {
     if (world.scheduler.nowMs > untilMs) {
-      world.failure ??= `not within ${limitMs} ms: ${typeof what === 'string' ? what : what()}`;
+      world.found('progress', `not within ${limitMs} ms: ${typeof what === 'string' ? what : what()}`);
     }
     if (world.failure !== null) return;
     await world.pass(STEP_MS);
@@ -176,18 +176,18 @@ function keysOf({ shards, slots }: Topology): string[] {
 async function probe(world: World, core: readonly Victim[]): Promise<void> {
   if (world.failure !== null) return;
   const topology = core[0].parts?.topology;
-  if (topology === undefined) return world.broken('a node that is ready serves');
+  if (topology === undefined) return world.broken('answers-after-healing', 'a node that is ready serves');
   for (const key of keysOf(topology)) {
     for (const { i } of core) {
       const value = `${i}-${world.scheduler.nowMs}`;
       const wrote = await answer(world, portOf(i), ['SET', key, value]);
       // What has no room was refused by the log: it goes on.
       if (wrote.startsWith('-OOM')) continue;
-      if (wrote !== '+OK\r\n') world.failure ??= `after healing, SET on node ${i} was answered ${wrote}`;
+      if (wrote !== '+OK\r\n') world.found('answers-after-healing', `SET on node ${i}: ${wrote}`);
       const read = await answer(world, portOf(i) + REDIRECT, ['GET', key]);
       const isGone = world.plan.load.evictsAll && read === NIL;
       if (!isGone && read !== `$${value.length}\r\n${value}\r\n`)
-        world.failure ??= `after healing, GET on node ${i} was answered ${read}`;
+        world.found('answers-after-healing', `GET on node ${i}: ${read}`);
       if (world.failure !== null) return;
     }
   }

@@ -11,6 +11,9 @@ export const LOGGED: ReadonlyMap<LogEvent, Situation> = new Map<LogEvent, Situat
   ['leader-missing', 'shard without a leader for long'],
   ['clock-differs', 'wall clock found wrong'],
   ['cluster-joined', 'node taken in by a cluster'],
+  ['node-dead', 'node held dead'],
+  ['node-left', 'node told that it stops'],
+  ['suspicion-refuted', 'suspicion refuted'],
   ['replica-created', 'replica created'],
   ['replica-removed', 'replica removed'],
 ]);
@@ -22,6 +25,8 @@ const SILENT: ReadonlySet<LogEvent> = new Set<LogEvent>([
   'peer-unreachable',
   'peer-ready',
   'peer-not-ready',
+  'node-suspected',
+  'node-alive',
   'snapshot-made',
   'log-compacted',
 ]);

@@ -42,25 +42,27 @@ export class MemberFaults {
   }
 
   private leave(): boolean {
-    let node: NodeId = '';
-    const choose = (topology: Topology): TopologyChange | null => {
-      const chosen = this.leaver(topology);
-      if (chosen === null) return null;
-      node = chosen;
-      this.world.log.say(`node ${node.slice(0, 6)} is to leave`);
-      return { kind: 'begin-leave', node };
-    };
     const { random, world } = this;
-    changeTopology(world, random, choose, () => {
+    let leaver: NodeId | null = null;
+    const draw = (topology: Topology): TopologyChange | null => {
+      leaver = this.leaverOf(topology);
+      if (leaver === null) return null;
+      world.log.say(`node ${leaver.slice(0, 6)} is to leave`);
+      return { kind: 'begin-leave', node: leaver };
+    };
+    changeTopology(world, random, draw, () => {
+      const node = leaver;
+      if (node === null) return;
       world.counters.struck('node leaves for a while');
       world.lasts(1000 + random.below(MOST_LEAVES_MS), () => this.stay(node));
     });
     return false;
   }
 
-  /** Enough stay for three voters of each shard, one of them to spare. One without slots would be gone for good. */
-  private leaver({ nodes, shards, slots }: Topology): NodeId | null {
+  /** Enough stay for three voters of each shard, one of them to spare. */
+  private leaverOf({ nodes, shards, slots }: Topology): NodeId | null {
     if (nodes.length <= REPLICAS_LEAST || nodes.some(({ leaving }) => leaving === true)) return null;
+    // One without slots would be gone for good: nothing keeps its shard from being closed.
     const owning = nodes.filter(({ id }) =>
       shards.some((shard) => shard.home === id && slots.some((run) => run.shard === shard.id)),
     );
@@ -70,12 +72,13 @@ export class MemberFaults {
   /** Again and again, until it is decided. */
   private stay(node: NodeId): void {
     const { random, world } = this;
-    let isLeaving = true;
-    const cancel = ({ nodes }: Topology): TopologyChange | null => {
-      isLeaving = nodes.some(({ id, leaving }) => id === node && leaving === true);
-      return isLeaving ? { kind: 'cancel-leave', node } : null;
+    if (world.failure !== null) return;
+    let hasStayed = false;
+    const draw = ({ nodes }: Topology): TopologyChange | null => {
+      hasStayed = !nodes.some(({ id, leaving }) => id === node && leaving === true);
+      return hasStayed ? null : { kind: 'cancel-leave', node };
     };
-    changeTopology(world, random, cancel, () => {});
-    if (isLeaving && world.failure === null) world.scheduler.after(STAY_AGAIN_MS, () => this.stay(node));
+    changeTopology(world, random, draw, () => {});
+    if (!hasStayed) world.scheduler.after(STAY_AGAIN_MS, () => this.stay(node));
   }
 }

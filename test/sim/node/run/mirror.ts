@@ -1,7 +1,9 @@
 import type { Entry } from '../../../../src/raft/entry.ts';
 import { entryChecksum } from '../../../../src/raft/entry.ts';
-import type { PersistMark, Ready, SnapshotMeta } from '../../../../src/raft/types.ts';
+import type { HardState, PersistMark, Ready, SnapshotMeta } from '../../../../src/raft/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
+
+type Vote = Pick<HardState, 'term' | 'vote'>;
 
 /** A log as it is known from outside: by what its member hands to the disk, and what the disk says is done. It outlives the process. */
 export class Mirror {
@@ -13,7 +15,10 @@ export class Mirror {
   /** The last index that is durable. */
   durableTo = 0;
   /** What was handed to the disk, and is not durable yet. */
-  private pending: { sequence: number; to: number }[] = [];
+  private pending: { sequence: number; to: number; vote: Vote }[] = [];
+  /** Term and vote as they were handed to the disk, and as they are there. */
+  handedVote: Vote = { term: 0, vote: 0 };
+  durableVote: Vote = { term: 0, vote: 0 };
   private installing: SnapshotMeta | null = null;
 
   get last(): number {
@@ -40,10 +45,11 @@ export class Mirror {
 
   /** Returns how many entries it had to give up for these. */
   take(ready: Ready): number {
-    const { entries, mark } = ready;
+    const { entries, mark, hardState } = ready;
+    if (hardState !== null) this.handedVote = hardState;
     let truncated = 0;
     if (entries.length > 0) truncated = this.append(entries);
-    if (mark !== null) this.pending.push({ sequence: mark.sequence, to: this.last });
+    if (mark !== null) this.pending.push({ sequence: mark.sequence, to: this.last, vote: this.handedVote });
     if (ready.snapshotInstall !== null) this.installing = ready.snapshotInstall.snapshot;
     return truncated;
   }
@@ -66,6 +72,7 @@ export class Mirror {
   persisted({ sequence }: PersistMark): void {
     while (this.pending.length > 0 && this.pending[0].sequence <= sequence) {
       this.durableTo = Math.max(this.durableTo, this.pending[0].to);
+      this.durableVote = this.pending[0].vote;
       this.pending.shift();
     }
   }
@@ -91,18 +98,26 @@ export class Mirror {
 
   /** A process has begun with what was on the disk. Returns what it lacks of what was durable; null: nothing. */
   restart(recovered: RecoveredGroup | undefined): string | null {
-    const { snapshot = null, entries = [] } = recovered ?? {};
+    const { snapshot = null, entries = [], hardState = { term: 0, vote: 0 } } = recovered ?? {};
     const next = new Mirror();
     if (snapshot !== null) next.rebase(snapshot.index, snapshot.term);
     const above = entries.filter(({ index }) => index > next.base);
     if (above.length > 0) next.append(above);
     next.durableTo = next.last;
+    next.handedVote = hardState;
+    next.durableVote = hardState;
     const lost = this.lostIn(next);
     Object.assign(this, next);
     return lost;
   }
 
   private lostIn(next: Mirror): string | null {
+    const { term, vote } = this.durableVote;
+    if (
+      next.durableVote.term < term ||
+      (next.durableVote.term === term && vote !== 0 && next.durableVote.vote !== vote)
+    )
+      return `it has voted for ${next.durableVote.vote} in term ${next.durableVote.term}, and for ${vote} in term ${term} before`;
     if (next.last < this.durableTo)
       return `its log ends at ${next.last}, and was durable to ${this.durableTo}`;
     for (let index = Math.max(this.base, next.base) + 1; index <= this.durableTo; index++)

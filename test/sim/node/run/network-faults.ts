@@ -6,6 +6,7 @@ import type { World } from './world.ts';
 const CUT_MIN_MS = 100;
 const CUT_MAX_MS = 7000;
 const SLOW_MAX_MS = [20, 100, 700];
+const SLOW_LINK_MAX_MS = [60, 300, 1500];
 const CLOG_STEP_MS = 800;
 
 type Direction = readonly [from: string, to: string];
@@ -19,6 +20,7 @@ export class NetworkFaults {
     bridge: () => this.bridge(),
     clog: () => this.clog(),
     'slow network': () => this.slow(),
+    'slow link': () => this.slowLink(),
     'connections reset': () => this.reset(),
     'clients cut off': () => this.cutClients(),
   };
@@ -126,6 +128,19 @@ export class NetworkFaults {
     world.lasts(durationMs, () => {
       network.options = { ...network.options, maxDelayMs: world.plan.delayMs.max };
     });
+    return true;
+  }
+
+  /** In one direction: who is told late of what others know already goes on as if nothing had happened. */
+  private slowLink(): boolean {
+    const { random, world } = this;
+    const [from, to] = this.names();
+    if (to === undefined) return false;
+    const byMs = SLOW_LINK_MAX_MS[random.below(SLOW_LINK_MAX_MS.length)];
+    const durationMs = CUT_MIN_MS + random.below(CUT_MAX_MS);
+    world.log.say(`network: up to ${byMs} ms more from ${from} to ${to} for ${durationMs} ms`);
+    world.cluster.network.slow(from, to, byMs);
+    world.lasts(durationMs, () => world.cluster.network.slow(from, to, 0));
     return true;
   }
 

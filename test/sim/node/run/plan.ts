@@ -11,6 +11,8 @@ const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
 const LEAVES: Fault = 'node leaves for a while';
 const MOST_JOINS_AFTER_MS = 20_000;
+/** These let a leader go on that has been deposed. */
+const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
 /** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
 const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
@@ -47,8 +49,9 @@ export interface RunPlan {
   delayMs: { min: number; max: number };
   writeMs: number;
   syncMs: number;
-  /** Of each node's clocks. */
+  /** Of each node's clocks; and what its wall clock is ahead of the others' from the beginning. */
   rates: number[];
+  aheadMs: number[];
   faults: Fault[];
   faultEveryMs: number;
   /** Faults strike from here on: sometimes while the cluster is founded. */
@@ -79,8 +82,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
-  const isChosen = (fault: Fault): boolean =>
-    random.chance(OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1) ? 0.7 : 0.35);
+  const apartMs = pick([0, 300, 4000]);
+  const isChosen = (fault: Fault): boolean => random.chance(chanceOf(fault, nodes));
   const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
   const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
   const plan: RunPlan = {
@@ -110,7 +113,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     ]),
     writeMs: 0.05,
     syncMs: pick([0.2, 1, 8]),
-    rates: Array.from({ length: nodes }, () => 1 + (random.uint32() / 2 ** 31 - 1) * drift),
+    rates: Array.from({ length: nodes }, () => 1 + partOf(random) * drift),
+    aheadMs: Array.from({ length: nodes }, () => Math.round(partOf(random) * apartMs)),
     faults: wanted.faults ?? (chosen.length === 0 ? [pick(FAULTS)] : chosen),
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
@@ -128,15 +132,26 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
   };
   // Drawn after all else: so older seeds are what they were.
+  // A node that leaves and has lost all its slots is gone for good, once its process is silent.
   const mayLeave = nodes > 3 && !plan.faults.includes('slots moved');
-  // (A node that leaves without slots is gone for good, once its process is silent.)
   if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
 }
 
+function chanceOf(fault: Fault, nodes: number): number {
+  if (OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1)) return 0.7;
+  return DEPOSING.includes(fault) ? 0.5 : 0.35;
+}
+
 /** Who is of no cluster yet has nobody to get its data from. */
 function isDamage(fault: Fault): boolean {
   return fault.startsWith('bit flipped');
+}
+
+/** Between -1 and 1; every other time one of these: the ends are where rules are tight. */
+function partOf(random: SeededRandom): number {
+  const part = random.uint32() / 2 ** 31 - 1;
+  return random.chance(0.5) ? Math.sign(part) : part;
 }

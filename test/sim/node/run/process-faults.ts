@@ -4,7 +4,7 @@ import type { Victim } from './victim.ts';
 import type { World } from './world.ts';
 
 const DOWN_MS = [5, 300, 2000, 9000];
-const PAUSE_MS = [700, 3000, 12_000];
+const PAUSE_MS = [1500, 3000, 12_000];
 const STALL_MS = 350;
 const WALL_JUMP_MS = [200, 5000, 4_000_000];
 /** Rates of clocks lie within 5 % of each other. */

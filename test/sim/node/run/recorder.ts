@@ -16,12 +16,21 @@ export class Recorder {
     this.scheduler = scheduler;
   }
 
-  /** Of unknown outcome until something else is told. */
-  called(client: number, { parts }: Asked): readonly Operation[] {
+  /** Of unknown outcome until something else is told. `sentBefore`: by key, what was sent last on the same connection. */
+  called(
+    client: number,
+    { parts, isOneSlot }: Asked,
+    sentBefore: Map<string, Operation>,
+  ): readonly Operation[] {
     this.commands += 1;
     const callMs = this.scheduler.nowMs;
     return parts.map(({ model, key, command, args }) => {
       const operation: Operation = { client, key, command, args, callMs, outcome: { kind: 'unknown' } };
+      if (isOneSlot) {
+        const after = sentBefore.get(key);
+        if (after !== undefined) operation.after = after;
+        sentBefore.set(key, operation);
+      }
       const history = this.histories.get(model);
       if (history === undefined) this.histories.set(model, [operation]);
       else history.push(operation);
@@ -41,11 +50,12 @@ export class Recorder {
   }
 
   /** Null: an order explains all that clients were told. */
-  verdict(): string | null {
+  verdict(): { name: 'linearizable' | 'checked-in-time'; what: string } | null {
     for (const [model, history] of this.histories) {
       const verdict = checkLinearizable(history, model);
-      if (verdict.verdict === 'violation') return describeViolation(verdict);
-      if (verdict.verdict === 'unknown') return `the checker said unknown of ${verdict.keys.join(', ')}`;
+      if (verdict.verdict === 'violation') return { name: 'linearizable', what: describeViolation(verdict) };
+      if (verdict.verdict === 'unknown')
+        return { name: 'checked-in-time', what: `the checker said unknown of ${verdict.keys.join(', ')}` };
     }
     return null;
   }

@@ -50,6 +50,11 @@ describe('a run that is made to', () => {
       ['replica created', 'replica removed', 'joint configuration committed'],
     ],
     [
+      'move slots',
+      { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
+      ['slot went to another shard', 'move ended'],
+    ],
+    [
       'take a node in, and have nodes leave',
       {
         nodes: 5,
@@ -57,11 +62,6 @@ describe('a run that is made to', () => {
         joinsAfterMs: 9000,
       },
       ['node taken in by a cluster', 'replica created', 'replica removed'],
-    ],
-    [
-      'move slots',
-      { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
-      ['slot went to another shard', 'move ended'],
     ],
     [
       'damage disks',

@@ -8,7 +8,7 @@ import { Faults } from './faults.ts';
 import { requireAgreement, requireProgress } from './liveness.ts';
 import { drawPlan, type RunPlan, type Wanted } from './plan.ts';
 import { Recorder } from './recorder.ts';
-import { InvariantBroken, World } from './world.ts';
+import { World } from './world.ts';
 
 /** A run counts that lives so long, with so many commands and faults that struck. */
 const LIFE_MS = 60_000;
@@ -49,9 +49,9 @@ export async function runSeed(seed: number, { wanted, told }: RunOptions = {}): 
   try {
     await live(world, recorder, random);
   } catch (error) {
-    if (!(error instanceof InvariantBroken)) world.failure ??= textOf(error);
+    world.fail(error);
   }
-  world.failure ??= recorder.verdict();
+  if (world.failure === null) judge(world, recorder);
   world.end();
   world.log.say(world.failure === null ? 'all held' : `failed: ${world.failure}`);
   return {
@@ -117,6 +117,7 @@ function describe(plan: RunPlan): string {
   return `${nodes} nodes${joins}, ${durability}, ${load.clients} clients; faults: ${faults.join(', ')}`;
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+function judge(world: World, recorder: Recorder): void {
+  const verdict = recorder.verdict();
+  if (verdict !== null) world.found(verdict.name, verdict.what);
 }

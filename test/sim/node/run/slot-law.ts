@@ -55,16 +55,17 @@ export class SlotLaw {
   }
 
   private check(slot: number, group: GroupId): void {
-    if (this.owners[slot] > 1) this.broken(`slot ${slot} is owned by group ${group} and another`);
+    if (this.owners[slot] > 1)
+      this.broken('slots-owned-once', `slot ${slot} is owned by group ${group} and another`);
     if (this.holders[slot] > 0) this.wasHeld[slot] = 1;
     else if (this.wasHeld[slot] === 1)
-      this.broken(`slot ${slot} is of no group after a step of group ${group}`);
+      this.broken('slots-owned-once', `slot ${slot} is of no group after a step of group ${group}`);
   }
 
   /** A replica of the group reads in a slot. */
   served(group: GroupId, slot: number): void {
     for (const [other, { states }] of this.groups)
       if (other !== group && states[slot] === SlotState.OWNED)
-        this.broken(`group ${group} serves slot ${slot}, which is of group ${other}`);
+        this.broken('slots-owned-once', `group ${group} serves slot ${slot}, which is of group ${other}`);
   }
 }

@@ -2,7 +2,7 @@
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
-import { DiskError, StartupError } from '../../../../src/errors.ts';
+import { DiskError, InvariantError, StartupError } from '../../../../src/errors.ts';
 import type { LogEvent, LogFields } from '../../../../src/log.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
@@ -11,7 +11,8 @@ import { startRepair } from '../repair.ts';
 import { Counters } from './counters.ts';
 import { bothWays, Cuts } from './cuts.ts';
 import { EventLog } from './event-log.ts';
-import { Invariants } from './invariants.ts';
+import type { InvariantName } from './invariant-name.ts';
+import { Invariants, type Living } from './invariants.ts';
 import { LOGGED, logLine } from './logged.ts';
 import type { RunPlan } from './plan.ts';
 import { clientName } from './client.ts';
@@ -22,6 +23,7 @@ export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
 const READS_FIRST_MS = 40;
+const NODES_LATER_MS = 5;
 const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
@@ -56,7 +58,11 @@ export class World {
     this.scheduler = cluster.scheduler;
     this.log = new EventLog(cluster.scheduler, told);
     this.cuts = new Cuts(cluster.network);
-    this.invariants = new Invariants(this.counters, (what) => this.broken(what));
+    this.invariants = new Invariants(
+      this.counters,
+      () => this.living(),
+      (name, what) => this.broken(name, what),
+    );
     this.victims = cluster.nodes.map((_, i) => new Victim(i));
     cluster.overrides = plan.overrides;
     cluster.logRetention = plan.logRetention;
@@ -75,6 +81,7 @@ export class World {
     };
     for (const [i, node] of cluster.nodes.entries()) {
       node.clock.setRate(plan.rates[i]);
+      node.clock.jumpWall(plan.aheadMs[i]);
       node.disk.writeMs = plan.writeMs;
       node.disk.syncMs = plan.syncMs;
       node.disk.onCrashed = () => this.crashedInside(i);
@@ -86,14 +93,21 @@ export class World {
   }
 
   /** An invariant does not hold: the run is over. */
-  broken(what: string): never {
-    this.failure ??= `${what} (at ${this.scheduler.nowMs.toFixed(3)} ms)`;
+  broken(name: InvariantName, what: string): never {
+    this.found(name, what);
     throw new InvariantBroken(what);
+  }
+
+  /** The first that is found counts. */
+  found(name: InvariantName, what: string): void {
+    this.failure ??= `${name}: ${what} (at ${this.scheduler.nowMs.toFixed(3)} ms)`;
   }
 
   /** What nobody expects ends the run. */
   fail(error: unknown): void {
-    this.failure ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (error instanceof InvariantBroken) return;
+    const name = error instanceof InvariantError ? 'assert' : 'crash';
+    this.found(name, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   /** Whoever calls the product's code from outside of a step: what it throws ends the run. */
@@ -111,6 +125,15 @@ export class World {
     const untilMs = this.scheduler.nowMs + durationMs;
     this.scheduler.after(durationMs, () => {});
     await this.scheduler.runUntil(() => this.failure !== null || this.scheduler.nowMs >= untilMs);
+  }
+
+  private *living(): Iterable<Living> {
+    for (const { i, life, parts } of this.victims) {
+      if (life === 'down' || parts === null) continue;
+      const { clock } = this.cluster.nodes[i];
+      const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+      for (const replica of parts.replicas) yield { replica, now };
+    }
   }
 
   /** Those of processes that live. */
@@ -275,13 +298,20 @@ export class World {
     victim.isPaused = true;
     const { timers } = this.cluster.nodes[victim.i];
     timers.pause();
-    const mend = this.cuts.cut(
-      this.everybodyBut(victim.name).flatMap((other) => bothWays(victim.name, other)),
-    );
+    const cut = (names: readonly string[]): (() => void) =>
+      this.cuts.cut(names.flatMap((other) => bothWays(victim.name, other)));
+    const nodes = this.victims.map(({ name }) => name);
+    const [mendNodes, mendClients] = [
+      cut(nodes.filter((name) => name !== victim.name)),
+      cut(this.everybodyBut(victim.name).filter((name) => !nodes.includes(name))),
+    ];
     // It stood still in the midst of reading its sockets, maybe: then what has come is read before any timer fires.
     const readsForMs = this.random.chance(0.5) ? this.random.below(READS_FIRST_MS) : 0;
     victim.unpause = () => {
-      mend();
+      // It reads one socket after the other: what clients have asked, maybe, before it hears that others went on without it.
+      mendClients();
+      if (this.random.chance(0.5)) mendNodes();
+      else this.scheduler.after(this.random.below(NODES_LATER_MS), mendNodes);
       if (readsForMs === 0) timers.resume();
       else this.scheduler.after(readsForMs, () => timers.resume());
     };
@@ -302,7 +332,8 @@ export class World {
 
   private served(i: number, parts: NodeParts): void {
     const victim = this.victims[i];
-    if (victim.mustBeUnclean) this.broken(`${victim.name} serves, and what it acknowledged may be gone`);
+    if (victim.mustBeUnclean)
+      this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
     // The damage lay where nothing counts.
     victim.damage = null;
@@ -341,7 +372,10 @@ export class World {
     const wasStarting = victim.life === 'starting' || error instanceof StartupError;
     this.log.say(`${victim.name} ${wasStarting ? 'refuses to start' : 'ends itself'}: ${error.message}`);
     if (!this.expects(victim, error)) {
-      this.failure ??= `${victim.name} ended itself: ${error.stack ?? error.message}`;
+      this.found(
+        error instanceof InvariantError ? 'assert' : 'node-lives',
+        `${victim.name} ended itself: ${error.stack ?? error.message}`,
+      );
       return;
     }
     // Not from within its own code.

@@ -1,0 +1,120 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import { chosenBy, MUTANTS } from './mutants.ts';
+import type { Mutant, Simulator } from './mutant.ts';
+import { PatchedTree } from './patched-tree.ts';
+import { appendResult, Results, type SimResult } from './results.ts';
+import { tableOf } from './table.ts';
+
+const RESULTS = 'test/mutants/results.jsonl';
+const DOCS = 'docs/mutants.md';
+const TABLE_BEGINS = '<!-- table -->';
+const TABLE_ENDS = '<!-- /table -->';
+const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgrade: 20 };
+/** Runs from different starts have no seed in common. */
+const START_EVERY = 100_000;
+/** No seed takes so long, unless it stands still. */
+const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 100_000, raft: 2000, upgrade: 200_000 };
+
+type Simulated = Mutant & { simulated: Simulator };
+
+interface Run {
+  simulator: Simulator;
+  from: number;
+  seeds: number;
+}
+
+/**
+ * `npm run sim:mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and runs seeds until one fails. `--starts K`: from K
+ * different seeds on; `--seeds N`: at most so many from each. What came of it is kept in a file (`--results FILE`); what is there is not run again,
+ * unless `--again`. At the end the table of all is printed. `--docs` writes it into docs/mutants.md. `--on nodes|raft|upgrade`: all mutants by this simulation.
+ */
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      starts: { type: 'string', default: '1' },
+      seeds: { type: 'string' },
+      results: { type: 'string', default: RESULTS },
+      on: { type: 'string' },
+      again: { type: 'boolean', default: false },
+      docs: { type: 'boolean', default: false },
+    },
+  });
+  const { starts, seeds, results: path, on, again } = values;
+  const mutants = MUTANTS.flatMap((mutant): Simulated[] => {
+    const simulated = simulatorOf(on) ?? mutant.simulated;
+    return simulated === undefined ? [] : [{ ...mutant, simulated }];
+  });
+  if (values.docs) {
+    writeTable(tableOf(mutants, new Results(path)));
+    return;
+  }
+  const chosen = chosenBy(mutants, positionals);
+  const before = new Results(path);
+  const tree = new PatchedTree();
+  try {
+    for (let start = 0; start < Number(starts); start++) {
+      for (const mutant of chosen) {
+        const { rule, simulated } = mutant;
+        const run = {
+          simulator: simulated,
+          from: 1 + start * START_EVERY,
+          seeds: Number(seeds ?? SEEDS[simulated]),
+        };
+        if (!again && before.has({ mutant: rule, ...run })) continue;
+        const result = tree.with(mutant, () => simulate(tree, rule, run));
+        appendResult(path, result);
+        console.log(
+          `${result.caughtBy ?? 'ALIVE'} after ${result.seeds} from ${run.from} (${simulated}): ${rule}`,
+        );
+      }
+    }
+  } finally {
+    tree.remove();
+  }
+  console.log(tableOf(chosen, new Results(path)));
+}
+
+function simulate(tree: PatchedTree, mutant: string, { simulator, from, seeds }: Run): SimResult {
+  const flags = simulator === 'nodes' ? ['--jobs', '1'] : [`--${simulator}`];
+  const { hasFailed, isCutShort, output } = tree.node(
+    [
+      '--import',
+      'tsx',
+      'test/sim/main.ts',
+      ...flags,
+      '--first',
+      '--from',
+      String(from),
+      '--seeds',
+      String(seeds),
+    ],
+    seeds * LIMIT_MS[simulator],
+  );
+  const told = /^seed (\d+): (.*)$/m.exec(output);
+  if (told === null) {
+    if (hasFailed) console.log(isCutShort ? 'it took too long' : output.slice(-2000));
+    return { mutant, simulator, from, seeds, caughtBy: hasFailed && !isCutShort ? 'process-ends' : null };
+  }
+  return { mutant, simulator, from, seeds: Number(told[1]) - from + 1, caughtBy: nameOf(told[2]) };
+}
+
+function writeTable(table: string): void {
+  const text = readFileSync(DOCS, 'utf8');
+  const [from, to] = [text.indexOf(TABLE_BEGINS) + TABLE_BEGINS.length, text.indexOf(TABLE_ENDS)];
+  writeFileSync(DOCS, `${text.slice(0, from)}\n\n${table}\n\n${text.slice(to)}`);
+}
+
+function simulatorOf(name: string | undefined): Simulator | undefined {
+  return name === 'nodes' || name === 'raft' || name === 'upgrade' ? name : undefined;
+}
+
+/** Of an invariant; with what the product's own assertions say. */
+function nameOf(failure: string): string {
+  const [, name, what] = /^([a-z-]+): (.*)$/.exec(failure) ?? [failure, 'broken', failure];
+  return name === 'assert' || name === 'crash' ? `${name}: ${what}` : name;
+}
+
+main();

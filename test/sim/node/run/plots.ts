@@ -1,0 +1,136 @@
+/** Faults in a row, upon the same nodes: what one alone does not show, and chance would bring together too seldom. */
+import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import { bothWays } from './cuts.ts';
+import type { Victim } from './victim.ts';
+import type { World } from './world.ts';
+
+/** Elections come after some 400 ms of silence. */
+const LATE_BY_MS = [150, 600, 1500];
+const SHORT_MS = 1200;
+const SILENCE_MS = 2500;
+const AT_ONCE_MS = 25;
+const SOON_MS = 400;
+const SLOW_SYNC_MS = 120;
+
+export class Plots {
+  readonly strikes = {
+    'late ears': () => this.lateEars(),
+    'restart in a split': () => this.restartInSplit(),
+    'power loss after a kill': () => this.powerLossAfterKill(),
+  };
+  private readonly world: World;
+  private readonly random: SeededRandom;
+
+  constructor(world: World, random: SeededRandom) {
+    this.world = world;
+    this.random = random;
+  }
+
+  /** In an order of chance. */
+  private victims(): Victim[] {
+    const victims = [...this.world.victims];
+    for (let i = victims.length - 1; i > 0; i--) {
+      const j = this.random.below(i + 1);
+      [victims[i], victims[j]] = [victims[j], victims[i]];
+    }
+    return victims;
+  }
+
+  private after(ms: number, run: () => void): void {
+    this.world.scheduler.after(ms, () => {
+      if (!this.world.isHealed) run();
+    });
+  }
+
+  /** A node hears all others late, with promises and acknowledgements of long ago; then it is heard by none, stops, or stands still. */
+  private lateEars(): boolean {
+    const { random, world } = this;
+    const [victim, ...others] = this.victims();
+    if (others.length < 2 || victim.life !== 'up') return false;
+    const byMs = LATE_BY_MS[random.below(LATE_BY_MS.length)];
+    const { network } = world.cluster;
+    const durationMs = SHORT_MS + random.below(2 * SILENCE_MS);
+    world.log.say(`network: ${victim.name} hears all others up to ${byMs} ms late for ${durationMs} ms`);
+    for (const { name } of others) network.slow(name, victim.name, byMs);
+    world.lasts(durationMs, () => {
+      for (const { name } of others) network.slow(name, victim.name, 0);
+    });
+    this.after(random.below(SHORT_MS), () => {
+      const how = random.below(5);
+      if (how < 3) this.silence(victim, others);
+      else if (how === 3 && victim.life === 'up' && !victim.isPaused) this.stop(victim);
+    });
+    return true;
+  }
+
+  private silence(victim: Victim, others: readonly Victim[]): void {
+    const { random, world } = this;
+    world.log.say(`network: ${victim.name} is heard by no node`);
+    const mend = world.cuts.cut(others.map(({ name }) => [victim.name, name]));
+    world.lasts(SHORT_MS + random.below(SILENCE_MS), mend);
+  }
+
+  private stop(victim: Victim): void {
+    const { random, world } = this;
+    world.log.say(`${victim.name} is stopped in good order`);
+    world
+      .stop(victim)
+      .then(() => world.startLater(victim, random.below(SHORT_MS)))
+      .catch((error: unknown) => world.fail(error));
+  }
+
+  /** Of two that do not hear each other one leads by the third, which is killed and back at once: it must not help the other meanwhile. */
+  private restartInSplit(): boolean {
+    const { world } = this;
+    const [one, other, ...rest] = this.victims();
+    if (rest.length === 0) return false;
+    world.log.say(`network: ${one.name} and ${other.name} are cut off from each other`);
+    const mend = world.cuts.cut(bothWays(one.name, other.name));
+    world.lasts(SHORT_MS + SILENCE_MS, mend);
+    this.restartSoon(rest[0], 3);
+    return true;
+  }
+
+  /** So many times. */
+  private restartSoon(victim: Victim, times: number): void {
+    const { random, world } = this;
+    this.after(SHORT_MS / 2 + random.below(SHORT_MS), () => {
+      if (victim.life === 'up') {
+        world.log.say(`${victim.name} is killed`);
+        world.crash(victim, 'kill', false);
+        world.startLater(victim, random.below(AT_ONCE_MS));
+      }
+      if (times > 1) this.restartSoon(victim, times - 1);
+    });
+  }
+
+  /** What it found in the page cache when it came back is gone then, unless it was synced since. */
+  private powerLossAfterKill(): boolean {
+    const { random, world } = this;
+    const [victim] = this.victims();
+    if (world.plan.durability !== 'fsync' || victim.life !== 'up') return false;
+    const { disk } = world.cluster.nodes[victim.i];
+    world.log.say(`${victim.name}: ${SLOW_SYNC_MS} ms a sync`);
+    disk.syncMs = SLOW_SYNC_MS;
+    this.after(2 * SLOW_SYNC_MS + random.below(SLOW_SYNC_MS), () => {
+      disk.syncMs = world.plan.syncMs;
+      if (victim.life !== 'up') return;
+      world.log.say(`${victim.name} is killed`);
+      world.crash(victim, 'kill', false);
+      world.startLater(victim, random.below(AT_ONCE_MS));
+      this.losePower(victim);
+    });
+    return true;
+  }
+
+  /** Before anything that it is asked is synced, mostly. */
+  private losePower(victim: Victim): void {
+    const { random, world } = this;
+    this.after(AT_ONCE_MS + random.below(SOON_MS), () => {
+      if (victim.life === 'down') return;
+      world.log.say(`${victim.name} loses power (lost)`);
+      world.crash(victim, 'lost', random.chance(0.5));
+      world.startLater(victim, random.below(SHORT_MS));
+    });
+  }
+}
