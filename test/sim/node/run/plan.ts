@@ -129,7 +129,9 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
   };
   // Drawn after all else: so older seeds are what they were.
-  if (wanted.faults === undefined && nodes > 3 && random.chance(0.5)) plan.faults.push(LEAVES);
+  // A node that leaves and has lost all its slots is gone for good, once its process is silent.
+  const mayLeave = nodes > 3 && !plan.faults.includes('slots moved');
+  if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
