@@ -32,7 +32,7 @@ interface Choice {
   isFull: boolean;
 }
 
-const MAX_REPLICATION_FACTOR = 7;
+export const MAX_REPLICATION_FACTOR = 7;
 
 /**
  * Places `replicationFactor` replicas of each shard: the first on its home, the next clockwise on the ring in zones not used yet,
@@ -61,7 +61,7 @@ export function placeReplicas(
 }
 
 /** How many of `voterCount` voters may be lost with a majority left. */
-function spareVoters(voterCount: number): number {
+export function spareVoters(voterCount: number): number {
   return Math.floor((voterCount - 1) / 2);
 }
 

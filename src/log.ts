@@ -10,6 +10,7 @@ export const LOG_EVENTS = {
     'The log was read: start counts the starts of this data; tornBytes were written and never synced, and are cut.',
   'founding-waits': 'The cluster is not founded yet: why says for whom this node waits.',
   'founding-disagrees': 'A node has seeds or data that do not fit those of this one: reason.',
+  'cluster-joined': 'A cluster that was there has taken this node in: cluster, nodes.',
   'cluster-founded': 'The cluster was founded now: cluster, nodes.',
   serving: 'This node takes part in its cluster: nodeId, cluster, shards, start.',
   ready: 'This node should be given traffic.',
@@ -31,9 +32,24 @@ export const LOG_EVENTS = {
   'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
   'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'node-lost':
+    'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
+  'replacement-waits':
+    'A replica of a lost node is not made anew, since the node that it should go to has too little room: shard, peer, neededBytes, roomBytes.',
+  'quorum-endangered':
+    'These shards lose their quorum with one machine, wherever their replicas are put: there are too few machines. shards.',
   'set-aside-removed':
     'The files that torc repair had set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',
+
+  'move-begun':
+    'This leader of the source has begun to send slots, or goes on with it: move, source, target, slots left.',
+  'move-ended':
+    'All slots of a move have the target for their owner: move, source, target, slots, sentBytes, durationMs.',
+  'move-aborted':
+    'It has ended, and not all of its slots went: move, source, target, slots that did, sentBytes, durationMs; asked: an operator wanted it.',
+  'move-stuck':
+    'A move has not come on for a while: move, source, target, phase, reason, sinceMs. Told again each minute.',
 
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
   'snapshot-given-up':

@@ -4,15 +4,18 @@ import { HOW_TO_REBUILD, StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { NodeReplicas, ReplicaListener } from './node-replicas.ts';
 import { isOwnRecord } from './node-replicas.ts';
+import { loadTokenHash, type TokenHash } from '../ring/index.ts';
 import { ConfigurationWalker } from './server/configuration-walker.ts';
 import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
 import type { NodeGossip } from './server/node-gossip.ts';
+import type { Peers } from './server/peers.ts';
 import type { RaftWire } from './server/raft-wire.ts';
 import type { Router } from './server/router.ts';
+import { ReplicaKeeper } from './server/replica-keeper.ts';
 import { TopologySpread } from './server/topology-spread.ts';
-import { ownPeerAddress } from './settings/derived.ts';
+import { announcementOf } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
 import type { Engine } from './shard/engine.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
@@ -20,10 +23,11 @@ import type { PaxosCounts } from './paxos/types.ts';
 import { AcceptorFile, acceptorPath } from './topology/acceptor-file.ts';
 import type { ChangeRequest, RecoveryRequest, RequestId } from './topology/change.ts';
 import { textOf, type Decision } from './topology/decision.ts';
-import { checkAmongSeeds, meshPeers } from './topology/membership.ts';
+import { JoinDesk } from './topology/join-desk.ts';
+import { meshPeers, type Membership } from './topology/membership.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
 import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
-import type { NodeId, Topology } from './topology/types.ts';
+import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { DamagedError } from './wal/errors.ts';
 
@@ -36,12 +40,14 @@ export interface FollowingParts {
   newestVersion: number;
   engine: Engine;
   mesh: Mesh;
+  membership: Pick<Membership, 'takeIn' | 'inquire'>;
   traffic: MeshTraffic;
   gossip: NodeGossip;
   wire: RaftWire;
   router: Router;
   replicas: NodeReplicas;
   watch: Watch;
+  peers: Peers;
   makeForwarding(link: PeerLink): PeerForwarding;
   isStopping(): boolean;
   /** The node can serve no more, for a reason that a person can act on. */
@@ -49,6 +55,8 @@ export interface FollowingParts {
   fatal(error: unknown): void;
 }
 
+/** How often a node that is connected to nobody asks one of the others whether it still is of the cluster. */
+const INQUIRY_INTERVAL_MS = 1000;
 /** Requests that were taken are remembered, the last of them: each is taken once. The epoch that they name does the rest. */
 const REQUESTS_REMEMBERED = 1024;
 const NOT_SERVING: Decision = { kind: 'refused', reason: 'the node does not serve yet' };
@@ -65,9 +73,13 @@ export class NodeTopology {
   private parts: FollowingParts | null = null;
   private spread: TopologySpread | null = null;
   private walker: ConfigurationWalker | null = null;
+  private keeper: ReplicaKeeper | null = null;
+  private readonly hash: TokenHash;
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
+  private nextInquiryMs = 0;
+  private inquiries = 0;
   private readonly requests = new Set<string>();
 
   private constructor(
@@ -77,7 +89,9 @@ export class NodeTopology {
     known: ClusterFile | null,
     register: StoredRegister,
     acceptor: AcceptorFile,
+    hash: TokenHash,
   ) {
+    this.hash = hash;
     this.env = env;
     this.settings = settings;
     this.log = log;
@@ -98,9 +112,7 @@ export class NodeTopology {
       throw new DamagedError(acceptorPath(dataDirectory), 0, 'the file is missing');
     const problem = problemOf(dataDirectory, known, register.current);
     if (problem !== null) throw problem;
-    // Seeds that cannot be those of a new node are told before it leaves anything there.
-    if (known === null) checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return new NodeTopology(env, settings, log, known, register, acceptor);
+    return new NodeTopology(env, settings, log, known, register, acceptor, await loadTokenHash());
   }
 
   /** This node has had a log here. */
@@ -136,6 +148,12 @@ export class NodeTopology {
     return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
+  /** Not before `serve`. */
+  get spreading(): TopologySpread {
+    if (this.spread === null) throw new TypeError('the node does not serve');
+    return this.spread;
+  }
+
   /** From here on newer ones are fetched, decided and followed. */
   serve(parts: FollowingParts): TopologySpread {
     const { engine, replicas } = parts;
@@ -164,6 +182,30 @@ export class NodeTopology {
       log,
     };
     this.walker = new ConfigurationWalker(walkerHost, spread);
+    const placing = {
+      self: parts.self,
+      announced: announcementOf(this.settings),
+      replicationFactor: this.settings.replicationFactor,
+      placesReplicas: this.settings.placeReplicas,
+      hash: this.hash,
+      replicas: replicas.list,
+      topology: () => this.current,
+      isFailed: (node: NodeId) => node !== parts.self && parts.peers.isFailed(node),
+      silentMs: (node: NodeId) => (node === parts.self ? 0 : parts.peers.silentMs(node)),
+      roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
+      replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
+      log,
+    };
+    this.keeper = new ReplicaKeeper(placing, spread);
+    const desk = new JoinDesk({
+      ...placing,
+      nowMs: () => engine.now.monotonicMs,
+      isKept: (topology) => spread.isKept(topology),
+      propose: ({ clusterId, generation, epoch }, change) =>
+        spread.propose({ clusterId, on: { generation, epoch }, change }),
+      isLed: (shard) => isLed(parts, shard),
+    });
+    parts.membership.takeIn(desk);
     replicas.listen(listenerOf(parts));
     register.onNewer((newer) => this.follow(parts, newer));
     return spread;
@@ -175,6 +217,22 @@ export class NodeTopology {
     if (parts === null) return;
     this.spread?.look();
     this.walker?.look(parts.engine.now);
+    this.keeper?.look(parts.engine.now);
+    this.inquire(parts);
+  }
+
+  /** Who is connected to nobody may have been removed meanwhile: then nobody connects to it. */
+  private inquire({ self, mesh, membership, engine }: FollowingParts): void {
+    const { monotonicMs } = engine.now;
+    if (monotonicMs < this.nextInquiryMs) return;
+    this.nextInquiryMs = monotonicMs + INQUIRY_INTERVAL_MS;
+    const others = this.current.nodes.filter(({ id }) => id !== self);
+    if (others.length === 0 || [...mesh.links.values()].some(({ connected }) => connected)) return;
+    const { host, peerPort } = others[this.inquiries++ % others.length];
+    membership.inquire({ host, port: peerPort }, (topology) => {
+      if (topology.clusterId === this.current.clusterId)
+        this.register.offer(topology).catch((error: unknown) => this.parts?.fatal(error));
+    });
   }
 
   /** What was set aside by a repair goes once it is certain not to be needed. */
@@ -251,6 +309,14 @@ export class NodeTopology {
     await replicas.follow(topology);
     this.log.info('topology-changed', { epoch: textOf(topology) });
   }
+}
+
+/** By this node, or one that is connected and says so. */
+function isLed({ replicas, mesh, peers }: FollowingParts, shard: ShardId): boolean {
+  if (replicas.of(shard)?.isReadable === true) return true;
+  return [...mesh.links.values()].some(
+    ({ node, connected }) => connected && peers.get(node)?.leads.some(([led]) => led === shard) === true,
+  );
 }
 
 /** Who has to know of replicas that come and go while the node serves. */

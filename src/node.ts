@@ -22,12 +22,15 @@ import { joinGossip } from './node-gossip.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
+import type { NodeMoves } from './server/moves/node-moves.ts';
+import { makeMoves } from './node-moves.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
 import { News } from './server/news.ts';
 import { Peers } from './server/peers.ts';
 import { RaftWire } from './server/raft-wire.ts';
+import { roomOf } from './server/room.ts';
 import { Router, type RouterHost } from './server/router.ts';
 import { ClientServer } from './server/server.ts';
 import { SlowLogRing } from './server/slow-log.ts';
@@ -101,6 +104,7 @@ class Node implements RunningNode {
   private wire: RaftWire | null = null;
   private news: News | null = null;
   private watch: Watch | null = null;
+  private moves: NodeMoves | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -179,6 +183,7 @@ class Node implements RunningNode {
         acceptor: topology.acceptor,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
+        replaces: settings.replace === '' ? null : settings.replace,
         start: this.opened.recovery.start,
         announced: announcementOf(settings),
         settings: clusterScoped(settings),
@@ -255,25 +260,24 @@ class Node implements RunningNode {
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
     const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
+    const shared = { env, settings, self, mesh, server, router };
+    const moves = makeMoves({ ...shared, log: this.log, engine, replicas, topology: nodeTopology });
+    this.moves = moves;
     const parts = {
-      env,
-      settings,
-      self,
+      ...shared,
       start,
       get topology() {
         return nodeTopology.current;
       },
       wal: opened.wal,
-      mesh,
       replicas: replicas.list,
-      server,
-      router,
       peers: new Peers(env.clock),
       snapshotter,
       slabs,
       pubsub,
       slowLog,
       forwarding: this.forwardingCounters,
+      mover: moves.mover,
       loopDelay: this.surroundings.loopDelay,
       syncDuration: this.syncDuration,
       batchSize: this.batchSize,
@@ -293,25 +297,23 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, start, engine, mesh, traffic, wire, router, replicas, gossip, makeForwarding };
+    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
     const spread = nodeTopology.serve({
       ...following,
+      makeForwarding,
       watch: this.watch,
+      peers: this.parts.peers,
       newestVersion: this.rules.newest,
       isStopping: () => this.isStopping || this.fatalError !== null,
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread, gossip);
+    traffic.open(wire, this.news, holders, spread, moves, gossip);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
-    this.log.info('serving', {
-      nodeId: self,
-      cluster: topology.clusterId,
-      shards: replicas.list.map((replica) => replica.shard),
-      start,
-    });
+    const shards = replicas.list.map((replica) => replica.shard);
+    this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
   }
 
   private makeReplicas(
@@ -375,6 +377,7 @@ class Node implements RunningNode {
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
+      room: roomOf(parts),
       self: parts.self,
       get topology() {
         return parts.topology;
@@ -412,6 +415,7 @@ class Node implements RunningNode {
       countIndeterminate: () => {
         if (this.server !== null) this.server.statistics.indeterminate += 1;
       },
+      redirectAddress: (node) => this.topology?.redirectAddress(node) ?? '',
     };
     return new Router(host, topology, {
       get parkTimeoutMs() {
@@ -523,10 +527,11 @@ class Node implements RunningNode {
     const { parts } = this;
     if (parts === null) return;
     parts.router.follow();
+    this.moves?.turn();
     parts.server.resumeHeld();
     this.traffic?.serveDelayed();
     for (const replica of parts.replicas) {
-      if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
+      if (replica.machine.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
     if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();

@@ -113,6 +113,35 @@ export interface GossipReading {
   receivedBytes: number;
 }
 
+/** Slots from one shard to another, and what is in them. */
+export interface MovedReading {
+  source: ShardId;
+  target: ShardId;
+  slots: number;
+  keys: number;
+  bytes: number;
+}
+
+export interface MovesReading {
+  /** Driven by this node, which leads their sources. */
+  running: number;
+  /** Those among them that do not come on. */
+  stuck: number;
+  /** Failed: some of its slots stayed, and nobody had asked for that. */
+  ends: Readonly<Record<'done' | 'aborted' | 'failed', number>>;
+  moved: readonly Readonly<MovedReading>[];
+  /** Of the moves under way. */
+  left: readonly Readonly<MovedReading>[];
+  /** In milliseconds, one value a slot. */
+  pauses: Histogram;
+  /** In milliseconds. */
+  durations: Histogram;
+  bytesPerSecond: number;
+  throttleBytesPerSecond: number;
+  /** Requests that met a slot on the move, and what came of that. */
+  requests: Readonly<Record<'parked' | 'forwarded' | 'redirected' | 'timedOut', number>>;
+}
+
 export interface MetricsReading {
   ready: boolean;
   commands: readonly CommandReading[];
@@ -123,6 +152,7 @@ export interface MetricsReading {
   wal: WalReading;
   peers: readonly PeerReading[];
   gossip: GossipReading;
+  moves: MovesReading;
   memory: { slabBytes: number; maxBytes: number };
   /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
   ringBalanceRatio: number;

@@ -67,6 +67,21 @@ export function whyNeeded(node: NodeId, { topology, reports }: Survey): string |
   return null;
 }
 
+/** Why what the node holds cannot go to others now: a shard's replicas are replaced by its leader. Null: it can. */
+export function whyUnled(node: NodeId, { topology, reports }: Survey): string | null {
+  const unled = topology.shards.filter(
+    (shard) => shard.replicas.some((row) => row.node === node) && leaderOf(shard, reports) === null,
+  );
+  if (unled.length === 0) return null;
+  const silent = topology.nodes.filter(({ id }) => !reports.has(id));
+  const names = silent.map(({ host, clientPort }) => `${host}:${clientPort}`).join(', ');
+  const which = unled.map(({ id }) => id).join(', ');
+  return (
+    `shard${unled.length > 1 ? 's' : ''} ${which} ${unled.length > 1 ? 'have' : 'has'} no leader now: ` +
+    `wait until torc status shows one${names === '' ? '' : `, or start ${names}`}`
+  );
+}
+
 function whyShardNeeds(
   node: NodeId,
   shard: ShardEntry,

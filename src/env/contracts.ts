@@ -74,6 +74,8 @@ export interface Disk {
   /** Removes a directory with all that is in it. */
   removeTree(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
+  /** Of the file system that the path lies on. */
+  space(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
   /** Takes the lock for this process's life; null when another living process holds it. */
   lock(path: string): Promise<DiskLock | null>;
 }

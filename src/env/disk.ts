@@ -10,7 +10,7 @@ import {
   write as writeCallback,
   writeSync,
 } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -108,6 +108,11 @@ export class SystemDisk implements Disk {
     } finally {
       await closeDescriptor(descriptor);
     }
+  }
+
+  async space(path: string): Promise<{ totalBytes: number; freeBytes: number }> {
+    const { bsize, blocks, bavail } = await statfs(path);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
   }
 
   lock(path: string): Promise<DiskLock | null> {

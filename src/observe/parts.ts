@@ -5,6 +5,7 @@ import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
 import type { NodeGossip } from '../server/node-gossip.ts';
+import type { Mover } from '../server/moves/mover.ts';
 import type { Peers } from '../server/peers.ts';
 import type { PaxosCounts } from '../paxos/types.ts';
 import type { Router } from '../server/router.ts';
@@ -38,6 +39,7 @@ export interface NodeParts {
   pubsub: PubSubRegistry;
   slowLog: SlowLogRing;
   forwarding: ForwardingCounters;
+  mover: Mover;
   loopDelay: LoopDelay;
   syncDuration: Histogram;
   batchSize: Histogram;

@@ -5,6 +5,7 @@ import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } 
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
 import { gossipReading, memberStatuses } from './members.ts';
+import { readMoves } from './moves.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
@@ -188,6 +189,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     },
     peers: peerReadings(parts),
     gossip: gossipReading(parts),
+    moves: readMoves(parts.mover, router.holds.counters),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     ringBalanceRatio: balanceRatio(parts),
     topologyEpoch: topology.epoch,

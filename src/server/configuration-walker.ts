@@ -65,8 +65,8 @@ export class ConfigurationWalker {
       hasCaughtUp: (member) => this.hasCaughtUp(replica, walk, find(progress, member), now),
       isFollowing: (member) => isFollowing(find(progress, member), now, this.host.electionTimeoutMs),
     });
-    // An epoch that one node alone knows may be lost with its disk: nothing is done by it.
-    if (this.spread.isKept(topology)) this.take(step, replica, now);
+    // What few know may be given up when most voters are lost, and an epoch that is known to be over says nothing: nothing is done by them.
+    if (this.spread.isKept(topology) && !this.spread.isBehind) this.take(step, replica, now);
     const isNoting = this.noteDeparted(replica, walk, topology, shard, now);
     if (step.kind !== 'rest' || isNoting) return;
     walk.restsOn = topology;
@@ -119,8 +119,10 @@ export class ConfigurationWalker {
   }
 
   /**
-   * Leaving members that the log has dropped may leave the row once nobody can put them back: whoever may lead the group has synced that they
-   * are leaving, and after that none led but this one. True while there are any.
+   * Leaving members that the log has dropped may leave the row once nobody can put them back: a majority of the voters has synced that they are
+   * leaving, and after that none led but this one. Whoever leads later, whatever it has synced, changes members only after an entry of its own
+   * term has committed; some of that majority is among those that it has heard by then, and it takes no step while it knows itself behind. (Waiting
+   * for all voters would wait for a dead one that is to be replaced.) True while there are any.
    */
   private noteDeparted(
     replica: Replica,
@@ -133,11 +135,11 @@ export class ConfigurationWalker {
     if (!replicas.some(({ leaving }) => leaving === true)) return false;
     const members = departedMembers(replicas, raft.committedMembership.membership, raft.membership);
     if (members.length === 0 || now.monotonicMs < walk.nextNoteMs) return true;
-    // One that leaves and votes still may lead, too.
-    const isKnown = replicas.every(
-      ({ node, member }) => members.includes(member) || this.spread.has(node, topology),
+    const { voters, votersOld } = raft.membership;
+    const knowing = voters.filter((voter) =>
+      replicas.some(({ member, node }) => member === voter && this.spread.has(node, topology)),
     );
-    if (!isKnown) return true;
+    if (votersOld.length > 0 || knowing.length * 2 <= voters.length) return true;
     walk.nextNoteMs = now.monotonicMs + NOTE_AGAIN_MS;
     const { clusterId, generation, epoch } = topology;
     const change = { kind: 'drop-members', shard: id, members } as const;

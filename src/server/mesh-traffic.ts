@@ -5,6 +5,7 @@ import { MalformedSectionError } from '../transport/malformed.ts';
 import { SectionKind, type MeshHandler, type PeerLink } from '../transport/types.ts';
 import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
+import type { NodeMoves } from './moves/node-moves.ts';
 import type { News } from './news.ts';
 import type { NodeGossip } from './node-gossip.ts';
 import type { RaftWire } from './raft-wire.ts';
@@ -21,6 +22,7 @@ export class MeshTraffic implements MeshHandler {
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
   private gossip: NodeGossip | null = null;
+  private moves: NodeMoves | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -46,7 +48,15 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread, gossip: NodeGossip): void {
+  open(
+    wire: RaftWire,
+    news: News,
+    holders: Holders,
+    spread: TopologySpread,
+    moves: NodeMoves,
+    gossip: NodeGossip,
+  ): void {
+    this.moves = moves;
     this.spread = spread;
     this.gossip = gossip;
     this.wire = wire;
@@ -91,6 +101,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.GOSSIP:
         this.check('GOSSIP', this.gossip?.onSection(peer, bytes, start, end));
+        break;
+      case SectionKind.MOVES:
+        this.check('MOVES', this.moves?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:

@@ -10,6 +10,7 @@ import type { NodeId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import type { ComposedNodeView } from './node-view.ts';
 import { sendNews, type PeerNews, type Peers } from './peers.ts';
+import type { Room } from './room.ts';
 import type { Router } from './router.ts';
 
 const NEWS_INTERVAL_MS = 500;
@@ -33,6 +34,7 @@ export interface NewsDeps {
   pubsub: PubSubRegistry;
   settings: NewsSettings;
   log: Log;
+  room: Room;
   isReady(): boolean;
 }
 
@@ -63,6 +65,7 @@ export class News {
     }
     if (now.monotonicMs < this.nextMs) return;
     this.nextMs = now.monotonicMs + NEWS_INTERVAL_MS;
+    this.deps.room.tend(now.monotonicMs);
     const news = this.news();
     for (const link of this.deps.links.values()) if (link.connected) sendNews(link, news);
   }
@@ -127,6 +130,7 @@ export class News {
         .filter((replica) => replica.isLeader)
         .map((replica) => [replica.shard, replica.raft.term] as const),
       replicaBudgetBytes: this.ownBudgetBytes(),
+      roomBytes: this.deps.room.bytes,
     };
   }
 

@@ -18,6 +18,8 @@ export interface PeerNews {
   leads: readonly (readonly [ShardId, number])[];
   /** What each of its replicas may use; 0: no limit. */
   replicaBudgetBytes: number;
+  /** What it may be given more when others are lost (room.ts). */
+  roomBytes: number;
 }
 
 interface Known extends PeerNews {
@@ -76,8 +78,13 @@ export class Peers {
   }
 
   isFailed(node: NodeId): boolean {
+    return this.silentMs(node) > FAILED_AFTER_MS;
+  }
+
+  /** For how long this node, which may have started later, has not heard the other. */
+  silentMs(node: NodeId): number {
     const heardMs = this.known.get(node)?.heardMonotonicMs ?? this.startedMs;
-    return this.clock.monotonicMs() - heardMs > FAILED_AFTER_MS;
+    return this.clock.monotonicMs() - heardMs;
   }
 }
 
@@ -94,11 +101,12 @@ function parseNews(text: string): PeerNews | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { name, ready, leads, replicaBudgetBytes } = value as Record<string, unknown>;
+  const { name, ready, leads, replicaBudgetBytes, roomBytes } = value as Record<string, unknown>;
   if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number')
     return null;
+  if (typeof roomBytes !== 'number') return null;
   if (!Array.isArray(leads) || !leads.every(isLead)) return null;
-  return { name, ready, leads, replicaBudgetBytes };
+  return { name, ready, leads, replicaBudgetBytes, roomBytes };
 }
 
 function isLead(value: unknown): value is [ShardId, number] {

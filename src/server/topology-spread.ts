@@ -149,6 +149,12 @@ export class TopologySpread {
     });
   }
 
+  /** Whether somebody is known to have synced a newer one. */
+  get isBehind(): boolean {
+    for (const link of this.host.links().values()) if (isNewer(link.peerEpoch, this.current)) return true;
+    return false;
+  }
+
   /** The first of those that hear each other has the voters replaced, so that not all do. */
   private lookAtVoters(nowMs: number): void {
     const { self } = this.host;

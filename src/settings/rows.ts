@@ -30,6 +30,7 @@ export const GROUPS = [
   'Disk',
   'Replication',
   'Gossip',
+  'Rebalancing',
   'Observation',
 ] as const;
 
@@ -221,7 +222,17 @@ const ROWS = {
     changed: 'start',
     setByDev: true,
     meaning:
-      'Announced peer addresses (host:peerPort) of all nodes, the same list on every node. They found the cluster, once.',
+      'Announced peer addresses (host:peerPort) of nodes; those of the first start are the same list on every node, and found the cluster, once. A node that comes later is taken in by any of them that is there.',
+  },
+  replace: {
+    group: 'Addresses',
+    name: 'replace',
+    kind: text(/^[^\s\0]{0,300}$/, 'the id of a node, or host:port'),
+    default: '',
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning: 'Dead node of the cluster whose place a new one takes at its first start: its id, or host:port.',
   },
 
   durability: {
@@ -242,6 +253,27 @@ const ROWS = {
     scope: 'cluster',
     changed: 'start',
     meaning: 'Replicas of each shard, as far as there are nodes.',
+  },
+  placeReplicas: {
+    group: 'Cluster',
+    name: 'place-replicas',
+    kind: yesNo,
+    default: 'yes',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'Replicas are placed by themselves as nodes come and leave. With no they stay where they are: no node can leave then.',
+  },
+  replaceAfterSeconds: {
+    group: 'Cluster',
+    name: 'replace-after',
+    aliases: ['replaceAfter'],
+    kind: count(0, 31_536_000, 's'),
+    default: '600',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'A node that is silent for so long is taken for lost: its replicas are made anew on others, as far as these have room, one node at a time, and never while more than a third of the nodes is silent. 0: never.',
   },
   ringVnodes: {
     group: 'Cluster',
@@ -568,6 +600,16 @@ const ROWS = {
   },
 
   ...GOSSIP_ROWS,
+  rebalanceMaxBytesPerSecond: {
+    group: 'Rebalancing',
+    name: 'rebalance-max-bytes-per-second',
+    kind: size(0, 64 * GIB),
+    default: '256mb',
+    scope: 'node',
+    changed: 'live',
+    meaning:
+      'How fast this node sends slots that move to other shards; slower by itself while commands take more than 5 ms and twice as long as before. 0: no limit.',
+  },
 
   logLevel: {
     group: 'Observation',

@@ -12,7 +12,8 @@ import { Observers } from './observers.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { roundedSize } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
-import { SlotTable } from './slot-table.ts';
+import type { SlotContent, SlotPart } from './slot-content.ts';
+import { SLOT_COUNT, SlotTable } from './slot-table.ts';
 import { DATABASE_COUNT, Encoding, type Victim } from './types.ts';
 
 /** This module's own copies: V8 takes them for constant (desk.ts). */
@@ -21,9 +22,12 @@ const { HASHTABLE } = Encoding;
 
 /** Large hashes with more fields are freed bit by bit. */
 const FREE_AT_ONCE_FIELDS = 64;
+/** In an entry there are two bytes for one. */
+export const GENERATIONS = 2 ** 16;
 
 export class Database {
   usedBytes = 0;
+  readonly slotBytes = new Float64Array(SLOT_COUNT);
   readonly keys: SlotTable;
   readonly volatile: SlotTable;
 
@@ -49,11 +53,18 @@ export class KeyTable {
   accessNowMs = Number.NaN;
   /** All who observe, as one; mostly nobody does. */
   observer: ChangeObserver | null = null;
+  /**
+   * Slots that are on their way here (a staging area): what is written bears the versions of its source, which do not rise from one write to the
+   * next. There walks tell what was written since they began by a generation, which each of them begins anew.
+   */
+  readonly isStaging: boolean;
+  generation = 0;
   private observers: readonly ChangeObserver[] = [];
   private readonly hashSeed: number;
 
-  constructor(slabs: SlabPool, hashSeed: number) {
+  constructor(slabs: SlabPool, hashSeed: number, isStaging = false) {
     this.hashSeed = hashSeed;
+    this.isStaging = isStaging;
     this.entries = new Entries(slabs);
     this.dictionary = new Dictionary(slabs, ENTRY_HEADER_BYTES);
     this.tables = new FieldTables(slabs, hashSeed);
@@ -78,6 +89,17 @@ export class KeyTable {
   setVersion(version: number): void {
     this.version = version;
     if (version > this.highestVersion) this.highestVersion = version;
+  }
+
+  /** The entry is written now. */
+  stamp(entry: Handle): void {
+    this.entries.setVersion(entry, this.version);
+    if (this.isStaging) this.entries.setGeneration(entry, this.generation);
+  }
+
+  /** What a field that is written now bears. That of a staging area is below all versions: once the slot is in use the field counts as old. */
+  get fieldStamp(): number {
+    return this.isStaging ? this.generation / GENERATIONS : this.version;
   }
 
   newAccess(): number {
@@ -118,7 +140,8 @@ export class KeyTable {
   }
 
   account(entry: Handle, delta: number): void {
-    if (delta !== 0) this.addUsed(this.database(this.entries.database(entry)), delta);
+    if (delta === 0) return;
+    this.addUsed(this.database(this.entries.database(entry)), this.entries.slot(entry), delta);
   }
 
   /** Enters a new entry, written now. */
@@ -127,7 +150,7 @@ export class KeyTable {
     const slot = this.entries.slot(entry);
     database.keys.insert(slot, hash, entry);
     if (this.entries.hasExpiry(entry)) database.volatile.insert(slot, hash, entry);
-    this.addUsed(database, this.entryBytes(entry));
+    this.addUsed(database, slot, this.entryBytes(entry));
   }
 
   /** Puts `replacement` in the place of `old`, of the same key. The field table of `old`, if any, is not touched. */
@@ -137,7 +160,7 @@ export class KeyTable {
     database.keys.replace(slot, hash, old, replacement);
     if (this.entries.hasExpiry(old)) database.volatile.remove(slot, hash, old);
     if (this.entries.hasExpiry(replacement)) database.volatile.insert(slot, hash, replacement);
-    this.addUsed(database, this.entryBytes(replacement) - this.entryBytes(old));
+    this.addUsed(database, slot, this.entryBytes(replacement) - this.entryBytes(old));
   }
 
   /** A new entry like this one, written now, with room for another value; not yet in the index. */
@@ -160,7 +183,7 @@ export class KeyTable {
       valueLength,
       expireAtMs,
     );
-    entries.setVersion(made, this.version);
+    this.stamp(made);
     entries.setAccess(made, entries.access(entry));
     return made;
   }
@@ -172,7 +195,7 @@ export class KeyTable {
     const had = entries.hasExpiry(entry);
     if (expireAtMs === 0) entries.clearExpiry(entry);
     else entries.writeExpiry(entry, expireAtMs);
-    entries.setVersion(entry, this.version);
+    this.stamp(entry);
     this.account(entry, this.entryBytes(entry) - before);
     if (had === (expireAtMs !== 0)) return;
     const volatile = this.database(entries.database(entry)).volatile;
@@ -192,7 +215,7 @@ export class KeyTable {
     const database = this.database(this.entries.database(entry));
     const slot = this.entries.slot(entry);
     const hash = this.hashOfEntry(entry);
-    this.addUsed(database, -this.entryBytes(entry));
+    this.addUsed(database, slot, -this.entryBytes(entry));
     if (this.entries.hasExpiry(entry)) database.volatile.remove(slot, hash, entry);
     database.keys.remove(slot, hash, entry);
   }
@@ -230,6 +253,46 @@ export class KeyTable {
     if (database.keys.total > 0) this.reclaimer.addDatabase(database);
   }
 
+  /** Takes the slot's keys out. Readers do not see them any more, and their memory stays until it is attached elsewhere, or freed. */
+  detachSlot(slot: number): SlotContent {
+    const parts: SlotPart[] = [];
+    for (let db = 0; db < DATABASE_COUNT; db += 1) {
+      const part = this.detachPart(db, slot);
+      if (part !== null) parts.push(part);
+    }
+    return { slot, parts };
+  }
+
+  /** As `detachSlot`, of one database; null when it is empty. */
+  detachPart(db: number, slot: number): SlotPart | null {
+    const database = this.databases[db];
+    if (database === null || database.keys.counts[slot] === 0) return null;
+    const usedBytes = database.slotBytes[slot];
+    const keys = database.keys.detach(slot);
+    const part = { db, slot, keys, volatile: database.volatile.detach(slot), usedBytes };
+    this.addUsed(database, slot, -usedBytes);
+    this.observer?.slotLeft(part);
+    return part;
+  }
+
+  /** The slot is empty here; no version of what it holds is above `version`. */
+  attachSlot({ slot, parts }: SlotContent, version: number): void {
+    this.highestVersion = Math.max(this.highestVersion, version);
+    for (const part of parts) {
+      const database = this.database(part.db);
+      this.observer?.slotArrives(part);
+      database.keys.attach(slot, part.keys);
+      database.volatile.attach(slot, part.volatile);
+      this.addUsed(database, slot, part.usedBytes);
+    }
+  }
+
+  bytesInSlot(slot: number): number {
+    let sum = 0;
+    for (const database of this.databases) sum += database === null ? 0 : database.slotBytes[slot];
+    return sum;
+  }
+
   count(db: number): number {
     return this.databases[db]?.keys.total ?? 0;
   }
@@ -240,7 +303,8 @@ export class KeyTable {
     return sum;
   }
 
-  private addUsed(database: Database, delta: number): void {
+  private addUsed(database: Database, slot: number, delta: number): void {
+    database.slotBytes[slot] += delta;
     database.usedBytes += delta;
     this.usedBytes += delta;
   }

@@ -2,6 +2,7 @@
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import { applyMoveChange, type MoveChange } from './move-change.ts';
+import { applyNodeChange, type NodeChange } from './node-change.ts';
 import { votersProblem } from './voters.ts';
 import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
@@ -15,7 +16,8 @@ export type TopologyChange =
   | { kind: 'raise-version'; version: number }
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
   | { kind: 'set-voters'; voters: readonly NodeId[] }
-  | MoveChange;
+  | MoveChange
+  | NodeChange;
 
 /** A change, and the topology that whoever asks for it knows: one that it does not know would be changed blindly. */
 export interface ProposedChange {
@@ -64,6 +66,14 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'abort-move':
     case 'end-move':
       return applyMoveChange(current, change);
+    case 'add-node':
+    case 'announce':
+    case 'begin-leave':
+    case 'cancel-leave':
+    case 'close-shard':
+    case 'remove-shard':
+    case 'remove-node':
+      return applyNodeChange(current, change);
     default:
       return unreachable(change, 'change');
   }
@@ -91,7 +101,10 @@ function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId
   if (nodes.length === 0) return 'a shard has a replica at least';
   if (new Set(nodes).size !== nodes.length) return 'a node has one replica of a shard at most';
   for (const node of nodes) {
-    if (!current.nodes.some(({ id }) => id === node)) return `there is no node ${node}`;
+    const entry = current.nodes.find(({ id }) => id === node);
+    if (entry === undefined) return `there is no node ${node}`;
+    const isNew = !shard.replicas.some((row) => row.node === node);
+    if (isNew && entry.leaving === true) return `node ${node} is leaving the cluster: it gets no replica`;
     const isLeaving = shard.replicas.some((row) => row.node === node && row.leaving === true);
     if (isLeaving) return `node ${node} is still to be rid of a member of shard ${shard.id}`;
   }

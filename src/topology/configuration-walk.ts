@@ -68,6 +68,16 @@ function wantedStep(view: WalkView): WalkStep {
   return heirs.length > 0 ? { kind: 'hand-over', to: heirs } : promote(voters, learners, [ready[0]], [self]);
 }
 
+/** Whether a group has the members of its row, as what they are to be, and nothing is on its way. */
+export function isArrived(
+  row: readonly ReplicaEntry[],
+  { voters, votersOld, learners }: Membership,
+): boolean {
+  if (votersOld.length > 0 || row.some(({ leaving }) => leaving === true)) return false;
+  const isThere = row.every(({ member }) => voters.includes(member) || learners.includes(member));
+  return isThere && voters.length + learners.length === row.length && voters.length === oddAtMost(row.length);
+}
+
 /** Leaving members that the log does not name any more. */
 export function departedMembers(
   row: readonly ReplicaEntry[],

@@ -51,6 +51,7 @@ export function firstTopology(cluster: ClusterRecord, wantedFactor: number, plac
     version: FIRST_VERSION,
     nodes,
     nextOrdinal,
+    nextGroup: Math.max(...shards.map(({ group }) => group)) + 1,
     shards,
     slots,
     voters: firstVoters(nodes),

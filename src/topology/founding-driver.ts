@@ -95,6 +95,13 @@ export class Founder {
     if (!this.machine.settled) this.tick();
   }
 
+  /** It is to be of a cluster that is founded already. False when it is too late: it has promised to be of another one. */
+  withdraw(): boolean {
+    if (!this.closed && !this.machine.isFree) return false;
+    this.close();
+    return true;
+  }
+
   /** Stops dialing and answering; the port is closed by whoever opened it. */
   close(): void {
     this.closed = true;
@@ -264,22 +271,13 @@ export class Founder {
   }
 }
 
-/** Why the seeds cannot be those of this node; null when they may be. */
+/** Why the directory cannot be that of these seeds; null when it may be. */
 function seedsProblem(
   self: SeedAddress,
   seeds: readonly SeedAddress[],
   state: FoundingState,
 ): StartupError | null {
-  if (state.phase === 'founded') return otherCluster(self, seeds, state.cluster);
-  return seeds.includes(self) ? null : notASeed(self, seeds);
-}
-
-/** The refusal of a node that is not among its seeds. */
-export function notASeed(self: SeedAddress, seeds: readonly SeedAddress[]): StartupError {
-  return new StartupError(
-    'TORC_NOT_A_SEED',
-    `the seeds (${seeds.join(',')}) do not name this node: it announces ${self} (announce-host and announce-peer-port)`,
-  );
+  return state.phase === 'founded' ? otherCluster(self, seeds, state.cluster) : null;
 }
 
 /** Once founded, a node goes by its cluster id; but when none of the others named is of that cluster, the directory is the wrong one. */

@@ -94,6 +94,11 @@ export class Founding {
     return this.current.phase === 'founded' && this.isAmongItsOwn;
   }
 
+  /** Nothing was promised to anybody yet: this node may as well be of another cluster. */
+  get isFree(): boolean {
+    return this.current.phase === 'unfounded' && this.writing === null;
+  }
+
   /** What is on disk. */
   get state(): FoundingState {
     return this.current;
@@ -247,9 +252,9 @@ export class Founding {
   private judgeCluster(from: SeedAddress, cluster: ClusterRecord, phase: FoundingState['phase']): void {
     if (cluster.nodes.some(({ id }) => id === this.current.node)) return;
     const place = cluster.nodes.find((entry) => seedAddress(entry) === this.self);
-    if (place === undefined) {
-      this.refuse(`${from} belongs to cluster ${cluster.id}, in which this node (${this.self}) has no place`);
-    } else if (phase === 'founded') {
+    // It is not of those that found: it asks to be taken in once they have (joiner.ts).
+    if (place === undefined) return;
+    if (phase === 'founded') {
       this.refuse(
         `the data directory is empty, but the place of ${this.self} in cluster ${cluster.id} is node ${place.id}'s: ` +
           `bring its data directory back, or ${HOW_TO_REBUILD}`,
@@ -266,10 +271,8 @@ export class Founding {
   private judgeStranger(from: SeedAddress, node: NodeId, cluster: ClusterRecord): void {
     if (cluster.nodes.some(({ id }) => id === node)) return;
     const place = cluster.nodes.find((entry) => seedAddress(entry) === from);
-    const why =
-      place === undefined
-        ? 'it has no place in this cluster'
-        : `its place was node ${place.id}'s, and it is never taken for its old self: rebuild it with torc repair --discard-replica`;
+    if (place === undefined) return;
+    const why = `its place was node ${place.id}'s, and it is never taken for its old self: rebuild it with torc repair --discard-replica`;
     this.disagree(`node ${node} at ${from} has an empty data directory and is refused: ${why}`);
   }
 

@@ -20,8 +20,10 @@ import type { AcceptorFile } from './acceptor-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
 import type { TopologyRegister } from './register.ts';
-import { Founder, notASeed } from './founding-driver.ts';
+import { Entering } from './entering.ts';
 import type { SeedAddress } from './founding.ts';
+import { JoinCounter } from './join-counter.ts';
+import type { JoinDesk } from './join-desk.ts';
 import type { Announcement, ClusterId, NodeId, ShardId, Topology } from './types.ts';
 
 export interface MembershipOptions {
@@ -31,6 +33,8 @@ export interface MembershipOptions {
   acceptor: AcceptorFile;
   listen: ListenAddress;
   seeds: readonly Address[];
+  /** The dead node whose place a new one is to take; null: a place of its own. */
+  replaces: string | null;
   /** The start number of the data directory. */
   start: number;
   announced: Announcement;
@@ -54,6 +58,10 @@ export interface Membership {
   /** For people: what keeps the cluster from being founded. */
   waitingFor(): string;
   joinMesh(topology: Topology, handler: MeshHandler): Mesh;
+  /** From here on nodes that are of no cluster are answered, and those that are not of this one any more. */
+  takeIn(desk: JoinDesk): void;
+  /** Asks another node for its topology: it may not take this one for a member any more. */
+  inquire(address: Address, told: (topology: Topology) => void): void;
   close(): Promise<void>;
 }
 
@@ -74,12 +82,16 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     }),
     log: options.log,
   });
-  const placement = ringPlacement(hash, options.vnodes);
   let waiting = '';
-  const founder = new Founder(env, {
+  const counter = new JoinCounter(port);
+  const placement = ringPlacement(hash, options.vnodes);
+  const entering = new Entering(env, {
     port,
     file,
+    register,
+    acceptor,
     seeds: options.seeds.map(seedAddressOf),
+    replaces: options.replaces,
     announced: options.announced,
     firstTopology: (cluster) => firstTopology(cluster, options.replicationFactor, placement),
     log: options.log,
@@ -90,12 +102,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
   });
   return {
     self: file.node,
-    founded: founder.founded.then(async (cluster) => {
-      if (register.current === null && cluster.first !== undefined) await register.offer(cluster.first);
-      if (acceptor.isMissing) await acceptor.save(file.node, null);
-      await file.topologyStored();
-      return topologyOf(register, cluster.id);
-    }),
+    founded: entering.entered.then(() => topologyOf(register, file.clusterId)),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
     joinMesh: (topology, handler) =>
       startMesh(env, port, {
@@ -105,8 +112,10 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
         epoch: () => register.current ?? topology,
         limits: { bulkBufferLimitBytes: options.bulkBufferLimitBytes },
       }),
+    takeIn: (desk) => counter.open(desk),
+    inquire: (address, told) => counter.inquire(address, told),
     close: async () => {
-      founder.close();
+      entering.close();
       await port.close();
     },
   };
@@ -116,19 +125,12 @@ export function meshPeers(topology: Topology): MeshPeer[] {
   return topology.nodes.map(({ id, host, peerPort }) => ({ node: id, address: { host, port: peerPort } }));
 }
 
-function topologyOf({ current }: TopologyRegister, cluster: ClusterId): Topology {
+function topologyOf({ current }: TopologyRegister, cluster: ClusterId | null): Topology {
   if (current?.clusterId === cluster) return current;
   throw new StartupError(
     'TORC_TOPOLOGY_FILE',
-    `the data directory is of cluster ${cluster}, but its topology of cluster ${current?.clusterId ?? 'none'}: bring its own back`,
+    `the data directory is of cluster ${cluster ?? 'none'}, but its topology of cluster ${current?.clusterId ?? 'none'}: bring its own back`,
   );
-}
-
-/** Throws StartupError. For a node that was never founded: a founded one goes by its cluster, whatever the list says of itself. */
-export function checkAmongSeeds(own: Address, seeds: readonly Address[]): void {
-  const self = seedAddressOf(own);
-  const names = seeds.map(seedAddressOf);
-  if (!names.includes(self)) throw notASeed(self, names);
 }
 
 function seedAddressOf({ host, port }: Address): SeedAddress {

@@ -43,8 +43,11 @@ function beginMove(
   wanted: readonly SlotRange[],
 ): Topology | string {
   if (source === target) return `shard ${source} cannot move slots to itself`;
-  for (const shard of [source, target])
-    if (!current.shards.some(({ id }) => id === shard)) return `there is no shard ${shard}`;
+  for (const shard of [source, target]) {
+    const entry = current.shards.find(({ id }) => id === shard);
+    if (entry === undefined) return `there is no shard ${shard}`;
+    if (entry.closing !== undefined) return `shard ${shard} is closing`;
+  }
   const slots = slotRanges(wanted);
   if (slots === null) return 'the slots of a move are ranges apart from each other, in order';
   const owners = ownersOf(current.slots);

@@ -17,7 +17,13 @@ const slot = z
   .min(0)
   .max(SLOT_COUNT - 1);
 
-export const nodeEntrySchema = announcementSchema.extend({ id, ordinal: count });
+export const nodeEntrySchema = announcementSchema.extend({
+  id,
+  ordinal: count,
+  leaving: z.boolean().optional(),
+});
+
+export const instanceSchema = z.object({ generation: count, epoch: count });
 
 const shard = z.object({
   id: z.number().int().min(1).max(65_535),
@@ -26,6 +32,7 @@ const shard = z.object({
   replicas: z.array(z.object({ member: count, node: id, leaving: z.boolean().optional() })),
   first: z.array(count),
   nextMember: count,
+  closing: instanceSchema.optional(),
 });
 
 const slots = z.array(z.object({ from: slot, to: slot }));
@@ -45,6 +52,7 @@ export const topologySchema = z.object({
   version: count,
   nodes: z.array(nodeEntrySchema).min(1),
   nextOrdinal: count,
+  nextGroup: count,
   voters: z.array(id).min(1),
   shards: z.array(shard).min(1),
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
@@ -52,8 +60,6 @@ export const topologySchema = z.object({
 });
 
 const topologyFile = topologySchema.extend({ format: z.literal(FORMAT) });
-
-export const instanceSchema = z.object({ generation: count, epoch: count });
 
 /** As the file of the register. */
 export function encodeTopologyFile(content: Topology): Buffer {
@@ -101,6 +107,13 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
+  z.object({ kind: z.literal('add-node'), id, announced: announcementSchema, beside: z.array(id) }),
+  z.object({ kind: z.literal('announce'), node: id, announced: announcementSchema }),
+  z.object({ kind: z.literal('begin-leave'), node: id }),
+  z.object({ kind: z.literal('cancel-leave'), node: id }),
+  z.object({ kind: z.literal('close-shard'), shard: count }),
+  z.object({ kind: z.literal('remove-shard'), shard: count }),
+  z.object({ kind: z.literal('remove-node'), node: id }),
 ]);
 
 const request = z.object({ id, node: id, start: z.number().int().min(0) });

@@ -23,10 +23,12 @@ export interface NodeEntry {
   /** The label of the machine that it runs on: replicas avoid sharing one. */
   machine: string;
   weight: number;
+  /** It is to go: no replica is placed on it, and its home shard's slots go to the others. */
+  leaving?: boolean | undefined;
 }
 
 /** What a node says of itself; its id it draws, its ordinal is given. */
-export type Announcement = Omit<NodeEntry, 'id' | 'ordinal'>;
+export type Announcement = Omit<NodeEntry, 'id' | 'ordinal' | 'leaving'>;
 
 /** One that the group's log may name. Its node may have left the cluster, with its disk. */
 export interface ReplicaEntry {
@@ -47,6 +49,8 @@ export interface ShardEntry {
   first: readonly MemberId[];
   /** The next member's id: none is given twice. */
   nextMember: MemberId;
+  /** The epoch that marked it closing: no move names it from then on, and its group's log may end by it (§6). */
+  closing?: Epoch | undefined;
 }
 
 /** Runs of consecutive slots, sorted, together all 16384. */
@@ -88,8 +92,10 @@ export interface Topology extends Epoch {
   /** The rules that the cluster has agreed on. */
   version: number;
   nodes: readonly NodeEntry[];
-  /** The next node's ordinal: none is given twice. */
+  /** The next node's ordinal: none is given twice. A shard has the ordinal of the node that brought it. */
   nextOrdinal: number;
+  /** The next group's id: none is given twice. */
+  nextGroup: GroupId;
   shards: readonly ShardEntry[];
   slots: readonly SlotRun[];
   /** Who decides the next epoch, by Paxos: 1, 3, 5 or 7 of the nodes, spread over machines. */

@@ -23,7 +23,11 @@ export function firstVoters(nodes: readonly NodeEntry[]): NodeId[] {
 }
 
 /** The voters after the next step towards what they should be; null when nothing is to be done, or nobody is there to do it with. */
-export function nextVoters({ nodes, voters }: Topology, isHeard: (node: NodeId) => boolean): NodeId[] | null {
+export function nextVoters(
+  { nodes: all, voters }: Topology,
+  isHeard: (node: NodeId) => boolean,
+): NodeId[] | null {
+  const nodes = stayingOf(all);
   const entries = voters.flatMap((voter) => nodes.find(({ id }) => id === voter) ?? []);
   const heard = nodes.filter(({ id }) => isHeard(id) && !voters.includes(id));
   const wanted = voterCount(nodes.length);
@@ -42,15 +46,22 @@ export function nextVoters({ nodes, voters }: Topology, isHeard: (node: NodeId) 
   return spreadBetter(voters, entries, heard);
 }
 
+/** One that leaves the cluster gives up its vote first. */
+function stayingOf(nodes: readonly NodeEntry[]): readonly NodeEntry[] {
+  return nodes.filter(({ leaving }) => leaving !== true);
+}
+
 /** Why these cannot follow; null when they can. */
 export function votersProblem({ nodes, voters }: Topology, next: readonly NodeId[]): string | null {
   const added = next.filter((id) => !voters.includes(id));
   const gone = voters.filter((id) => !next.includes(id));
   const stranger = added.find((voter) => !nodes.some(({ id }) => id === voter));
   if (stranger !== undefined) return `there is no node ${stranger}`;
+  const leaving = nodes.find((node) => added.includes(node.id) && node.leaving === true);
+  if (leaving !== undefined) return `node ${leaving.id} is leaving the cluster`;
   if (new Set(next).size !== next.length) return 'a node votes once';
   if (next.length % 2 === 0 || next.length > COUNTS[0].voters) return 'the voters are 1, 3, 5 or 7';
-  if (next.length < voters.length && voters.length <= voterCount(nodes.length))
+  if (next.length < voters.length && voters.length <= voterCount(stayingOf(nodes).length))
     return 'a voter is replaced, and not dropped: the number falls when nodes leave';
   const isStep =
     added.length === 0 ? gone.length === 2 : added.length - gone.length === (gone.length === 0 ? 2 : 0);

@@ -21,8 +21,11 @@ import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
 export const MAX_HANDSHAKE_BYTES = 64 * 1024;
 export const NONCE_BYTES = 32;
 
-/** A node has two connections to each other one, and, until both know of the founding, a third. */
-export type Channel = 'control' | 'bulk' | 'founding';
+/**
+ * A node has two connections to each other one, and, until both know of the founding, a third; one that is of no cluster asks those that are to take
+ * it in over a fourth.
+ */
+export type Channel = 'control' | 'bulk' | 'founding' | 'joining';
 
 /** Values of the settings that all nodes share; secrets are not among them. */
 type SharedSettings = Readonly<Record<string, string | number | boolean>>;
@@ -79,7 +82,7 @@ const helloSchema = z.object({
   type: z.literal('hello'),
   versionMin: z.number().int(),
   versionMax: z.number().int(),
-  channel: z.enum(['control', 'bulk', 'founding']),
+  channel: z.enum(['control', 'bulk', 'founding', 'joining']),
   clusterId: hexId.nullable(),
   node: hexId,
   start,
@@ -303,7 +306,7 @@ function macOf(secret: string, role: Role, hello: Buffer, challenge: Buffer, abo
 
 /** While founding, nodes talk although they have no cluster yet, and the founding itself judges. */
 function clusterProblem(channel: Channel, us: ClusterMember, them: ClusterMember): Refusal | null {
-  if (channel === 'founding') return null;
+  if (channel === 'founding' || channel === 'joining') return null;
   if (us.clusterId === null) return { reason: `node ${us.node} has not been founded yet`, early: true };
   if (them.clusterId === null) return { reason: `node ${them.node} has not been founded yet`, early: true };
   if (us.clusterId === them.clusterId) return null;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { StatusReport } from '../../src/admin/status.ts';
-import { surveyCluster, whyNeeded, type Survey } from '../../src/cli/cluster-survey.ts';
+import { surveyCluster, whyNeeded, whyUnled, type Survey } from '../../src/cli/cluster-survey.ts';
 import { encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { NodeEntry, Topology } from '../../src/topology/types.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
@@ -33,6 +33,7 @@ function surveyOf(given: Given): Survey {
     version: 1,
     nodes: Array.from({ length: given.nodes }, (_, i) => nodeEntry(i + 1)),
     nextOrdinal: 9,
+    nextGroup: 9,
     shards: [
       {
         id: 1,
@@ -78,6 +79,17 @@ describe('a node can be done without', () => {
     ],
   ])('else it is told why, and what to do (%#)', (given, node, why) => {
     expect(whyNeeded(idOf(node), surveyOf(given))).toContain(why);
+  });
+});
+
+describe('a node can leave', () => {
+  it('when each of its shards has a leader, which takes it out', () => {
+    expect(whyUnled(idOf(3), surveyOf({ nodes: 3, voters: [1, 2, 3], answer: [1, 2] }))).toBeNull();
+    const other = { nodes: 4, voters: [1, 2, 3], answer: [1, 2, 3, 4], leader: null };
+    expect(whyUnled(idOf(4), surveyOf(other))).toBeNull();
+    expect(whyUnled(idOf(3), surveyOf({ ...other, answer: [1, 3, 4] }))).toBe(
+      'shard 1 has no leader now: wait until torc status shows one, or start h:2',
+    );
   });
 });
 

@@ -94,6 +94,7 @@ class FakeNodes {
       version: 1,
       nodes,
       nextOrdinal: 4,
+      nextGroup: 4,
       shards: [shard],
       slots: [{ from: 0, to: 16_383, shard: 1 }],
       voters: [home],

@@ -1,47 +1,14 @@
 /** A node whose log is damaged refuses to start, is repaired, and comes back; clients of the others are told of no error. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
+import { Counting } from './cluster/counting.ts';
 import { compareDigests } from './cluster/digests.ts';
 import { pause, TorcCluster } from './cluster/torc-cluster.ts';
 import type { TorcNode } from './cluster/torc-node.ts';
 
 const RETURN_LIMIT_MS = 30_000;
-
-/** Counts one key up without a pause. */
-class Counting {
-  counted = 0;
-  readonly wrong: string[] = [];
-  private isOver = false;
-  private readonly done: Promise<void>;
-  private readonly client: Redis;
-
-  constructor(port: number, key: string) {
-    this.client = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 0 });
-    this.client.on('error', (error) => this.wrong.push(String(error)));
-    onTestFinished(() => this.client.disconnect());
-    this.done = this.run(key);
-  }
-
-  async stop(): Promise<void> {
-    this.isOver = true;
-    await this.done;
-  }
-
-  private async run(key: string): Promise<void> {
-    while (!this.isOver) {
-      try {
-        const value = await this.client.incr(key);
-        if (value !== ++this.counted) this.wrong.push(`${key} is ${value}, not ${this.counted}`);
-      } catch (error) {
-        this.wrong.push(String(error));
-        return;
-      }
-    }
-  }
-}
 
 /** One bit of a record that was synced. */
 async function damage(node: TorcNode): Promise<void> {

@@ -81,7 +81,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 21: a silent voter is replaced, and not dropped',
     file: 'src/topology/voters.ts',
-    find: "  if (next.length < voters.length && voters.length <= voterCount(nodes.length))\n    return 'a voter is replaced, and not dropped: the number falls when nodes leave';\n",
+    find: "  if (next.length < voters.length && voters.length <= voterCount(stayingOf(nodes).length))\n    return 'a voter is replaced, and not dropped: the number falls when nodes leave';\n",
     put: '',
     tests: VOTERS,
   },

@@ -27,6 +27,7 @@ const TOPOLOGY: Topology = {
   version: 1,
   nodes: [],
   nextOrdinal: 1,
+  nextGroup: 1,
   shards: [{ id: SHARD, group: 1, home: NODE, replicas: [], first: [], nextMember: 1 }],
   slots: [{ from: 0, to: 16383, shard: SHARD }],
   voters: [NODE],
@@ -50,6 +51,7 @@ class World {
       wake: () => {},
       wakeAfter: () => {},
       countIndeterminate: () => {},
+      redirectAddress: (node) => `${node}:1`,
     },
     TOPOLOGY,
     LIMITS,
@@ -67,7 +69,7 @@ class World {
     const command = this.lookup(args);
     if (command === null) throw new Error('SET is a command');
     const request = new Request();
-    const owner = { finished: () => {}, hold: () => {}, release: () => {} };
+    const owner = { finished: () => {}, hold: () => {}, release: () => {}, rerouted: () => {} };
     const slot = slotOfKey(key);
     this.router.submit(request, owner, this.router.ways[0], command, args, 0, false, slot, false);
     return request;

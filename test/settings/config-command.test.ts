@@ -108,6 +108,8 @@ describe('views', () => {
     expect(clusterScoped(load({ 'peer-secret': 'hush' }))).toEqual({
       durability: 'fsync',
       'replication-factor': '3',
+      'place-replicas': 'yes',
+      'replace-after': '600',
       'ring-vnodes': '8',
       'heartbeat-interval-ms': '60',
       'election-timeout-ms': '400',

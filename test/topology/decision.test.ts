@@ -27,6 +27,7 @@ function topology(): Topology {
     version: 1,
     nodes: NODES.map((id, at) => ({ ...ANNOUNCED, id, ordinal: at + 1 })),
     nextOrdinal: 5,
+    nextGroup: 2,
     shards: [
       {
         id: 1,

@@ -12,6 +12,7 @@ export function oneNode(generation: number, epoch: number): Topology {
     version: 1,
     nodes: [{ id: NODE, ordinal: 1, host: 'h', ...PORTS, zone: '', machine: '', weight: 1 }],
     nextOrdinal: 2,
+    nextGroup: 2,
     shards: [
       { id: 1, group: 1, home: NODE, replicas: [{ member: 1, node: NODE }], first: [1], nextMember: 2 },
     ],

@@ -9,6 +9,8 @@ export function attachDisk(disk: SimulatedDisk, timers: Timers): Disk {
   return process;
 }
 
+const SPACE_BYTES = 2 ** 40;
+
 class DiskProcess implements Disk, DiskUser {
   alive = true;
   readonly opened: Inode[] = [];
@@ -125,6 +127,11 @@ class DiskProcess implements Disk, DiskUser {
       if (error !== null) throw error;
       this.disk.syncNames(path);
     });
+  }
+
+  /** It is full when its faults say so, and not before. */
+  space(): Promise<{ totalBytes: number; freeBytes: number }> {
+    return Promise.resolve({ totalBytes: SPACE_BYTES, freeBytes: SPACE_BYTES });
   }
 
   lock(path: string): Promise<DiskLock | null> {

@@ -43,6 +43,18 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+/** A command of torc that is about a cluster, and not this or that node's. */
+export async function runTorc(...words: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [...THIS_BUILD, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: withoutSettings(process.env),
+  });
+  const output: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => output.push(bytes));
+  await once(child, 'close');
+  return { code: child.exitCode, output: Buffer.concat(output).toString() };
+}
+
 export class TorcNode {
   readonly name: string;
   readonly ports: NodePorts;

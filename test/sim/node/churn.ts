@@ -19,7 +19,7 @@ export class Churn {
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed * 7919);
-    this.cluster = new SimCluster(seed, NODES, { 'wal-segment-bytes': '1mb' });
+    this.cluster = new SimCluster(seed, NODES, { 'wal-segment-bytes': '1mb', 'place-replicas': 'no' });
     // So little of the log is kept in memory that whoever enters, or was away, needs a snapshot.
     if (seed % 2 === 0) this.cluster.logRetention = { keptBytes: 4096, keptForPeersBytes: 8192 };
     this.recorders = Array.from({ length: NODES }, (_, i) => new Recorder(this.cluster, i, i));

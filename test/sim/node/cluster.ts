@@ -71,10 +71,15 @@ export class SimCluster {
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
+  /** By node, at its next start: what its flags differ in. */
+  readonly ownFlags: Record<string, string>[] = [];
+  /** So many nodes found the cluster; those after them join it. */
+  founders: number;
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
     this.random = new SeededRandom(seed);
     this.flags = flags;
+    this.founders = size;
     const clock = new SimulatedClock(this.scheduler, { rate: 1, wallMs: WALL_MS });
     const timers = new SimulatedTimers(this.scheduler);
     const time = {
@@ -167,7 +172,8 @@ export class SimCluster {
   }
 
   private settingsOf(i: number): Settings {
-    const seeds = this.nodes.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
+    const founding = this.nodes.slice(0, this.founders);
+    const seeds = founding.map((_, at) => `${HOST}:${portOf(at) + 10_000}`).join(',');
     const settings = loadSettings({
       flags: {
         'wal-segment-bytes': SEGMENT_BYTES,
@@ -176,15 +182,18 @@ export class SimCluster {
         data: '/data',
         host: nameOf(i),
         ...this.flags,
+        ...this.ownFlags[i],
       },
       machine: { memoryBytes: MEMORY_BYTES, hostName: nameOf(i) },
     });
     return { ...settings, ...this.overrides };
   }
 
+  /** All that found the cluster. */
   async startAll(): Promise<void> {
-    for (const i of this.nodes.keys()) await this.start(i);
-    await this.until(() => this.nodes.every((node) => node.running?.ready === true));
+    const founding = this.nodes.slice(0, this.founders);
+    for (const i of founding.keys()) await this.start(i);
+    await this.until(() => founding.every((node) => node.running?.ready === true));
   }
 
   /** `silent`: nobody is told, as when a machine stops; half-open connections stay until it is back. */

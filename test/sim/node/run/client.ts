@@ -39,6 +39,7 @@ const OUTCOMES: readonly (readonly [RegExp, 'unknown' | 'not-run', Situation])[]
   [/^-INDETERMINATE/, 'unknown', 'INDETERMINATE'],
   [/^-REPLYLOST/, 'unknown', 'REPLYLOST'],
   [/^-CLUSTERDOWN/, 'not-run', 'CLUSTERDOWN'],
+  [/^-TRYAGAIN/, 'not-run', 'TRYAGAIN'],
   [/^-LOADING/, 'not-run', 'LOADING'],
   [/^-OOM/, 'not-run', 'OOM'],
 ];
@@ -219,7 +220,7 @@ export class Client {
       return;
     }
     if (reply.startsWith('-')) this.counters.sometimes('error of a command');
-    this.recorder.answered(sent.operations, asked.read(reply));
+    if (isNoChoice(asked)) this.recorder.answered(sent.operations, asked.read(reply));
     this.finish(sent, 'answered');
   }
 

@@ -28,6 +28,9 @@ export const FAULTS = [
   'bit flipped in log',
   'bit flipped in snapshot',
   'shard placed anew',
+  'slots moved',
+  'move called back',
+  'node leaves for a while',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -84,6 +87,16 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'slot went to another shard',
+  'slot thawed',
+  'import given up',
+  'move taken up by a new leader',
+  'move ended',
+  'move ended without all slots',
+  'request held for a move',
+  'TRYAGAIN',
+  'node taken in by a cluster',
+  'voter replaced',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

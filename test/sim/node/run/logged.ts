@@ -13,6 +13,7 @@ export const LOGGED: ReadonlyMap<LogEvent, Situation> = new Map<LogEvent, Situat
   ['node-dead', 'node held dead'],
   ['node-left', 'node told that it stops'],
   ['suspicion-refuted', 'suspicion refuted'],
+  ['cluster-joined', 'node taken in by a cluster'],
   ['replica-created', 'replica created'],
   ['replica-removed', 'replica removed'],
 ]);

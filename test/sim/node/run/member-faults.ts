@@ -1,17 +1,20 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
-import { proofOf } from '../../../../src/topology/change-proof.ts';
-import { drawId } from '../../../../src/topology/cluster-file.ts';
-import { encodeChange } from '../../../../src/topology/topology-codec.ts';
-import { HOST, portOf } from '../cluster.ts';
+import type { TopologyChange } from '../../../../src/topology/change.ts';
+import type { NodeId, Topology } from '../../../../src/topology/types.ts';
+import { changeTopology } from './changes.ts';
 import type { World } from './world.ts';
 
-const ADMIN = 2000;
 /** With fewer, one that is lost for good would take the shard with it. */
 const REPLICAS_LEAST = 3;
+const MOST_LEAVES_MS = 15_000;
+const STAY_AGAIN_MS = 700;
 
 /** Members come, go, and come again as others. */
 export class MemberFaults {
-  readonly strikes = { 'shard placed anew': () => this.place() };
+  readonly strikes = {
+    'shard placed anew': () => this.place(),
+    'node leaves for a while': () => this.leave(),
+  };
   private readonly world: World;
   private readonly random: SeededRandom;
 
@@ -20,39 +23,62 @@ export class MemberFaults {
     this.random = random;
   }
 
-  /** On nodes of chance. */
   private place(): boolean {
+    const done = (): void => this.world.counters.struck('shard placed anew');
+    changeTopology(this.world, this.random, (topology) => this.placement(topology), done);
+    return false;
+  }
+
+  /** On nodes of chance. */
+  private placement(topology: Topology): TopologyChange | null {
+    if (topology.nodes.length < REPLICAS_LEAST) return null;
     const { random, world } = this;
-    const ready = world.victims.filter(({ isReady, parts }) => isReady && parts !== null);
-    if (ready.length === 0) return false;
-    const { i, parts } = ready[random.below(ready.length)];
-    if (parts === null || parts.topology.nodes.length < REPLICAS_LEAST) return false;
-    const { topology, self, start } = parts;
     const shard = topology.shards[random.below(topology.shards.length)];
     const nodes = topology.nodes.map(({ id }) => id);
     const count = REPLICAS_LEAST + random.below(nodes.length - REPLICAS_LEAST + 1);
     while (nodes.length > count) nodes.splice(random.below(nodes.length), 1);
-    const { clusterId, generation, epoch } = topology;
-    const change = { kind: 'place-shard', shard: shard.id, nodes } as const;
-    const id = drawId(random);
-    const on = { generation, epoch };
-    const body = encodeChange({ clusterId, on, change, request: { id, node: self, start } }).toString();
     world.log.say(`shard ${shard.id} is to be on ${nodes.map((id) => id.slice(0, 6)).join(' ')}`);
-    const request = {
-      method: 'POST',
-      path: '/api/topology',
-      query: new URLSearchParams(),
-      body,
-      authorization: `torc ${proofOf('', body)}`,
-      peerAddress: HOST,
+    return { kind: 'place-shard', shard: shard.id, nodes };
+  }
+
+  private leave(): boolean {
+    const { random, world } = this;
+    let leaver: NodeId | null = null;
+    const draw = (topology: Topology): TopologyChange | null => {
+      leaver = this.leaverOf(topology);
+      if (leaver === null) return null;
+      world.log.say(`node ${leaver.slice(0, 6)} is to leave`);
+      return { kind: 'begin-leave', node: leaver };
     };
-    world.cluster.network
-      .request({ host: HOST, port: portOf(i) + ADMIN }, request)
-      .then(({ status }) => {
-        if (status === 200) world.counters.struck('shard placed anew');
-      })
-      // Nobody listens there any more.
-      .catch(() => {});
+    changeTopology(world, random, draw, () => {
+      const node = leaver;
+      if (node === null) return;
+      world.counters.struck('node leaves for a while');
+      world.lasts(1000 + random.below(MOST_LEAVES_MS), () => this.stay(node));
+    });
     return false;
+  }
+
+  /** Enough stay for three voters of each shard, one of them to spare. */
+  private leaverOf({ nodes, shards, slots }: Topology): NodeId | null {
+    if (nodes.length <= REPLICAS_LEAST || nodes.some(({ leaving }) => leaving === true)) return null;
+    // One without slots would be gone for good: nothing keeps its shard from being closed.
+    const owning = nodes.filter(({ id }) =>
+      shards.some((shard) => shard.home === id && slots.some((run) => run.shard === shard.id)),
+    );
+    return owning.length === 0 ? null : owning[this.random.below(owning.length)].id;
+  }
+
+  /** Again and again, until it is decided. */
+  private stay(node: NodeId): void {
+    const { random, world } = this;
+    if (world.failure !== null) return;
+    let hasStayed = false;
+    const draw = ({ nodes }: Topology): TopologyChange | null => {
+      hasStayed = !nodes.some(({ id, leaving }) => id === node && leaving === true);
+      return hasStayed ? null : { kind: 'cancel-leave', node };
+    };
+    changeTopology(world, random, draw, () => {});
+    if (!hasStayed) world.scheduler.after(STAY_AGAIN_MS, () => this.stay(node));
   }
 }

@@ -9,10 +9,15 @@ const KIB = 1024;
 const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
+const LEAVES: Fault = 'node leaves for a while';
+const MOST_JOINS_AFTER_MS = 20_000;
 /** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
 const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
+
+/** Those with many phases for other faults to strike in. */
+const OFTEN: readonly Fault[] = ['shard placed anew', 'slots moved'];
 
 /** Which commands a run has, and how much of each. */
 export interface LoadPlan {
@@ -48,6 +53,8 @@ export interface RunPlan {
   faultEveryMs: number;
   /** Faults strike from here on: sometimes while the cluster is founded. */
   faultsFromMs: number;
+  /** The last node joins a cluster of the others so late; null: it founds with them. */
+  joinsAfterMs: number | null;
   load: LoadPlan;
 }
 
@@ -57,6 +64,7 @@ export interface Wanted {
   faults?: Fault[];
   hasLarge?: boolean;
   evictsAll?: boolean;
+  joinsAfterMs?: number;
 }
 
 export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
@@ -72,10 +80,10 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
   const isChosen = (fault: Fault): boolean =>
-    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
-  const chosen = FAULTS.filter(isChosen);
+    random.chance(OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1) ? 0.7 : 0.35);
+  const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
   const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
-  return {
+  const plan: RunPlan = {
     nodes,
     durability,
     flags: {
@@ -85,6 +93,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
+      'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * unit,
@@ -105,6 +114,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     faults: wanted.faults ?? (chosen.length === 0 ? [pick(FAULTS)] : chosen),
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
+    joinsAfterMs: null,
     load: {
       clients: 4 + random.below(8),
       perSecond: 45 + random.below(25),
@@ -113,8 +123,18 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       hasLarge,
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
-      hasLongReplies: random.chance(0.15),
+      hasLongReplies: random.chance(0.2),
       databases: random.chance(0.4) ? [0, 1 + random.below(DATABASE_COUNT - 1)] : [0],
     },
   };
+  // Drawn after all else: so older seeds are what they were.
+  if (wanted.faults === undefined && nodes > 3 && random.chance(0.5)) plan.faults.push(LEAVES);
+  const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
+  const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
+  return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
+}
+
+/** Who is of no cluster yet has nobody to get its data from. */
+function isDamage(fault: Fault): boolean {
+  return fault.startsWith('bit flipped');
 }

@@ -50,6 +50,20 @@ describe('a run that is made to', () => {
       ['replica created', 'replica removed', 'joint configuration committed'],
     ],
     [
+      'move slots',
+      { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
+      ['slot went to another shard', 'move ended'],
+    ],
+    [
+      'take a node in, and have nodes leave',
+      {
+        nodes: 5,
+        faults: ['node leaves for a while', 'kill', 'two-way cut', 'shard placed anew'],
+        joinsAfterMs: 9000,
+      },
+      ['node taken in by a cluster', 'replica created', 'replica removed'],
+    ],
+    [
       'damage disks',
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],

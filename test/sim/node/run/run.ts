@@ -75,7 +75,10 @@ async function live(world: World, recorder: Recorder, random: SeededRandom): Pro
     (_, number) => new Client(world, number, commands, recorder, new SeededRandom(random.uint32())),
   );
   const faults = new Faults(world, new SeededRandom(random.uint32()));
-  for (const victim of world.victims) world.startLater(victim, random.below(50));
+  for (const victim of world.victims) {
+    const isLast = victim.i === plan.nodes - 1;
+    world.startLater(victim, random.below(50) + (isLast ? (plan.joinsAfterMs ?? 0) : 0));
+  }
   faults.start();
   await prepare(world, clients[0], commands);
   for (const client of clients) client.start();
@@ -109,8 +112,9 @@ async function audit(world: World, client: Client, commands: Commands): Promise<
 }
 
 function describe(plan: RunPlan): string {
-  const { nodes, durability, faults, load } = plan;
-  return `${nodes} nodes, ${durability}, ${load.clients} clients; faults: ${faults.join(', ')}`;
+  const { nodes, durability, faults, load, joinsAfterMs } = plan;
+  const joins = joinsAfterMs === null ? '' : ` (the last joins after ${joinsAfterMs} ms)`;
+  return `${nodes} nodes${joins}, ${durability}, ${load.clients} clients; faults: ${faults.join(', ')}`;
 }
 
 function textOf(error: unknown): string {

@@ -12,6 +12,8 @@ import { buildSync } from 'esbuild';
 import type { Told } from './worker.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+/** Of a process: a larger one is followed by another, so that a campaign takes no more memory the longer it is. */
+const RESIDENT_MOST_BYTES = 640 * 2 ** 20;
 /** Packages are found from here. */
 const BUILT = join(ROOT, 'dist');
 /** What a run's start compiles would else be thrown away, and compiled again for the next seed. */
@@ -72,6 +74,10 @@ async function work(program: string, take: () => number | null, inOrder: InOrder
     const result = await ask(child, seed);
     inOrder.take(result, child.pid ?? 0);
     if ('how' in result) child = null;
+    else if (result.residentBytes > RESIDENT_MOST_BYTES) {
+      child.disconnect();
+      child = null;
+    }
   }
   child?.disconnect();
 }

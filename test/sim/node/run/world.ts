@@ -43,6 +43,7 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
+  private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
@@ -51,6 +52,7 @@ export class World {
     this.random = new SeededRandom(seed ^ 0x77);
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
+    if (plan.joinsAfterMs !== null) cluster.founders -= 1;
     this.scheduler = cluster.scheduler;
     this.log = new EventLog(cluster.scheduler, told);
     this.cuts = new Cuts(cluster.network);
@@ -136,6 +138,10 @@ export class World {
   endFaults(): void {
     this.isHealed = true;
     for (const end of this.ends) end();
+    // Moves were slow so that something could strike them: from here on, and in later starts, they are not.
+    const fast = { rebalanceMaxBytesPerSecond: 0 };
+    this.cluster.overrides = { ...this.cluster.overrides, ...fast };
+    for (const { parts } of this.victims) if (parts !== null) Object.assign(parts.settings, fast);
   }
 
   /** Of each group a quorum is left when this one goes for good: it is the only one. */
@@ -313,11 +319,19 @@ export class World {
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
     const situation = LOGGED.get(event);
     if (situation !== undefined) this.counters.sometimes(situation);
+    if (event === 'topology-decided' && fields['change'] === 'set-voters')
+      this.counters.sometimes('voter replaced');
     if (event === 'recovered' && Number(fields['tornBytes']) > 0) this.counters.sometimes('torn tail cut');
     if (event === 'peer-disconnected' && fields['reason'] !== undefined)
       this.counters.sometimes('peer connection cut for silence');
+    if (event === 'move-begun') this.moveBegun(Number(fields['move']));
     const line = logLine(event, fields);
     if (line !== null) this.log.say(`${nameOf(i)} ${line}`);
+  }
+
+  private moveBegun(move: number): void {
+    if (this.movesBegun.has(move)) this.counters.sometimes('move taken up by a new leader');
+    this.movesBegun.add(move);
   }
 
   /** A process ended itself, or refused to start. */

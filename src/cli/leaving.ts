@@ -1,0 +1,137 @@
+/** `torc node decommission` and `torc node remove --dead`: has a node leave, and waits until it holds nothing any more. */
+import type { Address } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { formatAddress } from '../settings/kinds.ts';
+import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
+import { surveyCluster, whyNeeded, whyUnled, type AskNode, type Survey } from './cluster-survey.ts';
+import { ExitCode } from './exit-code.ts';
+import { httpGet } from './http-get.ts';
+import { namedNode } from './named-node.ts';
+import { proposeChange, type ChangeTarget } from './propose-change.ts';
+
+const POLL_MS = 1000;
+
+export interface LeavingOptions extends ChangeTarget {
+  /** As a person calls it. */
+  readonly node: string;
+  readonly waits: boolean;
+}
+
+/** What a node that leaves still holds. */
+export interface Rest {
+  slots: number;
+  replicas: number;
+}
+
+/** Resolves with the exit code. Throws StartupErrors. */
+export async function decommission(options: LeavingOptions): Promise<number> {
+  const survey = await ask(options);
+  const node = namedNode(options.node, survey.topology, survey.reports);
+  if (!survey.reports.has(node.id))
+    throw refusal(node, 'it does not answer: start it, or torc node remove --dead takes it out as it is');
+  const why = whyUnled(node.id, survey);
+  if (why !== null) throw refusal(node, why);
+  const note = await beginLeave(options, node);
+  say(`Node ${nameOf(node)} leaves: its slots and replicas go to the others.${note}`);
+  return finish(
+    options,
+    node,
+    (rest) => rest === null || (rest.slots === 0 && rest.replicas === 0),
+    'holds nothing any more. Its process may stop now.',
+  );
+}
+
+/** Resolves with the exit code. Throws StartupErrors. */
+export async function removeDead(options: LeavingOptions): Promise<number> {
+  const survey = await ask(options);
+  const node = namedNode(options.node, survey.topology, survey.reports);
+  if (survey.reports.has(node.id))
+    throw refusal(node, 'it answers: torc node decommission takes it out while it runs');
+  const why = whyNeeded(node.id, survey);
+  if (why !== null) throw refusal(node, why);
+  const note = await beginLeave(options, node);
+  say(`Node ${nameOf(node)} is taken out: its slots and replicas go to the others.${note}`);
+  return finish(options, node, (rest) => rest === null, 'is removed. Its directory is of no use any more.');
+}
+
+/** It stays after all. */
+export async function cancelLeave(options: LeavingOptions): Promise<number> {
+  const { topology, reports } = await ask(options);
+  const { id } = namedNode(options.node, topology, reports);
+  await proposeChange(options, () => ({ kind: 'cancel-leave', node: id }));
+  say(`Node ${options.node} stays.`);
+  return ExitCode.OK;
+}
+
+/** What there is to say of those that stay. A node that leaves already goes on. */
+async function beginLeave(options: LeavingOptions, { id }: NodeEntry): Promise<string> {
+  const before = await ask(options);
+  const isLeaving = before.topology.nodes.some((node) => node.id === id && node.leaving === true);
+  const topology = isLeaving
+    ? before.topology
+    : await proposeChange(options, () => ({ kind: 'begin-leave', node: id }));
+  return whatStays(topology);
+}
+
+/** Of fewer nodes than three nobody may be lost. */
+export function whatStays({ nodes }: Topology): string {
+  const staying = nodes.filter(({ leaving }) => leaving !== true).length;
+  if (staying > 2) return '';
+  return staying === 2
+    ? ' Two nodes stay: a voter and a learner a shard, which is not fault tolerant.'
+    : ' One node stays: it holds the only copy of everything.';
+}
+
+async function finish(
+  options: LeavingOptions,
+  { id, host, clientPort }: NodeEntry,
+  isDone: (rest: Rest | null) => boolean,
+  then: string,
+): Promise<number> {
+  const name = formatAddress({ host, port: clientPort });
+  if (!options.waits) return ExitCode.OK;
+  for (let said = ''; ;) {
+    const { topology } = await ask(options);
+    const rest = restOf(topology, id);
+    if (isDone(rest)) {
+      say(`Node ${name} ${then}`);
+      return ExitCode.OK;
+    }
+    if (topology.nodes.some((node) => node.id === id && node.leaving !== true))
+      throw new StartupError('TORC_NODE_STAYS', `node ${name} stays: somebody has cancelled its leaving`);
+    const line = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go`;
+    if (line !== said) say(`${name}: ${line}`);
+    said = line;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Null when the node is not in the register any more. */
+export function restOf({ nodes, shards, slots }: Topology, node: NodeId): Rest | null {
+  if (!nodes.some(({ id }) => id === node)) return null;
+  const homes = shards.filter(({ home }) => home === node).map(({ id }) => id);
+  return {
+    slots: slots
+      .filter(({ shard }) => homes.includes(shard))
+      .reduce((sum, { from, to }) => sum + to - from + 1, 0),
+    replicas: shards.filter(({ replicas }) => replicas.some((row) => row.node === node)).length,
+  };
+}
+
+function ask({ address, timeoutMs }: LeavingOptions): Promise<Survey> {
+  // Whoever does not answer is taken for dead.
+  const askNode: AskNode = (to: Address, path) => httpGet(to, path, timeoutMs).catch(() => null);
+  return surveyCluster(askNode, [address]);
+}
+
+function nameOf({ host, clientPort }: NodeEntry): string {
+  return formatAddress({ host, port: clientPort });
+}
+
+function refusal(node: NodeEntry, why: string): StartupError {
+  return new StartupError('TORC_NODE_NEEDED', `node ${nameOf(node)} cannot leave now: ${why}.`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,29 @@
+/** The node that a person means. */
+import { StartupError } from '../errors.ts';
+import type { StatusReport } from '../admin/status.ts';
+import { formatAddress } from '../settings/kinds.ts';
+import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
+
+const LEAST_PREFIX = 4;
+
+/** By its name, its ordinal, the address of its client port, or the beginning of its id. Throws StartupError. */
+export function namedNode(
+  name: string,
+  { nodes }: Topology,
+  reports: ReadonlyMap<NodeId, StatusReport>,
+): NodeEntry {
+  const found = nodes.filter(
+    ({ id, ordinal, host, clientPort }) =>
+      reports.get(id)?.node.name === name ||
+      String(ordinal) === name ||
+      formatAddress({ host, port: clientPort }) === name ||
+      (name.length >= LEAST_PREFIX && id.startsWith(name)),
+  );
+  if (found.length === 1) return found[0];
+  throw new StartupError(
+    'TORC_NO_SUCH_NODE',
+    found.length === 0
+      ? `no node is called ${name}: torc status shows their names, and one that does not answer is called by its id or address`
+      : `${name} is more than one node: ${found.map(({ id }) => id).join(', ')}`,
+  );
+}

@@ -1,0 +1,113 @@
+/** Answers nodes that ask to be taken into this node's cluster: has them added to the register, and tells them the topology that names them. */
+import type { TokenHash } from '../../ring/index.ts';
+import type { RemotePeer } from '../transport/handshake.ts';
+import { applyChange, type TopologyChange } from './change.ts';
+import type { JoinAnswer, JoinRequest } from './join-codec.ts';
+import { besideNew } from './replica-planner.ts';
+import type { NodeEntry, NodeId, ShardId, Topology } from './types.ts';
+
+/** What was proposed is proposed again after this, unless the topology has changed. */
+const PROPOSE_AGAIN_MS = 1000;
+
+export interface JoinDeskHost {
+  readonly replicationFactor: number;
+  readonly hash: TokenHash;
+  topology(): Topology;
+  nowMs(): number;
+  /** Whether most of the voters have synced it. */
+  isKept(topology: Topology): boolean;
+  propose(topology: Topology, change: TopologyChange): void;
+  /** Not heard for some seconds. */
+  isFailed(node: NodeId): boolean;
+  /** Whether somebody leads the shard now. */
+  isLed(shard: ShardId): boolean;
+}
+
+export class JoinDesk {
+  private readonly host: JoinDeskHost;
+  private proposedOn: Topology | null = null;
+  private proposedMs = 0;
+
+  constructor(host: JoinDeskHost) {
+    this.host = host;
+  }
+
+  answer(remote: RemotePeer, request: JoinRequest): JoinAnswer {
+    const { host } = this;
+    const topology = host.topology();
+    if (!host.isKept(topology)) return wait('most nodes of the cluster have to answer first');
+    const wasOfIt = remote.clusterId === topology.clusterId;
+    if (wasOfIt || topology.nodes.some(({ id }) => id === remote.node)) return { kind: 'told', topology };
+    const change = this.changeFor(topology, remote, request.replaces);
+    if ('kind' in change && (change.kind === 'wait' || change.kind === 'refused')) return change;
+    const outcome = applyChange(topology, change);
+    if (typeof outcome === 'string') return wait(outcome);
+    this.propose(topology, change);
+    return wait('the cluster takes this node in');
+  }
+
+  private changeFor(
+    topology: Topology,
+    { node: id, announced }: RemotePeer,
+    replaces: string | null,
+  ): TopologyChange | Exclude<JoinAnswer, { kind: 'told' }> {
+    if (replaces !== null) {
+      const old = findNode(topology, replaces);
+      if (old === null)
+        return refused(
+          `the cluster has no node ${replaces}: give the id of the one to be replaced, or host:port`,
+        );
+      const why = this.whyNeeded(topology, old.id);
+      return why ?? { kind: 'replace-node', node: old.id, by: { id, announced } };
+    }
+    const there = topology.nodes.find(
+      ({ host, peerPort }) => host === announced.host && peerPort === announced.peerPort,
+    );
+    if (there !== undefined)
+      return refused(
+        `the place of ${there.host}:${there.peerPort} in cluster ${topology.clusterId} is node ${there.id}'s: bring its data directory ` +
+          `back, or, when that is lost, start with --replace ${there.id}`,
+      );
+    const away = new Set(topology.nodes.map((node) => node.id).filter((node) => this.host.isFailed(node)));
+    return { kind: 'add-node', id, announced, beside: besideNew(topology, this.host, announced, away) };
+  }
+
+  /** Why the cluster cannot do without the node now. */
+  private whyNeeded({ shards }: Topology, old: NodeId): Exclude<JoinAnswer, { kind: 'told' }> | null {
+    if (!this.host.isFailed(old))
+      return refused(`node ${old} answers: stop it before another takes its place`);
+    for (const { id, replicas } of shards) {
+      if (!replicas.some(({ node }) => node === old)) continue;
+      if (replicas.every(({ node }) => node === old))
+        return refused(`node ${old} has the only replica of shard ${id}: bring its data directory back`);
+      if (!this.host.isLed(id))
+        return wait(
+          `shard ${id} has no leader, and node ${old} may be needed for one: start the other nodes first`,
+        );
+    }
+    return null;
+  }
+
+  private propose(topology: Topology, change: TopologyChange): void {
+    const nowMs = this.host.nowMs();
+    if (this.proposedOn === topology && nowMs < this.proposedMs + PROPOSE_AGAIN_MS) return;
+    this.proposedOn = topology;
+    this.proposedMs = nowMs;
+    this.host.propose(topology, change);
+  }
+}
+
+/** By its id, or by the host and a port that it announces. */
+export function findNode({ nodes }: Topology, name: string): NodeEntry | null {
+  const isAt = ({ host, clientPort, redirectPort, peerPort, adminPort }: NodeEntry): boolean =>
+    [clientPort, redirectPort, peerPort, adminPort].some((port) => name === `${host}:${port}`);
+  return nodes.find((node) => node.id === name) ?? nodes.find(isAt) ?? null;
+}
+
+function wait(reason: string): { kind: 'wait'; reason: string } {
+  return { kind: 'wait', reason };
+}
+
+function refused(reason: string): { kind: 'refused'; reason: string } {
+  return { kind: 'refused', reason };
+}

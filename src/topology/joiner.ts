@@ -1,0 +1,134 @@
+/**
+ * A node that is of no cluster asks those that it knows of to take it in (design section 6): a founded cluster that can be found is joined, and
+ * none is founded beside it. The cluster decides; this node is of it once a topology that names it is told here.
+ */
+import type { Env, MessageSocketHandler, Timer } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { CLOSE_MALFORMED, CLOSE_NORMAL, type PeerPort, type PeerSession } from '../transport/peer-port.ts';
+import type { SeedAddress } from './founding.ts';
+import { decodeJoinAnswer, encodeJoinRequest, type JoinAnswer } from './join-codec.ts';
+import type { NodeId, Topology } from './types.ts';
+
+const ASK_INTERVAL_MS = 500;
+/** A connection over which no answer came for so long is cut, and dialed anew. */
+const SILENCE_LIMIT_MS = 5_000;
+
+export interface JoinerOptions {
+  port: PeerPort;
+  node: NodeId;
+  /** Others than this node. */
+  seeds: readonly SeedAddress[];
+  replaces: string | null;
+  /** Called with what keeps it from being taken in, as a cluster says. */
+  onWaiting: (why: string) => void;
+}
+
+interface Asked {
+  readonly session: PeerSession;
+  lastHeardMs: number;
+}
+
+export class Joiner {
+  /** Resolves with the topology that names this node; rejects when it is refused. Neither, once closed. */
+  readonly taken: Promise<Topology>;
+  private readonly env: Pick<Env, 'clock' | 'timers'>;
+  private readonly options: JoinerOptions;
+  private readonly asked = new Map<SeedAddress, Asked>();
+  private readonly dialing = new Map<SeedAddress, Timer>();
+  private resolve: (topology: Topology) => void = () => {};
+  private reject: (error: Error) => void = () => {};
+  private ticking: Timer | null = null;
+  private closed = false;
+
+  constructor(env: Pick<Env, 'clock' | 'timers'>, options: JoinerOptions) {
+    this.env = env;
+    this.options = options;
+    this.taken = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Who asks is not asked.
+    options.port.route('joining', {
+      admit: (remote) =>
+        remote.clusterId === null || this.closed
+          ? { reason: `node ${options.node} is of no cluster yet`, early: true }
+          : null,
+      opened: (session) => this.opened(session),
+    });
+    this.tick();
+  }
+
+  /** Asks nobody any more. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.ticking?.cancel();
+    for (const dialing of this.dialing.values()) dialing.cancel();
+    for (const { session } of this.asked.values()) session.socket.close(CLOSE_NORMAL, 'it asks no more');
+  }
+
+  private tick(): void {
+    const nowMs = this.env.clock.monotonicMs();
+    for (const seed of this.options.seeds) {
+      const asked = this.asked.get(seed);
+      if (asked === undefined) this.dial(seed);
+      else if (nowMs - asked.lastHeardMs > SILENCE_LIMIT_MS) asked.session.socket.terminate();
+      else this.ask(asked);
+    }
+    if (!this.closed) this.ticking = this.env.timers.after(ASK_INTERVAL_MS, () => this.tick());
+  }
+
+  private dial(seed: SeedAddress): void {
+    if (this.dialing.has(seed)) return;
+    const colon = seed.lastIndexOf(':');
+    const address = { host: seed.slice(0, colon), port: Number(seed.slice(colon + 1)) };
+    const failed = (): boolean => this.dialing.delete(seed);
+    this.dialing.set(seed, this.options.port.dial(address, 'joining', null, failed));
+  }
+
+  private opened(session: PeerSession): MessageSocketHandler {
+    const seed = this.seedOf(session);
+    this.dialing.delete(seed);
+    const asked: Asked = { session, lastHeardMs: this.env.clock.monotonicMs() };
+    this.asked.set(seed, asked);
+    this.ask(asked);
+    return {
+      onMessage: (bytes, start, end) => this.onMessage(asked, bytes.subarray(start, end)),
+      onClose: () => {
+        if (this.asked.get(seed) === asked) this.asked.delete(seed);
+      },
+    };
+  }
+
+  /** By what it announces; a seed may be another name for it, and then it is the one that is being dialed. */
+  private seedOf({ remote }: PeerSession): SeedAddress {
+    const { host, peerPort } = remote.announced;
+    const named = `${host}:${peerPort}`;
+    if (this.options.seeds.includes(named)) return named;
+    return [...this.dialing.keys()].find((seed) => seed.endsWith(`:${peerPort}`)) ?? named;
+  }
+
+  private ask({ session }: Asked): void {
+    session.socket.send(encodeJoinRequest({ replaces: this.options.replaces }));
+  }
+
+  private onMessage(asked: Asked, bytes: Buffer): void {
+    if (this.closed) return;
+    const answer = decodeJoinAnswer(bytes);
+    if (answer === null) {
+      asked.session.socket.close(CLOSE_MALFORMED, 'not an answer to who asks to join');
+      return;
+    }
+    asked.lastHeardMs = this.env.clock.monotonicMs();
+    this.take(answer);
+  }
+
+  private take(answer: JoinAnswer): void {
+    if (answer.kind === 'wait') this.options.onWaiting(answer.reason);
+    else if (answer.kind === 'refused') {
+      this.close();
+      this.reject(new StartupError('TORC_JOIN_REFUSED', answer.reason));
+    } else if (answer.topology.nodes.some(({ id }) => id === this.options.node))
+      this.resolve(answer.topology);
+  }
+}

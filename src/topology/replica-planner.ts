@@ -1,0 +1,108 @@
+/**
+ * Where the replicas of each shard should be, and the way there, one replica of a shard at a time. Replication grows by itself as nodes come:
+ * a replica, then a voter and a learner, then voters up to the replication factor. Pure: the same input gives the same plan on every node.
+ */
+import { adjustReplicas, type Home, type TokenHash } from '../../ring/index.ts';
+import type { Announcement, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
+
+export interface PlacementRules {
+  replicationFactor: number;
+  hash: TokenHash;
+}
+
+export interface ReplicaPlan {
+  /** By shard: the nodes that should have a replica. */
+  targets: ReadonlyMap<ShardId, readonly NodeId[]>;
+  /** Shards that the loss of one machine may cost their quorum, wherever their replicas are put: there are too few machines. */
+  endangered: readonly ShardId[];
+}
+
+const NOBODY: ReadonlySet<NodeId> = new Set();
+
+/** `lost`: nodes that do not come back: others take their replicas, as far as there are any. */
+export function planReplicas(
+  topology: Topology,
+  rules: PlacementRules,
+  lost: ReadonlySet<NodeId> = NOBODY,
+): ReplicaPlan {
+  const nodeOf = new Map(topology.shards.map(({ id, home }) => [id, home]));
+  const shardOf = new Map(topology.shards.map(({ id, home }) => [home, id]));
+  const current = topology.shards.map((shard) => ({
+    shard: shard.id,
+    members: stayingNodes(shard).flatMap((node) => shardOf.get(node) ?? []),
+  }));
+  const sets = adjustReplicas(
+    candidatesOf(topology, rules, shardOf, lost),
+    current,
+    rules.replicationFactor,
+    rules.hash,
+  );
+  return {
+    targets: new Map(
+      sets.map(({ shard, members }) => [shard, members.flatMap((home) => nodeOf.get(home) ?? [])]),
+    ),
+    endangered: sets.filter(({ survivesHostLoss }) => !survivesHostLoss).map(({ shard }) => shard),
+  };
+}
+
+/** The nodes that a new node's home shard begins on, besides itself. */
+export function besideNew(
+  topology: Topology,
+  rules: PlacementRules,
+  announced: Announcement,
+  away: ReadonlySet<NodeId>,
+): NodeId[] {
+  const id = 'new';
+  const home: NodeEntry = { ...announced, id, ordinal: topology.nextOrdinal };
+  const shard: ShardEntry = {
+    id: topology.nextOrdinal,
+    group: topology.nextGroup,
+    home: id,
+    replicas: [{ member: 1, node: id }],
+    first: [1],
+    nextMember: 2,
+  };
+  const grown = { ...topology, nodes: [...topology.nodes, home], shards: [...topology.shards, shard] };
+  const target = planReplicas(grown, rules, away).targets.get(shard.id) ?? [];
+  const others = target.filter((node) => node !== id && !away.has(node));
+  return others.slice(0, others.length - (others.length % 2));
+}
+
+/**
+ * The nodes of the shard after the next change of its row; null when they are as they should be. One that enters comes together with one that goes,
+ * so that it has caught up before the other is gone. `goesFirst`: those that can do the least for the shard.
+ */
+export function nextPlacement(
+  shard: ShardEntry,
+  target: readonly NodeId[],
+  goesFirst: (node: NodeId) => boolean,
+): readonly NodeId[] | null {
+  const now = stayingNodes(shard);
+  const entering = target.filter((node) => !now.includes(node));
+  const going = now.filter((node) => !target.includes(node));
+  const gone = going.find(goesFirst) ?? going.at(0);
+  if (entering.length > 0 && now.length < target.length) return [...now, entering[0]];
+  if (entering.length === 0 && gone === undefined) return null;
+  return [...now.filter((node) => node !== gone), ...entering.slice(0, 1)];
+}
+
+export function stayingNodes({ replicas }: ShardEntry): NodeId[] {
+  return replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
+}
+
+/** Nodes are named by the shard whose home they are. A lost node's replicas stay in the rows while nobody could take them. */
+function candidatesOf(
+  { nodes }: Topology,
+  { replicationFactor }: PlacementRules,
+  shardOf: ReadonlyMap<NodeId, ShardId>,
+  lost: ReadonlySet<NodeId>,
+): Home[] {
+  const staying = nodes.filter(({ id, leaving }) => leaving !== true && shardOf.has(id));
+  const living = staying.filter(({ id }) => !lost.has(id));
+  const enough = Math.min(replicationFactor, staying.length);
+  return (living.length >= enough ? living : staying).map(({ id, zone, machine }) => ({
+    shard: shardOf.get(id) ?? 0,
+    zone,
+    host: machine,
+  }));
+}

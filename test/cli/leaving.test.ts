@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+
+import { restOf, whatStays } from '../../src/cli/leaving.ts';
+import { namedNode } from '../../src/cli/named-node.ts';
+import { sampleStatus } from '../admin/sample-source.ts';
+import { after, manyNodes, nodeId } from '../topology/many-nodes.ts';
+
+describe('a node that is meant', () => {
+  const topology = manyNodes(3);
+
+  it('is called by its name, its ordinal, its client address or the beginning of its id', () => {
+    const sample = sampleStatus();
+    const reports = new Map([[nodeId(2), { ...sample, node: { ...sample.node, name: 'second' } }]]);
+    expect(namedNode('second', topology, reports).id).toBe(nodeId(2));
+    expect(namedNode('3', topology, reports).id).toBe(nodeId(3));
+    expect(namedNode('aaaa', topology, reports).id).toBe(nodeId(1));
+    const apart = {
+      ...topology,
+      nodes: topology.nodes.map((node, i) => ({ ...node, clientPort: 6379 + i })),
+    };
+    expect(namedNode('h:6380', apart, reports).id).toBe(nodeId(2));
+  });
+
+  it('is one, and there', () => {
+    expect(() => namedNode('fourth', topology, new Map())).toThrow('no node is called fourth');
+    expect(() => namedNode('aaa', topology, new Map())).toThrow('no node is called aaa');
+    expect(() => namedNode('0000', topology, new Map())).toThrow('0000 is more than one node');
+  });
+});
+
+describe('a node that leaves', () => {
+  it('holds slots of its home shard and replicas, until it is not in the register any more', () => {
+    const place = { kind: 'place-shard', shard: 2, nodes: [nodeId(2), nodeId(1)] } as const;
+    const topology = after(manyNodes(3), place);
+    expect(restOf(topology, nodeId(1))).toEqual({ slots: 16_384, replicas: 2 });
+    expect(restOf(topology, nodeId(3))).toEqual({ slots: 0, replicas: 1 });
+    expect(restOf(topology, nodeId(9))).toBeNull();
+  });
+
+  it('is said to leave too few', () => {
+    const three = manyNodes(3);
+    expect(whatStays(three)).toBe('');
+    const two = after(three, { kind: 'begin-leave', node: nodeId(3) });
+    expect(whatStays(two)).toContain('not fault tolerant');
+    expect(whatStays(after(two, { kind: 'begin-leave', node: nodeId(2) }))).toContain('only copy');
+  });
+});
