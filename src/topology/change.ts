@@ -1,7 +1,9 @@
 /** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (decision.ts). */
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
-import { applyMoveChange, type MoveChange } from './move-change.ts';
+import type { MoveChange } from './move-change.ts';
+import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
+import { setWeight } from './set-weight.ts';
 import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
 export type TopologyChange =
@@ -12,7 +14,9 @@ export type TopologyChange =
   /** The committed configuration of the shard's group has dropped these leaving members. */
   | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
   | { kind: 'raise-version'; version: number }
-  | MoveChange;
+  | { kind: 'set-weight'; node: NodeId; weight: number }
+  | MoveChange
+  | RebalanceChange;
 
 /** A change, and the topology that whoever asks for it knows: one that it does not know would be changed blindly. */
 export interface ProposedChange {
@@ -37,7 +41,16 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'begin-move':
     case 'abort-move':
     case 'end-move':
-      return applyMoveChange(current, change);
+      return applyMoveChangeInPlan(current, change);
+    case 'set-weight':
+      return setWeight(current, change.node, change.weight);
+    case 'begin-plan':
+    case 'begin-planned-move':
+    case 'end-plan':
+    case 'pause-rebalance':
+    case 'resume-rebalance':
+    case 'abort-plan':
+      return applyRebalanceChange(current, change);
     default:
       return unreachable(change, 'change');
   }
