@@ -31,6 +31,10 @@ export const LOG_EVENTS = {
   'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
   'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'rebalance-begun':
+    'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
+  'rebalance-ended':
+    'It has ended: plan, outcome (done, partly, superseded or aborted), moved (slots), durationMs.',
   'set-aside-removed':
     'The files that torc repair had set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',

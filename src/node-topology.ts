@@ -10,7 +10,9 @@ import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
 import type { RaftWire } from './server/raft-wire.ts';
+import { Rebalancer } from './server/rebalancer.ts';
 import type { Router } from './server/router.ts';
+import { SlotLoadsDesk } from './server/slot-loads.ts';
 import { TopologySpread } from './server/topology-spread.ts';
 import { ownPeerAddress } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
@@ -18,7 +20,7 @@ import type { Engine } from './shard/engine.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
 import type { ProposedChange } from './topology/change.ts';
 import { textOf, type Decision } from './topology/decision.ts';
-import { checkAmongSeeds, meshPeers } from './topology/membership.ts';
+import { checkAmongSeeds, meshPeers, type Membership } from './topology/membership.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
 import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
 import type { NodeId, Topology } from './topology/types.ts';
@@ -37,6 +39,7 @@ export interface FollowingParts {
   router: Router;
   replicas: NodeReplicas;
   watch: Watch;
+  membership: Membership;
   makeForwarding(link: PeerLink): PeerForwarding;
   isStopping(): boolean;
   /** The node can serve no more, for a reason that a person can act on. */
@@ -56,6 +59,8 @@ export class NodeTopology {
   private parts: FollowingParts | null = null;
   private spread: TopologySpread | null = null;
   private walker: ConfigurationWalker | null = null;
+  /** Null until the node serves. */
+  rebalancer: Rebalancer | null = null;
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
@@ -116,7 +121,7 @@ export class NodeTopology {
   }
 
   /** From here on newer ones are fetched, decided and followed. */
-  serve(parts: FollowingParts): TopologySpread {
+  serve(parts: FollowingParts): { spread: TopologySpread; loads: SlotLoadsDesk } {
     const { engine, replicas } = parts;
     const { log, register } = this;
     this.parts = parts;
@@ -140,9 +145,11 @@ export class NodeTopology {
       log,
     };
     this.walker = new ConfigurationWalker(walkerHost, spread);
+    const loads = this.makeLoads(parts);
+    this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
     register.onNewer((newer) => this.follow(parts, newer));
-    return spread;
+    return { spread, loads };
   }
 
   /** Ten times a second. */
@@ -151,6 +158,43 @@ export class NodeTopology {
     if (parts === null) return;
     this.spread?.look();
     this.walker?.look(parts.engine.now);
+    this.rebalancer?.look();
+    for (const { machine } of parts.replicas.list) machine.operations.tend(parts.engine.now.monotonicMs);
+  }
+
+  private makeLoads({ self, engine, mesh, router, replicas }: FollowingParts): SlotLoadsDesk {
+    return new SlotLoadsDesk({
+      self,
+      topology: () => this.current,
+      leaderOf: (shard) => router.leaderOf(shard),
+      replica: (shard) => replicas.of(shard),
+      link: (node) => mesh.links.get(node),
+      nowMs: () => engine.now.monotonicMs,
+      after: (delayMs, run) => {
+        this.env.timers.after(delayMs, run);
+      },
+      wake: () => engine.wake(),
+    });
+  }
+
+  private makeRebalancer(parts: FollowingParts, spread: TopologySpread, loads: SlotLoadsDesk): Rebalancer {
+    const { settings, log } = this;
+    const { self, mesh, router, engine, membership } = parts;
+    return new Rebalancer({
+      self,
+      isAutomatic: settings.rebalanceAuto,
+      by: settings.rebalanceBy,
+      topology: () => this.current,
+      links: () => mesh.links,
+      leaderOf: (shard) => router.leaderOf(shard),
+      propose: (proposed) => spread.propose(proposed),
+      preferences: (shards) => membership.preferences(shards),
+      loads,
+      nowMs: () => engine.now.monotonicMs,
+      wallMs: () => this.env.clock.wallMs(),
+      fatal: (error) => parts.fatal(error),
+      log,
+    });
   }
 
   /** What was set aside by a repair goes once it is certain not to be needed. */

@@ -284,15 +284,16 @@ class Node implements RunningNode {
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
     const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
-    const spread = nodeTopology.serve({
+    const { spread, loads } = nodeTopology.serve({
       ...following,
       watch: this.watch,
+      membership,
       newestVersion: this.rules.newest,
       isStopping: () => this.isStopping || this.fatalError !== null,
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread);
+    traffic.open(wire, this.news, holders, spread, loads);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();

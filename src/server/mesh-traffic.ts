@@ -7,6 +7,7 @@ import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
 import type { News } from './news.ts';
 import type { RaftWire } from './raft-wire.ts';
+import type { SlotLoadsDesk } from './slot-loads.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
 export class MeshTraffic implements MeshHandler {
@@ -19,6 +20,7 @@ export class MeshTraffic implements MeshHandler {
   private news: News | null = null;
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
+  private loads: SlotLoadsDesk | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -44,7 +46,8 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread): void {
+  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread, loads: SlotLoadsDesk): void {
+    this.loads = loads;
     this.spread = spread;
     this.wire = wire;
     this.news = news;
@@ -84,6 +87,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.TOPOLOGY:
         this.check('TOPOLOGY', this.spread?.onSection(peer, bytes, start, end));
+        break;
+      case SectionKind.LOADS:
+        this.check('LOADS', this.loads?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:

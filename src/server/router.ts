@@ -127,6 +127,11 @@ export class Router {
     for (const way of this.ways) this.findAnew(way);
   }
 
+  /** As found last; null: none. */
+  leaderOf(shard: ShardId): NodeId | null {
+    return this.waysByShard.get(shard)?.leader ?? null;
+  }
+
   /** This node has, or has no longer, a replica of a shard. */
   replicaChanged(shard: ShardId): void {
     const way = this.waysByShard.get(shard);

@@ -12,7 +12,7 @@ import { Observers } from './observers.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { roundedSize } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
-import { SlotTable } from './slot-table.ts';
+import { SLOT_COUNT, SlotTable } from './slot-table.ts';
 import { DATABASE_COUNT, Encoding, type Victim } from './types.ts';
 
 /** This module's own copies: V8 takes them for constant (desk.ts). */
@@ -24,6 +24,7 @@ const FREE_AT_ONCE_FIELDS = 64;
 
 export class Database {
   usedBytes = 0;
+  readonly slotBytes = new Float64Array(SLOT_COUNT);
   readonly keys: SlotTable;
   readonly volatile: SlotTable;
 
@@ -118,7 +119,8 @@ export class KeyTable {
   }
 
   account(entry: Handle, delta: number): void {
-    if (delta !== 0) this.addUsed(this.database(this.entries.database(entry)), delta);
+    if (delta === 0) return;
+    this.addUsed(this.database(this.entries.database(entry)), this.entries.slot(entry), delta);
   }
 
   /** Enters a new entry, written now. */
@@ -127,7 +129,7 @@ export class KeyTable {
     const slot = this.entries.slot(entry);
     database.keys.insert(slot, hash, entry);
     if (this.entries.hasExpiry(entry)) database.volatile.insert(slot, hash, entry);
-    this.addUsed(database, this.entryBytes(entry));
+    this.addUsed(database, slot, this.entryBytes(entry));
   }
 
   /** Puts `replacement` in the place of `old`, of the same key. The field table of `old`, if any, is not touched. */
@@ -137,7 +139,7 @@ export class KeyTable {
     database.keys.replace(slot, hash, old, replacement);
     if (this.entries.hasExpiry(old)) database.volatile.remove(slot, hash, old);
     if (this.entries.hasExpiry(replacement)) database.volatile.insert(slot, hash, replacement);
-    this.addUsed(database, this.entryBytes(replacement) - this.entryBytes(old));
+    this.addUsed(database, slot, this.entryBytes(replacement) - this.entryBytes(old));
   }
 
   /** A new entry like this one, written now, with room for another value; not yet in the index. */
@@ -192,7 +194,7 @@ export class KeyTable {
     const database = this.database(this.entries.database(entry));
     const slot = this.entries.slot(entry);
     const hash = this.hashOfEntry(entry);
-    this.addUsed(database, -this.entryBytes(entry));
+    this.addUsed(database, slot, -this.entryBytes(entry));
     if (this.entries.hasExpiry(entry)) database.volatile.remove(slot, hash, entry);
     database.keys.remove(slot, hash, entry);
   }
@@ -240,8 +242,15 @@ export class KeyTable {
     return sum;
   }
 
-  private addUsed(database: Database, delta: number): void {
+  bytesInSlot(slot: number): number {
+    let sum = 0;
+    for (const database of this.databases) sum += database === null ? 0 : database.slotBytes[slot];
+    return sum;
+  }
+
+  private addUsed(database: Database, slot: number, delta: number): void {
     database.usedBytes += delta;
+    database.slotBytes[slot] += delta;
     this.usedBytes += delta;
   }
 

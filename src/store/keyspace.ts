@@ -106,6 +106,10 @@ class SlabKeyspace implements Keyspace {
     return this.keys.countInSlot(slot);
   }
 
+  bytesInSlot(slot: number): number {
+    return this.keys.bytesInSlot(slot);
+  }
+
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref {
     const entry = this.keys.lookup(db, slot, this.keys.hashOf(bytes, start, end), bytes, start, end);
     if (entry === NONE || !this.keys.isExpired(entry, this.timeMs)) return entry;

@@ -80,6 +80,8 @@ export interface Keyspace {
   volatileKeyCount(db: number): number;
   totalKeyCount(): number;
   keyCountInSlot(slot: number): number;
+  /** Its part of `usedBytes`. */
+  bytesInSlot(slot: number): number;
 
   /** The live key's Ref, or NO_REF. */
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref;

@@ -52,10 +52,16 @@ export function planMoves(input: PlanInput): MovePlan {
  */
 export function isPlanDue(input: PlanInput): boolean {
   const { topology, by, loads } = input;
-  if (by === 'slots' || loads === null) return planMoves(input).slots > 0;
+  if (by === 'slots' || loads === null) return isOffQuota(input);
   const shards = weighedShards(topology, input.isLeaving);
   const { highest, lowest, isHeldByNone } = balanceOf(ownersToBe(topology), shards, loads);
   return (highest > ACT_RATIO || lowest < 1 / ACT_RATIO || isHeldByNone) && planMoves(input).slots > 0;
+}
+
+function isOffQuota({ topology, isLeaving }: PlanInput): boolean {
+  const held = heldSlots(topology);
+  const quotas = quotasOf(weighedShards(topology, isLeaving), held);
+  return quotas.size > 0 && [...held].some(([shard, count]) => count !== (quotas.get(shard) ?? 0));
 }
 
 export interface Balance {
@@ -102,17 +108,33 @@ export function weighedShards(
   });
 }
 
-/** How many slots each shard should have; none while no shard weighs anything. */
-export function quotasOf(topology: Topology, shards: readonly Shard[]): ReadonlyMap<ShardId, number> {
+/** How many slots each shard should have, of those that hold so many now; none while no shard weighs anything. */
+export function quotasOf(
+  shards: readonly Shard[],
+  held: ReadonlyMap<ShardId, number>,
+): ReadonlyMap<ShardId, number> {
   if (shards.every(({ weight }) => weight === 0)) return new Map();
-  const held = new Map<ShardId, number>();
-  for (const shard of ownersToBe(topology)) held.set(shard, (held.get(shard) ?? 0) + 1);
   const sorted = [...shards].sort((a, b) => a.id - b.id);
   const quotas = slotQuotas(
     sorted,
     sorted.map(({ id }) => held.get(id) ?? 0),
   );
   return new Map(sorted.map(({ id }, at) => [id, quotas[at]]));
+}
+
+/** How many slots each owner has once the moves under way have ended. */
+export function heldSlots({ slots, moves }: Topology): ReadonlyMap<ShardId, number> {
+  const held = new Map<ShardId, number>();
+  const add = (shard: ShardId, count: number): void => {
+    held.set(shard, (held.get(shard) ?? 0) + count);
+  };
+  for (const { from, to, shard } of slots) add(shard, to - from + 1);
+  for (const move of moves) {
+    if (move.aborting === true) continue;
+    add(move.source, -slotCountOf(move.slots));
+    add(move.target, slotCountOf(move.slots));
+  }
+  return held;
 }
 
 /** Who owns each slot once the moves under way have ended. */
@@ -126,8 +148,6 @@ export function ownersToBe({ slots, moves }: Topology): SlotTable {
 }
 
 function bySlots(owners: SlotTable, shards: readonly Shard[], { preferences }: PlanInput): SlotTable {
-  const held = new Map<ShardId, number>();
-  for (const shard of owners) held.set(shard, (held.get(shard) ?? 0) + 1);
   const ids = shards.filter(({ weight }) => weight > 0).map(({ id }) => id);
   return planSlots(owners, shards, ids.length === 0 ? emptyTable() : preferences(ids)).table;
 }

@@ -22,6 +22,8 @@ export const SectionKind = {
   ACKNOWLEDGED: 9,
   /** The topology: asked for, told, or to be changed. */
   TOPOLOGY: 10,
+  /** What is in the slots of a shard: its leader is asked. */
+  LOADS: 11,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 
