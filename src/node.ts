@@ -10,6 +10,7 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
+import { rebalanceSource } from './observe/rebalance-report.ts';
 import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
@@ -154,6 +155,10 @@ class Node implements RunningNode {
           }),
           topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
+          ...rebalanceSource(
+            () => this.parts,
+            () => this.topology?.rebalancer ?? null,
+          ),
           changeTopology: async (proposed) =>
             (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },

@@ -1,19 +1,24 @@
 /** The `torc` command: its subcommands, their options and their help. */
-import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Address } from '../env/contracts.ts';
+import { Command } from 'commander';
 import { SystemMachine } from '../env/machine.ts';
-import { StartupError } from '../errors.ts';
-import { isWildcard } from '../settings/derived.ts';
-import { parseAddress } from '../settings/kinds.ts';
 import { loadSettings } from '../settings/load.ts';
-import { rowOf } from '../settings/rows.ts';
 import { unknownVariables } from '../settings/unknown-variables.ts';
 import { VERSION } from '../version.ts';
 import { raiseClusterVersion, showClusterVersion } from './cluster-version.ts';
+import {
+  addPeerSecretOption,
+  addressArgument,
+  anyNode,
+  finish,
+  nodeOptionsOf,
+  ONE_LINE,
+  peerSecretOf,
+  wholeNumber,
+} from './command-options.ts';
 import { runDev } from './dev.ts';
-import { ExitCode } from './exit-code.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
+import { nodeCommand, rebalanceCommand } from './rebalance-commands.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
 import { runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
@@ -35,19 +40,9 @@ Examples:
   torc status --address 127.0.0.1:8379      how they are
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
   torc cluster version                      which version it goes by, and what each node runs
+  torc rebalance status                     which slots move, and how far that is
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
-
-/** A mistake on the command line is told like any other refusal. */
-const ONE_LINE = {
-  outputError: (text: string, write: (text: string) => void): void => {
-    const sentence = text
-      .trim()
-      .replace(/^error: /, '')
-      .replaceAll(/\s*\n\s*/g, ' ');
-    write(`torc: ${sentence}${/[.)?]$/.test(sentence) ? '' : '.'} torc help shows what there is.\n`);
-  },
-};
 
 export function createProgram(parts: ProgramParts): Command {
   const program = new Command('torc')
@@ -66,6 +61,8 @@ export function createProgram(parts: ProgramParts): Command {
     statusCommand(),
     verifyCommand(),
     clusterCommand(),
+    rebalanceCommand(),
+    nodeCommand(),
     repairCommand(),
   ];
   for (const command of commands)
@@ -226,70 +223,15 @@ function clusterCommand(): Command {
       'Raises it to what all nodes run. Refused while one runs less or cannot be asked. There is no way back: no older build can start then.',
     )
     .configureHelp({ showGlobalOptions: true });
-  addSettingOptions(raise, (row) => row.name === rowOf('peerSecret').name);
+  addPeerSecretOption(raise);
   raise.action(() =>
-    finish(async () => {
-      const { peerSecret } = loadSettings({
-        flags: givenFlags(raise),
-        environment: process.env,
-        file: readConfigFile(raise, process.env),
-        machine: new SystemMachine(),
-      });
-      return raiseClusterVersion({ ...nodeOptionsOf(version), peerSecret });
-    }),
+    finish(async () => raiseClusterVersion({ ...nodeOptionsOf(version), peerSecret: peerSecretOf(raise) })),
   );
   for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
   return command.addCommand(version.addCommand(raise));
 }
 
-function anyNode(): Option {
-  return new Option(
-    '--address <host:port>',
-    'Admin port of a node. [that of the node which the variables describe: 127.0.0.1:8379]',
-  );
-}
-
-function nodeOptionsOf(command: Command): { address: Address; timeoutMs: number } {
-  const { address, timeoutMs } = command.opts<{ address?: string; timeoutMs: number }>();
-  return { address: address === undefined ? defaultAddress() : addressArgument(address), timeoutMs };
-}
-
-/** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */
-async function finish(run: () => Promise<number | null>): Promise<void> {
-  try {
-    const code = await run();
-    if (code !== null) process.exitCode = code;
-  } catch (error) {
-    if (!(error instanceof StartupError)) throw error;
-    process.stderr.write(`torc: ${error.message}\n`);
-    process.exitCode = ExitCode.REFUSED;
-  }
-}
-
-function defaultAddress(): Address {
-  const { bind, adminPort } = loadSettings({ environment: process.env, machine: new SystemMachine() });
-  return { host: isWildcard(bind) ? '127.0.0.1' : bind, port: adminPort };
-}
-
-function addressArgument(text: string): Address {
-  const address = parseAddress(text);
-  if (address.port === 0 || address.port > 65_535)
-    throw new StartupError(
-      'TORC_ADDRESS',
-      `--address: '${text}' is not allowed: it must be host:port, such as 127.0.0.1:8379.`,
-    );
-  return address;
-}
-
 function sharedFlags(command: Command): Record<string, string> {
   const { data: _, ...flags } = givenFlags(command);
   return flags;
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };
 }

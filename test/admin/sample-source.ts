@@ -168,6 +168,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
       logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-now' : null),
     },
     topology: () => null,
+    readRebalance: () => Promise.resolve(null),
+    proposePlan: () => Promise.resolve(null),
     mayChangeTopology: () => false,
     changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };

@@ -1,0 +1,98 @@
+/** Has the register of a running cluster changed: by whom decides, on the topology that it has. */
+import type { ChangeRefusal } from '../admin/topology.ts';
+import type { Address } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { formatAddress } from '../settings/kinds.ts';
+import { proofOf } from '../topology/change-proof.ts';
+import type { TopologyChange } from '../topology/change.ts';
+import { deciderOf } from '../topology/decision.ts';
+import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
+import type { Epoch, Topology } from '../topology/types.ts';
+import { reasonOf } from './ask-node.ts';
+import { httpGet, httpPost } from './http-get.ts';
+
+/** Other changes come in between, above all while a plan is under way. */
+const TRIES = 10;
+const PAUSE_MS = 200;
+const HTTP_OK = 200;
+const HTTP_CONFLICT = 409;
+
+export interface ChangeTarget {
+  /** The admin port of any node. */
+  readonly address: Address;
+  readonly timeoutMs: number;
+  readonly peerSecret: string;
+}
+
+/**
+ * Resolves with the topology that it has become. `changeOf` may be asked again, when another change has come in between; it may throw.
+ * Throws StartupErrors.
+ */
+export async function proposeChange(
+  target: ChangeTarget,
+  changeOf: (topology: Topology) => TopologyChange | Promise<TopologyChange>,
+): Promise<Topology> {
+  for (let attempt = 1; ; attempt++) {
+    const topology = await topologyOf(target);
+    const outcome = await post(target, topology, await changeOf(topology));
+    if (typeof outcome !== 'string') return outcome;
+    const isOvertaken = !isSame(topology, await topologyOf(target));
+    if (!isOvertaken || attempt === TRIES) throw refused(outcome);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+/** Why not; else what it has become. */
+async function post(
+  { timeoutMs, peerSecret }: ChangeTarget,
+  topology: Topology,
+  change: TopologyChange,
+): Promise<Topology | string> {
+  const { clusterId, generation, epoch } = topology;
+  const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
+  const at = deciderAddress(topology);
+  const authorization = `torc ${proofOf(peerSecret, body)}`;
+  const answer = await httpPost(at, '/api/topology', body, authorization, timeoutMs).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw new StartupError(
+        'TORC_CHANGE_UNKNOWN',
+        `it may have been done or not: the node that decides, at ${formatAddress(at)}, gave no answer: ${reasonOf(error)}`,
+      );
+    },
+  );
+  if (answer.status === HTTP_CONFLICT) return (JSON.parse(answer.body) as ChangeRefusal).reason;
+  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
+  return decoded(answer.body, at);
+}
+
+async function topologyOf({ address, timeoutMs }: ChangeTarget): Promise<Topology> {
+  const answer = await httpGet(address, '/api/topology', timeoutMs).catch((error: NodeJS.ErrnoException) => {
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `no node answers at ${formatAddress(address)}: ${reasonOf(error)}. --address takes the admin port of any node.`,
+    );
+  });
+  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
+  return decoded(answer.body, address);
+}
+
+function decoded(body: string, from: Address): Topology {
+  const topology = decodeTopology(Buffer.from(body));
+  if (topology === null)
+    throw refused(`${formatAddress(from)} gives no topology that this version understands`);
+  return topology;
+}
+
+function deciderAddress(topology: Topology): Address {
+  const decider = topology.nodes.find(({ id }) => id === deciderOf(topology));
+  if (decider === undefined) throw refused('the topology names no node that decides');
+  return { host: decider.host, port: decider.adminPort };
+}
+
+function isSame(one: Epoch, other: Epoch): boolean {
+  return one.generation === other.generation && one.epoch === other.epoch;
+}
+
+function refused(why: string): StartupError {
+  return new StartupError('TORC_CHANGE_REFUSED', `nothing is changed: ${why}`);
+}
