@@ -155,10 +155,7 @@ class Node implements RunningNode {
           }),
           topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
-          ...rebalanceSource(
-            () => this.parts,
-            () => this.topology?.rebalancer ?? null,
-          ),
+          ...rebalanceSource(() => this.parts),
           changeTopology: async (proposed) =>
             (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
         },
@@ -261,6 +258,9 @@ class Node implements RunningNode {
       start,
       get topology() {
         return nodeTopology.current;
+      },
+      get rebalancer() {
+        return nodeTopology.rebalancer;
       },
       wal: opened.wal,
       mesh,

@@ -5,6 +5,7 @@ import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
 import type { Peers } from '../server/peers.ts';
+import type { Rebalancer } from '../server/rebalancer.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
 import type { SlowLogRing } from '../server/slow-log.ts';
@@ -23,6 +24,8 @@ export interface NodeParts {
   start: number;
   /** The newest that is synced. */
   readonly topology: Topology;
+  /** Null for a moment, until the node takes part in its cluster. */
+  readonly rebalancer: Rebalancer | null;
   wal: Wal;
   mesh: Mesh;
   replicas: readonly Replica[];

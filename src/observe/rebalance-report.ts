@@ -33,15 +33,12 @@ interface Contents {
 }
 
 /** Null before the node serves. */
-export function rebalanceSource(
-  partsNow: () => NodeParts | null,
-  rebalancerNow: () => Rebalancer | null,
-): RebalanceSource {
+export function rebalanceSource(partsNow: () => NodeParts | null): RebalanceSource {
   const tell = async <Told>(
     how: (parts: NodeParts, rebalancer: Rebalancer) => Promise<Told>,
   ): Promise<Told | null> => {
     const parts = partsNow();
-    const rebalancer = rebalancerNow();
+    const rebalancer = parts?.rebalancer ?? null;
     return parts === null || rebalancer === null ? null : how(parts, rebalancer);
   };
   return {

@@ -5,7 +5,7 @@
 import type { Log } from '../log.ts';
 import type { ProposedChange, TopologyChange } from '../topology/change.ts';
 import { isPlanDue, planMoves, type MovePlan, type PlanInput } from '../topology/planner.ts';
-import type { PlanId, RebalanceBy } from '../topology/rebalance.ts';
+import { OUTCOMES, type PlanId, type PlanOutcome, type RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan, hasForeignMoves, mayBeginPlan, nextPlanChange } from '../topology/rebalance-step.ts';
 import type { NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
@@ -46,6 +46,8 @@ export interface ProposedPlan extends MovePlan {
 }
 
 export class Rebalancer {
+  /** Plans that were seen to end. */
+  readonly ended = new Map<PlanOutcome, number>(OUTCOMES.map((outcome) => [outcome, 0]));
   private readonly host: RebalancerHost;
   private seen: Topology | null = null;
   private seenSinceMs = 0;
@@ -172,6 +174,7 @@ export class Rebalancer {
     const ended = topology.rebalance?.history.find(({ id }) => id === before);
     if (ended === undefined) return;
     const { outcome, moved, beganMs, endedMs } = ended;
+    this.ended.set(outcome, (this.ended.get(outcome) ?? 0) + 1);
     log.info('rebalance-ended', { plan: before, outcome, moved, durationMs: Math.round(endedMs - beganMs) });
   }
 }

@@ -1,6 +1,7 @@
 /** Plans of moves as they come from a file or another node. */
 import { z } from 'zod';
 
+import { OUTCOMES } from './rebalance.ts';
 import { SLOT_COUNT } from './types.ts';
 
 const id = z.number().int().min(1);
@@ -32,7 +33,7 @@ export const rebalance = z.object({
     z.object({
       ...head,
       endedMs: z.number().min(0),
-      outcome: z.enum(['done', 'partly', 'superseded', 'aborted']),
+      outcome: z.enum(OUTCOMES),
     }),
   ),
 });

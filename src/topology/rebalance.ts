@@ -52,7 +52,8 @@ export interface PlanEntry extends PlanHead {
  * - `superseded`: the rest was not begun, since the cluster has changed.
  * - `aborted`: by an operator.
  */
-export type PlanOutcome = 'done' | 'partly' | 'superseded' | 'aborted';
+export const OUTCOMES = ['done', 'partly', 'superseded', 'aborted'] as const;
+export type PlanOutcome = (typeof OUTCOMES)[number];
 
 export interface PlanRecord extends PlanHead {
   endedMs: number;
