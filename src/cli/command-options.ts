@@ -33,16 +33,22 @@ export function nodeOptionsOf(command: Command): { address: Address; timeoutMs: 
   return { address: address === undefined ? defaultAddress() : addressArgument(address), timeoutMs };
 }
 
-/** One line and exit code 1 for what a person can act on; null: the command goes on, and ends the process itself. */
+/** One line and exit code 1 for what a person can act on, 2 for a disk that refuses; null: the command goes on, and ends the process itself. */
 export async function finish(run: () => Promise<number | null>): Promise<void> {
   try {
     const code = await run();
     if (code !== null) process.exitCode = code;
   } catch (error) {
-    if (!(error instanceof StartupError)) throw error;
+    if (error instanceof StartupError) process.exitCode = ExitCode.REFUSED;
+    else if (isDiskRefusal(error)) process.exitCode = ExitCode.FAILED;
+    else throw error;
     process.stderr.write(`torc: ${error.message}\n`);
-    process.exitCode = ExitCode.REFUSED;
   }
+}
+
+/** The system's own words name the call and the path: no permission, no room, not a directory. */
+function isDiskRefusal(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error;
 }
 
 function defaultAddress(): Address {

@@ -153,3 +153,14 @@ describe('torc', () => {
     expect(torc.err).not.toMatch(/^ +at /m);
   });
 });
+
+describe('torc repair', () => {
+  it('says in one line what the disk refuses', async () => {
+    const path = join(directory, 'a-file');
+    writeFileSync(path, '');
+    const torc = new TorcProcess(['repair', '--discard-replica', '--data', path]);
+    running.push(torc);
+    expect(await torc.exited).toEqual({ code: 2, signal: null });
+    expect(torc.err).toMatch(/^torc: ENOTDIR: not a directory, .*a-file\/log'\n$/);
+  });
+});
