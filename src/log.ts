@@ -39,6 +39,15 @@ export const LOG_EVENTS = {
     'The files that torc repair had set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',
 
+  'move-begun':
+    'This leader of the source has begun to send slots, or goes on with it: move, source, target, slots left.',
+  'move-ended':
+    'All slots of a move have the target for their owner: move, source, target, slots, sentBytes, durationMs.',
+  'move-aborted':
+    'It has ended, and not all of its slots went: move, source, target, slots that did, sentBytes, durationMs; asked: an operator wanted it.',
+  'move-stuck':
+    'A move has not come on for a while: move, source, target, phase, reason, sinceMs. Told again each minute.',
+
   'snapshot-made': 'Of a shard that is replicated here: shard, index, sizeBytes, durationMs.',
   'snapshot-given-up':
     'More was written meanwhile than may wait for it: shard, index, reason, limitBytes, retryAfterMs.',

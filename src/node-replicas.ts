@@ -92,7 +92,7 @@ export class NodeReplicas {
       for (let i = 0; i < LONG_READ_STEPS && !machine.longReads.isIdle; i++) machine.longReads.step(nowMs);
       if (!machine.longReads.isIdle || machine.hashesUnderWay > 0) return true;
       if (machine.keyspace.totalKeyCount() > 0) machine.keyspace.flush(-1);
-      return machine.keyspace.reclaim(RECLAIM_ITEMS);
+      return machine.reclaim(RECLAIM_ITEMS);
     });
     return this.retired.length > 0;
   }
@@ -153,6 +153,7 @@ export class NodeReplicas {
       found,
       () => this.preferredLeader(shard.id),
       (slot) => runEndOf(runs, slot),
+      () => this.deps.topology().slots.filter((run) => run.shard === shard.id),
     );
     replica.onCommitted = (latencyMs) => this.deps.onCommitted(latencyMs);
     this.deps.onReplica(replica, found);

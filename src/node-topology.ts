@@ -120,6 +120,12 @@ export class NodeTopology {
     return current;
   }
 
+  /** Not before `serve`. */
+  get spreading(): TopologySpread {
+    if (this.spread === null) throw new TypeError('the node does not serve');
+    return this.spread;
+  }
+
   /** From here on newer ones are fetched, decided and followed. */
   serve(parts: FollowingParts): { spread: TopologySpread; loads: SlotLoadsDesk } {
     const { engine, replicas } = parts;

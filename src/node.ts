@@ -22,6 +22,8 @@ import { fitMaxclients } from './server/open-files.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { NodeTopology } from './node-topology.ts';
+import type { NodeMoves } from './server/moves/node-moves.ts';
+import { makeMoves } from './node-moves.ts';
 import { ComposedNodeView } from './server/node-view.ts';
 import { Holders } from './server/holders.ts';
 import { MeshTraffic } from './server/mesh-traffic.ts';
@@ -98,6 +100,7 @@ class Node implements RunningNode {
   private wire: RaftWire | null = null;
   private news: News | null = null;
   private watch: Watch | null = null;
+  private moves: NodeMoves | null = null;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -251,10 +254,11 @@ class Node implements RunningNode {
     const traffic = new MeshTraffic(engine, this.forwardingCounters);
     this.traffic = traffic;
     const { mesh, wire, makeForwarding } = this.joinMesh(topology, engine, traffic, replicas);
+    const shared = { env, settings, self, mesh, server, router };
+    const moves = makeMoves({ ...shared, log: this.log, engine, replicas, topology: nodeTopology });
+    this.moves = moves;
     this.parts = {
-      env,
-      settings,
-      self,
+      ...shared,
       start,
       get topology() {
         return nodeTopology.current;
@@ -263,16 +267,14 @@ class Node implements RunningNode {
         return nodeTopology.rebalancer;
       },
       wal: opened.wal,
-      mesh,
       replicas: replicas.list,
-      server,
-      router,
       peers: new Peers(env.clock),
       snapshotter,
       slabs,
       pubsub,
       slowLog,
       forwarding: this.forwardingCounters,
+      mover: moves.mover,
       loopDelay: this.surroundings.loopDelay,
       syncDuration: this.syncDuration,
       batchSize: this.batchSize,
@@ -298,7 +300,7 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread, loads);
+    traffic.open(wire, this.news, holders, spread, loads, moves);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
@@ -408,6 +410,7 @@ class Node implements RunningNode {
       countIndeterminate: () => {
         if (this.server !== null) this.server.statistics.indeterminate += 1;
       },
+      redirectAddress: (node) => this.redirectAddress(node),
     };
     return new Router(host, topology, {
       get parkTimeoutMs() {
@@ -519,10 +522,11 @@ class Node implements RunningNode {
     const { parts } = this;
     if (parts === null) return;
     parts.router.follow();
+    this.moves?.turn();
     parts.server.resumeHeld();
     this.traffic?.serveDelayed();
     for (const replica of parts.replicas) {
-      if (replica.machine.keyspace.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
+      if (replica.machine.reclaim(RECLAIM_ITEMS)) this.engine?.wake();
     }
     if (this.engine !== null) this.news?.tell(this.engine.now);
     if (this.engine !== null && this.replicas?.tend(this.engine.now.monotonicMs) === true) this.engine.wake();

@@ -1,6 +1,6 @@
 /** Every metric of a node, one row each: its name, what it means, and where its values are in a reading. */
 import type { Histogram } from '../metrics/histogram.ts';
-import type { MetricsReading, PeerReading, ReplicaReading } from './metrics-source.ts';
+import type { MetricsReading, MovedReading, PeerReading, ReplicaReading } from './metrics-source.ts';
 import { REBALANCE } from './rebalance-metrics.ts';
 
 /** Takes one value, with the values of the row's labels in their order. */
@@ -234,6 +234,70 @@ const PEERS: readonly MetricRow[] = [
   peerRow('gauge', 'peer_buffered_bytes', 'Bytes queued for the other node.', (peer) => peer.bufferedBytes),
 ];
 
+const MOVES: readonly MetricRow[] = [
+  nodeGauge(
+    'moves_running',
+    'Moves of slots whose source this node leads.',
+    (reading) => reading.moves.running,
+  ),
+  nodeGauge('moves_stuck', 'Those that have not come on for ten seconds.', (reading) => reading.moves.stuck),
+  {
+    name: 'torc_moves_total',
+    type: 'counter',
+    help: 'Moves that ended, told by the leader of the source: done, aborted by an operator, or failed, with slots that stayed.',
+    labels: ['end'],
+    read: ({ moves }, sample) => {
+      sample(moves.ends.done, 'done');
+      sample(moves.ends.aborted, 'aborted');
+      sample(moves.ends.failed, 'failed');
+    },
+  },
+  movedCounter('slots', 'Slots that went from one shard to another.', (pair) => pair.slots),
+  movedCounter('keys', 'Keys in them.', (pair) => pair.keys),
+  movedCounter('bytes', 'Bytes that were sent for that, those in vain, too.', (pair) => pair.bytes),
+  leftGauge('slots', 'Slots of the moves under way that are still to go.', (pair) => pair.slots),
+  leftGauge('keys', 'Keys in them.', (pair) => pair.keys),
+  leftGauge('bytes', 'What those account for.', (pair) => pair.bytes),
+  {
+    name: 'torc_slot_pause_seconds',
+    type: 'histogram',
+    help: "How long a slot that moved was frozen at its source: from the fence to the target's decision.",
+    labels: [],
+    scale: SECONDS_PER_MS,
+    read: ({ moves }, sample) => sample(moves.pauses),
+  },
+  {
+    name: 'torc_move_duration_seconds',
+    type: 'histogram',
+    help: 'From when this node took a move up until the register had it ended.',
+    labels: [],
+    scale: SECONDS_PER_MS,
+    read: ({ moves }, sample) => sample(moves.durations),
+  },
+  nodeGauge(
+    'move_sent_bytes_per_second',
+    'Bytes of slots sent in about the last second.',
+    (reading) => reading.moves.bytesPerSecond,
+  ),
+  nodeGauge(
+    'move_throttle_bytes_per_second',
+    'What may be sent: the limit, or less while commands are slow.',
+    (reading) => reading.moves.throttleBytesPerSecond,
+  ),
+  {
+    name: 'torc_move_requests_total',
+    type: 'counter',
+    help: 'Requests that met a slot on the move: parked, then forwarded to its owner, redirected with MOVED, or timed out with TRYAGAIN.',
+    labels: ['outcome'],
+    read: ({ moves }, sample) => {
+      sample(moves.requests.parked, 'parked');
+      sample(moves.requests.forwarded, 'forwarded');
+      sample(moves.requests.redirected, 'redirected');
+      sample(moves.requests.timedOut, 'timed-out');
+    },
+  },
+];
+
 const NODE: readonly MetricRow[] = [
   nodeGauge('ready', 'Whether the node is ready for traffic.', (reading) => flag(reading.ready)),
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
@@ -293,6 +357,7 @@ export const METRIC_ROWS: readonly MetricRow[] = [
   ...SHARDS,
   ...WAL,
   ...PEERS,
+  ...MOVES,
   ...REBALANCE,
   ...NODE,
   ...PROCESS,
@@ -344,6 +409,32 @@ function replicaGauge(
 
 function replicaCounter(name: string, help: string, value: (replica: ReplicaReading) => number): ValueRow {
   return { ...replicaGauge(`${name}_total`, help, value), type: 'counter' };
+}
+
+function movedCounter(what: string, help: string, value: (pair: MovedReading) => number): ValueRow {
+  return pairRow('counter', `moved_${what}_total`, help, (reading) => reading.moves.moved, value);
+}
+
+function leftGauge(what: string, help: string, value: (pair: MovedReading) => number): ValueRow {
+  return pairRow('gauge', `move_${what}_left`, help, (reading) => reading.moves.left, value);
+}
+
+/** By source and target. */
+function pairRow(
+  type: ValueRow['type'],
+  name: string,
+  help: string,
+  pairs: (reading: MetricsReading) => readonly MovedReading[],
+  value: (pair: MovedReading) => number,
+): ValueRow {
+  return {
+    name: `torc_${name}`,
+    type,
+    help,
+    labels: ['source', 'target'],
+    read: (reading, sample) =>
+      pairs(reading).forEach((pair) => sample(value(pair), pair.source, pair.target)),
+  };
 }
 
 function peerRow(

@@ -124,6 +124,35 @@ export interface PeerReading {
   bufferedBytes: number;
 }
 
+/** Slots from one shard to another, and what is in them. */
+export interface MovedReading {
+  source: ShardId;
+  target: ShardId;
+  slots: number;
+  keys: number;
+  bytes: number;
+}
+
+export interface MovesReading {
+  /** Driven by this node, which leads their sources. */
+  running: number;
+  /** Those among them that do not come on. */
+  stuck: number;
+  /** Failed: some of its slots stayed, and nobody had asked for that. */
+  ends: Readonly<Record<'done' | 'aborted' | 'failed', number>>;
+  moved: readonly Readonly<MovedReading>[];
+  /** Of the moves under way. */
+  left: readonly Readonly<MovedReading>[];
+  /** In milliseconds, one value a slot. */
+  pauses: Histogram;
+  /** In milliseconds. */
+  durations: Histogram;
+  bytesPerSecond: number;
+  throttleBytesPerSecond: number;
+  /** Requests that met a slot on the move, and what came of that. */
+  requests: Readonly<Record<'parked' | 'forwarded' | 'redirected' | 'timedOut', number>>;
+}
+
 export interface MetricsReading {
   ready: boolean;
   commands: readonly CommandReading[];
@@ -133,6 +162,7 @@ export interface MetricsReading {
   commitDuration: Histogram;
   wal: WalReading;
   peers: readonly PeerReading[];
+  moves: MovesReading;
   memory: { slabBytes: number; maxBytes: number };
   rebalance: RebalanceReading;
   topologyEpoch: number;

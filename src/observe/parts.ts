@@ -4,6 +4,7 @@ import type { LoopDelay } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
 import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
+import type { Mover } from '../server/moves/mover.ts';
 import type { Peers } from '../server/peers.ts';
 import type { Rebalancer } from '../server/rebalancer.ts';
 import type { Router } from '../server/router.ts';
@@ -37,6 +38,7 @@ export interface NodeParts {
   pubsub: PubSubRegistry;
   slowLog: SlowLogRing;
   forwarding: ForwardingCounters;
+  mover: Mover;
   loopDelay: LoopDelay;
   syncDuration: Histogram;
   batchSize: Histogram;

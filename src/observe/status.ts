@@ -4,6 +4,7 @@ import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
+import { readMoves } from './moves.ts';
 import { entryOf, type NodeParts } from './parts.ts';
 import { commandsPerSecond, missingReplicas, readRebalancing } from './rebalance-reading.ts';
 import type { Replica } from '../shard/replica.ts';
@@ -184,6 +185,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
       snapshotsGivenUp: parts.snapshotter.givenUp,
     },
     peers: peerReadings(parts),
+    moves: readMoves(parts.mover, router.holds.counters),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     rebalance: readRebalancing(parts),
     topologyEpoch: topology.epoch,

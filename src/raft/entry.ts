@@ -40,6 +40,8 @@ export const EntryKind = {
   COMMANDS: 1,
   /** A change of membership; the payload belongs to src/raft. */
   MEMBERSHIP: 2,
+  /** Steps of moves of slots; the payload belongs to src/shard/moves. */
+  MOVE: 3,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
@@ -80,7 +82,7 @@ export function sealEntry(bytes: Buffer, term: number, index: number): Entry {
 /** Reads an entry that was received or recovered; null when its bytes are damaged or not an entry. */
 export function parseEntry(bytes: Buffer): Entry | null {
   if (bytes.length < ENTRY_HEADER_BYTES || readU32(bytes, SIZE) !== bytes.length) return null;
-  if (bytes[FORMAT] !== ENTRY_FORMAT || bytes[KIND] > EntryKind.MEMBERSHIP) return null;
+  if (bytes[FORMAT] !== ENTRY_FORMAT || bytes[KIND] > EntryKind.MOVE) return null;
   if (readU32(bytes, CHECKSUM) !== checksumOf(bytes)) return null;
   return { term: readF64(bytes, TERM), index: readF64(bytes, INDEX), kind: entryKind(bytes), bytes };
 }

@@ -366,10 +366,35 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
-    this.writesTo ??= new Int32Array(this.server.router.ways.length);
-    this.wroteTo ??= new Uint8Array(this.server.router.ways.length);
+    if (this.writesTo === null || way >= this.writesTo.length) this.makeRoomForWays();
+    if (this.writesTo === null || this.wroteTo === null) return;
     this.writesTo[way] += 1;
     this.wroteTo[way] = 1;
+  }
+
+  /** Shards may have come since. */
+  private makeRoomForWays(): void {
+    const { length } = this.server.router.ways;
+    const { writesTo, wroteTo, readsTo, wideReadsTo } = this;
+    this.writesTo = grown(new Int32Array(length), writesTo);
+    this.wroteTo = grown(new Uint8Array(length), wroteTo);
+    this.readsTo = grown(new Int32Array(length), readsTo);
+    this.wideReadsTo = grown(new Int32Array(length), wideReadsTo);
+  }
+
+  rerouted(request: Request, way: number): void {
+    if (request.way < 0) return;
+    if (request.scope !== ReadScope.NONE) {
+      this.uncountRead(request);
+      this.tallyRead(way, request.scope);
+    } else if (request.isWrite) {
+      if (this.writesTo !== null) this.writesTo[request.way] -= 1;
+      this.countWrite(way);
+    }
+  }
+
+  get redirects(): boolean {
+    return this.port === 'redirect';
   }
 
   /** Those that it has ever written to, for WAIT. */
@@ -389,20 +414,25 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   /** A read is about to be sent to the shard. */
   countRead(request: Request, scope: ReadScope): void {
-    const { ways } = this.server.router;
     request.scope = scope;
-    this.openReads += 1;
-    this.readsTo ??= new Int32Array(ways.length);
-    this.readsTo[request.way] += 1;
-    if (scope !== ReadScope.SHARD) return;
-    this.wideReadsTo ??= new Int32Array(ways.length);
-    this.wideReadsTo[request.way] += 1;
+    this.tallyRead(request.way, scope);
   }
 
-  private countReadDone({ way, scope }: Request): void {
+  private tallyRead(way: number, scope: ReadScope): void {
+    if (this.readsTo === null || way >= this.readsTo.length) this.makeRoomForWays();
+    this.openReads += 1;
+    if (this.readsTo !== null) this.readsTo[way] += 1;
+    if (scope === ReadScope.SHARD && this.wideReadsTo !== null) this.wideReadsTo[way] += 1;
+  }
+
+  private uncountRead({ way, scope }: Request): void {
     this.openReads -= 1;
     if (this.readsTo !== null) this.readsTo[way] -= 1;
     if (scope === ReadScope.SHARD && this.wideReadsTo !== null) this.wideReadsTo[way] -= 1;
+  }
+
+  private countReadDone(request: Request): void {
+    this.uncountRead(request);
     if (!this.awaitsReads) return;
     this.awaitsReads = false;
     this.release();
@@ -641,6 +671,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
+}
+
+function grown<Counts extends Int32Array | Uint8Array>(counts: Counts, old: Counts | null): Counts {
+  if (old !== null) counts.set(old);
+  return counts;
 }
 
 /** A browser that was tricked into sending a form here; nothing of what it sends may run. */

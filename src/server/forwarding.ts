@@ -4,25 +4,33 @@
  * A large command or reply travels beside the others, as a section of its own (transport/parcels.ts).
  *
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
- * follows; PIECE: one of its pieces), size u32, the reply.
+ * follows; PIECE: one of its pieces), size u32, the reply. With MOVED it says where the slot has gone, if that is known: slot u16, shard u16, move f64.
  */
-import { readU16, readU32, writeU16, writeU32 } from '../little-endian.ts';
+import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
-import { ItemType, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
+import { ItemType, commandSlot, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { LARGE_REPLY_BYTES, PROGRESS_INTERVAL_MS, Refusal, type Waiter } from '../shard/waiter.ts';
+import {
+  LARGE_REPLY_BYTES,
+  PROGRESS_INTERVAL_MS,
+  Refusal,
+  type Elsewhere,
+  type Waiter,
+} from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 import { DelayedRecords } from './delayed-records.ts';
 import { ForwardWindow } from './forward-window.ts';
 import { IncomingReplies, OutgoingReplies, sizeOf } from './long-replies.ts';
+import { elsewhereOf } from './moves/elsewhere.ts';
 import type { Request } from './request.ts';
 import type { Target } from './route.ts';
 
 const FORWARD_HEADER_BYTES = 12;
 const REPLY_HEADER_BYTES = 12;
+const ELSEWHERE_BYTES = 12;
 
 /** While so much is on its way to a peer its reads wait: a few bytes can ask for gigabytes. */
 const UNSENT_MAX_BYTES = 128 * 1024 * 1024;
@@ -56,6 +64,19 @@ const REPLY_LOST = Buffer.from(
   '-REPLYLOST the command ran; too many replies are on their way to the node that was asked\r\n',
 );
 
+function encodeElsewhere({ slot, shard, move }: Elsewhere): Buffer {
+  const bytes = Buffer.alloc(ELSEWHERE_BYTES);
+  writeU16(bytes, slot, 0);
+  writeU16(bytes, shard, 2);
+  writeF64(bytes, move, 4);
+  return bytes;
+}
+
+function decodeElsewhere(bytes: Buffer, from: number, to: number): Elsewhere | undefined {
+  if (to - from !== ELSEWHERE_BYTES) return undefined;
+  return { slot: readU16(bytes, from), shard: readU16(bytes, from + 2), move: readF64(bytes, from + 4) };
+}
+
 /** A command that another node forwarded to a shard led here. */
 class ForwardedCommand implements Waiter {
   private readonly peer: PeerForwarding;
@@ -64,6 +85,7 @@ class ForwardedCommand implements Waiter {
   private readonly shard: ShardId;
   private readonly stream: number;
   private readonly isRead: boolean;
+  private readonly slot: number;
 
   constructor(
     peer: PeerForwarding,
@@ -72,8 +94,10 @@ class ForwardedCommand implements Waiter {
     shard: ShardId,
     stream: number,
     isRead: boolean,
+    slot: number,
   ) {
     this.isRead = isRead;
+    this.slot = slot;
     this.peer = peer;
     this.connection = connection;
     this.correlation = correlation;
@@ -112,9 +136,11 @@ class ForwardedCommand implements Waiter {
   }
 
   refuse(refusal: Refusal): void {
+    const elsewhere = refusal === Refusal.MOVED ? this.peer.elsewhere(this.shard, this.slot) : undefined;
     if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
-    this.peer.sendReply(this.connection, this.correlation, refusal, NONE, 0, 0);
+    const said = elsewhere === undefined ? NONE : encodeElsewhere(elsewhere);
+    this.peer.sendReply(this.connection, this.correlation, refusal, said, 0, said.length);
   }
 }
 
@@ -219,7 +245,7 @@ export class PeerForwarding {
       const refusal = readU32(bytes, at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + readU32(bytes, at + 8);
-      if (to > end || (refusal > Refusal.READ_LOST && refusal !== PIECE)) return false;
+      if (to > end || (refusal > Refusal.MOVED && refusal !== PIECE)) return false;
       if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to), now);
       else this.answer(correlation, refusal, bytes, from, to);
       at = to;
@@ -231,7 +257,7 @@ export class PeerForwarding {
     const pieces = this.incoming.take(correlation);
     const request = this.window.take(correlation);
     if (request === null) return;
-    if (refusal !== 0) request.refuse(refusal as Refusal);
+    if (refusal !== 0) request.refuse(refusal as Refusal, decodeElsewhere(bytes, from, to));
     else if (pieces === null) request.reply(bytes, from, to);
     else request.replyLong([...pieces, Buffer.from(bytes.subarray(from, to))]);
   }
@@ -363,6 +389,10 @@ export class PeerForwarding {
     return unsentBytes > limitBytes;
   }
 
+  elsewhere(shard: ShardId, slot: number): Elsewhere | undefined {
+    return elsewhereOf(this.host.replica(shard), slot);
+  }
+
   endStream(shard: ShardId, stream: number): void {
     if (stream > (this.endedStreams.get(shard) ?? 0)) this.endedStreams.set(shard, stream);
   }
@@ -459,7 +489,8 @@ export class PeerForwarding {
     const stream = readU32(bytes, at + 4);
     const isRead = bytes[at + 10] !== Kind.WRITE;
     const shard = readU16(bytes, at + 8);
-    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead);
+    const slot = commandSlot(bytes, at + FORWARD_HEADER_BYTES);
+    return new ForwardedCommand(this, this.link.connection, correlation, shard, stream, isRead, slot);
   }
 
   private serveFloors(bytes: Buffer, itemAt: number, session: SessionId, replica: Replica | undefined): void {

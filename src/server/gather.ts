@@ -55,6 +55,10 @@ export class Gather implements RequestOwner {
     this.connection.release();
   }
 
+  rerouted(request: Request, way: number): void {
+    this.connection.rerouted(request, way);
+  }
+
   finished(request: Request): void {
     const reply = keptReply(request);
     this.replies[request.part] = reply;

@@ -5,6 +5,7 @@ import { MalformedSectionError } from '../transport/malformed.ts';
 import { SectionKind, type MeshHandler, type PeerLink } from '../transport/types.ts';
 import type { ForwardingCounters, PeerForwarding } from './forwarding.ts';
 import type { Holders } from './holders.ts';
+import type { NodeMoves } from './moves/node-moves.ts';
 import type { News } from './news.ts';
 import type { RaftWire } from './raft-wire.ts';
 import type { SlotLoadsDesk } from './slot-loads.ts';
@@ -21,6 +22,7 @@ export class MeshTraffic implements MeshHandler {
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
   private loads: SlotLoadsDesk | null = null;
+  private moves: NodeMoves | null = null;
   private isOpen = false;
 
   constructor(engine: Engine, counters: ForwardingCounters) {
@@ -46,8 +48,16 @@ export class MeshTraffic implements MeshHandler {
   }
 
   /** What comes before is dropped, as on any network. */
-  open(wire: RaftWire, news: News, holders: Holders, spread: TopologySpread, loads: SlotLoadsDesk): void {
+  open(
+    wire: RaftWire,
+    news: News,
+    holders: Holders,
+    spread: TopologySpread,
+    loads: SlotLoadsDesk,
+    moves: NodeMoves,
+  ): void {
     this.loads = loads;
+    this.moves = moves;
     this.spread = spread;
     this.wire = wire;
     this.news = news;
@@ -90,6 +100,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.LOADS:
         this.check('LOADS', this.loads?.onSection(peer, bytes, start, end));
+        break;
+      case SectionKind.MOVES:
+        this.check('MOVES', this.moves?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.PARCELS:
       case SectionKind.ACKNOWLEDGED:

@@ -3,7 +3,7 @@
  * sent) and its route's (what is unanswered goes again first, in order). Requests are pooled.
  */
 import { sizeOf } from './long-replies.ts';
-import { LARGE_REPLY_BYTES, type Refusal, type Waiter } from '../shard/waiter.ts';
+import { LARGE_REPLY_BYTES, type Elsewhere, type Refusal, type Waiter } from '../shard/waiter.ts';
 import type { Parcel } from '../transport/types.ts';
 import type { Route } from './route.ts';
 
@@ -14,6 +14,10 @@ export interface RequestOwner {
   /** The request is parked, or a write is being retried: nothing more of the owner's connection may be sent. */
   hold(): void;
   release(): void;
+  /** The request goes to another shard than it was counted for. */
+  rerouted(request: Request, way: number): void;
+  /** A client of the redirect port: it is told where its command belongs, if that has not run. */
+  readonly redirects?: boolean;
   /** Its client has gone: it keeps no reply. */
   readonly isGone?: boolean;
 }
@@ -22,7 +26,8 @@ export interface RequestOwner {
 export const ReadScope = { NONE: 0, SLOT: 1, SHARD: 2 } as const;
 export type ReadScope = (typeof ReadScope)[keyof typeof ReadScope];
 
-export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3 } as const;
+/** REFUSED: its slot is on the move; it waits in its place among those of its slot until it is known where to. */
+export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3, REFUSED: 4 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
 
 const NO_BYTES = Buffer.alloc(0);
@@ -57,6 +62,8 @@ export class Request implements Waiter {
   isLarge = false;
   /** A large one that is on its way to another node. */
   parcel: Parcel | null = null;
+  /** It is about all slots of its shard, and asked of that shard alone. */
+  isOfShard = false;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -67,6 +74,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
+  /** When it was first refused because of a move; 0: never. */
+  refusedMs = 0;
   /** When a part of its reply, or word that it is being made, came last; 0: none has. */
   heardMs = 0;
   /** What it takes of its connection's queue, and what its reply does that waits for those before it. */
@@ -105,8 +114,8 @@ export class Request implements Waiter {
     this.tailBytes = sizeOf(tail);
   }
 
-  refuse(refusal: Refusal): void {
-    this.route?.refused(this, refusal);
+  refuse(refusal: Refusal, elsewhere?: Elsewhere): void {
+    this.route?.refused(this, refusal, elsewhere);
   }
 }
 
@@ -141,8 +150,10 @@ export class RequestPool {
     request.mayHaveRun = false;
     request.holds = false;
     request.isLarge = false;
+    request.isOfShard = false;
     request.parcel = null;
     request.heardMs = 0;
+    request.refusedMs = 0;
     request.keptBytes = 0;
     request.bytes = NO_BYTES;
     request.start = 0;

@@ -6,7 +6,7 @@
  * A stream is a run of sends without such a break. A leader that has refused one request of a stream refuses all that follow in it, so that a
  * later command of a connection never overtakes an earlier one.
  */
-import { Refusal } from '../shard/waiter.ts';
+import { Refusal, type Elsewhere } from '../shard/waiter.ts';
 import type { ShardId } from '../topology/types.ts';
 import { RequestState, type Request } from './request.ts';
 
@@ -25,6 +25,9 @@ export interface RouteHooks {
   sequenceAnswered(slot: number, sequence: number): void;
   /** The route has something unsent and should be pumped soon. */
   stalled(route: Route): void;
+  /** The request was set aside: its slot is on the move. */
+  displaced(route: Route, request: Request, isFirst: boolean, elsewhere?: Elsewhere): void;
+  countTryAgain(): void;
   countIndeterminate(): void;
 }
 
@@ -45,6 +48,9 @@ export interface Parking {
 /** What a large command adds to the time after which its outcome counts as unknown: 4 MiB a second. */
 const LARGE_BYTES_PER_MS = 4096;
 
+/** What a shard has refused because of a move waits for the slot's owner for at most this long. */
+export const MOVE_PARK_MS = 1000;
+
 /** A target dropped sooner than this was a stale hint. */
 const BOUNCE_MS = 100;
 
@@ -59,6 +65,9 @@ const TOO_SLOW = Buffer.from(
 const READ_UNANSWERED = Buffer.from(
   "-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n",
 );
+export const TRY_AGAIN = Buffer.from(
+  '-TRYAGAIN The slot is being moved for too long; the command was not run\r\n',
+);
 const INDETERMINATE = Buffer.from(
   '-INDETERMINATE The write may or may not have been applied; its shard did not say in time\r\n',
 );
@@ -68,6 +77,8 @@ export class Route {
   private readonly hooks: RouteHooks;
   private readonly limits: RouteLimits;
   private readonly parking: Parking;
+  /** The answer where nobody takes requests for too long. */
+  private readonly nobody: Buffer;
   private target: Target | null = null;
   private head: Request | null = null;
   private tail: Request | null = null;
@@ -78,8 +89,15 @@ export class Route {
   private hasFoundLeader = false;
   private stream = 1;
 
-  constructor(shard: ShardId, hooks: RouteHooks, limits: RouteLimits, parking: Parking) {
+  constructor(
+    shard: ShardId,
+    hooks: RouteHooks,
+    limits: RouteLimits,
+    parking: Parking,
+    nobody: Buffer = NO_LEADER,
+  ) {
     this.shard = shard;
+    this.nobody = nobody;
     this.hooks = hooks;
     this.limits = limits;
     this.parking = parking;
@@ -147,6 +165,7 @@ export class Route {
     while (this.unsent !== null && this.target === target && !target.isFull) {
       const request = this.unsent;
       this.unsent = request.routeNext;
+      if (request.state === RequestState.REFUSED) continue;
       this.unpark(request);
       this.send(request, target);
     }
@@ -158,7 +177,7 @@ export class Route {
     this.finish(request, bytes, start, end);
   }
 
-  refused(request: Request, refusal: Refusal): void {
+  refused(request: Request, refusal: Refusal, elsewhere?: Elsewhere): void {
     if (request.state !== RequestState.SENT) return;
     switch (refusal) {
       case Refusal.LOG_FULL:
@@ -186,19 +205,74 @@ export class Route {
         this.interrupt(request, true);
         this.dropTarget();
         break;
+      case Refusal.FROZEN:
+      case Refusal.MOVED:
+        this.hooks.displaced(this, request, this.setAside(request), elsewhere);
+        break;
     }
+  }
+
+  /** Slots with unanswered requests; `sentOnly`: with such as a leader has, and may answer. */
+  slots(sentOnly: boolean): Set<number> {
+    const slots = new Set<number>();
+    for (let request = this.head; request !== null; request = request.routeNext)
+      if (!sentOnly || request.state === RequestState.SENT) slots.add(request.slot);
+    return slots;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (let request = this.head; request !== null; request = request.routeNext) size += 1;
+    return size;
+  }
+
+  /** Takes out all of the slot's, in order; none of them is SENT. They stay parked. */
+  takeOf(slot: number): Request[] {
+    const taken: Request[] = [];
+    for (let request = this.head; request !== null;) {
+      const next: Request | null = request.routeNext;
+      if (request.slot === slot) {
+        if (this.unsent === request) this.unsent = next;
+        this.remove(request);
+        taken.push(request);
+      }
+      request = next;
+    }
+    return taken;
+  }
+
+  /** Sends a request once more that was refused here, behind all others. */
+  sendAgain(request: Request): void {
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    this.adopt(request);
+    this.pump();
+  }
+
+  /** Takes over a parked request of another route. It goes out with the next pump. */
+  adopt(request: Request): void {
+    request.route = this;
+    request.state = RequestState.UNSENT;
+    this.append(request);
+    this.unsent ??= request;
+  }
+
+  /** Answers a request that `takeOf` has taken out, and that has not run. */
+  answerTaken(request: Request, bytes: Buffer): void {
+    this.unpark(request);
+    this.finish(request, bytes, 0, bytes.length);
   }
 
   /** Answers what has waited too long. */
   expire(): void {
     const nowMs = this.hooks.nowMs();
     let request = this.head;
-    if (request === null || nowMs - request.sinceMs < this.limits.parkTimeoutMs) return;
+    const leastMs = Math.min(MOVE_PARK_MS, this.limits.parkTimeoutMs);
+    if (request === null || nowMs - request.sinceMs < leastMs) return;
     this.abandonOverdue(nowMs);
     while (request !== null) {
       const next: Request | null = request.routeNext;
-      const waitedMs = nowMs - request.sinceMs;
-      if (waitedMs < this.limits.parkTimeoutMs) break;
+      if (nowMs - request.sinceMs < leastMs) break;
       const text = this.expiryText(request, nowMs);
       if (text !== null) this.giveUp(request, text);
       request = next;
@@ -230,9 +304,13 @@ export class Route {
   }
 
   private expiryText(request: Request, nowMs: number): Buffer | null {
+    const { limits } = this;
+    if (request.state === RequestState.REFUSED && !request.mayHaveRun)
+      return nowMs - request.refusedMs >= MOVE_PARK_MS ? TRY_AGAIN : null;
     if (request.state === RequestState.UNSENT && !request.mayHaveRun) {
-      if (this.target === null) return NO_LEADER;
-      return nowMs - request.sinceMs >= this.limits.outcomeTimeoutMs ? TOO_SLOW : null;
+      const waitedMs = nowMs - request.sinceMs;
+      if (this.target === null) return waitedMs >= limits.parkTimeoutMs ? this.nobody : null;
+      return waitedMs >= limits.outcomeTimeoutMs ? TOO_SLOW : null;
     }
     if (!this.isOverdue(request, nowMs)) return null;
     return request.isWrite ? INDETERMINATE : READ_UNANSWERED;
@@ -240,7 +318,8 @@ export class Route {
 
   private giveUp(request: Request, text: Buffer): void {
     if (text === INDETERMINATE) this.hooks.countIndeterminate();
-    if (request.state === RequestState.UNSENT) this.unpark(request);
+    if (text === TRY_AGAIN) this.hooks.countTryAgain();
+    if (request.state !== RequestState.SENT) this.unpark(request);
     if (this.unsent === request) this.unsent = request.routeNext;
     this.remove(request);
     this.finish(request, text, 0, text.length);
@@ -248,7 +327,7 @@ export class Route {
 
   private parkRefusal(request: Request): Buffer | null {
     if (this.parking.bytes + request.end - request.start > this.limits.parkLimitBytes) return PARK_FULL;
-    return this.isGivenUp ? NO_LEADER : null;
+    return this.isGivenUp ? this.nobody : null;
   }
 
   private send(request: Request, target: Target): void {
@@ -285,6 +364,16 @@ export class Route {
     this.target = null;
     const nowMs = this.hooks.nowMs();
     if (nowMs - this.targetSinceMs > BOUNCE_MS) this.leaderlessSinceMs = nowMs;
+  }
+
+  /** It keeps its place among those of its slot. True when it does so for the first time. */
+  private setAside(request: Request): boolean {
+    request.mayHaveRun = this.isRetried(request);
+    this.park(request);
+    request.state = RequestState.REFUSED;
+    const isFirst = request.refusedMs === 0;
+    if (isFirst) request.refusedMs = this.hooks.nowMs();
+    return isFirst;
   }
 
   private park(request: Request): void {

@@ -3,24 +3,38 @@
  * that leaders send around; the higher term wins. Hints are advice: a node that does not lead refuses.
  */
 import { slotOf } from '../../ring/index.ts';
+import { assert } from '../assert.ts';
 import { lastKeyArgument } from '../commands/command-table.ts';
 import type { Instant } from '../raft/types.ts';
-import type { Args } from '../resp/args.ts';
+import { Args } from '../resp/args.ts';
 import type { SessionId } from '../shard/batch.ts';
-import { ItemArena, LARGE_COMMAND_BYTES } from '../shard/command-item.ts';
+import {
+  ItemArena,
+  LARGE_COMMAND_BYTES,
+  commandArgs,
+  commandDb,
+  commandResp3,
+} from '../shard/command-item.ts';
 import { floorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
-import { SLOT_COUNT, type NodeId, type ShardId, type SlotRun, type Topology } from '../topology/types.ts';
+import type { Elsewhere } from '../shard/waiter.ts';
+import type { MoveId, NodeId, ShardId, SlotRange, SlotRun, Topology } from '../topology/types.ts';
+import { SLOT_COUNT } from '../topology/types.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { PeerForwarding } from './forwarding.ts';
+import { elsewhereOf } from './moves/elsewhere.ts';
 import { Request, RequestPool, type RequestOwner } from './request.ts';
 import { Route, type Parking, type RouteHooks, type RouteLimits, type Target } from './route.ts';
 import { Sequences } from './sequences.ts';
+import { SlotHolds } from './slot-holds.ts';
+import { SlotOwners } from './slot-owners.ts';
 
 /** After a leader has refused, this long until it is tried again without news of another. */
 const BOUNCE_WAIT_MS = 10;
 /** Slots whose floors one message tells. */
 const FLOORS_PER_MESSAGE = 1024;
+
+const ALL_SLOTS: readonly number[] = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
 
 export interface LeaderHint {
   node: NodeId;
@@ -38,6 +52,8 @@ export interface RouterHost {
   /** And again after so long. */
   wakeAfter(delayMs: number): void;
   countIndeterminate(): void;
+  /** `host:port` that MOVED names. */
+  redirectAddress(node: NodeId): string;
 }
 
 /** One shard as the router sees it. */
@@ -49,8 +65,9 @@ export interface ShardWay {
   /** This node's, where it has one. */
   replica: Replica | undefined;
   local: Target | null;
-  readonly runs: readonly SlotRun[];
-  readonly slotCount: number;
+  /** Its slots, as far as this node knows. */
+  runs: readonly SlotRun[];
+  slotCount: number;
   hint: LeaderHint | null;
   /** The leader that `follow` found last; null: none. */
   leader: NodeId | null;
@@ -71,65 +88,157 @@ export interface ShardWay {
 export const CROSS_SLOT = -1;
 
 export class Router {
-  readonly ways: readonly ShardWay[];
+  readonly ways: ShardWay[] = [];
   readonly pool = new RequestPool();
   readonly parking: Parking = { bytes: 0 };
+  readonly holds: SlotHolds;
+  readonly owners: SlotOwners;
   private readonly host: RouterHost;
+  private readonly hooks: RouteHooks;
+  private readonly limits: RouteLimits;
   private readonly waysBySlot: ShardWay[] = [];
   private readonly waysByShard = new Map<ShardId, ShardWay>();
   private readonly nodeOfMember = new Map<number, Map<number, NodeId>>();
   private readonly sequences = new Sequences();
   private readonly arena = new ItemArena();
+  private readonly args = new Args();
+  /** The ways' runs are those of before. */
+  private hasNewOwners = false;
 
   constructor(host: RouterHost, topology: Topology, limits: RouteLimits) {
     this.host = host;
-    const hooks: RouteHooks = {
+    this.limits = limits;
+    this.hooks = {
       nowMs: () => host.now.monotonicMs,
       sequenceAnswered: (slot, sequence) => this.sequences.answered(slot, sequence),
       stalled: (route) => this.stalled(route),
+      displaced: (route, request, isFirst, elsewhere) => this.displaced(route, request, isFirst, elsewhere),
       countIndeterminate: () => host.countIndeterminate(),
+      countTryAgain: () => (this.holds.counters.timedOut += 1),
     };
-    this.ways = topology.shards.map((shard, index) => {
-      const replica = host.replica(shard.id);
-      const runs = topology.slots.filter((run) => run.shard === shard.id);
-      return {
-        index,
-        shard: shard.id,
-        route: new Route(shard.id, hooks, limits, this.parking),
-        replica,
-        local: replica === undefined ? null : this.localTarget(replica),
-        runs,
-        slotCount: runs.reduce((sum, run) => sum + run.to - run.from + 1, 0),
-        hint: null,
-        leader: null,
-        leaderTerm: 0,
-        retryAtMs: 0,
-        forwarding: null,
-        seenMember: 0,
-        seenTerm: -1,
-        seenHint: null,
-        floorsTarget: null,
-        floorsFrom: 0,
-      };
+    this.owners = new SlotOwners(topology);
+    this.holds = new SlotHolds({
+      owners: this.owners,
+      hooks: this.hooks,
+      limits,
+      parking: this.parking,
+      ownerOf: (slot) => this.ownerOf(slot),
+      lead: (slot, way) => {
+        this.waysBySlot[slot] = way;
+      },
+      redirection: (slot, way) => this.redirection(slot, way),
+      recode: (request, way) => this.recode(request, way),
+      wakeAfter: (delayMs) => host.wakeAfter(delayMs),
     });
-    for (const way of this.ways) {
-      this.waysByShard.set(way.shard, way);
-      for (const run of way.runs)
-        for (let slot = run.from; slot <= run.to; slot++) this.waysBySlot[slot] = way;
-    }
     this.setTopology(topology);
+    this.findRuns();
   }
 
-  /** Members are found on other nodes from here on. */
+  /** Members are found on other nodes from here on, and slots at other shards. */
   setTopology(topology: Topology): void {
-    for (const shard of topology.shards)
+    for (const shard of topology.shards) {
       this.nodeOfMember.set(shard.id, new Map(shard.replicas.map((entry) => [entry.member, entry.node])));
+      if (!this.waysByShard.has(shard.id)) this.addWay(shard.id);
+    }
+    this.owners.setTopology(topology);
+    this.followOwners(ALL_SLOTS);
     for (const way of this.ways) this.findAnew(way);
   }
 
-  /** As found last; null: none. */
-  leaderOf(shard: ShardId): NodeId | null {
-    return this.waysByShard.get(shard)?.leader ?? null;
+  private addWay(shard: ShardId): void {
+    const replica = this.host.replica(shard);
+    const way: ShardWay = {
+      index: this.ways.length,
+      shard,
+      route: new Route(shard, this.hooks, this.limits, this.parking),
+      replica,
+      local: replica === undefined ? null : this.localTarget(replica),
+      runs: [],
+      slotCount: 0,
+      hint: null,
+      leader: null,
+      leaderTerm: 0,
+      retryAtMs: 0,
+      forwarding: null,
+      seenMember: 0,
+      seenTerm: -1,
+      seenHint: null,
+      floorsTarget: null,
+      floorsFrom: 0,
+    };
+    this.ways.push(way);
+    this.waysByShard.set(shard, way);
+  }
+
+  /** A shard says that a move has given these slots to another. Advice: whoever does not own a slot refuses. */
+  learnOwner(slots: readonly SlotRange[], shard: ShardId, move: MoveId): void {
+    if (!this.waysByShard.has(shard)) return;
+    const news: number[] = [];
+    for (const { from, to } of slots)
+      for (let slot = from; slot <= to; slot++) if (this.owners.learn(slot, shard, move)) news.push(slot);
+    if (news.length === 0) return;
+    this.followOwners(news);
+    this.host.wake();
+  }
+
+  /** Slots whose requests are under way at another shard are held until those are answered or refused there. */
+  private followOwners(slots: readonly number[]): void {
+    const underWay = new Map<ShardWay, Set<number>>();
+    const led = new Set<number>();
+    for (const slot of slots) {
+      const owner = this.ownerOf(slot);
+      const way: ShardWay | undefined = this.waysBySlot[slot];
+      if (way === owner) continue;
+      this.hasNewOwners = true;
+      // A slot that is held finds its owner by itself.
+      if (way !== undefined && this.ways[way.index] !== way) continue;
+      led.add(slot);
+      if (way !== undefined && this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
+      else this.waysBySlot[slot] = owner;
+    }
+    if (led.size > 0) this.sequences.tellAgain((slot) => led.has(slot));
+  }
+
+  private isUnderWay(slot: number, way: ShardWay, known: Map<ShardWay, Set<number>>): boolean {
+    let slots = known.get(way);
+    if (slots === undefined) known.set(way, (slots = way.route.slots(false)));
+    return slots.has(slot);
+  }
+
+  private findRuns(): void {
+    this.hasNewOwners = false;
+    const runs = this.owners.runs();
+    for (const way of this.ways) {
+      way.runs = runs.filter(({ shard }) => shard === way.shard);
+      way.slotCount = way.runs.reduce((sum, run) => sum + run.to - run.from + 1, 0);
+    }
+  }
+
+  private ownerOf(slot: number): ShardWay {
+    const way = this.waysByShard.get(this.owners.of(slot));
+    assert(way !== undefined, 'each slot is of a shard of the topology');
+    return way;
+  }
+
+  private redirection(slot: number, way: ShardWay): Buffer | null {
+    const { leader } = way;
+    if (!way.route.hasTarget || leader === null || leader === this.host.self) return null;
+    return Buffer.from(`-MOVED ${slot} ${this.host.redirectAddress(leader)}\r\n`);
+  }
+
+  private displaced(route: Route, request: Request, isFirst: boolean, elsewhere?: Elsewhere): void {
+    const way = this.waysByShard.get(route.shard);
+    if (way === undefined) return;
+    if (isFirst) this.holds.counters.parked += 1;
+    if (request.isOfShard) {
+      this.holds.askAgain(request, way);
+      return;
+    }
+    this.holds.hold(request.slot, way);
+    // What is led here, this node's replica knows.
+    const known = elsewhere ?? elsewhereOf(way.replica, request.slot);
+    if (known !== undefined) this.learnOwner([{ from: known.slot, to: known.slot }], known.shard, known.move);
+    this.host.wake();
   }
 
   /** This node has, or has no longer, a replica of a shard. */
@@ -145,6 +254,11 @@ export class Router {
     way.seenTerm = -1;
     way.forwarding = null;
     this.host.wake();
+  }
+
+  /** As far as this node knows. */
+  leaderOf(shard: ShardId): NodeId | null {
+    return this.waysByShard.get(shard)?.leader ?? null;
   }
 
   wayOfSlot(slot: number): ShardWay {
@@ -200,6 +314,27 @@ export class Router {
     way.route.dispatch(request);
   }
 
+  private recode(request: Request, way: ShardWay): void {
+    if (!request.isWrite || request.mayHaveRun || this.ownerOf(request.slot) === way) return;
+    if (this.hasNewOwners) this.findRuns();
+    if (way.runs.length === 0) return;
+    const { arena, sequences } = this;
+    const { bytes, start, end } = request;
+    commandArgs(bytes, start, this.args);
+    // It has not run anywhere: its sequence is not used.
+    sequences.answered(request.slot, request.sequence);
+    request.slot = way.runs[0].from;
+    request.sequence = sequences.take(request.slot);
+    const floor = sequences.floor(request.slot);
+    const isResp3 = commandResp3(bytes, start);
+    arena.command(this.args, commandDb(bytes, start), request.slot, isResp3, request.sequence, floor);
+    request.bytes = arena.bytes;
+    request.start = arena.start;
+    request.end = arena.end;
+    // It stays parked.
+    this.parking.bytes += arena.end - arena.start - (end - start);
+  }
+
   /** Keeps the command of a request that is not sent itself. */
   keep(request: Request, args: Args): void {
     const { arena } = this;
@@ -219,6 +354,8 @@ export class Router {
 
   /** Turns each route to where its leader is now. Called each turn. */
   follow(): void {
+    if (this.hasNewOwners) this.findRuns();
+    if (!this.holds.isEmpty) this.holds.settle();
     const nowMs = this.host.now.monotonicMs;
     for (const way of this.ways) {
       this.findLeader(way);
@@ -237,6 +374,7 @@ export class Router {
   /** Answers what has waited too long. */
   expire(): void {
     for (const way of this.ways) if (!way.route.isIdle) way.route.expire();
+    this.holds.expire();
   }
 
   /** Tells floors of quiet slots to their leaders, so that rows can go. */
@@ -256,7 +394,7 @@ export class Router {
   }
 
   get parkedRequests(): number {
-    return this.ways.filter((way) => way.route.hasUnsent).length;
+    return this.ways.filter((way) => way.route.hasUnsent).length + this.holds.parked;
   }
 
   private findLeader(way: ShardWay): void {

@@ -49,6 +49,12 @@ export class WriterPool {
   }
 }
 
+/** Keys of one command, by the places of their arguments, that are asked for in one request. */
+interface KeysOfShard {
+  way: ShardWay;
+  keys: number[];
+}
+
 export interface ServerSettings {
   readonly maxclients: number;
   readonly requirepass: string;
@@ -219,7 +225,9 @@ export class ClientServer implements WalkHost {
   ): void {
     const way = this.router.wayOfSlot(slot);
     if (connection.port === 'redirect' && this.refusesInCluster(connection, command, args, slot, way)) return;
-    if (!command.isWrite && !connection.hasQueue && way.replica?.canReadNow(this.now) === true) {
+    const { replica } = way;
+    const readsNow = !command.isWrite && !connection.hasQueue && replica?.canReadNow(this.now) === true;
+    if (readsNow && replica.serves(command, args, slot)) {
       this.readNow(connection, command, args, slot, way);
       return;
     }
@@ -342,32 +350,32 @@ export class ClientServer implements WalkHost {
       return;
     }
     const last = lastKeyArgument(row, args.count);
-    const groups = new Map<ShardWay, number[]>();
-    const order: ShardWay[] = [];
+    // A slot on the move goes by itself, since it may be refused while the others of its shard are not.
+    const partOf = new Map<ShardWay | number, number>();
+    const parts: KeysOfShard[] = [];
+    const order: number[] = [];
     for (let i = row.firstKey; i <= last; i += row.keyStep) {
-      const way = this.router.wayOfSlot(i === row.firstKey ? firstSlot : this.slotOfArgument(args, i));
-      const group = groups.get(way);
-      if (group === undefined) groups.set(way, [i]);
-      else group.push(i);
-      order.push(way);
+      const slot = i === row.firstKey ? firstSlot : this.slotOfArgument(args, i);
+      const way = this.router.wayOfSlot(slot);
+      const group = this.router.owners.isMoving(slot) ? slot : way;
+      let part = partOf.get(group);
+      if (part === undefined) {
+        partOf.set(group, (part = parts.length));
+        parts.push({ way, keys: [] });
+      }
+      parts[part].keys.push(i);
+      order.push(part);
     }
-    if (groups.size === 1) {
+    if (parts.length === 1) {
       const scope = order.length === 1 ? ReadScope.SLOT : ReadScope.SHARD;
       this.runOn(connection, command, args, firstSlot, scope);
       return;
     }
-    const parts = [...groups.keys()];
-    if (this.postponed(connection, command, args, parts)) return;
-    const gather = this.gather(
-      connection,
-      command,
-      args,
-      merge,
-      parts.length,
-      order.map((way) => parts.indexOf(way)),
-    );
-    for (const [part, way] of parts.entries()) {
-      const picked = pickArgs(args, row.firstKey, groups.get(way) ?? [], row.keyStep);
+    const ways = parts.map(({ way }) => way);
+    if (this.postponed(connection, command, args, ways)) return;
+    const gather = this.gather(connection, command, args, merge, parts.length, order);
+    for (const [part, { way, keys }] of parts.entries()) {
+      const picked = pickArgs(args, row.firstKey, keys, row.keyStep);
       this.ask(connection, gather, part, way, command, picked, this.slotOfArgument(picked, row.firstKey));
     }
   }
@@ -429,6 +437,7 @@ export class ClientServer implements WalkHost {
   ): void {
     const request = this.router.pool.take();
     request.part = part;
+    request.isOfShard = command.row.spread.by === 'shards';
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
     if (command.isWrite) connection.countWrite(way.index);

@@ -50,6 +50,10 @@ abstract class Walk implements RequestOwner {
     this.connection.release();
   }
 
+  rerouted(request: Request, way: number): void {
+    this.connection.rerouted(request, way);
+  }
+
   finished(request: Request): void {
     const reply = Buffer.from(request.replyBytes.subarray(request.replyStart, request.replyEnd));
     this.connection.partFinished(request);
@@ -67,6 +71,7 @@ abstract class Walk implements RequestOwner {
   protected ask(way: ShardWay, slot: number): void {
     const { router } = this.host;
     const request = router.pool.take();
+    request.isOfShard = this.command.row.spread.by === 'random';
     request.way = way.index;
     const rides = this.connection.hasWritesTo(way.index);
     router.submit(request, this, way, this.command, this.args, this.db, this.resp3, slot, rides);

@@ -23,12 +23,12 @@ export const GROUPS = [
   'Node',
   'Addresses',
   'Cluster',
-  'Rebalancing',
   'Memory',
   'Security',
   'Clients',
   'Disk',
   'Replication',
+  'Rebalancing',
   'Observation',
 ] as const;
 
@@ -587,6 +587,17 @@ const ROWS = {
     scope: 'node',
     changed: 'start',
     meaning: 'Bytes queued for one node on its bulk connection; what would exceed them waits.',
+  },
+
+  rebalanceMaxBytesPerSecond: {
+    group: 'Rebalancing',
+    name: 'rebalance-max-bytes-per-second',
+    kind: size(0, 64 * GIB),
+    default: '256mb',
+    scope: 'node',
+    changed: 'live',
+    meaning:
+      'How fast this node sends slots that move to other shards; slower by itself while commands take more than 5 ms and twice as long as before. 0: no limit.',
   },
 
   logLevel: {

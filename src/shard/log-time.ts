@@ -76,6 +76,13 @@ export class LogTime implements Timekeeper {
     this.observe(startMs);
   }
 
+  /** The log has this time: what is served from here on has no lower one. */
+  raise(timeMs: number, now: Instant): void {
+    this.observe(timeMs);
+    if (!this.leading || timeMs <= this.leaderTimeMs(now)) return;
+    this.timeMs = Math.max(this.timeMs, Math.min(timeMs, this.config.ceilingMs()));
+  }
+
   /** Another leads now. */
   follow(): void {
     this.leading = false;

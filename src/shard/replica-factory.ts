@@ -5,7 +5,7 @@ import type { Instant, MemberId, Membership, RaftConfig, SnapshotMeta } from '..
 import { createKeyspace } from '../store/keyspace.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
 import type { KeyspaceLimits } from '../store/types.ts';
-import type { ShardEntry } from '../topology/types.ts';
+import type { ShardEntry, SlotRange } from '../topology/types.ts';
 import type { RecoveredGroup, WalRecovery } from '../wal/types.ts';
 import { LogTime } from './log-time.ts';
 import { FIRST_POLICY } from './prelude.ts';
@@ -53,6 +53,7 @@ export async function makeReplica(
   found: RecoveredGroup | undefined,
   preferredLeader: () => MemberId,
   runEnd: (slot: number) => number,
+  firstSlots: () => readonly SlotRange[],
 ): Promise<Replica> {
   const { settings, recovery, clock, random, slabs } = deps;
   const limits: KeyspaceLimits = { ...FIRST_POLICY.limits };
@@ -75,7 +76,7 @@ export async function makeReplica(
     },
     now,
   );
-  return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random);
+  return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random, firstSlots);
 }
 
 function raftConfig(

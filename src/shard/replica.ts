@@ -9,7 +9,7 @@ import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { DATABASE_COUNT, type Victim } from '../store/types.ts';
-import { SLOT_COUNT, type ShardId } from '../topology/types.ts';
+import { SLOT_COUNT, type ShardId, type SlotRange } from '../topology/types.ts';
 import { Batch, EntryWaiters, type SessionId } from './batch.ts';
 import {
   LARGE_COMMAND_BYTES,
@@ -21,6 +21,9 @@ import {
 } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
 import { markEntry } from './mark.ts';
+import { MoveDesk } from './moves/move-desk.ts';
+import { moveEntry } from './moves/move-item.ts';
+import type { MoveWaiter, ReplicaMoves } from './moves/types.ts';
 import {
   floorsItem,
   noRoomItem,
@@ -53,6 +56,8 @@ interface InFlight {
   stampMs: number;
   growthBytes: number;
   waiters: EntryWaiters;
+  /** Of an entry of moves. */
+  moveWaiter: MoveWaiter | null;
 }
 
 interface WaitingRead {
@@ -94,6 +99,10 @@ export class Replica {
   /** Told of the time from propose to apply of each entry proposed here. */
   onCommitted: (latencyMs: number, commands: number) => void = () => {};
 
+  /** What a driver of moves proposes. */
+  readonly moves: ReplicaMoves;
+
+  private readonly desk: MoveDesk;
   /** For reads: those of the newest version. */
   private readonly lookup: ShardCommandLookup;
   private readonly random: () => number;
@@ -115,6 +124,7 @@ export class Replica {
   /** Another round of expiry follows when this index is applied. */
   private expireOnAt = Infinity;
 
+  /** `firstSlots`: those that the group was made with, when its log has not told yet. */
   constructor(
     shard: ShardId,
     raft: RaftCore,
@@ -122,6 +132,7 @@ export class Replica {
     time: LogTime,
     lookup: ShardCommandLookup,
     random: () => number,
+    firstSlots: (() => readonly SlotRange[]) | null = null,
   ) {
     this.shard = shard;
     this.raft = raft;
@@ -129,6 +140,8 @@ export class Replica {
     this.time = time;
     this.lookup = lookup;
     this.random = random;
+    this.desk = new MoveDesk(this, firstSlots);
+    this.moves = this.desk;
   }
 
   get isLeader(): boolean {
@@ -183,7 +196,12 @@ export class Replica {
     this.loseLeadership();
   }
 
-  /** Runs a read at once; `canReadNow` has said yes. A long one is returned: it is to be handed to `readOn`. */
+  /** Whether a read may run here now, by what the log says of its slots: asked beside `canReadNow`, right before `readNow`. */
+  serves(command: ShardCommand, args: Args, slot: number): boolean {
+    return this.machine.readRefusal(command, args, slot) === 0;
+  }
+
+  /** Runs a read at once; `canReadNow` and `serves` have said yes. A long one is returned: it is to be handed to `readOn`. */
   readNow(
     command: ShardCommand,
     args: Args,
@@ -309,6 +327,7 @@ export class Replica {
 
   /** Makes the batch an entry and proposes it; says why when it could not. Then parts of large commands, as many as may be in flight. */
   seal(now: Instant): Refusal | null {
+    this.desk.found(now);
     if (this.expiresOn) this.expire(now);
     const refusal = this.sealBatch(now);
     if (!this.staging.isEmpty) this.stage(now);
@@ -374,8 +393,25 @@ export class Replica {
     this.counters.entriesProposed += 1;
     this.growthInFlightBytes += growthBytes;
     const { lastIndex: index, term } = this.raft;
-    this.inFlight.push({ index, term, stampMs, growthBytes, waiters });
+    this.inFlight.push({ index, term, stampMs, growthBytes, waiters, moveWaiter: null });
     this.inFlightSince.push(now.monotonicMs);
+  }
+
+  /** Proposes items of moves; the waiter, if there is one, is told. */
+  proposeMove(items: Buffer, waiter: MoveWaiter | null, now: Instant): void {
+    // What was asked before stands before it in the log, as far as it is there already.
+    const refusal = this.time.isCovered ? this.sealBatch(now) : Refusal.NOT_PROPOSED;
+    const stampMs = this.stampMs(now);
+    const outcome =
+      refusal === null
+        ? this.raft.propose(moveEntry(this.raft.nextRules, stampMs, items), now)
+        : 'not-leader';
+    if (outcome !== 'proposed') {
+      waiter?.refuse(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
+      return;
+    }
+    this.addFlight(stampMs, 0, new EntryWaiters(), now);
+    this.inFlight[this.inFlight.length - 1].moveWaiter = waiter;
   }
 
   /**
@@ -411,12 +447,20 @@ export class Replica {
       const flight = this.landed(entry);
       if (entry.kind === EntryKind.COMMANDS)
         this.machine.apply(entry, flight === null ? null : flight.waiters);
+      else if (entry.kind === EntryKind.MOVE) this.applyMove(entry, flight, now);
       else {
         assert(flight === null, 'only commands are waited for');
         this.machine.skip(entry);
       }
       if (flight !== null) this.countCommit(flight, now);
     }
+  }
+
+  private applyMove(entry: Entry, flight: InFlight | null, now: Instant): void {
+    const answers = this.machine.applyMove(entry);
+    // With a slot its source's time comes.
+    this.time.raise(this.machine.timeMs, now);
+    flight?.moveWaiter?.done(answers);
   }
 
   /** The leader's housekeeping, ten times a second: the rules and the policy that the log should hold, and expired keys. */
@@ -478,7 +522,7 @@ export class Replica {
     const { policy, keyspace } = this.machine;
     if (policy.budgetBytes === 0 || policy.eviction === 'noeviction') return true;
     const growthBytes = this.growthInFlightBytes + this.batchGrowthBytes + this.staging.stagedBytes;
-    const needBytes = keyspace.usedBytes + growthBytes - policy.budgetBytes;
+    const needBytes = this.machine.usedBytes + growthBytes - policy.budgetBytes;
     if (needBytes <= 0) return true;
     const { victims } = this;
     victims.length = 0;
@@ -512,7 +556,7 @@ export class Replica {
       const flight = this.inFlight[0];
       if (flight.index === entry.index && flight.term === entry.term) return flight;
       this.dropFirst();
-      flight.waiters.refuseAll(Refusal.LOST);
+      refuseFlight(flight);
     }
     return null;
   }
@@ -543,6 +587,11 @@ export class Replica {
     commandArgs(bytes, start, args);
     const command = this.lookup(args);
     assert(command !== null, 'a read is a known command');
+    const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start));
+    if (refusal !== 0) {
+      waiter.refuse(refusal);
+      return;
+    }
     reply.reset();
     reply.protocol = commandResp3(bytes, start) ? 3 : 2;
     const timeMs = this.readTimeMs(limitMs);
@@ -570,7 +619,8 @@ export class Replica {
     this.inFlight = [];
     this.inFlightSince = [];
     this.growthInFlightBytes = 0;
-    for (const flight of flights) flight.waiters.refuseAll(Refusal.LOST);
+    for (const flight of flights) refuseFlight(flight);
+    this.desk.endFeeds();
     this.refuseBatch(Refusal.NOT_PROPOSED);
     this.refuseReads();
   }
@@ -587,4 +637,9 @@ export class Replica {
     this.confirmations.clear();
     for (const waiting of all) for (const { waiter } of waiting) waiter.refuse(Refusal.READ_LOST);
   }
+}
+
+function refuseFlight({ waiters, moveWaiter }: InFlight): void {
+  waiters.refuseAll(Refusal.LOST);
+  moveWaiter?.refuse(Refusal.LOST);
 }

@@ -5,7 +5,7 @@
  * answered; a row says that its sequence ran, and what it replied. However many writes of a slot are under way, each costs the same.
  */
 import { assert } from '../assert.ts';
-import { readF64, readU16, readU32 } from '../little-endian.ts';
+import { readF64, readU16, readU32, writeU32 } from '../little-endian.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { equalAt } from '../store/byte-hash.ts';
 import { NO_ROW, SessionRows } from './session-rows.ts';
@@ -36,6 +36,8 @@ interface Session {
   number: number;
   node: string;
   nodeBytes: Buffer;
+  /** Node and start, as items hold them. */
+  id: Buffer;
   start: number;
   /** Of each slot. */
   floors: Float64Array;
@@ -49,6 +51,8 @@ interface Session {
 const EMPTY_LISTS = Int32Array.from({ length: SLOTS * FIELDS }, (_, at) =>
   at % FIELDS === HEAD_AT ? NONE : 0,
 );
+
+const NONE_ENDED: ReadonlyMap<string, number> = new Map();
 
 /** Numbers and slots fit into 31 bits together. */
 const SESSIONS_MAX = 2 ** 17;
@@ -100,6 +104,7 @@ export class Sessions {
       number: this.freeNumber(),
       node,
       nodeBytes: Buffer.from(node, 'hex'),
+      id: idOf(node, start),
       start,
       floors: new Float64Array(SLOTS),
       used: new SlotSet(),
@@ -153,14 +158,59 @@ export class Sessions {
     this.rows.keep(this.addRow(this.sessions[index], slot, sequence), bytes, start, end);
   }
 
+  /** The 24 bytes of a session that is open. */
+  idOf(index: number): Buffer {
+    return this.sessions[index].id;
+  }
+
+  floorOf(index: number, slot: number): number {
+    return this.sessions[index].floors[slot];
+  }
+
+  /** Of each node that has one: its highest ended start. */
+  endedStarts(): { node: string; start: number }[] {
+    return [...this.ended].map(([node, start]) => ({ node, start }));
+  }
+
+  /** What there is of one slot, good until the next change. */
+  slotView(slot: number): SessionsImage {
+    const all = this.sessions.filter(({ used }) => used.has(slot));
+    return new SessionsImage(
+      all.map((session) => imageOf(session, Uint16Array.of(slot))),
+      NONE_ENDED,
+      this.rows,
+    );
+  }
+
+  /** Takes over what another has of the slot; this one has nothing of it. What has ended here is left out. */
+  takeSlot(slot: number, from: Sessions): void {
+    const records = from.slotView(slot);
+    for (let record = records.next(); record !== null; record = records.next()) this.load(record);
+  }
+
+  /** Forgets rows and floors of the slot: it is another shard's. */
+  dropSlot(slot: number): void {
+    for (const session of this.sessions) {
+      const { lists, used, floors } = session;
+      if (!used.has(slot)) continue;
+      for (let at = slot * FIELDS + HEAD_AT; lists[at] !== NONE;) this.removeRow(session, slot, lists[at]);
+      floors[slot] = 0;
+      used.delete(slot);
+    }
+  }
+
   /** A copy to be written into a snapshot bit by bit, while this one goes on. */
   image(): SessionsImage {
-    return new SessionsImage(this.sessions.map(imageOf), this.ended, this.rows.copy());
+    return new SessionsImage(this.images(), this.ended, this.rows.copy());
   }
 
   /** The same, good until the next change. */
   view(): SessionsImage {
-    return new SessionsImage(this.sessions.map(imageOf), this.ended, this.rows);
+    return new SessionsImage(this.images(), this.ended, this.rows);
+  }
+
+  private images(): SessionImage[] {
+    return this.sessions.map((session) => imageOf(session));
   }
 
   /** Takes in one record that an image wrote. */
@@ -235,8 +285,15 @@ export class Sessions {
   }
 }
 
-function imageOf({ nodeBytes, node, start, used, floors, lists }: Session): SessionImage {
-  const slots = used.slots();
+function idOf(node: string, start: number): Buffer {
+  const id = Buffer.alloc(ID_BYTES + 4);
+  id.write(node, 0, 'hex');
+  writeU32(id, start, ID_BYTES);
+  return id;
+}
+
+function imageOf(session: Session, slots = session.used.slots()): SessionImage {
+  const { nodeBytes, node, start, floors, lists } = session;
   const heads = new Int32Array(slots.length);
   const floorsOf = new Float64Array(slots.length);
   for (let i = 0; i < slots.length; i += 1) {

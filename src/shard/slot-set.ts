@@ -17,6 +17,16 @@ export class SlotSet {
     this.count += 1;
   }
 
+  has(slot: number): boolean {
+    return (this.words[slot >>> WORD_SHIFT] & (1 << (slot & WORD_MASK))) !== 0;
+  }
+
+  delete(slot: number): void {
+    if (!this.has(slot)) return;
+    this.words[slot >>> WORD_SHIFT] &= ~(1 << (slot & WORD_MASK));
+    this.count -= 1;
+  }
+
   /** Ascending. */
   slots(): Uint16Array {
     const slots = new Uint16Array(this.count);

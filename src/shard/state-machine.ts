@@ -11,7 +11,7 @@ import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } f
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
-import type { Keyspace, KeyspaceLimits } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits, SlotKeyspace } from '../store/types.ts';
 import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
@@ -30,6 +30,13 @@ import {
 import { CommandMemo } from './command-memo.ts';
 import { LongReads } from './long-reads.ts';
 import { MARK_ENTRY_BYTES } from './mark.ts';
+import { EffectRecorder } from './moves/effect-recorder.ts';
+import type { RunBy } from './moves/effect.ts';
+import type { Imports } from './moves/imports.ts';
+import type { Activation } from './moves/move-item.ts';
+import { Moves, type MovesHost } from './moves/moves.ts';
+import { SlotState } from './moves/slot-state.ts';
+import type { ItemAnswers } from './moves/types.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
 import { SlotOperations } from './slot-operations.ts';
@@ -39,6 +46,7 @@ import { Refusal, answerWith, type Waiter } from './waiter.ts';
 /** This module's own copies: V8 takes them for constant (store/desk.ts). */
 const { SESSION, RUN_STAGED } = ItemType;
 const { RUN, BELOW_FLOOR, NOT_OPEN } = Admission;
+const { OWNED } = SlotState;
 const HEADER_BYTES = ENTRY_HEADER_BYTES;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -80,6 +88,7 @@ class Context implements KeyContext {
 
   private readonly runEnd: (slot: number) => number;
 
+  /** `runEnd`: the last slot of the run of slots served here that a slot lies in. */
   constructor(keyspace: Keyspace, reply: ReplyWriter, runEnd: (slot: number) => number) {
     this.keyspace = keyspace;
     this.reply = reply;
@@ -115,9 +124,13 @@ class Context implements KeyContext {
   }
 }
 
-export class StateMachine {
-  readonly keyspace: Keyspace;
+export class StateMachine implements MovesHost {
+  readonly keyspace: SlotKeyspace;
+  /** What the log says of slots, and what moves of them have staged here. */
+  readonly moves: Moves;
   sessions = new Sessions();
+  /** A version is this and a log index: it goes up when a slot comes whose versions are higher, so that none repeats (design section 8). */
+  versionBase = 0;
   appliedIndex = 0;
   appliedTerm = 0;
   /** The time of the last entry applied: no entry's time is below it. */
@@ -128,7 +141,7 @@ export class StateMachine {
   commands: ShardCommandLookup;
   policy: MemoryPolicy;
   /** Reads that go on from turn to turn. */
-  readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.appliedIndex, false));
+  readonly longReads = new LongReads((timeMs) => this.keyspace.at(timeMs, this.version, false));
   /** The large command whose parts are being applied. */
   staged: Staged | null = null;
   /** A snapshot is taking the place of all this, bit by bit: it is no state yet. */
@@ -151,23 +164,47 @@ export class StateMachine {
   /** Of the entry being applied, in whole milliseconds; and that nothing can be evicted for it. */
   private entryTimeMs = 0;
   private noRoom = false;
+  /** By slot: what each command looks at. */
+  private readonly slotStates: Uint8Array;
+  private readonly recorder: EffectRecorder;
 
   /** `limits`: the object that the keyspace was made with. `runEnd`: the last slot of the run of this shard's slots that a slot lies in; SCAN alone, a read, goes by it. */
   constructor(
-    keyspace: Keyspace,
+    keyspace: SlotKeyspace,
     known: ShardRules,
     policy: MemoryPolicy,
     limits: KeyspaceLimits,
     runEnd: (slot: number) => number,
+    effectsKeptMaxBytes?: number,
   ) {
     this.keyspace = keyspace;
+    this.moves = new Moves(this, effectsKeptMaxBytes);
+    const { slots, exports } = this.moves;
+    this.slotStates = slots.states;
+    this.recorder = new EffectRecorder(exports);
     this.limits = limits;
     this.known = known;
     this.commands = known.at(this.rules);
     this.memo = new CommandMemo(this.commands);
     this.reads = new CommandMemo(known.at(known.newest));
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch, runEnd);
+    this.context = new Context(keyspace, this.scratch, (slot) => slots.ownedEnd(slot, runEnd(slot)));
+  }
+
+  /** Of what is written now; no key has a higher one. */
+  get version(): number {
+    return this.versionBase + this.appliedIndex;
+  }
+
+  /** What counts against the budget. */
+  get usedBytes(): number {
+    return this.keyspace.usedBytes + this.moves.imports.usedBytes;
+  }
+
+  /** Frees memory that is out of use, about `maxItems` items; true while there is more. */
+  reclaim(maxItems: number): boolean {
+    const { loading, ready } = this.moves.imports;
+    return [this.keyspace, loading, ready].filter((keyspace) => keyspace.reclaim(maxItems)).length > 0;
   }
 
   /** Look-ups of reads that found their key, and that did not. */
@@ -197,11 +234,76 @@ export class StateMachine {
     this.dropStagedBefore(entry.term);
     this.context.reseed(entrySeed(entry));
     this.entryTimeMs = Math.floor(this.timeMs);
-    this.keyspace.at(this.entryTimeMs, entry.index, true);
+    this.keyspace.at(this.entryTimeMs, this.version, true);
+    if (this.moves.exports.isActive)
+      this.recorder.at(this.version, this.entryTimeMs, rules, this.policy.limits);
     const preludeAt = HEADER_BYTES + readU32(bytes, HEADER_BYTES);
     if (preludeAt < bytes.length) this.applyPrelude(bytes, preludeAt);
     this.applyCommands(onDesk(bytes), HEADER_BYTES + 4, preludeAt, waiters);
     if (this.onMark !== null && bytes.length === MARK_ENTRY_BYTES) this.onMark(entrySeed(entry));
+  }
+
+  /** Applies an entry of a move, and says what came of its items. */
+  applyMove(entry: Entry): ItemAnswers[] {
+    this.skip(entry);
+    return this.moves.apply(entry.bytes);
+  }
+
+  /** Of the MovesHost: what comes with a slot is older than all that is written here after it. */
+  takeOver({ sourceTimeMs, sourceVersion, ended }: Activation): void {
+    this.timeMs = Math.max(this.timeMs, sourceTimeMs);
+    this.versionBase = Math.max(this.versionBase, sourceVersion - this.appliedIndex);
+    for (const { node, start } of ended) this.sessions.end(node, start);
+  }
+
+  takeSessions(slot: number, imports: Imports): void {
+    this.sessions.takeSlot(slot, imports.sessions);
+  }
+
+  dropSessions(slot: number): void {
+    this.sessions.dropSlot(slot);
+  }
+
+  /** Runs a command of a slot on its way here again, as its source did. Who wants its reply had it there. */
+  readonly rerun = (keyspace: SlotKeyspace, by: RunBy, bytes: Buffer, at: number): void => {
+    const { context } = this;
+    this.point(itemHead(bytes, at));
+    context.timeMs = by.timeMs;
+    context.reseed(by.seed);
+    commandArgs(bytes, at, context.args);
+    const command =
+      by.rules === this.rules ? this.memo.find(context.args) : this.known.at(by.rules)(context.args);
+    assert(command !== null, 'the log holds known commands');
+    context.keyspace = keyspace;
+    command.row.run(context);
+    context.keyspace = this.keyspace;
+  };
+
+  /**
+   * Why a command may not run here now; 0: it may. Those on keys need their slots, those on all keys that no slot's owner is being decided.
+   * The first slot is looked at by whoever asks: most commands have one.
+   */
+  private refusalOfMany({ row }: ShardCommand, args: Args): Refusal | 0 {
+    if (row.spread.by === 'slot' || row.spread.by === 'scan') return 0;
+    if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;
+    for (let i = row.firstKey; i < args.count; i += row.keyStep) {
+      const slot = slotOf(args.bytes, args.start[i], args.end[i]);
+      if (this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
+    }
+    return 0;
+  }
+
+  private refusalOfSlot(slot: number): Refusal {
+    return this.slotStates[slot] === SlotState.FROZEN ? Refusal.FROZEN : Refusal.MOVED;
+  }
+
+  /** As it is now: to be asked when a read runs. 0: it may. */
+  readRefusal(command: ShardCommand, args: Args, slot: number): Refusal | 0 {
+    if (this.slotStates[slot] === OWNED && !this.moves.slots.hasMoved) return 0;
+    const by = command.row.spread.by;
+    const isOnAll = by === 'shards' || by === 'random';
+    if (!isOnAll && this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
+    return this.refusalOfMany(command, args);
   }
 
   /** An entry with nothing to apply: a new leader's first, or one that raises the rules of a group that nobody writes to. */
@@ -244,7 +346,7 @@ export class StateMachine {
   ): LongRead | null {
     const { context } = this;
     const own = context.args;
-    this.keyspace.at(Math.floor(timeMs), this.appliedIndex, false);
+    this.keyspace.at(Math.floor(timeMs), this.version, false);
     context.args = args;
     context.db = db;
     context.slot = slot;
@@ -268,6 +370,7 @@ export class StateMachine {
           break;
         case ItemType.POLICY:
           this.setPolicy(readPolicy(bytes, at));
+          this.recorder.limits = this.policy.limits;
           break;
         case ItemType.NO_ROOM:
           this.noRoom = true;
@@ -278,7 +381,7 @@ export class StateMachine {
         case ItemType.FLOORS: {
           const session = this.sessions.open(bytes, floorsSession(at));
           eachFloor(bytes, at, itemSize(bytes, at), (slot, floor) => {
-            this.sessions.raiseFloor(session, slot, floor);
+            if (this.slotStates[slot] === OWNED) this.raiseFloor(session, slot, floor);
           });
           break;
         }
@@ -291,15 +394,17 @@ export class StateMachine {
   private applyRemoval(bytes: Buffer, at: number): void {
     const removal = readRemoval(bytes, at, itemSize(bytes, at));
     const { db, keyStart, keyEnd, version, reason } = removal;
-    this.keyspace.removeVersion(
-      db,
-      slotOf(bytes, keyStart, keyEnd),
-      bytes,
-      keyStart,
-      keyEnd,
-      version,
-      reason,
-    );
+    const slot = slotOf(bytes, keyStart, keyEnd);
+    // What is fenced stays as it is: the target is told that it has all of it.
+    if (this.slotStates[slot] !== OWNED) return;
+    if (this.moves.exports.has(slot)) this.recorder.removal(slot, bytes, removal);
+    this.keyspace.removeVersion(db, slot, bytes, keyStart, keyEnd, version, reason);
+  }
+
+  private raiseFloor(session: number, slot: number, floor: number): void {
+    this.sessions.raiseFloor(session, slot, floor);
+    if (session >= 0 && this.moves.exports.has(slot))
+      this.recorder.floor(slot, this.sessions.idOf(session), floor);
   }
 
   setPolicy(policy: MemoryPolicy): void {
@@ -343,16 +448,21 @@ export class StateMachine {
       if (bytes === null) break;
       this.rideOne(bytes, waiters.readStart[place], waiters.waiters[place]);
     }
-    if (place > from) this.keyspace.at(this.entryTimeMs, this.appliedIndex, true);
+    if (place > from) this.keyspace.at(this.entryTimeMs, this.version, true);
     return place;
   }
 
   private rideOne(bytes: Buffer, at: number, waiter: Waiter): void {
     const { context, scratch } = this;
-    this.keyspace.at(this.entryTimeMs, this.appliedIndex, false);
+    this.keyspace.at(this.entryTimeMs, this.version, false);
     this.point(itemHead(bytes, at));
     commandArgs(bytes, at, context.args);
     const command = this.commandOf(this.reads);
+    const refusal = this.readRefusal(command, context.args, context.slot);
+    if (refusal !== 0) {
+      waiter.refuse(refusal);
+      return;
+    }
     context.mayBeLong = !this.longReads.isFull;
     // The entry's draws are for its writes alone: followers do not run its leader's reads.
     const { seed } = context;
@@ -367,6 +477,10 @@ export class StateMachine {
     const { context, scratch, sessions } = this;
     const head = itemHead(bytes, at);
     const slot = slotIn(head);
+    if (this.slotStates[slot] !== OWNED) {
+      waiter?.refuse(this.refusalOfSlot(slot));
+      return;
+    }
     const sequence = commandSequence(bytes, at);
     const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
     if (admission === BELOW_FLOOR || admission === NOT_OPEN) {
@@ -377,13 +491,32 @@ export class StateMachine {
     if (admission === RUN) {
       commandArgs(bytes, at, context.args);
       const command = this.commandOf(this.memo);
-      if (command.denyOom && this.isFull()) scratch.error(OOM);
-      else command.row.run(context);
+      if (this.moves.slots.hasMoved) {
+        const refusal = this.refusalOfMany(command, context.args);
+        if (refusal !== 0) {
+          waiter?.refuse(refusal);
+          return;
+        }
+      }
+      const { seed } = context;
+      const isRun = !command.denyOom || !this.isFull();
+      if (isRun) command.row.run(context);
+      else scratch.error(OOM);
       sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
+      if (this.moves.exports.isActive) {
+        if (isRun) this.recorder.command(command.row, context, seed);
+        this.recordRow(session, slot, sequence);
+      }
     } else if (!sessions.repeatReply(scratch)) {
       scratch.error(REPLY_LOST);
     }
     if (waiter !== null) answerWith(waiter, scratch);
+  }
+
+  private recordRow(session: number, slot: number, sequence: number): void {
+    if (!this.moves.exports.has(slot)) return;
+    const { sessions, scratch } = this;
+    this.recorder.row(slot, sessions.idOf(session), sequence, sessions.floorOf(session, slot), scratch);
   }
 
   /** Points the context at a command of the entry, but for its arguments. `head`: of its item. */
@@ -409,7 +542,7 @@ export class StateMachine {
    */
   private isFull(): boolean {
     const { budgetBytes, eviction } = this.policy;
-    if (budgetBytes === 0 || this.keyspace.usedBytes <= budgetBytes) return false;
+    if (budgetBytes === 0 || this.usedBytes <= budgetBytes) return false;
     return eviction === 'noeviction' || this.noRoom;
   }
 }

@@ -1,5 +1,6 @@
 /** Who waits at a shard's leader for what became of a command: a client's request here, or one that another node forwarded. */
 import type { ReplyWriter } from '../resp/reply-writer.ts';
+import type { MoveId, ShardId } from '../topology/types.ts';
 
 /** Why a command was not answered by its own reply. */
 export const Refusal = {
@@ -13,8 +14,19 @@ export const Refusal = {
   OUTDATED: 4,
   /** A read that was not answered. It says nothing of what was sent after it: that may have been proposed. */
   READ_LOST: 5,
+  /** Not run: the slot's owner is being decided, or keys of several slots were asked for of which one is. To be asked here again, soon. */
+  FROZEN: 6,
+  /** Not run: the slot is another shard's. To be asked there, with the same sequence: `replica.machine.moves.peerOf` may know which. */
+  MOVED: 7,
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
+
+/** Where a slot has gone to, as far as the shard that had it knows. */
+export interface Elsewhere {
+  slot: number;
+  shard: ShardId;
+  move: MoveId;
+}
 
 /** A reply of this size or more is worth a buffer of its own. */
 export const LARGE_REPLY_BYTES = 512 * 1024;

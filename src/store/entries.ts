@@ -3,7 +3,7 @@
  * expiry lies in the last 8 bytes, aligned, only when there is one. A large hash has no value here but the handle of its field table.
  *
  * Bytes: 0 database (4 bits) and type (4), 1 encoding (4) and flags (4), 2 slot (u16), 4 key length (u32), 8 value length or table (u32),
- * 12 version (48 bits), 18 unused, 20 access clock (u32).
+ * 12 version (48 bits), 18 generation (u16, of staging areas alone), 20 access clock (u32).
  */
 import { copyInto } from './copy-bytes.ts';
 import { KEY_LENGTH_WORD } from './dictionary.ts';
@@ -27,6 +27,8 @@ const ACCESS_WORD = 5;
 const ENCODING_BYTE = 1;
 const SLOT_BYTE = 2;
 const VERSION_HIGH_BYTE = 16;
+const VERSION_HIGH_MASK = 0xffff;
+const GENERATION_SHIFT = 16;
 const HAS_EXPIRY = 0x10;
 const EXPIRY_BYTES = 8;
 const TWO_32 = 2 ** 32;
@@ -155,6 +157,17 @@ export class Entries {
     const at = (entry & MASK) * 2 + VERSION_WORD;
     words[at] = version;
     words[at + 1] = version / TWO_32;
+  }
+
+  /** In the two bytes above the version, which each `setVersion` clears. */
+  generation(entry: Handle): number {
+    return this.slabs.words[entry >>> SHIFT][(entry & MASK) * 2 + VERSION_WORD + 1] >>> GENERATION_SHIFT;
+  }
+
+  setGeneration(entry: Handle, generation: number): void {
+    const words = this.slabs.words[entry >>> SHIFT];
+    const at = (entry & MASK) * 2 + VERSION_WORD + 1;
+    words[at] = (words[at] & VERSION_HIGH_MASK) | (generation << GENERATION_SHIFT);
   }
 
   access(entry: Handle): number {

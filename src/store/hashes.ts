@@ -51,7 +51,7 @@ export class Hashes {
     const length = PACKED_HEADER_BYTES;
     const entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, LISTPACK, length, 0);
     writePackedCount(entries.bytes(entry), entries.valueStart(entry), 0);
-    entries.setVersion(entry, this.keys.version);
+    this.keys.stamp(entry);
     entries.setAccess(entry, access);
     this.keys.add(entry, this.keys.hashOf(keyBytes, keyStart, keyEnd));
     return entry;
@@ -117,7 +117,7 @@ export class Hashes {
       ? this.keys.tables.remove(this.keys.entries.valueLength(entry), field, start, end)
       : this.deletePacked(entry, field, start, end);
     if (!removed) return false;
-    this.keys.entries.setVersion(entry, this.keys.version);
+    this.keys.stamp(entry);
     this.keys.account(entry, this.keys.entryBytes(entry) - before);
     return true;
   }
@@ -181,12 +181,12 @@ export class Hashes {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const { entries, tables, version } = this.keys;
+    const { entries, tables, fieldStamp } = this.keys;
     const table = entries.valueLength(entry);
     const before = tables.usedBytes(table);
-    this.created = tables.set(table, field, fieldStart, fieldEnd, value, valueStart, valueEnd, version);
+    this.created = tables.set(table, field, fieldStart, fieldEnd, value, valueStart, valueEnd, fieldStamp);
     this.keys.account(entry, tables.usedBytes(table) - before);
-    entries.setVersion(entry, version);
+    this.keys.stamp(entry);
   }
 
   /** Puts another value of the same length in the place of that which the cursor is at; false when its length is another. */
@@ -194,7 +194,7 @@ export class Hashes {
     const { cursor, keys } = this;
     if (cursor.valueEnd - cursor.valueStart !== end - start) return false;
     copyInto(value, start, end, cursor.bytes, keys.entries.view(entry), cursor.valueStart);
-    keys.entries.setVersion(entry, keys.version);
+    keys.stamp(entry);
     return true;
   }
 
@@ -219,7 +219,7 @@ export class Hashes {
     const middle = writePacked(bytes, start + at, field, fieldStart, fieldEnd);
     writePacked(bytes, middle, value, valueStart, valueEnd);
     if (this.created) writePackedCount(bytes, start, packedCount(bytes, start) + 1);
-    entries.setVersion(resized, this.keys.version);
+    this.keys.stamp(resized);
     return resized;
   }
 
@@ -263,16 +263,15 @@ export class Hashes {
   }
 
   private convert(entry: Ref): Ref {
-    const { entries, tables, version } = this.keys;
+    const { tables, fieldStamp } = this.keys;
     const table = tables.create();
     this.open(entry);
     const { cursor } = this;
     while (cursor.next()) {
       const { bytes, fieldStart, fieldEnd, valueStart, valueEnd } = cursor;
-      tables.set(table, bytes, fieldStart, fieldEnd, bytes, valueStart, valueEnd, version);
+      tables.set(table, bytes, fieldStart, fieldEnd, bytes, valueStart, valueEnd, fieldStamp);
     }
     const moved = this.keys.remake(entry, table, HASHTABLE);
-    entries.setVersion(moved, version);
     this.keys.replace(entry, moved, this.keys.hashOfEntry(moved));
     this.keys.release(entry);
     return moved;

@@ -12,6 +12,7 @@ import { Observers } from './observers.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { roundedSize } from './size-classes.ts';
 import { type Handle, NO_BLOCK, type SlabPool } from './slab-pool.ts';
+import type { SlotContent, SlotPart } from './slot-content.ts';
 import { SLOT_COUNT, SlotTable } from './slot-table.ts';
 import { DATABASE_COUNT, Encoding, type Victim } from './types.ts';
 
@@ -21,6 +22,8 @@ const { HASHTABLE } = Encoding;
 
 /** Large hashes with more fields are freed bit by bit. */
 const FREE_AT_ONCE_FIELDS = 64;
+/** In an entry there are two bytes for one. */
+export const GENERATIONS = 2 ** 16;
 
 export class Database {
   usedBytes = 0;
@@ -50,11 +53,18 @@ export class KeyTable {
   accessNowMs = Number.NaN;
   /** All who observe, as one; mostly nobody does. */
   observer: ChangeObserver | null = null;
+  /**
+   * Slots that are on their way here (a staging area): what is written bears the versions of its source, which do not rise from one write to the
+   * next. There walks tell what was written since they began by a generation, which each of them begins anew.
+   */
+  readonly isStaging: boolean;
+  generation = 0;
   private observers: readonly ChangeObserver[] = [];
   private readonly hashSeed: number;
 
-  constructor(slabs: SlabPool, hashSeed: number) {
+  constructor(slabs: SlabPool, hashSeed: number, isStaging = false) {
     this.hashSeed = hashSeed;
+    this.isStaging = isStaging;
     this.entries = new Entries(slabs);
     this.dictionary = new Dictionary(slabs, ENTRY_HEADER_BYTES);
     this.tables = new FieldTables(slabs, hashSeed);
@@ -79,6 +89,17 @@ export class KeyTable {
   setVersion(version: number): void {
     this.version = version;
     if (version > this.highestVersion) this.highestVersion = version;
+  }
+
+  /** The entry is written now. */
+  stamp(entry: Handle): void {
+    this.entries.setVersion(entry, this.version);
+    if (this.isStaging) this.entries.setGeneration(entry, this.generation);
+  }
+
+  /** What a field that is written now bears. That of a staging area is below all versions: once the slot is in use the field counts as old. */
+  get fieldStamp(): number {
+    return this.isStaging ? this.generation / GENERATIONS : this.version;
   }
 
   newAccess(): number {
@@ -162,7 +183,7 @@ export class KeyTable {
       valueLength,
       expireAtMs,
     );
-    entries.setVersion(made, this.version);
+    this.stamp(made);
     entries.setAccess(made, entries.access(entry));
     return made;
   }
@@ -174,7 +195,7 @@ export class KeyTable {
     const had = entries.hasExpiry(entry);
     if (expireAtMs === 0) entries.clearExpiry(entry);
     else entries.writeExpiry(entry, expireAtMs);
-    entries.setVersion(entry, this.version);
+    this.stamp(entry);
     this.account(entry, this.entryBytes(entry) - before);
     if (had === (expireAtMs !== 0)) return;
     const volatile = this.database(entries.database(entry)).volatile;
@@ -230,6 +251,40 @@ export class KeyTable {
     this.databases[db] = null;
     this.usedBytes -= database.usedBytes;
     if (database.keys.total > 0) this.reclaimer.addDatabase(database);
+  }
+
+  /** Takes the slot's keys out. Readers do not see them any more, and their memory stays until it is attached elsewhere, or freed. */
+  detachSlot(slot: number): SlotContent {
+    const parts: SlotPart[] = [];
+    for (let db = 0; db < DATABASE_COUNT; db += 1) {
+      const part = this.detachPart(db, slot);
+      if (part !== null) parts.push(part);
+    }
+    return { slot, parts };
+  }
+
+  /** As `detachSlot`, of one database; null when it is empty. */
+  detachPart(db: number, slot: number): SlotPart | null {
+    const database = this.databases[db];
+    if (database === null || database.keys.counts[slot] === 0) return null;
+    const usedBytes = database.slotBytes[slot];
+    const keys = database.keys.detach(slot);
+    const part = { db, slot, keys, volatile: database.volatile.detach(slot), usedBytes };
+    this.addUsed(database, slot, -usedBytes);
+    this.observer?.slotLeft(part);
+    return part;
+  }
+
+  /** The slot is empty here; no version of what it holds is above `version`. */
+  attachSlot({ slot, parts }: SlotContent, version: number): void {
+    this.highestVersion = Math.max(this.highestVersion, version);
+    for (const part of parts) {
+      const database = this.database(part.db);
+      this.observer?.slotArrives(part);
+      database.keys.attach(slot, part.keys);
+      database.volatile.attach(slot, part.volatile);
+      this.addUsed(database, slot, part.usedBytes);
+    }
   }
 
   count(db: number): number {

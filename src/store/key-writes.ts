@@ -49,7 +49,7 @@ export class KeyWrites {
       entry = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
       entries.setAccess(entry, old === NONE ? this.keys.newAccess() : entries.access(old));
     }
-    entries.setVersion(entry, this.keys.version);
+    this.keys.stamp(entry);
     entries.writeValue(entry, valueBytes, valueStart, valueEnd);
     if (old === NONE) this.keys.add(entry, hash);
     else if (entry !== old) this.supersede(old, entry, hash);
@@ -64,7 +64,7 @@ export class KeyWrites {
     let entry = ref;
     if (this.canRewrite(ref, lengthBytes, expireAtMs)) {
       this.rewrite(ref, lengthBytes, expireAtMs, RAW);
-      entries.setVersion(ref, this.keys.version);
+      this.keys.stamp(ref);
     } else {
       entry = this.keys.remake(ref, lengthBytes, RAW);
       const from = entries.valueStart(ref);
@@ -112,7 +112,7 @@ export class KeyWrites {
     const { entries, tables } = this.keys;
     const entry = this.createLike(ref, db, slot, keyBytes, keyStart, keyEnd);
     if (entries.encoding(ref) === HASHTABLE) {
-      entries.setTable(entry, tables.copy(entries.valueLength(ref), this.keys.version));
+      entries.setTable(entry, tables.copy(entries.valueLength(ref), this.keys.fieldStamp));
     } else {
       this.copyValue(ref, entry);
     }
@@ -158,7 +158,7 @@ export class KeyWrites {
     const length = entries.valueLength(ref);
     const expireAtMs = entries.expireAtMs(ref);
     const made = entries.create(db, slot, keyBytes, keyStart, keyEnd, type, encoding, length, expireAtMs);
-    entries.setVersion(made, this.keys.version);
+    this.keys.stamp(made);
     entries.setAccess(made, entries.access(ref));
     return made;
   }

@@ -9,6 +9,7 @@ import { KeyTable } from './key-table.ts';
 import { KeyWrites } from './key-writes.ts';
 import { KeyspaceHasher } from './keyspace-hash.ts';
 import type { SlabPool } from './slab-pool.ts';
+import type { SlotContent } from './slot-content.ts';
 import { SnapshotLoader } from './snapshot-loader.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
 import {
@@ -17,7 +18,7 @@ import {
   type EvictionPolicy,
   type FieldVisitor,
   type HashView,
-  type Keyspace,
+  type SlotKeyspace,
   type KeyspaceHash,
   type KeyspaceLimits,
   type KeyspaceLoad,
@@ -25,6 +26,7 @@ import {
   type KeyVisitor,
   NO_REF,
   type Ref,
+  type SlotLoad,
   type ValueType,
   type Victim,
   type Window,
@@ -42,9 +44,10 @@ interface KeyspaceOptions {
    * all nodes, or scan cursors do not outlive a change of leader; all else is the same whatever it is.
    */
   hashSeed?: number;
+  isStaging?: boolean;
 }
 
-class SlabKeyspace implements Keyspace {
+class SlabKeyspace implements SlotKeyspace {
   readonly window: Window = {
     bytes: Buffer.alloc(0),
     view: new DataView(new ArrayBuffer(0)),
@@ -56,6 +59,7 @@ class SlabKeyspace implements Keyspace {
   evictedCount = 0;
 
   private readonly slabs: SlabPool;
+  private readonly hashSeed: number;
   private readonly keys: KeyTable;
   private readonly writes: KeyWrites;
   private readonly hashes: Hashes;
@@ -66,7 +70,8 @@ class SlabKeyspace implements Keyspace {
 
   constructor(options: KeyspaceOptions) {
     this.slabs = options.slabs;
-    this.keys = new KeyTable(options.slabs, options.hashSeed ?? 0);
+    this.hashSeed = options.hashSeed ?? 0;
+    this.keys = new KeyTable(options.slabs, this.hashSeed, options.isStaging);
     this.writes = new KeyWrites(this.keys);
     this.hashes = new Hashes(this.keys, options.limits);
     this.scanner = new KeyScan(this.keys);
@@ -325,6 +330,34 @@ class SlabKeyspace implements Keyspace {
     return new SnapshotWriter(this.keys, pendingMaxBytes);
   }
 
+  beginCut(slot: number, pendingMaxBytes: number): KeyspaceSnapshot {
+    return new SnapshotWriter(this.keys, pendingMaxBytes, slot);
+  }
+
+  createStaging(limits: KeyspaceLimits): SlotKeyspace {
+    const { slabs, hashSeed } = this;
+    return new SlabKeyspace({ slabs, limits, hashSeed, isStaging: true });
+  }
+
+  beginSlotLoad(): SlotLoad {
+    return new SnapshotLoader(this.keys);
+  }
+
+  detachSlot(slot: number): SlotContent {
+    return this.keys.detachSlot(slot);
+  }
+
+  attachSlot(content: SlotContent, version: number): void {
+    this.keys.attachSlot(content, version);
+  }
+
+  flushSlot(db: number, slot: number): void {
+    for (let each = 0; each < DATABASE_COUNT; each += 1) {
+      const part = db === -1 || db === each ? this.keys.detachPart(each, slot) : null;
+      if (part !== null) this.keys.reclaimer.addSlot(part);
+    }
+  }
+
   beginLoad(): KeyspaceLoad {
     this.flush(-1);
     return new SnapshotLoader(this.keys);
@@ -335,6 +368,6 @@ class SlabKeyspace implements Keyspace {
   }
 }
 
-export function createKeyspace(options: KeyspaceOptions): Keyspace {
+export function createKeyspace(options: KeyspaceOptions): SlotKeyspace {
   return new SlabKeyspace(options);
 }

@@ -1,6 +1,7 @@
 /** Several observers at once, such as a snapshot and a hash of the state that begun at another index. */
 import type { ChangeObserver } from './change-observer.ts';
 import type { Handle } from './slab-pool.ts';
+import type { SlotPart } from './slot-content.ts';
 
 export class Observers implements ChangeObserver {
   private readonly all: readonly ChangeObserver[];
@@ -19,6 +20,14 @@ export class Observers implements ChangeObserver {
 
   reads(block: Handle): boolean {
     return this.all.some((observer) => observer.reads(block));
+  }
+
+  slotLeft(part: SlotPart): void {
+    for (const observer of this.all) observer.slotLeft(part);
+  }
+
+  slotArrives(part: SlotPart): void {
+    for (const observer of this.all) observer.slotArrives(part);
   }
 
   /** Each is told, and accounts for it. Who lets go of the block releases it, and asks the others so: the last one frees it. */

@@ -1,7 +1,8 @@
 /** Frees large hashes and flushed databases bit by bit, first come, first freed. */
 import { END_OF_HASHES } from './dictionary.ts';
 import type { Database, KeyTable } from './key-table.ts';
-import type { Handle } from './slab-pool.ts';
+import { type Handle, NO_BLOCK } from './slab-pool.ts';
+import type { SlotPart } from './slot-content.ts';
 import { SLOT_COUNT } from './slot-table.ts';
 
 interface TableWork {
@@ -24,13 +25,19 @@ interface FieldsWork {
   at: number;
 }
 
-type Work = TableWork | DatabaseWork | FieldsWork;
+interface SlotWork {
+  kind: 'slot';
+  part: SlotPart;
+  nextHash: number;
+}
+
+type Work = TableWork | DatabaseWork | FieldsWork | SlotWork;
 
 export class Reclaimer {
   private readonly keys: KeyTable;
   private readonly work: Work[] = [];
-  /** Of each walk under way: databases that it has not yet passed are not freed. */
-  private held: ReadonlySet<Database>[] = [];
+  /** Of each walk under way: databases, and slots gone from them, that it has not yet passed are not freed. */
+  private held: ReadonlySet<Database | SlotPart>[] = [];
 
   constructor(keys: KeyTable) {
     this.keys = keys;
@@ -48,13 +55,18 @@ export class Reclaimer {
     this.work.push({ kind: 'database', database, slot: 0, nextHash: 0 });
   }
 
-  /** The set may get smaller meanwhile. */
-  hold(databases: ReadonlySet<Database>): void {
-    this.held.push(databases);
+  /** A slot that is out of the keyspace, and goes nowhere. */
+  addSlot(part: SlotPart): void {
+    this.work.push({ kind: 'slot', part, nextHash: 0 });
   }
 
-  letGo(databases: ReadonlySet<Database>): void {
-    this.held = this.held.filter((other) => other !== databases);
+  /** The set may change meanwhile. */
+  hold(unpassed: ReadonlySet<Database | SlotPart>): void {
+    this.held.push(unpassed);
+  }
+
+  letGo(unpassed: ReadonlySet<Database | SlotPart>): void {
+    this.held = this.held.filter((other) => other !== unpassed);
   }
 
   /** Frees about `maxItems`. True while more can be freed now. */
@@ -73,12 +85,14 @@ export class Reclaimer {
 
   /** While fields are viewed they would only be set aside. */
   private isHeld(work: Work): boolean {
-    if (work.kind !== 'database') return this.keys.tables.isViewed;
-    return this.held.some((databases) => databases.has(work.database));
+    if (work.kind === 'table' || work.kind === 'fields') return this.keys.tables.isViewed;
+    const whole = work.kind === 'slot' ? work.part : work.database;
+    return this.held.some((unpassed) => unpassed.has(whole));
   }
 
   private free(work: Work, limit: number): number {
     if (work.kind === 'table') return this.freeFields(work, limit);
+    if (work.kind === 'slot') return this.freeSlot(work, limit);
     return work.kind === 'database' ? this.freeKeys(work, limit) : this.freeLeftover(work, limit);
   }
 
@@ -99,16 +113,32 @@ export class Reclaimer {
     return found + 1;
   }
 
+  private freeSlot(work: SlotWork, limit: number): number {
+    const { dictionary } = this.keys;
+    const { keys, volatile } = work.part;
+    const found = this.freeEntries(dictionary.collect(keys, work.nextHash, limit));
+    work.nextHash = dictionary.nextHash;
+    if (work.nextHash < END_OF_HASHES) return found + 1;
+    dictionary.free(keys);
+    if (volatile !== NO_BLOCK) dictionary.free(volatile);
+    return found + 1;
+  }
+
+  private freeEntries(found: number): number {
+    const { collected } = this.keys.dictionary;
+    for (let index = 0; index < found; index += 1) {
+      this.keys.releaseTableOf(collected[index]);
+      this.keys.release(collected[index]);
+    }
+    return found;
+  }
+
   private freeKeys(work: DatabaseWork, limit: number): number {
     const { keys, volatile } = work.database;
     work.slot = keys.nextSlot(work.slot, SLOT_COUNT - 1);
     if (work.slot === SLOT_COUNT) return 1;
     const dictionary = this.keys.dictionary;
-    const found = keys.collect(work.slot, work.nextHash, limit);
-    for (let index = 0; index < found; index += 1) {
-      this.keys.releaseTableOf(dictionary.collected[index]);
-      this.keys.release(dictionary.collected[index]);
-    }
+    const found = this.freeEntries(keys.collect(work.slot, work.nextHash, limit));
     work.nextHash = dictionary.nextHash;
     if (work.nextHash === END_OF_HASHES) {
       keys.discard(work.slot);
@@ -121,6 +151,6 @@ export class Reclaimer {
 }
 
 function isDone(work: Work): boolean {
-  if (work.kind === 'table') return work.nextHash === END_OF_HASHES;
+  if (work.kind === 'table' || work.kind === 'slot') return work.nextHash === END_OF_HASHES;
   return work.kind === 'database' ? work.slot === SLOT_COUNT : work.at === work.fields.length;
 }

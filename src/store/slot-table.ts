@@ -77,6 +77,21 @@ export class SlotTable {
     return this.dictionary.pick(this.records[slot], pick);
   }
 
+  /** Takes the slot's dictionary out, as it is; NONE when there is none. */
+  detach(slot: number): Handle {
+    const record = this.records[slot];
+    this.records[slot] = NONE;
+    this.addToCounts(slot, -this.counts[slot]);
+    return record;
+  }
+
+  /** Puts a dictionary in whose entries are of this slot, which is empty. */
+  attach(slot: number, record: Handle): void {
+    if (record === NONE) return;
+    this.records[slot] = record;
+    this.addToCounts(slot, this.dictionary.count(record));
+  }
+
   /** Frees the slot's dictionary, whatever it leads to. The table is not used for it any more. */
   discard(slot: number): void {
     if (this.records[slot] !== NONE) this.dictionary.free(this.records[slot]);

@@ -50,6 +50,64 @@ export class SnapshotLoader implements KeyspaceLoad {
     while (this.takeFrame()) this.readRecords();
   }
 
+  get isEnded(): boolean {
+    return this.ended && this.parts.size === 0;
+  }
+
+  /** How far it has come, but for the keyspace itself: for another loader that goes on with a keyspace of the same content. */
+  state(): Buffer {
+    const { frames, records, keys } = this;
+    const parts: Buffer[] = [];
+    for (const [number, part] of this.parts) parts.push(partState(keys, number, part));
+    const head = Buffer.alloc(LoaderState.BYTES);
+    head[0] = (this.begun ? 1 : 0) | (this.ended ? 2 : 0);
+    head.writeDoubleLE(this.keyCount, LoaderState.KEY_COUNT);
+    head.writeUInt32LE(frames.length, LoaderState.FRAMES);
+    head.writeUInt32LE(records.length, LoaderState.RECORDS);
+    head.writeUInt32LE(parts.length, LoaderState.PARTS);
+    return Buffer.concat([
+      head,
+      frames.bytes.subarray(frames.start, frames.end),
+      records.bytes.subarray(records.start, records.end),
+      ...parts,
+    ]);
+  }
+
+  /** Goes on from a `state`; the keyspace holds what it held then. */
+  restore(state: Buffer): void {
+    this.begun = (state[0] & 1) !== 0;
+    this.ended = (state[0] & 2) !== 0;
+    this.keyCount = state.readDoubleLE(LoaderState.KEY_COUNT);
+    let at: number = LoaderState.BYTES;
+    for (const [queue, field] of [
+      [this.frames, LoaderState.FRAMES],
+      [this.records, LoaderState.RECORDS],
+    ] as const) {
+      const length = state.readUInt32LE(field);
+      queue.append(state, at, at + length);
+      at += length;
+    }
+    for (let left = state.readUInt32LE(LoaderState.PARTS); left > 0; left -= 1)
+      at = this.restorePart(state, at);
+  }
+
+  private restorePart(state: Buffer, at: number): number {
+    const { keys } = this;
+    const keyStart = at + PartState.BYTES;
+    const keyEnd = keyStart + state.readUInt32LE(at + PartState.KEY_LENGTH);
+    const fieldLength = state.readUInt32LE(at + PartState.FIELD_LENGTH);
+    const db = state[at + PartState.DATABASE];
+    const slot = state.readUInt16LE(at + PartState.SLOT);
+    const entry = keys.lookup(db, slot, keys.hashOf(state, keyStart, keyEnd), state, keyStart, keyEnd);
+    if (entry === NO_BLOCK) throw new SnapshotDamagedError('a part belongs to nothing');
+    let field: Handle = NO_BLOCK;
+    if (state[at + PartState.HAS_FIELD] === 1)
+      field = keys.tables.find(keys.entries.valueLength(entry), state, keyEnd, keyEnd + fieldLength);
+    const missing = state.readDoubleLE(at + PartState.MISSING);
+    this.parts.set(state.readUInt32LE(at + PartState.NUMBER), { entry, field, missing });
+    return keyEnd + fieldLength;
+  }
+
   finish(): void {
     const rest = this.frames.length + this.records.length + this.parts.size;
     if (!this.ended || rest > 0) throw new SnapshotDamagedError('it ends too early');
@@ -190,6 +248,7 @@ export class SnapshotLoader implements KeyspaceLoad {
     const entry = entries.create(db, slot, bytes, keyStart, keyEnd, type, encoding, value, expireAtMs);
     const version = bytes.readUIntLE(start + KeyRecord.VERSION, 6);
     entries.setVersion(entry, version);
+    if (this.keys.isStaging) entries.setGeneration(entry, this.keys.generation);
     this.keys.highestVersion = Math.max(this.keys.highestVersion, version);
     return entry;
   }
@@ -221,7 +280,7 @@ export class SnapshotLoader implements KeyspaceLoad {
     const length = bytes.readUInt32LE(start + LongFieldRecord.VALUE_LENGTH);
     const table = entries.valueLength(entry);
     const before = tables.usedBytes(table);
-    const field = tables.reserve(table, bytes, at, end, length, entries.version(entry));
+    const field = tables.reserve(table, bytes, at, end, length, this.fieldStamp(entry));
     if (field === NO_BLOCK) throw new SnapshotDamagedError('a field comes twice');
     this.keys.account(entry, tables.usedBytes(table) - before);
     this.received(number, part, 1);
@@ -238,11 +297,15 @@ export class SnapshotLoader implements KeyspaceLoad {
     const end = value + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
     const table = entries.valueLength(part.entry);
     const before = tables.usedBytes(table);
-    if (!tables.set(table, bytes, field, value, bytes, value, end, entries.version(part.entry))) {
+    if (!tables.set(table, bytes, field, value, bytes, value, end, this.fieldStamp(part.entry))) {
       throw new SnapshotDamagedError('a field comes twice');
     }
     this.keys.account(part.entry, tables.usedBytes(table) - before);
     this.received(number, part, 1);
+  }
+
+  private fieldStamp(entry: Handle): number {
+    return this.keys.isStaging ? this.keys.fieldStamp : this.keys.entries.version(entry);
   }
 
   private part(number: number, length: number, ofTable: boolean): Part {
@@ -262,6 +325,37 @@ export class SnapshotLoader implements KeyspaceLoad {
     part.missing -= length;
     if (part.missing === 0) this.parts.delete(number);
   }
+}
+
+/** Of `SnapshotLoader.state`: 0 flags; then bytes not yet read, and the parts. */
+const LoaderState = { KEY_COUNT: 1, FRAMES: 9, RECORDS: 13, PARTS: 17, BYTES: 21 } as const;
+/** Of a value that is not whole; its key follows, and its field where it is one. */
+const PartState = {
+  NUMBER: 0,
+  MISSING: 4,
+  DATABASE: 12,
+  HAS_FIELD: 13,
+  SLOT: 14,
+  KEY_LENGTH: 16,
+  FIELD_LENGTH: 20,
+  BYTES: 24,
+} as const;
+
+function partState({ entries, tables }: KeyTable, number: number, { entry, field, missing }: Part): Buffer {
+  const head = Buffer.alloc(PartState.BYTES);
+  head.writeUInt32LE(number, PartState.NUMBER);
+  head.writeDoubleLE(missing, PartState.MISSING);
+  head[PartState.DATABASE] = entries.database(entry);
+  head[PartState.HAS_FIELD] = field === NO_BLOCK ? 0 : 1;
+  head.writeUInt16LE(entries.slot(entry), PartState.SLOT);
+  head.writeUInt32LE(entries.keyLength(entry), PartState.KEY_LENGTH);
+  const keyStart = entries.keyStart(entry);
+  const key = entries.bytes(entry).subarray(keyStart, keyStart + entries.keyLength(entry));
+  if (field === NO_BLOCK) return Buffer.concat([head, key]);
+  const fieldStart = tables.fieldStart(field);
+  const fieldEnd = tables.valueStart(field);
+  head.writeUInt32LE(fieldEnd - fieldStart, PartState.FIELD_LENGTH);
+  return Buffer.concat([head, key, tables.bytes(field).subarray(fieldStart, fieldEnd)]);
 }
 
 function isKnown(kind: number, type: ValueType, encoding: Encoding): boolean {

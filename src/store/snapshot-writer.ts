@@ -24,8 +24,8 @@ const BYTES_PER_EXAMINED = 32;
 export class SnapshotWriter extends KeyspaceWalk implements KeyspaceSnapshot {
   private readonly out = new ChunkQueue();
 
-  constructor(keys: KeyTable, pendingMaxBytes: number) {
-    super(keys, pendingMaxBytes);
+  constructor(keys: KeyTable, pendingMaxBytes: number, slot = -1) {
+    super(keys, pendingMaxBytes, slot);
     this.out.append(MAGIC, 0, MAGIC.length);
     this.out.reserve(1);
     this.out.bytes[this.out.end++] = FORMAT_VERSION;

@@ -6,6 +6,8 @@
  * that may move the entry returns the new Ref. Byte ranges are handed over as (buffer, start, end), and handed out through `window`.
  */
 
+import type { SlotContent } from './slot-content.ts';
+
 export type Ref = number;
 export const NO_REF: Ref = 0;
 
@@ -217,6 +219,24 @@ export interface Keyspace {
   beginHash(keptMaxBytes?: number): KeyspaceHash;
 }
 
+/** What moves slots between keyspaces needs beside. */
+export interface SlotKeyspace extends Keyspace {
+  /** As `beginSnapshot`, of one slot. */
+  beginCut(slot: number, pendingMaxBytes: number): KeyspaceSnapshot;
+  /**
+   * Another keyspace of the same memory for slots on their way here: to be loaded, written and then handed over. Its versions need not rise from
+   * one write to the next. `limits` as for the keyspace itself.
+   */
+  createStaging(limits: KeyspaceLimits): SlotKeyspace;
+  /** Of a staging area: starts loading what `beginCut` gave of a slot, which is empty here. */
+  beginSlotLoad(): SlotLoad;
+  /** Takes a slot out, and puts it in, in a time that does not hang on its size; no version in it is above `version`. */
+  detachSlot(slot: number): SlotContent;
+  attachSlot(content: SlotContent, version: number): void;
+  /** Removes a slot's keys of a database (all databases: -1) at once for readers; memory is freed bit by bit. */
+  flushSlot(db: number, slot: number): void;
+}
+
 export interface HashView {
   /** Fields. */
   readonly length: number;
@@ -241,6 +261,14 @@ export interface KeyspaceLoad {
   /** Any cut of the snapshot's bytes, in order. Throws when they are damaged. */
   feed(bytes: Buffer): void;
   finish(): void;
+}
+
+export interface SlotLoad extends KeyspaceLoad {
+  /** All of it has come. */
+  readonly isEnded: boolean;
+  /** How far it has come, and back: the content itself goes its own way. */
+  state(): Buffer;
+  restore(state: Buffer): void;
 }
 
 export interface KeyspaceHash {

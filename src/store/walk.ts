@@ -4,12 +4,16 @@
  *
  * Nothing large is taken whole. A long string or a large hash is announced, and then walked from slice to slice: of a string the old
  * block is kept when the string changes or goes; of a hash the fields not yet passed are taken one by one, by the same two rules.
+ *
+ * A slot that leaves the keyspace meanwhile is walked where it is, at the end; what arrives is not part of the walk. In a staging area, whose
+ * slots go on being written elsewhere, either ends the walk: it is short there, and can be made anew.
  */
 import { assert } from '../assert.ts';
 import type { ChangeObserver } from './change-observer.ts';
 import { END_OF_HASHES } from './dictionary.ts';
-import type { Database, KeyTable } from './key-table.ts';
+import { GENERATIONS, type Database, type KeyTable } from './key-table.ts';
 import type { Handle } from './slab-pool.ts';
+import type { SlotPart } from './slot-content.ts';
 import { SLOT_COUNT } from './slot-table.ts';
 import { DATABASE_COUNT, Encoding, ValueType } from './types.ts';
 
@@ -35,28 +39,45 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   protected takenKeys = 0;
   protected ended = false;
   private readonly version: number;
+  private readonly generation: number;
   private readonly databases: readonly (Database | null)[];
-  private readonly unpassed: Set<Database>;
+  private readonly slotFrom: number;
+  private readonly slotTo: number;
+  private readonly unpassed: Set<Database | SlotPart>;
+  /** Parts that left before they were passed, and the hash to go on from in the first. */
+  private readonly left: { part: SlotPart; hash: number }[] = [];
+  /** Slots of the walk's databases that arrived since it began, by `placeOf`. */
+  private readonly arrived = new Set<number>();
   private readonly open = new Map<Handle, OpenValue>();
   private readonly expectedKeys: number;
   private opened = 0;
   private db = 0;
-  private slot = 0;
+  private slot: number;
   private hash = 0;
   private keptBytes = 0;
   private readonly pendingMaxBytes: number;
   /** More than allowed was kept for it: it has abandoned itself. */
   overflowed = false;
 
-  constructor(keys: KeyTable, pendingMaxBytes: number) {
+  /** Of all slots, or of one. */
+  constructor(keys: KeyTable, pendingMaxBytes: number, slot = -1) {
     this.pendingMaxBytes = pendingMaxBytes;
     this.keys = keys;
     this.version = keys.highestVersion;
+    this.slotFrom = slot < 0 ? 0 : slot;
+    this.slotTo = slot < 0 ? SLOT_COUNT - 1 : slot;
+    this.slot = this.slotFrom;
     this.databases = [...keys.databases];
     this.unpassed = new Set(this.databases.filter((database) => database !== null));
-    this.expectedKeys = this.databases.reduce((sum, database) => sum + (database?.keys.total ?? 0), 0);
+    this.expectedKeys = 0;
+    for (const database of this.unpassed as Set<Database>)
+      this.expectedKeys += slot < 0 ? database.keys.total : database.keys.counts[slot];
+    if (keys.isStaging) keys.generation += 1;
+    this.generation = keys.generation;
     keys.observe(this);
     keys.reclaimer.hold(this.unpassed);
+    // So long no move lasts; and the snapshot or hash that is made in vain is made anew later.
+    if (this.generation >= GENERATIONS) this.giveUp();
   }
 
   /** A key, but for its value when that is long (`value` is then what follows in parts) or a table. `length`: in bytes, or fields. */
@@ -85,9 +106,12 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   beforeKey(entry: Handle): void {
     const { entries } = this.keys;
     const db = entries.database(entry);
-    if (entries.version(entry) > this.version || this.keys.databases[db] !== this.databases[db]) return;
-    if (this.hasPassed(db, entries.slot(entry), entry)) return;
-    assert(this.keys.version > this.version, 'writes after a walk has begun have a later version');
+    const slot = entries.slot(entry);
+    if (slot < this.slotFrom || slot > this.slotTo) return;
+    if (this.isLater(entry) || this.keys.databases[db] !== this.databases[db]) return;
+    if (this.arrived.has(placeOf(db, slot)) || this.hasPassed(db, slot, entry)) return;
+    const isLater = this.keys.isStaging || this.keys.version > this.version;
+    assert(isLater, 'writes after a walk has begun have a later version');
     this.take(entry);
     this.checkPending();
   }
@@ -95,9 +119,47 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   beforeField(table: Handle, field: Handle, hash: number): void {
     const value = this.open.get(table);
     if (value === undefined || hash < value.place) return;
-    if (this.keys.tables.version(field) > this.version) return;
+    if (this.isLaterField(field)) return;
     this.takeFieldOf(value, field);
     this.checkPending();
+  }
+
+  slotLeft(part: SlotPart): void {
+    const { db, slot } = part;
+    if (slot < this.slotFrom || slot > this.slotTo || this.keys.databases[db] !== this.databases[db]) return;
+    if (this.keys.isStaging) {
+      this.giveUp();
+      return;
+    }
+    const isPassed = db < this.db || (db === this.db && slot < this.slot);
+    if (isPassed || this.arrived.has(placeOf(db, slot))) return;
+    this.left.push({ part, hash: db === this.db && slot === this.slot ? this.hash : 0 });
+    this.unpassed.add(part);
+  }
+
+  slotArrives({ db, slot }: SlotPart): void {
+    if (slot < this.slotFrom || slot > this.slotTo || this.ended) return;
+    if (this.keys.isStaging) this.giveUp();
+    else if (this.keys.databases[db] === this.databases[db]) this.arrived.add(placeOf(db, slot));
+  }
+
+  /** Written since the walk began. */
+  private isLater(entry: Handle): boolean {
+    const { entries, isStaging } = this.keys;
+    if (isStaging) return entries.generation(entry) >= this.generation;
+    return entries.version(entry) > this.version;
+  }
+
+  private isLaterField(field: Handle): boolean {
+    const { tables, isStaging } = this.keys;
+    const limit = isStaging ? (this.generation - 1) / GENERATIONS : this.version;
+    return tables.version(field) > limit;
+  }
+
+  private giveUp(): void {
+    if (this.ended) return;
+    this.overflowed = true;
+    this.abandon();
   }
 
   reads(block: Handle): boolean {
@@ -118,6 +180,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
       return value.kind === 'table' ? this.takeFields(value) : this.takeNextPart(value);
     }
     if (this.db < DATABASE_COUNT) return this.takeKeys();
+    if (this.left.length > 0) return this.takeLeft(this.left[0]);
     assert(this.takenKeys === this.expectedKeys, 'a walk takes every key that was there');
     this.finish();
     this.end();
@@ -126,9 +189,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
 
   /** Memory has a limit, a walk can be made anew. */
   private checkPending(): void {
-    if (this.pendingBytes <= this.pendingMaxBytes) return;
-    this.overflowed = true;
-    this.abandon();
+    if (this.pendingBytes > this.pendingMaxBytes) this.giveUp();
   }
 
   private hasPassed(db: number, slot: number, entry: Handle): boolean {
@@ -146,27 +207,47 @@ export abstract class KeyspaceWalk implements ChangeObserver {
 
   private takeKeys(): number {
     const database = this.databases[this.db];
-    const slot = database === null ? SLOT_COUNT : database.keys.nextSlot(this.slot, SLOT_COUNT - 1);
+    const { slotTo } = this;
+    const slot = database === null ? slotTo + 1 : database.keys.nextSlot(this.slot, slotTo);
     if (slot !== this.slot) this.hash = 0;
     this.slot = slot;
-    if (database === null || slot === SLOT_COUNT) {
+    if (database === null || slot > slotTo) {
       if (database !== null) this.unpassed.delete(database);
       this.db += 1;
-      this.slot = 0;
+      this.slot = this.slotFrom;
+      this.hash = 0;
       return 1;
     }
-    const { entries, dictionary } = this.keys;
-    const found = database.keys.collect(slot, this.hash, BATCH_ITEMS);
-    for (let index = 0; index < found; index += 1) {
-      const entry = dictionary.collected[index];
-      if (entries.version(entry) <= this.version) this.take(entry);
+    if (this.arrived.has(placeOf(this.db, slot))) {
+      this.hash = END_OF_HASHES;
+    } else {
+      this.takeCollected(database.keys.collect(slot, this.hash, BATCH_ITEMS));
+      this.hash = this.keys.dictionary.nextHash;
     }
-    this.hash = dictionary.nextHash;
     if (this.hash === END_OF_HASHES) {
       this.slot += 1;
       this.hash = 0;
     }
-    return found;
+    return BATCH_ITEMS;
+  }
+
+  private takeLeft(one: { part: SlotPart; hash: number }): number {
+    const { dictionary } = this.keys;
+    this.takeCollected(dictionary.collect(one.part.keys, one.hash, BATCH_ITEMS));
+    one.hash = dictionary.nextHash;
+    if (one.hash === END_OF_HASHES) {
+      this.left.shift();
+      this.unpassed.delete(one.part);
+    }
+    return BATCH_ITEMS;
+  }
+
+  private takeCollected(found: number): void {
+    const { collected } = this.keys.dictionary;
+    for (let index = 0; index < found; index += 1) {
+      const entry = collected[index];
+      if (!this.isLater(entry)) this.take(entry);
+    }
   }
 
   private take(entry: Handle): void {
@@ -213,7 +294,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
         table.place = hash;
         return index;
       }
-      if (tables.version(field) <= this.version) this.takeFieldOf(table, field);
+      if (!this.isLaterField(field)) this.takeFieldOf(table, field);
       table.place = hash;
     }
     table.place = tables.dictionary.nextHash;
@@ -237,4 +318,8 @@ export abstract class KeyspaceWalk implements ChangeObserver {
     else if (value.kind === 'field') this.keys.tables.release(value.block);
     else this.keys.releaseTable(value.block);
   }
+}
+
+function placeOf(db: number, slot: number): number {
+  return db * SLOT_COUNT + slot;
 }

@@ -18,3 +18,14 @@ export function slotRanges(ranges: readonly SlotRange[]): SlotRange[] | null {
 export function slotsOf(ranges: readonly SlotRange[]): number[] {
   return ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
 }
+
+/** Slots in ascending order, in as few ranges as can be. */
+export function rangesOf(slots: readonly number[]): SlotRange[] {
+  const ranges: SlotRange[] = [];
+  for (const slot of slots) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last.to + 1 === slot) last.to = slot;
+    else ranges.push({ from: slot, to: slot });
+  }
+  return ranges;
+}

@@ -22,8 +22,10 @@ export const SectionKind = {
   ACKNOWLEDGED: 9,
   /** The topology: asked for, told, or to be changed. */
   TOPOLOGY: 10,
+  /** Slots on the move: what goes from one shard's leader to the other's, and who has them now. */
+  MOVES: 11,
   /** What is in the slots of a shard: its leader is asked. */
-  LOADS: 11,
+  LOADS: 12,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 

@@ -85,6 +85,18 @@ export function sampleReading(): MetricsReading {
         bufferedBytes: 0,
       },
     ],
+    moves: {
+      running: 1,
+      stuck: 0,
+      ends: { done: 2, aborted: 1, failed: 0 },
+      moved: [{ source: 1, target: 2, slots: 12, keys: 340, bytes: 5600 }],
+      left: [{ source: 1, target: 3, slots: 5, keys: 60, bytes: 700 }],
+      pauses: latencyHistogram(),
+      durations: latencyHistogram(),
+      bytesPerSecond: 1000,
+      throttleBytesPerSecond: 2000,
+      requests: { parked: 4, forwarded: 3, redirected: 1, timedOut: 0 },
+    },
     memory: { slabBytes: 4096, maxBytes: 8192 },
     rebalance: {
       shares: [

@@ -56,9 +56,11 @@ async function stateOf(env: Env, directory: string, { file, register, opened }: 
       found,
       () => 1,
       () => 16_383,
+      () => [{ from: 0, to: 16_383 }],
     );
     for (const entry of found?.entries ?? []) {
       if (entry.kind === EntryKind.COMMANDS) machine.apply(entry, null);
+      else if (entry.kind === EntryKind.MOVE) machine.applyMove(entry);
       else machine.skip(entry);
     }
     // All entries are applied: their place and content are in the hash.

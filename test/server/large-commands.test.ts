@@ -304,6 +304,8 @@ class World {
       nowMs: () => this.nowMs,
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
+      displaced: () => {},
+      countTryAgain: () => {},
       countIndeterminate: () => (this.indeterminate += 1),
     },
     { parkTimeoutMs: 2000, outcomeTimeoutMs: 5000, parkLimitBytes: 256 * MIB },
@@ -317,6 +319,7 @@ class World {
       finished: (done) => void this.done.push(done),
       hold: () => (this.holds += 1),
       release: () => (this.holds -= 1),
+      rerouted: () => {},
     };
     if (request.isLarge) request.owner.hold();
     this.route.dispatch(request);

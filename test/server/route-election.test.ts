@@ -22,6 +22,8 @@ beforeEach(() => {
       nowMs: () => nowMs,
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
+      displaced: () => {},
+      countTryAgain: () => {},
       countIndeterminate: () => undefined,
     },
     LIMITS,
@@ -38,6 +40,7 @@ function ask(isWrite: boolean): { request: Request; reply: () => string } {
     },
     hold: () => undefined,
     release: () => undefined,
+    rerouted: () => {},
   };
   request.owner = owner;
   request.isWrite = isWrite;

@@ -26,6 +26,8 @@ class World {
         nowMs: () => this.nowMs,
         sequenceAnswered: (_slot, sequence) => this.answered.push(sequence),
         stalled: () => {},
+        displaced: () => {},
+        countTryAgain: () => {},
         countIndeterminate: () => (this.indeterminate += 1),
       },
       limits,
@@ -47,6 +49,7 @@ class World {
       },
       hold: () => (this.holds += 1),
       release: () => (this.holds -= 1),
+      rerouted: () => {},
     };
     return request;
   }

@@ -49,6 +49,7 @@ class World {
       wake: () => {},
       wakeAfter: () => {},
       countIndeterminate: () => {},
+      redirectAddress: (node) => `${node}:1`,
     },
     TOPOLOGY,
     LIMITS,
@@ -66,7 +67,7 @@ class World {
     const command = this.lookup(args);
     if (command === null) throw new Error('SET is a command');
     const request = new Request();
-    const owner = { finished: () => {}, hold: () => {}, release: () => {} };
+    const owner = { finished: () => {}, hold: () => {}, release: () => {}, rerouted: () => {} };
     const slot = slotOfKey(key);
     this.router.submit(request, owner, this.router.ways[0], command, args, 0, false, slot, false);
     return request;

@@ -22,7 +22,7 @@ const SLOTS: readonly SlotRun[] = [
 ];
 
 const lookup = compiledLookup(COMMANDS);
-const OWNER: RequestOwner = { finished: () => {}, hold: () => {}, release: () => {} };
+const OWNER: RequestOwner = { finished: () => {}, hold: () => {}, release: () => {}, rerouted: () => {} };
 
 function commandOf(...words: string[]): CompiledCommand {
   const command = lookup(argsOf(...words));
@@ -49,6 +49,7 @@ class World {
         replicas: NODES.map((node, at) => ({ member: at + 1, node })),
       })),
       slots: SLOTS,
+      moves: [],
     } as unknown as Topology;
     this.router = new Router(this.host(), topology, LIMITS);
   }
@@ -127,6 +128,7 @@ class World {
       wake: () => (this.wakes += 1),
       wakeAfter: (delayMs) => this.wakeDelays.push(delayMs),
       countIndeterminate: () => {},
+      redirectAddress: (node) => `${node}:1`,
     };
   }
 }

@@ -37,6 +37,7 @@ const OUTCOMES: readonly (readonly [RegExp, 'unknown' | 'not-run', Situation])[]
   [/^-INDETERMINATE/, 'unknown', 'INDETERMINATE'],
   [/^-REPLYLOST/, 'unknown', 'REPLYLOST'],
   [/^-CLUSTERDOWN/, 'not-run', 'CLUSTERDOWN'],
+  [/^-TRYAGAIN/, 'not-run', 'TRYAGAIN'],
   [/^-LOADING/, 'not-run', 'LOADING'],
   [/^-OOM/, 'not-run', 'OOM'],
 ];

@@ -28,6 +28,8 @@ export const FAULTS = [
   'bit flipped in log',
   'bit flipped in snapshot',
   'shard placed anew',
+  'slots moved',
+  'move called back',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -80,6 +82,14 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'slot went to another shard',
+  'slot thawed',
+  'import given up',
+  'move taken up by a new leader',
+  'move ended',
+  'move ended without all slots',
+  'request held for a move',
+  'TRYAGAIN',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

@@ -3,9 +3,12 @@ import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Fault } from './counters.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemberFaults } from './member-faults.ts';
+import { MoveFaults } from './move-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { World } from './world.ts';
+
+const MOVE_STRUCK_WITHIN_MS = 1500;
 
 /** False: it could not strike now. */
 type Strike = () => boolean;
@@ -23,7 +26,14 @@ export class Faults {
     const processes = new ProcessFaults(world, random);
     const disks = new DiskFaults(world, random);
     const members = new MemberFaults(world, random);
-    this.strikes = { ...network.strikes, ...processes.strikes, ...disks.strikes, ...members.strikes };
+    const moves = new MoveFaults(world, random, () => this.soon());
+    this.strikes = {
+      ...network.strikes,
+      ...processes.strikes,
+      ...disks.strikes,
+      ...members.strikes,
+      ...moves.strikes,
+    };
   }
 
   start(): void {
@@ -39,9 +49,21 @@ export class Faults {
     const waitMs = -Math.log(1 - this.random.uint32() / 2 ** 32) * plan.faultEveryMs;
     scheduler.after(waitMs, () => {
       if (this.isOver) return;
-      const fault = plan.faults[this.random.below(plan.faults.length)];
-      if (this.strikes[fault]()) this.world.counters.struck(fault);
+      this.strike();
       this.next();
     });
+  }
+
+  /** A move has begun: something is to strike while it is under way. */
+  private soon(): void {
+    this.world.scheduler.after(this.random.below(MOVE_STRUCK_WITHIN_MS), () => {
+      if (!this.isOver) this.strike();
+    });
+  }
+
+  private strike(): void {
+    const { faults } = this.world.plan;
+    const fault = faults[this.random.below(faults.length)];
+    if (this.strikes[fault]()) this.world.counters.struck(fault);
   }
 }

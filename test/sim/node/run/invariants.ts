@@ -10,6 +10,7 @@ import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
 import { GroupLaw, type Broken } from './group-law.ts';
+import { SlotLaw } from './slot-law.ts';
 
 /** The state is hashed when so many more entries are applied. */
 const HASH_EVERY = 128;
@@ -18,6 +19,7 @@ const LARGEST_COMMAND_BYTES = 2 * 1024 * 1024;
 
 export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
+  private readonly slots: SlotLaw;
   private readonly counters: Counters;
   private readonly broken: Broken;
   /** What each node knew last. */
@@ -29,6 +31,7 @@ export class Invariants {
   constructor(counters: Counters, broken: Broken) {
     this.counters = counters;
     this.broken = broken;
+    this.slots = new SlotLaw(counters, broken);
   }
 
   /** A replica of a node that has just started. */
@@ -120,6 +123,19 @@ export class Invariants {
       if (machine.staged !== null && machine.staged !== staged) counters.sometimes('large command staged');
       [expired, evicted, staged] = [expiredCount, evictedCount, machine.staged];
       applied(entry);
+    };
+    const applyMove = machine.applyMove.bind(machine);
+    machine.applyMove = (entry) => {
+      const answers = applyMove(entry);
+      this.slots.applied(raft.group, entry.index, machine.moves);
+      return answers;
+    };
+    const readRefusal = machine.readRefusal.bind(machine);
+    machine.readRefusal = (command, args, slot) => {
+      const refusal = readRefusal(command, args, slot);
+      const { by } = command.row.spread;
+      if (refusal === 0 && by !== 'shards' && by !== 'random') this.slots.served(raft.group, slot);
+      return refusal;
     };
     machine.skip = (entry) => {
       skip(entry);

@@ -35,6 +35,8 @@ export async function requireProgress(
     all.every((victim) => isReady(world, victim)),
   );
   if (all.length === world.victims.length)
+    await within(world, PROGRESS_MS, 'moves have ended', () => newest(world).moves.length === 0);
+  if (all.length === world.victims.length)
     await within(world, PROGRESS_MS, 'members are those of the topology', () => isSettled(world));
   for (const client of clients) client.isStopped = true;
   await within(world, ANSWERS_MS, 'all clients are answered', () =>
@@ -196,7 +198,7 @@ async function answer(world: World, port: number, words: readonly string[]): Pro
   const untilMs = world.scheduler.nowMs + PROGRESS_MS;
   for (;;) {
     const reply = await oneAnswer(world, port, words);
-    const isRefused = reply.startsWith('-CLUSTERDOWN');
+    const isRefused = /^-(CLUSTERDOWN|TRYAGAIN)/.test(reply);
     if (!isRefused || world.failure !== null || world.scheduler.nowMs > untilMs) return reply;
     await world.pass(STEP_MS);
   }

@@ -11,6 +11,9 @@ const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
+/** Those with many phases for other faults to strike in. */
+const OFTEN: readonly Fault[] = ['shard placed anew', 'slots moved'];
+
 /** Which commands a run has, and how much of each. */
 export interface LoadPlan {
   clients: number;
@@ -65,7 +68,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
   const isChosen = (fault: Fault): boolean =>
-    random.chance(fault === 'shard placed anew' && nodes > 3 ? 0.7 : 0.35);
+    random.chance(OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1) ? 0.7 : 0.35);
   const chosen = FAULTS.filter(isChosen);
   return {
     nodes,
@@ -77,6 +80,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
+      'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
       walSegmentBytes: pick([64, 256, 1024]) * KIB,

@@ -3,13 +3,17 @@ import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Counters } from './counters.ts';
 
 /** Of a process that ends. */
-export function countParts({ replicas, forwarding }: NodeParts, counters: Counters): void {
+export function countParts({ replicas, forwarding, router, mover }: NodeParts, counters: Counters): void {
   for (const { counters: counted } of replicas) {
     counters.sometimes('read under the lease', counted.readsLease);
     counters.sometimes('read by read index', counted.readsIndex);
     counters.sometimes('read behind a write', counted.readsRiding);
   }
   counters.sometimes('command forwarded', forwarding.sent);
+  counters.sometimes('request held for a move', router.holds.counters.parked);
+  const { done, aborted, failed } = mover.figures.ends;
+  counters.sometimes('move ended', done);
+  counters.sometimes('move ended without all slots', aborted + failed);
 }
 
 /** Of one that begins to serve: looks on at its routes. */

@@ -43,6 +43,7 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
+  private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
@@ -316,8 +317,14 @@ export class World {
     if (event === 'recovered' && Number(fields['tornBytes']) > 0) this.counters.sometimes('torn tail cut');
     if (event === 'peer-disconnected' && fields['reason'] !== undefined)
       this.counters.sometimes('peer connection cut for silence');
+    if (event === 'move-begun') this.moveBegun(Number(fields['move']));
     const line = logLine(event, fields);
     if (line !== null) this.log.say(`${nameOf(i)} ${line}`);
+  }
+
+  private moveBegun(move: number): void {
+    if (this.movesBegun.has(move)) this.counters.sometimes('move taken up by a new leader');
+    this.movesBegun.add(move);
   }
 
   /** A process ended itself, or refused to start. */

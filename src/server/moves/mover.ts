@@ -1,0 +1,223 @@
+/**
+ * Drives the moves of the register whose source this node leads (source-move.ts), one of a source at a time, and has the register end those that
+ * the source's log has ended. Anybody may do the same again.
+ */
+import type { Log } from '../../log.ts';
+import type { Histogram } from '../../metrics/histogram.ts';
+import { LatencyWindow } from '../../metrics/latency-window.ts';
+import type { Instant } from '../../raft/types.ts';
+import type { Replica } from '../../shard/replica.ts';
+import { MoveThrottle } from '../../topology/move-throttle.ts';
+import { slotsOf } from '../../topology/slot-ranges.ts';
+import type { MoveEntry, MoveId, ShardId, Topology } from '../../topology/types.ts';
+import type { TopologySpread } from '../topology-spread.ts';
+import { MoveFigures } from './move-figures.ts';
+import type { MoveQuestions } from './move-questions.ts';
+import { SourceMove, type SourceMoveHost } from './source-move.ts';
+
+const LOOK_MS = 100;
+const RATE_OVER_MS = 1000;
+/** What was proposed to the register is proposed again after this, unless it shows. */
+const PROPOSE_AGAIN_MS = 500;
+/** Nodes that do not know of a move yet take commands over several of its slots for one: they are waited for, for so long. */
+const KNOWN_BY_ALL_MS = 1000;
+/** A move that has not come on for so long is told of, and again. */
+const STUCK_AFTER_MS = 10_000;
+const STUCK_AGAIN_MS = 60_000;
+
+export interface MoverHost {
+  readonly now: Instant;
+  readonly replicas: readonly Replica[];
+  readonly questions: MoveQuestions;
+  topology(): Topology;
+  spread(): TopologySpread;
+  /** Of all commands of this node. */
+  latencies(): Iterable<Histogram | null>;
+  maxBytesPerSecond(): number;
+  wake(): void;
+  wakeAfter(delayMs: number, fired: () => void): void;
+  readonly log: Log;
+}
+
+/** A move under way, as the leader of its source has it. */
+interface Driven {
+  readonly move: SourceMove;
+  readonly sinceMs: number;
+  isBegun: boolean;
+  sentBytes: number;
+  seenProgress: number;
+  progressMs: number;
+  nextStuckMs: number;
+  nextProposalMs: number;
+}
+
+export class Mover {
+  readonly figures = new MoveFigures();
+  readonly throttle: MoveThrottle;
+  private readonly host: MoverHost;
+  private readonly window = new LatencyWindow();
+  private readonly driven = new Map<ShardId, Driven>();
+  private nextLookMs = 0;
+  private hasTimer = false;
+  private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
+
+  constructor(host: MoverHost) {
+    this.host = host;
+    this.throttle = new MoveThrottle(() => host.maxBytesPerSecond(), host.now.monotonicMs);
+  }
+
+  /** Moves that this node drives now. */
+  get running(): readonly SourceMove[] {
+    return [...this.driven.values()].map(({ move }) => move);
+  }
+
+  /** Sent in about the last second. */
+  get bytesPerSecond(): number {
+    return this.rate.bytesPerSecond;
+  }
+
+  get stuck(): number {
+    const nowMs = this.host.now.monotonicMs;
+    return [...this.driven.values()].filter(({ progressMs }) => nowMs - progressMs >= STUCK_AFTER_MS).length;
+  }
+
+  /** Called in each turn: costs nothing while nothing moves. */
+  turn(): void {
+    const { now } = this.host;
+    if (now.monotonicMs >= this.nextLookMs) this.look(now);
+    for (const driven of this.driven.values()) this.drive(driven);
+  }
+
+  /** The moves of sources that are led here, as the register has them now. */
+  private look(now: Instant): void {
+    this.nextLookMs = now.monotonicMs + LOOK_MS;
+    const topology = this.host.topology();
+    this.host.questions.look();
+    for (const [source, driven] of this.driven) {
+      const entry = topology.moves.find(({ id }) => id === driven.move.entry.id);
+      if (entry === undefined || !driven.move.replica.isReadable) this.drop(source, driven, entry);
+      else driven.move.entry = entry;
+    }
+    if (topology.moves.length > 0) for (const replica of this.host.replicas) this.begin(replica, topology);
+    this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
+    for (const driven of this.driven.values()) this.watch(driven, now);
+    this.measure(now.monotonicMs);
+  }
+
+  private measure(nowMs: number): void {
+    const { atMs, sentBytes: before } = this.rate;
+    if (nowMs - atMs < RATE_OVER_MS) return;
+    const { sentBytes } = this.figures;
+    this.rate = { atMs: nowMs, sentBytes, bytesPerSecond: ((sentBytes - before) * 1000) / (nowMs - atMs) };
+  }
+
+  private begin(replica: Replica, topology: Topology): void {
+    const { shard } = replica;
+    if (!replica.isReadable || this.driven.has(shard) || !this.host.spread().isKept(topology)) return;
+    const entry = topology.moves.find(({ source }) => source === shard);
+    if (entry === undefined) return;
+    const nowMs = this.host.now.monotonicMs;
+    this.driven.set(shard, {
+      move: new SourceMove(replica, entry, this.hostOf(shard)),
+      sinceMs: nowMs,
+      isBegun: false,
+      sentBytes: 0,
+      seenProgress: 0,
+      progressMs: nowMs,
+      nextStuckMs: nowMs + STUCK_AFTER_MS,
+      nextProposalMs: 0,
+    });
+  }
+
+  private drive(driven: Driven): void {
+    const { move, sinceMs } = driven;
+    const { now, log } = this.host;
+    if (!move.replica.isReadable) return;
+    if (!driven.isBegun) {
+      if (!this.isKnownByAll() && now.monotonicMs - sinceMs < KNOWN_BY_ALL_MS) return;
+      driven.isBegun = true;
+      log.info('move-begun', { ...fieldsOf(move.entry), slots: move.slotsLeft().length });
+    }
+    move.advance();
+    if (move.phase === 'ended') this.propose(driven, move);
+  }
+
+  private isKnownByAll(): boolean {
+    const topology = this.host.topology();
+    return topology.nodes.every(({ id }) => this.host.spread().has(id, topology));
+  }
+
+  private propose(driven: Driven, move: SourceMove): void {
+    const nowMs = this.host.now.monotonicMs;
+    if (nowMs < driven.nextProposalMs) return;
+    driven.nextProposalMs = nowMs + PROPOSE_AGAIN_MS;
+    const { clusterId, generation, epoch } = this.host.topology();
+    const change = { kind: 'end-move', move: move.entry.id, moved: move.slotsGone() } as const;
+    this.host.spread().propose({ clusterId, on: { generation, epoch }, change });
+  }
+
+  /** The register has ended the move, or another leads its source. */
+  private drop(source: ShardId, driven: Driven, entry: MoveEntry | undefined): void {
+    const { move, sinceMs, sentBytes } = driven;
+    move.stop();
+    this.driven.delete(source);
+    if (entry !== undefined) return;
+    const durationMs = this.host.now.monotonicMs - sinceMs;
+    const moved = move.slotsGone();
+    const slots = slotsOf(moved).length;
+    const outcome = this.figures.ended(move.entry, slots, durationMs);
+    const fields = { ...fieldsOf(move.entry), slots, sentBytes, durationMs: Math.round(durationMs) };
+    if (outcome === 'done') this.host.log.info('move-ended', fields);
+    else this.host.log.warn('move-aborted', { ...fields, asked: move.entry.aborting === true });
+  }
+
+  private watch(driven: Driven, now: Instant): void {
+    const { move } = driven;
+    if (move.progress !== driven.seenProgress) {
+      driven.seenProgress = move.progress;
+      driven.progressMs = now.monotonicMs;
+      driven.nextStuckMs = now.monotonicMs + STUCK_AFTER_MS;
+      return;
+    }
+    if (now.monotonicMs < driven.nextStuckMs) return;
+    driven.nextStuckMs = now.monotonicMs + STUCK_AGAIN_MS;
+    const sinceMs = Math.round(now.monotonicMs - driven.progressMs);
+    this.host.log.warn('move-stuck', {
+      ...fieldsOf(move.entry),
+      phase: move.phase,
+      reason: move.problem,
+      sinceMs,
+    });
+  }
+
+  private hostOf(source: ShardId): SourceMoveHost {
+    const { figures, host } = this;
+    return {
+      now: host.now,
+      questions: host.questions,
+      throttle: this.throttle,
+      wake: () => host.wake(),
+      wakeAfter: (delayMs) => this.wakeAfter(delayMs),
+      paused: (slots, pauseMs) => figures.paused(slots, pauseMs),
+      sent: (move, bytes) => {
+        figures.sent(move, bytes);
+        const driven = this.driven.get(source);
+        if (driven !== undefined) driven.sentBytes += bytes;
+      },
+      went: (move, slots, keys) => figures.went(move, slots, keys),
+    };
+  }
+
+  /** One timer at a time: what is due later is asked for again in that turn. */
+  private wakeAfter(delayMs: number): void {
+    if (this.hasTimer) return;
+    this.hasTimer = true;
+    this.host.wakeAfter(delayMs, () => {
+      this.hasTimer = false;
+    });
+  }
+}
+
+function fieldsOf({ id, source, target }: MoveEntry): { move: MoveId; source: ShardId; target: ShardId } {
+  return { move: id, source, target };
+}

@@ -1,0 +1,233 @@
+/**
+ * What the source's leader gives to the target of a move: of each slot its cut, then its effects, from where the target says that it is. Nothing of
+ * it is replicated. Effects go before cuts, and one slot is cut at a time.
+ */
+import type { Instant } from '../../raft/types.ts';
+import type { MoveId } from '../../topology/types.ts';
+import type { LogTime } from '../log-time.ts';
+import type { StateMachine } from '../state-machine.ts';
+import { Cut } from './cut.ts';
+import { activateItem, cutEndItem, loggedItem, pieceItem } from './move-item.ts';
+import { SlotState } from './slot-state.ts';
+import type { ExportFeed, ImportPosition } from './types.ts';
+
+const PIECE_BYTES = 64 * 1024;
+/** Of cuts that the target has not logged: it is not sent more until it has. */
+const CUTS_KEPT_MAX_BYTES = 8 * 1024 * 1024;
+
+class SlotFeed {
+  readonly slot: number;
+  /** `idle`: the target wants nothing. */
+  phase: 'idle' | 'wanted' | 'cut' | 'effects' = 'idle';
+  cut: Cut | null = null;
+  /** The next byte to send, of the cut or the effects. */
+  sent = 0;
+  /** Effects that the target has logged, and those that the source's log says so of. */
+  logged = 0;
+  told = 0;
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
+}
+
+export class Feed implements ExportFeed {
+  readonly move: MoveId;
+  readonly term: number;
+  sentBytes = 0;
+  private readonly machine: StateMachine;
+  private readonly time: LogTime;
+  private readonly nextCutIndex: () => number;
+  private readonly slots = new Map<number, SlotFeed>();
+
+  /** `nextCutIndex`: rises with each call. */
+  constructor(machine: StateMachine, time: LogTime, move: MoveId, term: number, nextCutIndex: () => number) {
+    this.machine = machine;
+    this.time = time;
+    this.move = move;
+    this.term = term;
+    this.nextCutIndex = nextCutIndex;
+  }
+
+  resume(positions: readonly ImportPosition[]): void {
+    for (const position of positions) this.resumeSlot(position);
+  }
+
+  private resumeSlot(position: ImportPosition): void {
+    const { slot, state, isCut, offset } = position;
+    const one = this.slotFeed(slot);
+    const { exports } = this.machine.moves;
+    if (state !== SlotState.STAGING || !exports.has(slot)) {
+      this.rest(one, 'idle');
+    } else if (isCut && offset >= exports.keptFrom(slot) && offset <= exports.endOf(slot)) {
+      this.rest(one, 'effects');
+      one.sent = offset;
+    } else if (!isCut && this.isOwnCut(one, position)) {
+      one.phase = 'cut';
+      one.sent = offset;
+    } else {
+      this.rest(one, 'wanted');
+    }
+  }
+
+  /** It can be gone on with. */
+  private isOwnCut({ cut }: SlotFeed, { cutTerm, cutIndex, offset }: ImportPosition): boolean {
+    if (cut === null || cut.hasFailed || cutTerm !== this.term || cutIndex !== cut.index) return false;
+    return offset >= cut.keptFrom && offset <= cut.made;
+  }
+
+  private rest(one: SlotFeed, phase: 'idle' | 'wanted' | 'effects'): void {
+    one.cut?.abandon();
+    one.cut = null;
+    one.phase = phase;
+  }
+
+  private slotFeed(slot: number): SlotFeed {
+    let one = this.slots.get(slot);
+    if (one === undefined) this.slots.set(slot, (one = new SlotFeed(slot)));
+    return one;
+  }
+
+  next(maxBytes: number): Buffer | null {
+    const items: Buffer[] = [];
+    let left = maxBytes;
+    for (const one of this.slots.values()) {
+      while (left > 0 && one.phase === 'effects') {
+        const item = this.nextEffects(one, left);
+        if (item === null) break;
+        items.push(item);
+        left -= item.length;
+      }
+    }
+    while (left > 0) {
+      const item = this.nextOfCuts();
+      if (item === null) break;
+      items.push(item);
+      left -= item.length;
+    }
+    if (items.length === 0) return null;
+    const bytes = Buffer.concat(items);
+    this.sentBytes += bytes.length;
+    return bytes;
+  }
+
+  private nextOfCuts(): Buffer | null {
+    for (const one of this.slots.values()) if (one.phase === 'cut') return this.nextOfCut(one);
+    if (this.keptBytes() >= CUTS_KEPT_MAX_BYTES) return null;
+    for (const one of this.slots.values()) {
+      if (one.phase !== 'wanted') continue;
+      one.cut = new Cut(this.machine, one.slot, this.nextCutIndex());
+      one.phase = 'cut';
+      one.sent = 0;
+      return this.nextOfCut(one);
+    }
+    return null;
+  }
+
+  private nextOfCut(one: SlotFeed): Buffer | null {
+    const { move, term } = this;
+    const { cut, slot, sent } = one;
+    if (cut === null) return null;
+    if (sent === cut.made && !cut.isWhole && this.keptBytes() < CUTS_KEPT_MAX_BYTES) cut.make();
+    if (cut.hasFailed) {
+      this.rest(one, 'wanted');
+      return null;
+    }
+    if (sent < cut.made) {
+      const bytes = cut.read(sent, PIECE_BYTES);
+      one.sent += bytes.length;
+      return pieceItem(move, term, slot, cut.index, sent, bytes);
+    }
+    if (!cut.isWhole) return null;
+    const end = cut.end();
+    one.phase = 'effects';
+    one.sent = end.effectsFrom;
+    return cutEndItem(move, term, slot, cut.index, end);
+  }
+
+  private keptBytes(): number {
+    let sum = 0;
+    for (const { cut } of this.slots.values()) if (cut !== null) sum += cut.made - cut.keptFrom;
+    return sum;
+  }
+
+  private nextEffects(one: SlotFeed, maxBytes: number): Buffer | null {
+    const { exports } = this.machine.moves;
+    const { slot, sent } = one;
+    if (sent < exports.keptFrom(slot)) {
+      // They were too many to be kept.
+      this.rest(one, 'wanted');
+      return null;
+    }
+    const bytes = exports.read(slot, sent, Math.min(maxBytes, PIECE_BYTES));
+    if (bytes === null) return null;
+    one.sent += bytes.length;
+    return pieceItem(this.move, this.term, slot, 0, sent, bytes);
+  }
+
+  logged(positions: readonly ImportPosition[]): void {
+    for (const { slot, isCut, cutIndex, cutTerm, offset } of positions) {
+      const one = this.slots.get(slot);
+      if (one === undefined) continue;
+      if (isCut && one.phase === 'effects') {
+        one.cut?.abandon();
+        one.cut = null;
+        one.logged = Math.max(one.logged, offset);
+      } else if (cutTerm === this.term && cutIndex === one.cut?.index) {
+        one.cut.forget(offset);
+      }
+    }
+  }
+
+  loggedItem(): Buffer | null {
+    const news = [...this.slots.values()].filter(({ logged, told }) => logged > told);
+    if (news.length === 0) return null;
+    for (const one of news) one.told = one.logged;
+    return loggedItem(
+      this.move,
+      news.map(({ slot }) => slot),
+      news.map(({ logged }) => logged),
+    );
+  }
+
+  leftBytes(slots: readonly number[]): number {
+    let sum = 0;
+    for (const slot of slots) sum += this.leftOf(slot);
+    return sum;
+  }
+
+  private leftOf(slot: number): number {
+    const { moves } = this.machine;
+    const one = this.slots.get(slot);
+    if (one === undefined || one.phase === 'idle') return 0;
+    if (one.phase === 'effects') return moves.exports.endOf(slot) - one.sent;
+    // At least one: it is not nothing while it is not cut.
+    return Math.max(1, moves.bytesIn(slot) - (one.phase === 'cut' ? one.sent : 0));
+  }
+
+  activation(slots: readonly number[], now: Instant): Buffer | null {
+    const { moves, timeMs, version, sessions } = this.machine;
+    const isFrozen = (slot: number): boolean =>
+      moves.stateOf(slot) === SlotState.FROZEN && moves.moveOf(slot) === this.move;
+    if (!slots.every(isFrozen)) return null;
+    return activateItem({
+      move: this.move,
+      sourceTerm: this.term,
+      sourceTimeMs: Math.max(timeMs, this.time.leaderTimeMs(now)),
+      sourceVersion: version,
+      ended: sessions.endedStarts(),
+      slots: slots.map((slot) => ({
+        slot,
+        epoch: moves.epochOf(slot),
+        keys: moves.keysIn(slot),
+        effectsSum: moves.exports.sumOf(slot),
+        effectsEnd: moves.exports.endOf(slot),
+      })),
+    });
+  }
+
+  end(): void {
+    for (const one of this.slots.values()) this.rest(one, 'idle');
+    this.slots.clear();
+  }
+}

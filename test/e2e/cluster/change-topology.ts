@@ -1,0 +1,37 @@
+import { proofOf } from '../../../src/topology/change-proof.ts';
+import type { TopologyChange } from '../../../src/topology/change.ts';
+import { deciderOf } from '../../../src/topology/decision.ts';
+import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
+import type { Topology } from '../../../src/topology/types.ts';
+import type { TorcCluster } from './torc-cluster.ts';
+
+const ATTEMPTS = 20;
+
+export async function topologyOf({ nodes }: TorcCluster): Promise<Topology> {
+  const response = await fetch(adminUrl(nodes[0].ports.admin));
+  const topology = decodeTopology(Buffer.from(await response.text()));
+  if (topology === null) throw new Error('the admin port tells a topology');
+  return topology;
+}
+
+/** As an operator does it: against the newest topology, again when another change came between. */
+export async function changeTopology(cluster: TorcCluster, change: TopologyChange): Promise<Topology> {
+  let refusal = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const current = await topologyOf(cluster);
+    const { clusterId, generation, epoch } = current;
+    const decider = current.nodes.find(({ id }) => id === deciderOf(current));
+    const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
+    const headers = { authorization: `torc ${proofOf('', body)}` };
+    const response = await fetch(adminUrl(decider?.adminPort ?? 0), { method: 'POST', body, headers });
+    const text = await response.text();
+    const changed = response.ok ? decodeTopology(Buffer.from(text)) : null;
+    if (changed !== null) return changed;
+    refusal = text;
+  }
+  throw new Error(`the change was not made: ${refusal}`);
+}
+
+function adminUrl(port: number): string {
+  return `http://127.0.0.1:${port}/api/topology`;
+}

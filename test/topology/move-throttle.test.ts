@@ -1,0 +1,148 @@
+import { assert, integer, property } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { latencyHistogram } from '../../src/metrics/histogram.ts';
+import { LatencyWindow } from '../../src/metrics/latency-window.ts';
+import { MoveThrottle, SLOWEST_BYTES_PER_SECOND } from '../../src/topology/move-throttle.ts';
+
+const MIB = 1024 * 1024;
+const LOOK_MS = 100;
+const busy = (p99: number): { count: number; p99: number } => ({ count: 1000, p99 });
+const IDLE = { count: 0, p99: 0 };
+
+class Rig {
+  nowMs = 1000;
+  readonly throttle: MoveThrottle;
+
+  constructor(limit = 0) {
+    this.throttle = new MoveThrottle(() => limit, this.nowMs);
+  }
+
+  looks(times: number, reading: { count: number; p99: number }, isMoving: boolean): void {
+    for (let i = 0; i < times; i++) {
+      this.nowMs += LOOK_MS;
+      this.throttle.look(reading, isMoving, this.nowMs);
+    }
+  }
+
+  /** Sends in frames whatever may be sent, for so long. */
+  send(durationMs: number, frameBytes: number): number {
+    let sent = 0;
+    for (const endMs = this.nowMs + durationMs; this.nowMs < endMs; this.nowMs += 1) {
+      while (this.throttle.allowance(this.nowMs) > 0) {
+        this.throttle.spend(frameBytes);
+        sent += frameBytes;
+      }
+    }
+    return sent;
+  }
+}
+
+describe('the rate at which slots are sent', () => {
+  it('is the limit where nothing is slow', () => {
+    const rig = new Rig(8 * MIB);
+    rig.looks(50, busy(0.2), true);
+    expect(rig.throttle.bytesPerSecond).toBe(8 * MIB);
+  });
+
+  it('rises without a limit while commands stay fast', () => {
+    const rig = new Rig();
+    rig.looks(1, IDLE, true);
+    const before = rig.throttle.bytesPerSecond;
+    rig.looks(50, busy(1), true);
+    expect(rig.throttle.bytesPerSecond).toBe(before + 50 * 2 * MIB);
+  });
+
+  it('falls at once when commands are slower than 5 ms, where they were fast before', () => {
+    const rig = new Rig();
+    rig.looks(10, busy(0.4), false);
+    rig.looks(10, busy(0.4), true);
+    const before = rig.throttle.bytesPerSecond;
+    rig.looks(1, busy(5.1), true);
+    expect(rig.throttle.bytesPerSecond).toBe(before / 2);
+  });
+
+  it('bears twice what was usual before it began', () => {
+    const rig = new Rig();
+    rig.looks(20, busy(20), false);
+    rig.looks(10, busy(39), true);
+    expect(rig.throttle.decreases).toBe(0);
+    rig.looks(1, busy(41), true);
+    expect(rig.throttle.decreases).toBe(1);
+  });
+
+  it('does not take for usual what a move makes slow', () => {
+    const rig = new Rig();
+    rig.looks(20, busy(1), false);
+    rig.looks(200, busy(50), true);
+    expect(rig.throttle.slowFromMs).toBe(5);
+    // Nor what comes right after it.
+    rig.looks(1, busy(50), false);
+    expect(rig.throttle.slowFromMs).toBe(5);
+  });
+
+  it('never stands still', () => {
+    const rig = new Rig();
+    rig.looks(1000, busy(1000), true);
+    expect(rig.throttle.bytesPerSecond).toBe(SLOWEST_BYTES_PER_SECOND);
+    expect(rig.send(1000, 16 * 1024)).toBeGreaterThanOrEqual(SLOWEST_BYTES_PER_SECOND);
+  });
+
+  it('halves no oftener than it can see what became of it', () => {
+    const rig = new Rig();
+    rig.looks(1, IDLE, true);
+    rig.looks(3, busy(100), true);
+    expect(rig.throttle.decreases).toBe(1);
+    rig.looks(1, busy(100), true);
+    expect(rig.throttle.decreases).toBe(2);
+  });
+
+  it('goes by no percentile of a handful of commands', () => {
+    const rig = new Rig();
+    rig.looks(10, { count: 3, p99: 500 }, true);
+    expect(rig.throttle.decreases).toBe(0);
+  });
+
+  it('lets through what the rate says, whatever the size of frames', () => {
+    assert(
+      property(integer({ min: 1, max: 64 * 1024 }), integer({ min: 1, max: 32 }), (frame, mib) => {
+        const rig = new Rig(mib * MIB);
+        rig.looks(1000, IDLE, true);
+        const rate = rig.throttle.bytesPerSecond;
+        rig.send(1000, frame);
+        const sent = rig.send(3000, frame) / 3;
+        expect(sent).toBeGreaterThan(rate * 0.95);
+        expect(sent).toBeLessThan(rate * 1.05 + frame);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('the percentile of what came since the last reading', () => {
+  it('is of all histograms together, and of new values alone', () => {
+    const window = new LatencyWindow();
+    const gets = latencyHistogram();
+    const sets = latencyHistogram();
+    for (let i = 0; i < 1000; i++) gets.record(0.04);
+    for (let i = 0; i < 30; i++) sets.record(3);
+    const first = window.read([gets, null, sets]);
+    expect(first.count).toBe(1030);
+    expect(first.p99).toBeGreaterThan(1.6);
+    expect(first.p99).toBeLessThanOrEqual(3.2);
+    for (let i = 0; i < 100; i++) gets.record(0.04);
+    const second = window.read([gets, null, sets]);
+    expect(second.count).toBe(100);
+    expect(second.p99).toBeLessThanOrEqual(0.05);
+    expect(window.read([gets, sets])).toEqual({ count: 0, p99: 0 });
+  });
+
+  it('begins anew when they are reset', () => {
+    const window = new LatencyWindow();
+    const gets = latencyHistogram();
+    for (let i = 0; i < 10; i++) gets.record(1);
+    window.read([gets]);
+    gets.reset();
+    gets.record(1);
+    expect(window.read([gets]).count).toBe(1);
+  });
+});
