@@ -8,8 +8,8 @@ import { slotCountOf, type PlannedMove, type RebalanceBy } from './rebalance.ts'
 import { slotRanges } from './slot-ranges.ts';
 import { SLOT_COUNT, type NodeEntry, type ShardId, type SlotRange, type Topology } from './types.ts';
 
-/** Slots of one move: what is sent, fenced and aborted together, and what a plan's progress is counted in. */
-export const MAX_MOVE_SLOTS = 256;
+/** Slots of one move. Each costs two changes of the register, and a plan is as far as the moves that have ended. */
+export const MAX_MOVE_SLOTS = 512;
 
 /** A plan by bytes or operations is made when a shard is so far above its share, or below it, and brings all within the lesser distance. */
 export const ACT_RATIO = 1.1;
