@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 const START_BYTES_PER_SECOND = 16 * MIB;
 const STEP_BYTES_PER_SECOND = 2 * MIB;
 /** So slow that no client feels it, and moves end all the same. */
-export const SLOWEST_BYTES_PER_SECOND = 256 * 1024;
+export const SLOWEST_BYTES_PER_SECOND = MIB;
 /** When the setting names no limit. */
 const FASTEST_BYTES_PER_SECOND = 1024 * MIB;
 /** A percentile of fewer commands says nothing. */

@@ -56,7 +56,7 @@ export class Mover {
   readonly throttle: MoveThrottle;
   private readonly host: MoverHost;
   private readonly window = new LatencyWindow();
-  private readonly driven = new Map<ShardId, Driven>();
+  private readonly driven = new Map<MoveId, Driven>();
   private nextLookMs = 0;
   private hasTimer = false;
   private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
@@ -78,7 +78,7 @@ export class Mover {
 
   get stuck(): number {
     const nowMs = this.host.now.monotonicMs;
-    return [...this.driven.values()].filter(({ progressMs }) => nowMs - progressMs >= STUCK_AFTER_MS).length;
+    return [...this.driven.values()].filter((driven) => isStuck(driven, nowMs)).length;
   }
 
   /** Called in each turn: costs nothing while nothing moves. */
@@ -93,12 +93,12 @@ export class Mover {
     this.nextLookMs = now.monotonicMs + LOOK_MS;
     const topology = this.host.topology();
     this.host.questions.look();
-    for (const [source, driven] of this.driven) {
-      const entry = topology.moves.find(({ id }) => id === driven.move.entry.id);
-      if (entry === undefined || !driven.move.replica.isReadable) this.drop(source, driven, entry);
+    for (const [id, driven] of this.driven) {
+      const entry = topology.moves.find((row) => row.id === id);
+      if (entry === undefined || !driven.move.replica.isReadable) this.drop(driven, entry);
       else driven.move.entry = entry;
     }
-    if (topology.moves.length > 0) for (const replica of this.host.replicas) this.begin(replica, topology);
+    for (const entry of topology.moves) this.begin(entry, topology);
     this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
     for (const driven of this.driven.values()) this.watch(driven, now);
     this.measure(now.monotonicMs);
@@ -111,14 +111,14 @@ export class Mover {
     this.rate = { atMs: nowMs, sentBytes, bytesPerSecond: ((sentBytes - before) * 1000) / (nowMs - atMs) };
   }
 
-  private begin(replica: Replica, topology: Topology): void {
-    const { shard } = replica;
-    if (!replica.isReadable || this.driven.has(shard) || !this.host.spread().isKept(topology)) return;
-    const entry = topology.moves.find(({ source }) => source === shard);
-    if (entry === undefined) return;
+  private begin(entry: MoveEntry, topology: Topology): void {
+    const { id, source } = entry;
+    const replica = this.host.replicas.find(({ shard }) => shard === source);
+    if (replica?.isReadable !== true || this.driven.has(id) || !this.host.spread().isKept(topology)) return;
+    if (this.mustWait(entry)) return;
     const nowMs = this.host.now.monotonicMs;
-    this.driven.set(shard, {
-      move: new SourceMove(replica, entry, this.hostOf(shard)),
+    this.driven.set(id, {
+      move: new SourceMove(replica, entry, this.hostOf(id)),
       sinceMs: nowMs,
       isBegun: false,
       sentBytes: 0,
@@ -126,6 +126,16 @@ export class Mover {
       progressMs: nowMs,
       nextStuckMs: nowMs + STUCK_AFTER_MS,
       nextProposalMs: 0,
+    });
+  }
+
+  /** One of a source at a time; those that are called back send nothing, and one that does not come on keeps no other from it. */
+  private mustWait({ source, aborting }: MoveEntry): boolean {
+    if (aborting === true) return false;
+    const nowMs = this.host.now.monotonicMs;
+    return [...this.driven.values()].some((driven) => {
+      const { entry } = driven.move;
+      return entry.source === source && entry.aborting !== true && !isStuck(driven, nowMs);
     });
   }
 
@@ -157,10 +167,10 @@ export class Mover {
   }
 
   /** The register has ended the move, or another leads its source. */
-  private drop(source: ShardId, driven: Driven, entry: MoveEntry | undefined): void {
+  private drop(driven: Driven, entry: MoveEntry | undefined): void {
     const { move, sinceMs, sentBytes } = driven;
     move.stop();
-    this.driven.delete(source);
+    this.driven.delete(move.entry.id);
     if (entry !== undefined) return;
     const durationMs = this.host.now.monotonicMs - sinceMs;
     const moved = move.slotsGone();
@@ -190,7 +200,7 @@ export class Mover {
     });
   }
 
-  private hostOf(source: ShardId): SourceMoveHost {
+  private hostOf(id: MoveId): SourceMoveHost {
     const { figures, host } = this;
     return {
       now: host.now,
@@ -201,7 +211,7 @@ export class Mover {
       paused: (slots, pauseMs) => figures.paused(slots, pauseMs),
       sent: (move, bytes) => {
         figures.sent(move, bytes);
-        const driven = this.driven.get(source);
+        const driven = this.driven.get(id);
         if (driven !== undefined) driven.sentBytes += bytes;
       },
       went: (move, slots, keys) => figures.went(move, slots, keys),
@@ -216,6 +226,10 @@ export class Mover {
       this.hasTimer = false;
     });
   }
+}
+
+function isStuck({ progressMs }: Driven, nowMs: number): boolean {
+  return nowMs - progressMs >= STUCK_AFTER_MS;
 }
 
 function fieldsOf({ id, source, target }: MoveEntry): { move: MoveId; source: ShardId; target: ShardId } {

@@ -265,6 +265,8 @@ export class SourceMove {
       // Once it is frozen clients wait, and the throttle does not count.
       if (this.phase === 'send' && host.throttle.allowance(host.now.monotonicMs) <= 0) {
         host.wakeAfter(THROTTLED_MS);
+        // As fast as it may.
+        this.progress += 1;
         return;
       }
       const items = feed.next(FRAME_BYTES);

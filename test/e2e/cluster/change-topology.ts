@@ -6,9 +6,11 @@ import type { Topology } from '../../../src/topology/types.ts';
 import type { TorcCluster } from './torc-cluster.ts';
 
 const ATTEMPTS = 20;
+/** A connection that was kept may have been closed by the node just then. */
+const ANEW = { connection: 'close' };
 
 export async function topologyOf({ nodes }: TorcCluster): Promise<Topology> {
-  const response = await fetch(adminUrl(nodes[0].ports.admin));
+  const response = await fetch(adminUrl(nodes[0].ports.admin), { headers: ANEW });
   const topology = decodeTopology(Buffer.from(await response.text()));
   if (topology === null) throw new Error('the admin port tells a topology');
   return topology;
@@ -22,7 +24,7 @@ export async function changeTopology(cluster: TorcCluster, change: TopologyChang
     const { clusterId, generation, epoch } = current;
     const decider = current.nodes.find(({ id }) => id === deciderOf(current));
     const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
-    const headers = { authorization: `torc ${proofOf('', body)}` };
+    const headers = { ...ANEW, authorization: `torc ${proofOf('', body)}` };
     const response = await fetch(adminUrl(decider?.adminPort ?? 0), { method: 'POST', body, headers });
     const text = await response.text();
     const changed = response.ok ? decodeTopology(Buffer.from(text)) : null;

@@ -137,6 +137,10 @@ export class World {
   endFaults(): void {
     this.isHealed = true;
     for (const end of this.ends) end();
+    // Moves were slow so that something could strike them: from here on, and in later starts, they are not.
+    const fast = { rebalanceMaxBytesPerSecond: 0 };
+    this.cluster.overrides = { ...this.cluster.overrides, ...fast };
+    for (const { parts } of this.victims) if (parts !== null) Object.assign(parts.settings, fast);
   }
 
   /** Of each group a quorum is left when this one goes for good: it is the only one. */
