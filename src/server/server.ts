@@ -19,7 +19,7 @@ import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
 import { ReadScope, RequestState, type Request } from './request.ts';
 import { CROSS_SLOT, type Router, type ShardWay } from './router.ts';
-import { RandomKeyWalk, ScanWalk, type WalkHost } from './shard-walk.ts';
+import { RandomKeyWalk, ScanWalk, ShardsInTurn, type WalkHost } from './shard-walk.ts';
 import type { SlowLogRing } from './slow-log.ts';
 import { Statistics } from './statistics.ts';
 
@@ -392,6 +392,10 @@ export class ClientServer implements WalkHost {
       return;
     }
     if (this.postponed(connection, command, args, ways)) return;
+    if (command.isWrite && this.router.owners.hasMoves) {
+      new ShardsInTurn(this, connection, this.place(connection, command, args), command, args).start();
+      return;
+    }
     const gather = this.gather(connection, command, args, merge, ways.length, []);
     for (const [part, way] of ways.entries()) {
       this.ask(connection, gather, part, way, command, args, way.runs[0].from);

@@ -71,7 +71,7 @@ abstract class Walk implements RequestOwner {
   protected ask(way: ShardWay, slot: number): void {
     const { router } = this.host;
     const request = router.pool.take();
-    request.isOfShard = this.command.row.spread.by === 'random';
+    request.isOfShard = this.command.row.spread.by !== 'scan';
     request.way = way.index;
     const rides = this.connection.hasWritesTo(way.index);
     router.submit(request, this, way, this.command, this.args, this.db, this.resp3, slot, rides);
@@ -163,6 +163,47 @@ export class RandomKeyWalk extends Walk {
     const isNull = reply[0] === 95 || (reply[0] === 36 && reply[1] === MINUS);
     if (isNull && this.left.length > 0) this.next();
     else this.answer(reply);
+  }
+}
+
+const RAN_ON_SOME = Buffer.from('-INDETERMINATE The command ran on some of its shards only\r\n');
+
+/**
+ * A write about all slots while some of them move: one shard after the other, the source of a move before its target. Asked at once, the target could
+ * run it before a slot has come, and the source after it has gone.
+ */
+export class ShardsInTurn extends Walk {
+  private readonly asked = new Set<ShardWay>();
+
+  /** There is a shard to ask. */
+  start(): void {
+    this.next();
+  }
+
+  /** False when none is left. */
+  private next(): boolean {
+    const { owners, ways } = this.host.router;
+    const left = ways.filter((way) => way.slotCount > 0 && !this.asked.has(way));
+    const open = left.filter((way) => this.host.covers(this.connection, way));
+    if (open.length === 0) return false;
+    const isSourceLeft = (way: ShardWay): boolean =>
+      open.some(({ shard }) => owners.isOnWay(shard, way.shard));
+    const way = open.find((each) => !isSourceLeft(each)) ?? open[0];
+    this.asked.add(way);
+    this.connection.countWrite(way.index);
+    this.ask(way, way.runs[0].from);
+    return true;
+  }
+
+  override finished(request: Request): void {
+    const reply = Buffer.from(request.replyBytes.subarray(request.replyStart, request.replyEnd));
+    this.connection.partFinished(request);
+    if (reply[0] === MINUS) this.answer(this.asked.size > 1 ? RAN_ON_SOME : reply);
+    else this.answered(reply);
+  }
+
+  protected answered(reply: Buffer): void {
+    if (!this.next()) this.answer(reply);
   }
 }
 

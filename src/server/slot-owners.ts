@@ -5,7 +5,7 @@
  */
 import { moveIdOf } from '../topology/move-change.ts';
 import { slotsOf } from '../topology/slot-ranges.ts';
-import type { MoveId, ShardId, SlotRun, Topology } from '../topology/types.ts';
+import type { MoveEntry, MoveId, ShardId, SlotRun, Topology } from '../topology/types.ts';
 import { SLOT_COUNT } from '../topology/types.ts';
 
 interface Learned {
@@ -20,7 +20,7 @@ export class SlotOwners {
   private readonly learned = new Map<number, Learned>();
   /** 1: of a move that the topology names. */
   private readonly moving = new Uint8Array(SLOT_COUNT);
-  private underWay: ReadonlySet<MoveId> = new Set();
+  private moves: readonly MoveEntry[] = [];
   private latest: MoveId = 0;
 
   constructor(topology: Topology) {
@@ -31,7 +31,7 @@ export class SlotOwners {
     const { slots, moves } = topology;
     for (const { from, to, shard } of slots) this.recorded.fill(shard, from, to + 1);
     this.latest = moveIdOf(topology);
-    this.underWay = new Set(moves.map(({ id }) => id));
+    this.moves = moves;
     this.moving.fill(0);
     for (const move of moves) for (const slot of slotsOf(move.slots)) this.moving[slot] = 1;
     this.shards.set(this.recorded);
@@ -60,6 +60,15 @@ export class SlotOwners {
     return this.moving[slot] === 1;
   }
 
+  get hasMoves(): boolean {
+    return this.moves.length > 0;
+  }
+
+  /** Whether the topology has slots of one shard on their way to the other. */
+  isOnWay(from: ShardId, to: ShardId): boolean {
+    return this.moves.some(({ source, target }) => source === from && target === to);
+  }
+
   /** All slots, in as few runs as can be. */
   runs(): SlotRun[] {
     const runs: SlotRun[] = [];
@@ -74,6 +83,6 @@ export class SlotOwners {
 
   /** The topology has recorded what became of it. */
   private isEnded(move: MoveId): boolean {
-    return move <= this.latest && !this.underWay.has(move);
+    return move <= this.latest && !this.moves.some(({ id }) => id === move);
   }
 }

@@ -56,6 +56,8 @@ interface InFlight {
   stampMs: number;
   growthBytes: number;
   waiters: EntryWaiters;
+  /** Of commands: reads may ride in it. */
+  takesReads: boolean;
   /** Of an entry of moves. */
   moveWaiter: MoveWaiter | null;
 }
@@ -254,8 +256,8 @@ export class Replica {
       this.submitRead(waiter, bytes, start, now);
       return;
     }
-    const joins = this.batch.isEmpty && this.holdsLease(now);
-    const { waiters } = joins && last !== undefined ? last : this.batch;
+    const joins = last?.takesReads === true && this.batch.isEmpty && this.holdsLease(now);
+    const { waiters } = joins ? last : this.batch;
     waiters.addRead(waiter, bytes, start);
     this.counters.readsRiding += 1;
   }
@@ -393,7 +395,7 @@ export class Replica {
     this.counters.entriesProposed += 1;
     this.growthInFlightBytes += growthBytes;
     const { lastIndex: index, term } = this.raft;
-    this.inFlight.push({ index, term, stampMs, growthBytes, waiters, moveWaiter: null });
+    this.inFlight.push({ index, term, stampMs, growthBytes, waiters, takesReads: true, moveWaiter: null });
     this.inFlightSince.push(now.monotonicMs);
   }
 
@@ -411,7 +413,9 @@ export class Replica {
       return;
     }
     this.addFlight(stampMs, 0, new EntryWaiters(), now);
-    this.inFlight[this.inFlight.length - 1].moveWaiter = waiter;
+    const flight = this.inFlight[this.inFlight.length - 1];
+    flight.takesReads = false;
+    flight.moveWaiter = waiter;
   }
 
   /**

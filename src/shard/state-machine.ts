@@ -245,7 +245,7 @@ export class StateMachine implements MovesHost {
 
   /** Applies an entry of a move, and says what came of its items. */
   applyMove(entry: Entry): ItemAnswers[] {
-    this.skip(entry);
+    this.note(entry);
     return this.moves.apply(entry.bytes);
   }
 
@@ -308,6 +308,10 @@ export class StateMachine implements MovesHost {
 
   /** An entry with nothing to apply: a new leader's first, or one that raises the rules of a group that nobody writes to. */
   skip(entry: Entry): void {
+    this.note(entry);
+  }
+
+  private note(entry: Entry): void {
     const rules = entryRules(entry);
     if (rules !== this.rules) this.raiseRules(rules);
     this.timeMs = Math.max(this.timeMs, entryStampMs(entry));

@@ -208,8 +208,10 @@ test(
     await untilEnded(cluster);
     for (let n = 0; n < 3000; n += 7) expect(await redis.get(`key:${n}`)).toBe(value);
     expect(await redis.dbsize()).toBe(3000);
-    const ended = await Promise.all(cluster.nodes.map(({ ports }) => metricsOf(ports.admin)));
-    expect(ended.join('\n')).toMatch(/^torc_moves_total\{end="aborted"\} 1$/m);
+    // Told by whoever leads the source, once it has seen the register.
+    const pages = async (): Promise<string> =>
+      (await Promise.all(cluster.nodes.map(({ ports }) => metricsOf(ports.admin)))).join('\n');
+    await expect.poll(pages).toMatch(/^torc_moves_total\{end="aborted"\} 1$/m);
     await compareDigests(cluster);
   },
 );

@@ -1,4 +1,5 @@
 import type { Mutant } from './mutant.ts';
+import { MOVE_MUTANTS } from './moves.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
 import { VERSION_MUTANTS } from './versions.ts';
@@ -9,4 +10,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_MEMBERSHIP_MUTANTS,
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
+  ...MOVE_MUTANTS,
 ];

@@ -16,7 +16,11 @@ import { compiledLookup, compiledRules } from '../../src/server/compiled-command
 export const SHARD_RULES: ShardRules = compiledRules(RULES);
 export const lookup: ShardCommandLookup = compiledLookup(COMMANDS);
 
-export function newMachine(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RULES): StateMachine {
+export function newMachine(
+  policy: Partial<MemoryPolicy> = {},
+  rules = SHARD_RULES,
+  effectsKeptMaxBytes?: number,
+): StateMachine {
   const limits = { hashMaxListpackEntries: 128, hashMaxListpackValueBytes: 64 };
   const whole: MemoryPolicy = { budgetBytes: 0, eviction: 'noeviction', limits: { ...limits }, ...policy };
   return new StateMachine(
@@ -25,6 +29,7 @@ export function newMachine(policy: Partial<MemoryPolicy> = {}, rules = SHARD_RUL
     whole,
     limits,
     () => 16383,
+    effectsKeptMaxBytes,
   );
 }
 

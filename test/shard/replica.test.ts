@@ -54,6 +54,19 @@ describe('reads behind writes', () => {
     ]);
   });
 
+  it('are answered, too, when a step of a move is in flight last: they take an entry of their own', () => {
+    const rig = newRig();
+    const first = write(rig, 'set', 'k', '1');
+    rig.replica.seal(rig.now);
+    const slots = [{ from: 0, to: 16383 }];
+    rig.replica.moves.importBegin(7, 2, slots, { done: () => {}, refuse: () => {} }, rig.now);
+    giveLease(rig);
+    const last = read(rig, 'rides', 'get', 'k');
+    rig.replica.seal(rig.now);
+    commit(rig, 3);
+    expect([first.text, last.text]).toEqual(['+OK\r\n', '$1\r\n1\r\n']);
+  });
+
   it('join an entry in flight only under the lease: else another leader may have acknowledged writes since it was proposed', () => {
     const rig = newRig();
     const first = write(rig, 'set', 'k', 'old');

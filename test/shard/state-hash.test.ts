@@ -6,6 +6,12 @@ import { sessionId } from '../../src/shard/batch.ts';
 import { StateHash, hashNow } from '../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../src/shard/state-machine.ts';
 import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
+import { Cut } from '../../src/shard/moves/cut.ts';
+import type { SlotImport } from '../../src/shard/moves/imports.ts';
+import { MoveItemType, moveEntry, pieceItem, slotsItem } from '../../src/shard/moves/move-item.ts';
+import { STATE_PARTS } from '../../src/shard/moves/slot-parts.ts';
+import { MoveOutcome, SlotState } from '../../src/shard/moves/slot-state.ts';
+import { RecordType } from '../../src/shard/state-snapshot.ts';
 import { Staged } from '../../src/shard/staging.ts';
 import { KeyRecord } from '../../src/store/snapshot-format.ts';
 import { Encoding } from '../../src/store/types.ts';
@@ -24,6 +30,8 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       'rules',
       'policy',
       'staged',
+      'moves',
+      'versionBase',
     ],
     own: [
       // Reads and whoever waits; buffers used again; and of the entry being applied.
@@ -42,13 +50,45 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       'known',
       'commands',
       'reads',
+      // Of the entry being applied; a part of `moves`; and what `moves` is given.
+      'recorder',
+      'slotStates',
+      'rerun',
     ],
   },
   policy: { replicated: ['budgetBytes', 'eviction', 'limits'], own: [] },
   limits: { replicated: ['hashMaxListpackEntries', 'hashMaxListpackValueBytes'], own: [] },
   staged: { replicated: ['term', 'bytes', 'filledBytes'], own: [] },
   sessions: { replicated: ['sessions', 'ended', 'rows'], own: ['found'] },
-  session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes', 'used'] },
+  session: { replicated: ['node', 'start', 'floors', 'lists'], own: ['number', 'nodeBytes', 'id', 'used'] },
+  moves: { replicated: ['slots', 'exports', 'imports'], own: ['undecided', 'host'] },
+  slots: {
+    replicated: ['states', 'isFounded', 'epochs', 'moves', 'peers', 'ended', 'outcomes'],
+    own: ['hasMoved', 'counts'],
+  },
+  // The bytes of effects each replica keeps as far as it has them.
+  exports: { replicated: ['slots'], own: ['keptMaxBytes', 'keptBytes'] },
+  export: { replicated: ['end', 'sum', 'isFencePending'], own: ['keptFrom', 'keptBytes', 'chunks'] },
+  // Each effect names its limits.
+  imports: { replicated: ['slots', 'terms', 'loading', 'ready', 'sessions'], own: ['limits', 'rerun'] },
+  import: {
+    replicated: [
+      'slot',
+      'move',
+      'cutTerm',
+      'cutIndex',
+      'isCut',
+      'cutBytes',
+      'cutSum',
+      'effectsEnd',
+      'effectsSum',
+      'sessionBytes',
+      'load',
+      'tail',
+      'tailBytes',
+    ],
+    own: [],
+  },
   rows: {
     // `words` tells which session and slot a row is of.
     replicated: ['kinds', 'numbers', 'blobs', 'words'],
@@ -136,7 +176,56 @@ function make(): Made {
   machine.sessions.raiseFloor(session, 9, 30);
   machine.staged = new Staged(4, 100);
   machine.staged.append(Buffer.from('a part'), 0, 6);
+  makeMoves(machine);
   return { machine, session };
+}
+
+const EXPORTED = 20;
+const LOADING = 16_000;
+const READY = 16_001;
+
+/** One slot goes, two come, one of which is cut. */
+function makeMoves(machine: StateMachine): void {
+  const { moves } = machine;
+  const items = [
+    slotsItem(MoveItemType.FOUND, 0, 0, [{ from: 0, to: 15_999 }]),
+    slotsItem(MoveItemType.EXPORT_BEGIN, 5, 2, [{ from: EXPORTED, to: EXPORTED }]),
+    slotsItem(MoveItemType.IMPORT_BEGIN, 6, 3, [{ from: LOADING, to: READY }]),
+    slotsItem(MoveItemType.IMPORT_ABORT, 4, 0, [{ from: 16_100, to: 16_101 }]),
+  ];
+  moves.apply(moveEntry(1, 0, Buffer.concat(items)));
+  moves.exports.add(EXPORTED, Buffer.from('an effect'));
+  const bytes = cutOf(LOADING);
+  moves.apply(moveEntry(1, 0, pieceItem(6, 7, LOADING, 30, 0, bytes.subarray(0, -30))));
+  const { imports } = moves;
+  const ready = imports.slots.get(READY);
+  if (ready === undefined) throw new Error('the import has begun');
+  Object.assign(ready, { isCut: true, cutTerm: 7, cutIndex: 20, sessionBytes: null });
+  imports.effects(ready, 0, Buffer.from('\x40\0\0\0a part of an effect'));
+  imports.ready.at(0, 3, true);
+  imports.ready.setString(0, READY, Buffer.from('k'), 0, 1, Buffer.from('v'), 0, 1, 0, Encoding.EMBSTR);
+  imports.sessions.open(sessionId('d'.repeat(40), 2), 0);
+}
+
+function cutOf(slot: number): Buffer {
+  const source = newMachine();
+  source.keyspace.at(0, 3, true);
+  for (let i = 0; i < 9; i += 1) {
+    const key = Buffer.from(`key ${i}`);
+    const value = Buffer.alloc(10_000, i);
+    source.keyspace.setString(0, slot, key, 0, key.length, value, 0, value.length, 0, Encoding.RAW);
+  }
+  const cut = new Cut(source, slot, 30);
+  while (!cut.isWhole) cut.make();
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < cut.made; at += pieces[pieces.length - 1].length) pieces.push(cut.read(at, 65_536));
+  return Buffer.concat(pieces);
+}
+
+function importOf({ machine }: Made, slot: number): SlotImport {
+  const one = machine.moves.imports.slots.get(slot);
+  if (one === undefined) throw new Error('the import has begun');
+  return one;
 }
 
 /** Each changes one thing. */
@@ -185,6 +274,36 @@ const CHANGES: Record<string, (made: Made) => void> = {
     machine.sessions.raiseFloor(session, 12, 4);
     record(machine, session, 12, 5, ':43\r\n');
   },
+  'the base of versions': ({ machine }) => (machine.versionBase += 1),
+  'what was founded': ({ machine }) => (machine.moves.slots.isFounded = false),
+  'a fence': ({ machine }) => machine.moves.slots.freeze(EXPORTED),
+  'a fence that waits': ({ machine }) => machine.moves.exports.setFencePending(EXPORTED),
+  'an epoch': ({ machine }) => machine.moves.slots.setEpoch(3, 9),
+  'an effect': ({ machine }) => machine.moves.exports.add(EXPORTED, Buffer.from('.')),
+  'an export more': ({ machine }) => {
+    machine.moves.slots.begin(21, 5, 2, SlotState.OWNED);
+    machine.moves.exports.begin(21);
+  },
+  'its move': ({ machine }) => {
+    machine.moves.slots.begin(21, 7, 2, SlotState.OWNED);
+    machine.moves.exports.begin(21);
+  },
+  'its target': ({ machine }) => {
+    machine.moves.slots.begin(21, 5, 3, SlotState.OWNED);
+    machine.moves.exports.begin(21);
+  },
+  'a move that has ended': ({ machine }) =>
+    machine.moves.slots.end(30, 3, MoveOutcome.ABORTED, SlotState.OWNED),
+  'its outcome': ({ machine }) => machine.moves.slots.end(30, 3, MoveOutcome.WENT, SlotState.OWNED),
+  'an import more': ({ machine }) => machine.moves.imports.begin(READY + 1, 6),
+  'the term of a source': ({ machine }) => machine.moves.imports.hears(6, 8),
+  'more of a cut': (made) =>
+    made.machine.moves.imports.cut(importOf(made, LOADING), 7, 30, 0, cutOf(LOADING)),
+  'another cut': (made) => made.machine.moves.imports.cut(importOf(made, LOADING), 7, 31, 0, Buffer.alloc(4)),
+  'more of an effect': (made) =>
+    made.machine.moves.imports.effects(importOf(made, READY), 22, Buffer.from('....')),
+  'a staged key': ({ machine }) => machine.moves.imports.ready.flushSlot(-1, READY),
+  'a staged session': ({ machine }) => machine.moves.imports.sessions.open(sessionId('e'.repeat(40), 2), 0),
   'a key': ({ machine }) => set(machine, { key: 'another' }),
   'a version': ({ machine }) => set(machine, { version: 6 }),
   'a value': ({ machine }) => set(machine, { value: 'Value' }),
@@ -229,9 +348,20 @@ describe('the state hash', () => {
       session: inner.sessions[0],
       rows: inner.rows,
       key: KeyRecord,
+      moves: machine.moves,
+      slots: machine.moves.slots,
+      exports: machine.moves.exports,
+      export: (machine.moves.exports as unknown as { slots: Map<number, object> }).slots.get(EXPORTED) ?? {},
+      imports: machine.moves.imports,
+      import: machine.moves.imports.slots.get(READY) ?? {},
     };
     for (const [part, { replicated, own }] of Object.entries(PARTS))
       expect(fieldsOf(found[part]), part).toEqual([...replicated, ...own].sort());
+  });
+
+  it('and what moves with a slot are told of each part of a snapshot', () => {
+    expect(new Set(STATE_PARTS.map(({ record }) => record))).toEqual(new Set(Object.keys(RecordType)));
+    for (const { what, moves, why } of STATE_PARTS) expect(moves === null, what).toBe(why !== undefined);
   });
 
   it('is another when any part of the state is', () => {

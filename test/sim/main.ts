@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
+import { runMovesSeed } from './moves/run.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
 import { reportFailover } from './raft/failover.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
@@ -14,6 +15,7 @@ const CONVERSATION_ROUNDS = 3;
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
  * through; `--all-sometimes`: exit code 1 when something never came up.
+ * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
  * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
  */
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
       minutes: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
+      moves: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       first: { type: 'boolean' },
@@ -38,7 +41,9 @@ async function main(): Promise<void> {
     return;
   }
   let allHeld: boolean;
-  if (values.raft === true)
+  if (values.moves === true)
+    allHeld = moveSlots(from, count || DEFAULT_SEEDS, values.seed !== undefined, values.first === true);
+  else if (values.raft === true)
     allHeld =
       values.seed === undefined
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
@@ -78,6 +83,22 @@ function runMany(from: number, count: number, isFirstEnough: boolean): boolean {
   console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
   console.log(`${count} seeds from ${from}: ${failures} failed, ${events} events`);
   return failures > 0;
+}
+
+function moveSlots(from: number, count: number, isTold: boolean, isFirstEnough: boolean): boolean {
+  const totals = new Map<string, number>();
+  let failures = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const { failure, coverage } = runMovesSeed(seed, isTold ? (line) => console.log(line) : null);
+    for (const [name, value] of Object.entries(coverage)) totals.set(name, (totals.get(name) ?? 0) + value);
+    if (failure === null) continue;
+    failures++;
+    console.log(`seed ${seed}: ${failure}\nreplay: npm run sim -- --moves --seed ${seed}`);
+    if (isFirstEnough) break;
+  }
+  console.log([...totals].map(([name, value]) => `${name} ${value}`).join(', '));
+  console.log(`${count} seeds of moves from ${from}: ${failures} failed`);
+  return failures === 0;
 }
 
 async function converse(from: number, count: number): Promise<boolean> {

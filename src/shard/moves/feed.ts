@@ -8,7 +8,7 @@ import type { LogTime } from '../log-time.ts';
 import type { StateMachine } from '../state-machine.ts';
 import { Cut } from './cut.ts';
 import { activateItem, cutEndItem, loggedItem, pieceItem } from './move-item.ts';
-import { SlotState } from './slot-state.ts';
+import { MoveOutcome, SlotState } from './slot-state.ts';
 import type { ExportFeed, ImportPosition } from './types.ts';
 
 const PIECE_BYTES = 64 * 1024;
@@ -17,11 +17,13 @@ const CUTS_KEPT_MAX_BYTES = 8 * 1024 * 1024;
 
 class SlotFeed {
   readonly slot: number;
-  /** `idle`: the target wants nothing. */
-  phase: 'idle' | 'wanted' | 'cut' | 'effects' = 'idle';
+  /** `unknown`: the target has not said yet what it wants; `over`: nothing any more. */
+  phase: 'unknown' | 'wanted' | 'cut' | 'effects' | 'over' = 'unknown';
   cut: Cut | null = null;
   /** The next byte to send, of the cut or the effects. */
   sent = 0;
+  /** The target has the cut: what it said before that it wanted is past. */
+  isLogged = false;
   /** Effects that the target has logged, and those that the source's log says so of. */
   logged = 0;
   told = 0;
@@ -36,12 +38,18 @@ export class Feed implements ExportFeed {
   readonly term: number;
   sentBytes = 0;
   private readonly machine: StateMachine;
-  private readonly time: LogTime;
+  private readonly time: Pick<LogTime, 'leaderTimeMs'>;
   private readonly nextCutIndex: () => number;
   private readonly slots = new Map<number, SlotFeed>();
 
   /** `nextCutIndex`: rises with each call. */
-  constructor(machine: StateMachine, time: LogTime, move: MoveId, term: number, nextCutIndex: () => number) {
+  constructor(
+    machine: StateMachine,
+    time: Pick<LogTime, 'leaderTimeMs'>,
+    move: MoveId,
+    term: number,
+    nextCutIndex: () => number,
+  ) {
     this.machine = machine;
     this.time = time;
     this.move = move;
@@ -54,32 +62,46 @@ export class Feed implements ExportFeed {
   }
 
   private resumeSlot(position: ImportPosition): void {
-    const { slot, state, isCut, offset } = position;
+    const { slot, state, ended, isCut, offset } = position;
     const one = this.slotFeed(slot);
     const { exports } = this.machine.moves;
-    if (state !== SlotState.STAGING || !exports.has(slot)) {
-      this.rest(one, 'idle');
-    } else if (isCut && offset >= exports.keptFrom(slot) && offset <= exports.endOf(slot)) {
-      this.rest(one, 'effects');
+    if (ended !== MoveOutcome.NONE) {
+      this.rest(one, 'over');
+    } else if (state !== SlotState.STAGING || !exports.has(slot)) {
+      this.rest(one, 'unknown');
+    } else if (isCut) {
+      if (one.isLogged && offset < one.logged) return;
+      const isKept = offset >= exports.keptFrom(slot) && offset <= exports.endOf(slot);
+      this.rest(one, isKept ? 'effects' : 'wanted');
       one.sent = offset;
-    } else if (!isCut && this.isOwnCut(one, position)) {
+    } else if (!one.isLogged) {
+      this.resumeCut(one, position);
+    }
+    // Else it was said before the target had the cut.
+  }
+
+  private resumeCut(one: SlotFeed, { cutTerm, cutIndex, offset }: ImportPosition): void {
+    const { cut } = one;
+    if (cut === null || cut.hasFailed) {
+      this.rest(one, 'wanted');
+      return;
+    }
+    const isThisCut = cutTerm === this.term && cutIndex === cut.index;
+    // Said before the first of this cut has come: it may be lost, or on its way.
+    const from = isThisCut ? offset : 0;
+    if (from >= cut.keptFrom) {
       one.phase = 'cut';
-      one.sent = offset;
-    } else {
+      one.sent = from;
+    } else if (isThisCut) {
       this.rest(one, 'wanted');
     }
   }
 
-  /** It can be gone on with. */
-  private isOwnCut({ cut }: SlotFeed, { cutTerm, cutIndex, offset }: ImportPosition): boolean {
-    if (cut === null || cut.hasFailed || cutTerm !== this.term || cutIndex !== cut.index) return false;
-    return offset >= cut.keptFrom && offset <= cut.made;
-  }
-
-  private rest(one: SlotFeed, phase: 'idle' | 'wanted' | 'effects'): void {
+  private rest(one: SlotFeed, phase: 'unknown' | 'wanted' | 'effects' | 'over'): void {
     one.cut?.abandon();
     one.cut = null;
     one.phase = phase;
+    one.isLogged = phase === 'effects';
   }
 
   private slotFeed(slot: number): SlotFeed {
@@ -172,9 +194,12 @@ export class Feed implements ExportFeed {
       if (isCut && one.phase === 'effects') {
         one.cut?.abandon();
         one.cut = null;
+        one.isLogged = true;
         one.logged = Math.max(one.logged, offset);
+        one.sent = Math.max(one.sent, offset);
       } else if (cutTerm === this.term && cutIndex === one.cut?.index) {
         one.cut.forget(offset);
+        if (one.phase === 'cut') one.sent = Math.max(one.sent, one.cut.keptFrom);
       }
     }
   }
@@ -199,17 +224,17 @@ export class Feed implements ExportFeed {
   private leftOf(slot: number): number {
     const { moves } = this.machine;
     const one = this.slots.get(slot);
-    if (one === undefined || one.phase === 'idle') return 0;
-    if (one.phase === 'effects') return moves.exports.endOf(slot) - one.sent;
+    if (one?.phase === 'over') return 0;
+    if (one?.phase === 'effects') return moves.exports.endOf(slot) - one.sent;
     // At least one: it is not nothing while it is not cut.
-    return Math.max(1, moves.bytesIn(slot) - (one.phase === 'cut' ? one.sent : 0));
+    return Math.max(1, moves.bytesIn(slot) - (one?.phase === 'cut' ? one.sent : 0));
   }
 
   activation(slots: readonly number[], now: Instant): Buffer | null {
     const { moves, timeMs, version, sessions } = this.machine;
-    const isFrozen = (slot: number): boolean =>
-      moves.stateOf(slot) === SlotState.FROZEN && moves.moveOf(slot) === this.move;
-    if (!slots.every(isFrozen)) return null;
+    const isReady = (slot: number): boolean =>
+      moves.stateOf(slot) === SlotState.FROZEN && moves.moveOf(slot) === this.move && this.leftOf(slot) === 0;
+    if (!slots.every(isReady)) return null;
     return activateItem({
       move: this.move,
       sourceTerm: this.term,
@@ -227,7 +252,7 @@ export class Feed implements ExportFeed {
   }
 
   end(): void {
-    for (const one of this.slots.values()) this.rest(one, 'idle');
+    for (const one of this.slots.values()) this.rest(one, 'unknown');
     this.slots.clear();
   }
 }

@@ -105,6 +105,8 @@ export class Imports {
     if (term !== one.cutTerm || index !== one.cutIndex || offset > one.cutBytes) return false;
     const known = one.cutBytes - offset;
     if (one.isCut || known >= piece.length) return true;
+    // It was not what the source made: another is wanted.
+    if (one.load === null) return false;
     const bytes = piece.subarray(known);
     one.cutSum = crc32(bytes, one.cutSum);
     one.cutBytes += bytes.length;
@@ -142,17 +144,17 @@ export class Imports {
   cutEnd(one: SlotImport, term: number, index: number, end: CutEnd): boolean {
     if (term !== one.cutTerm || index !== one.cutIndex) return false;
     if (one.isCut) return true;
-    if (one.cutBytes < end.cutBytes) return false;
+    if (one.load === null || one.cutBytes < end.cutBytes) return false;
     const isWhole =
       one.cutBytes === end.cutBytes &&
       one.cutSum === end.cutSum &&
-      one.load?.isEnded === true &&
+      one.load.isEnded &&
       this.loading.keyCountInSlot(one.slot) === end.keys;
     if (!isWhole) {
       this.discard(one);
       return false;
     }
-    one.load?.finish();
+    one.load.finish();
     one.load = null;
     this.ready.attachSlot(this.loading.detachSlot(one.slot), 0);
     one.isCut = true;
@@ -276,8 +278,6 @@ export class Imports {
     this.sessions.dropSlot(slot);
     one.load = null;
     one.isCut = false;
-    one.cutTerm = 0;
-    one.cutIndex = 0;
     one.cutBytes = 0;
     one.cutSum = 0;
     one.effectsEnd = 0;

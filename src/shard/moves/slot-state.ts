@@ -1,4 +1,4 @@
-/** What a group's log says of a slot (design section 8). Exactly one group has it OWNED or FROZEN, whatever the register says. */
+/** What a group's log says of a slot (design section 8). One group has it OWNED, or FROZEN in a move that the target's log has not decided for itself. */
 export const SlotState = {
   /** Another group's, as far as this log knows. */
   NONE: 0,

@@ -83,11 +83,11 @@ export interface ExportFeed {
   logged(positions: readonly ImportPosition[]): void;
   /** An item for the source's own log that lets its replicas forget what was logged; null: nothing new. */
   loggedItem(): Buffer | null;
-  /** What was not given out by `next` yet, of cuts and effects: an estimate while a slot is not cut, exact once it is FROZEN. */
+  /** What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. */
   leftBytes(slots: readonly number[]): number;
   /** How many bytes `next` has given out. */
   readonly sentBytes: number;
-  /** The one decision, for slots that are all FROZEN here; null while one is not. */
+  /** The one decision, for slots that are all FROZEN here and of which all is given out; null while one is not. */
   activation(slots: readonly number[], now: Instant): Buffer | null;
   /** Lets go of cuts under way. */
   end(): void;

@@ -95,6 +95,7 @@ export class Invariants {
   private watchMachine(node: number, law: GroupLaw, raft: RaftCore, machine: StateMachine): void {
     const { counters } = this;
     const [apply, skip] = [machine.apply.bind(machine), machine.skip.bind(machine)];
+    const applyMove = machine.applyMove.bind(machine);
     let { timeMs, sessions, staged } = machine;
     let [expired, evicted] = [0, 0];
     this.watchSessions(machine);
@@ -124,9 +125,9 @@ export class Invariants {
       [expired, evicted, staged] = [expiredCount, evictedCount, machine.staged];
       applied(entry);
     };
-    const applyMove = machine.applyMove.bind(machine);
     machine.applyMove = (entry) => {
       const answers = applyMove(entry);
+      applied(entry);
       this.slots.applied(raft.group, entry.index, machine.moves);
       return answers;
     };

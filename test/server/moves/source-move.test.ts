@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+
+import { slotOf } from '../../../ring/index.ts';
+import { MoveItemType, slotsItem } from '../../../src/shard/moves/move-item.ts';
+import { SlotState } from '../../../src/shard/moves/slot-state.ts';
+import { Refusal } from '../../../src/shard/waiter.ts';
+import { slotsOf } from '../../../src/topology/slot-ranges.ts';
+import { MOVE, SELF, TwoShards } from './two-shards.ts';
+
+const { NONE, OWNED, FROZEN } = SlotState;
+/** Of turns: a batch takes about eight. */
+const STEP = 3;
+const KEYS = Array.from({ length: 300 }, (_, n) => `key:${n}`);
+
+function slotOfKey(key: string): number {
+  return slotOf(Buffer.from(key), 0, key.length);
+}
+
+/** Those that the move is about, and others. */
+function keysOf(shards: TwoShards): { gone: string[]; stay: string[] } {
+  const slots = new Set(slotsOf(shards.entry.slots));
+  return {
+    gone: KEYS.filter((key) => slots.has(slotOfKey(key))),
+    stay: KEYS.filter((key) => !slots.has(slotOfKey(key))),
+  };
+}
+
+function filled(): TwoShards {
+  const shards = new TwoShards([{ from: 0, to: 1199 }]);
+  for (const key of KEYS) shards.set(key, `value of ${key}`);
+  shards.commit();
+  return shards;
+}
+
+function expectGone(shards: TwoShards): void {
+  const { gone, stay } = keysOf(shards);
+  shards.pass(1);
+  for (const key of gone) {
+    expect(shards.get(key, shards.target).text).toContain(`value of ${key}`);
+    expect(shards.get(key, shards.source).refusal).toBe(Refusal.MOVED);
+  }
+  for (const key of stay) expect(shards.get(key, shards.source).text).toContain(`value of ${key}`);
+  const slots = slotsOf(shards.entry.slots);
+  expect(new Set(shards.states(shards.source, slots))).toEqual(new Set([NONE]));
+  expect(new Set(shards.states(shards.target, slots))).toEqual(new Set([OWNED]));
+}
+
+describe('the driver of a move', () => {
+  it('takes all slots over, batch by batch, with what is in them', () => {
+    const shards = filled();
+    shards.turns(() => shards.move.phase === 'ended');
+    expectGone(shards);
+    expect(shards.move.slotsGone()).toEqual([{ from: 0, to: 1199 }]);
+    const { told } = shards;
+    expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / 256));
+    expect(told[0]).toBe(`${MOVE}: 0-255 at 2`);
+    expect(
+      told.filter((line) => line.includes('paused')).every((line) => / paused [1-5] ms/.test(line)),
+    ).toBe(true);
+  });
+
+  it('takes along what is written meanwhile, and refuses what comes after the fence', () => {
+    const shards = filled();
+    const { gone } = keysOf(shards);
+    let written = 0;
+    const outcomes: string[] = [];
+    shards.turns(() => {
+      const key = gone[written++ % gone.length];
+      const answer = shards.set(key, `value of ${key} ${written}`);
+      shards.commit();
+      outcomes.push(answer.text ?? String(answer.refusal));
+      return shards.move.phase === 'ended';
+    });
+    expect(new Set(outcomes)).toEqual(new Set(['+OK\r\n', String(Refusal.FROZEN), String(Refusal.MOVED)]));
+    expectGone(shards);
+    const last = new Map<string, number>();
+    for (const [at, outcome] of outcomes.entries())
+      if (outcome === '+OK\r\n') last.set(gone[at % gone.length], at + 1);
+    for (const [key, count] of last)
+      expect(shards.get(key, shards.target).text).toBe(
+        `$${`value of ${key} ${count}`.length}\r\nvalue of ${key} ${count}\r\n`,
+      );
+  });
+
+  it('goes on where another stood, at whatever step that was', () => {
+    for (let stop = 1; stop < 36; stop += STEP) {
+      const shards = filled();
+      let turns = 0;
+      shards.turns(() => ++turns > stop);
+      shards.move.stop();
+      // Its feed ends with the leadership.
+      shards.source.raft.term += 1;
+      shards.source.machine.appliedTerm = shards.source.raft.term;
+      shards.source.replica.settle();
+      shards.move = shards.driver();
+      shards.turns(() => shards.move.phase === 'ended');
+      expectGone(shards);
+    }
+  });
+
+  it('does nothing more when all of it is done', () => {
+    const shards = filled();
+    shards.turns(() => shards.move.phase === 'ended');
+    shards.move = shards.driver();
+    const { lastIndex } = shards.source.raft;
+    shards.turns(() => shards.move.phase === 'ended');
+    expect(shards.source.raft.lastIndex).toBe(lastIndex);
+  });
+
+  it('waits for the leader of the target, and says so', () => {
+    const shards = filled();
+    shards.targetLeader = null;
+    let turns = 0;
+    shards.turns(() => ++turns > 200);
+    expect(shards.move.problem).toBe('the target is not reached');
+    expect(shards.states(shards.source, [0])).toEqual([OWNED]);
+    shards.targetLeader = SELF;
+    shards.turns(() => shards.move.phase === 'ended');
+    expectGone(shards);
+  });
+
+  it('gives back what an operator wants back: each slot is where the log of the target says', () => {
+    for (let stop = 1; stop < 36; stop += STEP) {
+      const shards = filled();
+      let turns = 0;
+      shards.turns(() => ++turns > stop);
+      shards.move.entry = { ...shards.entry, aborting: true };
+      shards.turns(() => shards.move.phase === 'ended');
+      const gone = new Set(slotsOf(shards.move.slotsGone()));
+      for (const slot of slotsOf(shards.entry.slots)) {
+        const isGone = gone.has(slot);
+        expect(shards.states(shards.source, [slot])).toEqual([isGone ? NONE : OWNED]);
+        expect(shards.states(shards.target, [slot])).toEqual([isGone ? OWNED : NONE]);
+      }
+      shards.pass(1);
+      for (const key of KEYS) {
+        const { target, source } = shards;
+        const at = gone.has(slotOfKey(key)) ? target : source;
+        expect(shards.get(key, at).text).toContain(`value of ${key}`);
+      }
+    }
+  });
+
+  it('thaws what the target has given up, and ends without it', () => {
+    const shards = filled();
+    const waiter = { done: () => {}, refuse: () => {} };
+    const some = [{ from: 100, to: 199 }];
+    shards.target.replica.moves.propose(
+      slotsItem(MoveItemType.IMPORT_ABORT, MOVE, 0, some),
+      waiter,
+      shards.now,
+    );
+    shards.commit();
+    shards.turns(() => shards.move.phase === 'ended');
+    expect(shards.move.slotsGone()).toEqual([
+      { from: 0, to: 99 },
+      { from: 200, to: 1199 },
+    ]);
+    expect(new Set(shards.states(shards.source, slotsOf(some)))).toEqual(new Set([OWNED]));
+  });
+
+  it('leaves no slot frozen that the target has not decided on, while it is reached', () => {
+    const shards = filled();
+    shards.turns(() => shards.states(shards.source, [0])[0] === FROZEN);
+    shards.targetLeader = null;
+    let turns = 0;
+    shards.turns(() => ++turns > 300);
+    expect(shards.states(shards.source, [0])).toEqual([FROZEN]);
+    shards.targetLeader = SELF;
+    turns = 0;
+    shards.turns(() => shards.states(shards.source, [0])[0] === NONE);
+    expect(shards.states(shards.target, [0])).toEqual([OWNED]);
+  });
+});

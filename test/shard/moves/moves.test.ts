@@ -1,0 +1,242 @@
+/** Moves in the logs of two groups: what the scenarios do not tell. */
+import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../../src/shard/waiter.ts';
+import { EffectKind } from '../../../src/shard/moves/effect.ts';
+import {
+  MoveItemType,
+  activateItem,
+  areTargetItems,
+  cutEndItem,
+  loggedItem,
+  pieceItem,
+  readActivation,
+  slotsItem,
+} from '../../../src/shard/moves/move-item.ts';
+import { MoveAnswer, MoveOutcome, SlotState } from '../../../src/shard/moves/slot-state.ts';
+import { Group, NOW } from '../../sim/moves/group.ts';
+import { contentOf, slotOfKey } from '../../sim/moves/oracle.ts';
+import { rangesOf } from '../../sim/moves/world.ts';
+
+const SLOT = slotOfKey('{a}');
+const OTHER = slotOfKey('{b}');
+
+function twoGroups(): { source: Group; target: Group } {
+  return {
+    source: new Group(1, rangesOf([SLOT, OTHER]), 2, 1e9),
+    target: new Group(2, [], 2, 1e9),
+  };
+}
+
+function begin({ source, target }: { source: Group; target: Group }, move = 1, slots = [SLOT]): void {
+  source.move(slotsItem(MoveItemType.EXPORT_BEGIN, move, target.shard, rangesOf(slots)));
+  target.move(slotsItem(MoveItemType.IMPORT_BEGIN, move, source.shard, rangesOf(slots)));
+  source.feed(move).resume(target.machine.moves.positions(move, slots));
+}
+
+/** All that there is to send; returns how many entries it took. */
+function sendAll({ source, target }: { source: Group; target: Group }, move = 1, slots = [SLOT]): number {
+  const feed = source.feed(move);
+  let entries = 0;
+  for (let items = feed.next(100_000); items !== null; items = feed.next(100_000)) {
+    target.move(items);
+    feed.logged(target.machine.moves.positions(move, slots));
+    entries += 1;
+  }
+  return entries;
+}
+
+function fence({ source }: { source: Group }, move = 1, slots = [SLOT]): void {
+  source.move(slotsItem(MoveItemType.FENCE, move, 0, rangesOf(slots)));
+}
+
+function activate(
+  { source, target }: { source: Group; target: Group },
+  move = 1,
+  slots = [SLOT],
+): MoveAnswer[] {
+  const activation = source.feed(move).activation(slots, NOW);
+  if (activation === null) throw new Error('not all is sent');
+  return target.move(activation).flatMap(({ answers }) => [...answers]);
+}
+
+function content(group: Group, slot = SLOT): string {
+  const { machine, timeMs } = group;
+  return contentOf(machine.keyspace, slot, Math.max(machine.timeMs, timeMs), machine.version);
+}
+
+describe('a move', () => {
+  it('takes large values, large hashes and large commands along in pieces, none of which takes long', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    source.command(['set', '{a}large', 'x'.repeat(3_000_000)], 1, 1);
+    for (let i = 0; i < 40; i += 1) {
+      const fields = Array.from({ length: 500 }, (_, j) => [`f${i * 500 + j}`, 'v'.repeat(40)]).flat();
+      source.command(['hset', '{a}hash', ...fields], 1, 2 + i);
+    }
+    begin(groups);
+    source.command(['append', '{a}large', 'y'.repeat(700_000)], 1, 50);
+    const before = content(source);
+    expect(sendAll(groups)).toBeGreaterThan(30);
+    source.command(['hset', '{a}hash', 'f7', 'another'], 1, 51);
+    source.command(['set', '{a}2', 'z'.repeat(300_000)], 1, 52);
+    fence(groups);
+    sendAll(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target).length).toBe(before.length + 'another'.length - 40 + '\n{a}2 0 '.length + 300_000);
+    expect(content(target)).toBe(content(source));
+    expect(target.machine.keyspace.usedBytes).toBe(source.machine.keyspace.usedBytes);
+  });
+
+  it('leaves the source without the slot, its sessions and its memory', () => {
+    const groups = twoGroups();
+    const { source } = groups;
+    for (let i = 0; i < 300; i += 1) source.command(['set', `{a}${i}`, 'value'], 1, i + 1, 1);
+    source.command(['set', '{b}1', 'stays'], 1, 1000, 1);
+    begin(groups);
+    sendAll(groups);
+    fence(groups);
+    activate(groups);
+    source.move(slotsItem(MoveItemType.MOVED, 1, 0, rangesOf([SLOT])));
+    expect(content(source)).toBe('');
+    expect(source.machine.keyspace.totalKeyCount()).toBe(1);
+    expect(source.machine.sessions.rowCount).toBe(1);
+    while (source.machine.reclaim(100));
+    expect(source.machine.moves.exports.isActive).toBe(false);
+    source.catchUp(1, source.log.length);
+  });
+
+  it('is refused while the tail is not there, though the keys are as many', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    source.command(['set', '{a}1', 'one'], 1, 1);
+    begin(groups);
+    sendAll(groups);
+    source.command(['set', '{a}1', 'two'], 1, 2);
+    fence(groups);
+    const { moves } = source.machine;
+    const activation = activateItem({
+      move: 1,
+      sourceTerm: 1,
+      sourceTimeMs: 0,
+      sourceVersion: 9,
+      ended: [],
+      slots: [{ slot: SLOT, epoch: 1, keys: 1, effectsSum: 0, effectsEnd: moves.exports.endOf(SLOT) }],
+    });
+    expect(target.move(activation)[0].answers).toEqual([MoveAnswer.ABORTED]);
+    expect(target.machine.moves.outcomeOf(SLOT)).toBe(MoveOutcome.ABORTED);
+    expect(target.machine.moves.imports.usedBytes).toBe(0);
+  });
+
+  it('goes nowhere before its fence, nor when another move is under way', () => {
+    const groups = twoGroups();
+    const { source } = groups;
+    begin(groups);
+    const answersOf = (type: 2 | 4 | 5, move: number): readonly MoveAnswer[] =>
+      source.move(slotsItem(type, move, 2, rangesOf([SLOT])))[0].answers;
+    expect(answersOf(MoveItemType.MOVED, 1)).toEqual([MoveAnswer.NOT_NOW]);
+    expect(answersOf(MoveItemType.EXPORT_BEGIN, 2)).toEqual([MoveAnswer.NOT_NOW]);
+    expect(answersOf(MoveItemType.FENCE, 2)).toEqual([MoveAnswer.NOT_NOW]);
+    expect(source.machine.moves.stateOf(SLOT)).toBe(SlotState.OWNED);
+    expect(source.feed(1).activation([SLOT], NOW)).toBeNull();
+  });
+
+  it('fences the slot from removals too, and from commands on several slots and on all', () => {
+    const groups = twoGroups();
+    const { source } = groups;
+    source.command(['set', '{a}1', 'one', 'px', '10'], 1, 1);
+    source.command(['set', '{b}1', 'one'], 1, 2);
+    const version = 2;
+    begin(groups);
+    fence(groups);
+    source.remove({ db: 0, key: Buffer.from('{a}1'), version }, 'expired');
+    source.remove({ db: 0, key: Buffer.from('{a}1'), version }, 'evicted');
+    expect(source.machine.keyspace.keyCountInSlot(SLOT)).toBe(1);
+    expect(source.command(['del', '{b}1', '{a}1'], 1, 3).refusal).toBe(Refusal.FROZEN);
+    expect(source.command(['flushall'], 1, 4, 4, 0, OTHER).refusal).toBe(Refusal.FROZEN);
+    expect(source.command(['set', '{a}2', 'one'], 1, 5).refusal).toBe(Refusal.FROZEN);
+    expect(source.command(['set', '{b}2', 'one'], 1, 6).refusal).toBeNull();
+    expect(source.command(['set', '{c}2', 'one'], 1, 7).refusal).toBe(Refusal.MOVED);
+  });
+
+  it('that is on its way is hidden, untouched by a flush, and counts against the budget', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (let i = 0; i < 50; i += 1) source.command(['set', `{a}${i}`, 'value'], 1, i + 1);
+    begin(groups);
+    sendAll(groups);
+    expect(target.machine.keyspace.totalKeyCount()).toBe(0);
+    expect(target.machine.usedBytes).toBe(source.machine.usedBytes);
+    target.machine.keyspace.flush(-1);
+    fence(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target)).toBe(content(source));
+  });
+
+  it('lets the source forget what is logged', () => {
+    const groups = twoGroups();
+    const { source } = groups;
+    begin(groups);
+    for (let i = 0; i < 50; i += 1) source.command(['set', `{a}${i}`, 'value'], 1, i + 1);
+    const { exports } = source.machine.moves;
+    expect(exports.keptBytes).toBeGreaterThan(1000);
+    sendAll(groups);
+    const logged = source.feed(1).loggedItem();
+    expect(logged).not.toBeNull();
+    if (logged !== null) source.move(logged);
+    expect(exports.keptBytes).toBe(0);
+    expect(source.feed(1).loggedItem()).toBeNull();
+    source.catchUp(1, source.log.length);
+    expect(source.machines[1].moves.exports.keptBytes).toBe(0);
+  });
+
+  it('keeps what limits and versions of the rules a command ran by', () => {
+    expect(new Set(Object.values(EffectKind)).size).toBe(5);
+    const groups = twoGroups();
+    const { source, target } = groups;
+    begin(groups);
+    sendAll(groups);
+    const limits = { hashMaxListpackEntries: 2, hashMaxListpackValueBytes: 8 };
+    for (const machine of source.machines) machine.setPolicy({ ...machine.policy, limits });
+    source.command(['hset', '{a}h', 'a', '1', 'b', '2', 'c', '3'], 1, 1);
+    fence(groups);
+    sendAll(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(target.machine.keyspace.usedBytes).toBe(source.machine.keyspace.usedBytes);
+  });
+});
+
+describe('items of a move', () => {
+  it('are what was put into them', () => {
+    const activation = {
+      move: 2 ** 33 + 7,
+      sourceTerm: 3,
+      sourceTimeMs: 17.25,
+      sourceVersion: 2 ** 40,
+      slots: [{ slot: 16_383, epoch: 9, keys: 4, effectsSum: 2 ** 32 - 1, effectsEnd: 2 ** 35 }],
+      ended: [{ node: 'c'.repeat(40), start: 12 }],
+    };
+    expect(readActivation(activateItem(activation), 0)).toEqual(activation);
+  });
+
+  it('of another node are looked at before they are logged', () => {
+    const good = [
+      slotsItem(MoveItemType.IMPORT_BEGIN, 1, 2, [{ from: 0, to: 5 }]),
+      slotsItem(MoveItemType.IMPORT_ABORT, 1, 0, [{ from: 16_383, to: 16_383 }]),
+      pieceItem(1, 1, 3, 0, 0, Buffer.from('effects')),
+      pieceItem(1, 1, 3, 7, 0, Buffer.from('cut')),
+      cutEndItem(1, 1, 3, 7, { cutBytes: 3, cutSum: 0, effectsFrom: 0, effectsSum: 0, keys: 0 }),
+      activateItem({ move: 1, sourceTerm: 1, sourceTimeMs: 0, sourceVersion: 0, slots: [], ended: [] }),
+    ];
+    for (const item of good) {
+      expect(areTargetItems(item)).toBe(true);
+      expect(areTargetItems(item.subarray(0, -1))).toBe(false);
+    }
+    expect(areTargetItems(Buffer.concat(good))).toBe(true);
+    expect(areTargetItems(Buffer.alloc(0))).toBe(false);
+    expect(areTargetItems(loggedItem(1, [1], [1]))).toBe(false);
+    expect(areTargetItems(slotsItem(MoveItemType.MOVED, 1, 0, [{ from: 0, to: 5 }]))).toBe(false);
+    expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 1, 0, [{ from: 9, to: 5 }]))).toBe(false);
+    expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 1, 0, [{ from: 0, to: 16_384 }]))).toBe(false);
+    expect(areTargetItems(slotsItem(MoveItemType.IMPORT_BEGIN, 0, 0, [{ from: 0, to: 1 }]))).toBe(false);
+  });
+});
