@@ -1,5 +1,4 @@
 /** What a node makes of the topology: who it is by its disk, and that its mesh, routes and replicas follow each newer one. */
-import type { ChangeRefusal } from './admin/topology.ts';
 import type { Env } from './env/contracts.ts';
 import { HOW_TO_REBUILD, StartupError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -18,7 +17,9 @@ import { ownPeerAddress } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
 import type { Engine } from './shard/engine.ts';
 import { CLUSTER_FILE_NAME, ClusterFile } from './topology/cluster-file.ts';
-import type { ProposedChange } from './topology/change.ts';
+import type { PaxosCounts } from './paxos/types.ts';
+import { AcceptorFile, acceptorPath } from './topology/acceptor-file.ts';
+import type { ChangeRequest, RecoveryRequest, RequestId } from './topology/change.ts';
 import { textOf, type Decision } from './topology/decision.ts';
 import { checkAmongSeeds, meshPeers, type Membership } from './topology/membership.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
@@ -30,6 +31,8 @@ import { DamagedError } from './wal/errors.ts';
 /** What follows the topology. */
 export interface FollowingParts {
   self: NodeId;
+  /** Of the data directory. */
+  start: number;
   /** The newest cluster version that this node runs. */
   newestVersion: number;
   engine: Engine;
@@ -47,10 +50,14 @@ export interface FollowingParts {
   fatal(error: unknown): void;
 }
 
-const NOT_SERVING: ChangeRefusal['reason'] = 'the node does not serve yet';
+/** Requests that were taken are remembered, the last of them: each is taken once. The epoch that they name does the rest. */
+const REQUESTS_REMEMBERED = 1024;
+const NOT_SERVING: Decision = { kind: 'refused', reason: 'the node does not serve yet' };
+const NO_COUNTS: Readonly<PaxosCounts> = { rounds: 0, conflicts: 0 };
 
 export class NodeTopology {
   readonly register: StoredRegister;
+  readonly acceptor: AcceptorFile;
   private readonly env: Env;
   private readonly settings: Settings;
   private readonly log: Log;
@@ -64,6 +71,7 @@ export class NodeTopology {
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
+  private readonly requests = new Set<string>();
 
   private constructor(
     env: Env,
@@ -71,12 +79,14 @@ export class NodeTopology {
     log: Log,
     known: ClusterFile | null,
     register: StoredRegister,
+    acceptor: AcceptorFile,
   ) {
     this.env = env;
     this.settings = settings;
     this.log = log;
     this.known = known;
     this.register = register;
+    this.acceptor = acceptor;
   }
 
   /** Reads what the directory says, and changes nothing. Throws StartupErrors. */
@@ -86,11 +96,14 @@ export class NodeTopology {
       ? await ClusterFile.open(env.disk, env.random, dataDirectory)
       : null;
     const register = await StoredRegister.open(env.disk, dataDirectory);
+    const acceptor = await AcceptorFile.open(env.disk, dataDirectory, known?.node ?? null);
+    if (known?.hasTopology === true && acceptor.isMissing)
+      throw new DamagedError(acceptorPath(dataDirectory), 0, 'the file is missing');
     const problem = problemOf(dataDirectory, known, register.current);
     if (problem !== null) throw problem;
     // Seeds that cannot be those of a new node are told before it leaves anything there.
     if (known === null) checkAmongSeeds(ownPeerAddress(settings), settings.seeds);
-    return new NodeTopology(env, settings, log, known, register);
+    return new NodeTopology(env, settings, log, known, register, acceptor);
   }
 
   /** This node has had a log here. */
@@ -133,7 +146,10 @@ export class NodeTopology {
     this.parts = parts;
     const spread = new TopologySpread({
       self: parts.self,
+      start: parts.start,
       register,
+      acceptor: this.acceptor,
+      uint32: () => this.env.random.uint32(),
       links: () => parts.mesh.links,
       newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
@@ -218,8 +234,37 @@ export class NodeTopology {
     }
   }
 
-  async change(proposed: ProposedChange): Promise<Decision> {
-    return this.spread?.decideHere(proposed) ?? { kind: 'refused', reason: NOT_SERVING };
+  get counts(): Readonly<PaxosCounts> {
+    return this.spread?.counts ?? NO_COUNTS;
+  }
+
+  async change({ request, ...proposed }: ChangeRequest): Promise<Decision> {
+    if (this.spread === null) return NOT_SERVING;
+    return this.requestProblem(request) ?? this.spread.decide(proposed);
+  }
+
+  async recover({ request, clusterId, on, survivors }: RecoveryRequest): Promise<Decision> {
+    if (this.spread === null) return NOT_SERVING;
+    if (clusterId !== this.current.clusterId)
+      return { kind: 'refused', reason: `it is for cluster ${clusterId}` };
+    return this.requestProblem(request) ?? this.spread.recover(on, survivors);
+  }
+
+  /** What was overheard does nothing: a request is for this start of this node, and taken once, be it refused. */
+  private requestProblem({ id, node, start }: RequestId): Decision | null {
+    const { parts, requests } = this;
+    if (parts?.self !== node || parts.start !== start)
+      return {
+        kind: 'refused',
+        reason: 'the request is for another node, or for this one before its last start',
+      };
+    if (requests.has(id)) return { kind: 'refused', reason: 'the request was made before' };
+    requests.add(id);
+    for (const oldest of requests) {
+      if (requests.size <= REQUESTS_REMEMBERED) break;
+      requests.delete(oldest);
+    }
+    return null;
   }
 
   private follow(parts: FollowingParts, topology: Topology): void {

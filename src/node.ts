@@ -43,6 +43,7 @@ import type { Waiter } from './shard/waiter.ts';
 import { createSlabPool, type SlabPool } from './store/slab-pool.ts';
 import { mayChange } from './topology/change-proof.ts';
 import { ClusterVersion, FIRST_VERSION } from './topology/cluster-version.ts';
+import type { Decision } from './topology/decision.ts';
 import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
@@ -54,6 +55,8 @@ const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 2000;
 const STOP_POLL_MS = 10;
+
+const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
 export interface RunningNode {
   readonly ready: boolean;
@@ -159,8 +162,9 @@ class Node implements RunningNode {
           topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
           ...rebalanceSource(() => this.parts),
-          changeTopology: async (proposed) =>
-            (await this.topology?.change(proposed)) ?? { kind: 'refused', reason: 'the node starts' },
+          changeTopology: async (asked) => (await this.topology?.change(asked)) ?? STARTING,
+          recoverTopology: async (asked) => (await this.topology?.recover(asked)) ?? STARTING,
+          topologyHistory: async () => (await this.topology?.register.kept()) ?? [],
         },
         this.build,
       );
@@ -176,6 +180,7 @@ class Node implements RunningNode {
       this.membership = await openMembership(env, {
         file: await topology.begin(),
         register: topology.register,
+        acceptor: topology.acceptor,
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         start: this.opened.recovery.start,
@@ -284,13 +289,15 @@ class Node implements RunningNode {
       rates: new Rates(),
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
+      acceptor: nodeTopology.acceptor,
+      paxosCounts: () => nodeTopology.counts,
     };
     const holders = this.makeHolders(this.parts, engine);
     const view = this.makeView(this.parts, holders, random);
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, engine, mesh, traffic, wire, router, replicas, makeForwarding };
+    const following = { self, start, engine, mesh, traffic, wire, router, replicas, makeForwarding };
     const { spread, loads } = nodeTopology.serve({
       ...following,
       watch: this.watch,

@@ -5,7 +5,7 @@ import { MetricsPage } from './metrics-page.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import { planResponse, rebalanceResponse, type RebalanceSource } from './rebalance.ts';
 import type { BuildInfo, StatusReport } from './status.ts';
-import { topologyResponse, type TopologySource } from './topology.ts';
+import { historyResponse, recoveryResponse, topologyResponse, type TopologySource } from './topology.ts';
 import { digestResponse, logMarkResponse, markResponse, type VerificationSource } from './verification.ts';
 
 export interface AdminSource extends MetricsSource, TopologySource, RebalanceSource {
@@ -20,8 +20,10 @@ type Route = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 const TEXT = 'text/plain; charset=utf-8';
 const MARK = '/api/verify';
 const LOG_MARK = '/api/verify/mark';
-/** What POST is for; the last is for nothing else. */
-const POSTED: ReadonlySet<string> = new Set(['/api/topology', MARK, LOG_MARK]);
+const RECOVERY = '/api/topology/recover';
+/** What POST is for, and what is for nothing else. */
+const POSTED: ReadonlySet<string> = new Set(['/api/topology', MARK, LOG_MARK, RECOVERY]);
+const POSTED_ALONE: ReadonlySet<string> = new Set([LOG_MARK, RECOVERY]);
 
 export function createAdminHandler(
   source: AdminSource,
@@ -38,6 +40,8 @@ export function createAdminHandler(
     [MARK, (request) => markResponse(source.verification, request)],
     [LOG_MARK, (request) => logMarkResponse(source.verification, request)],
     ['/api/topology', (request) => topologyResponse(source, request)],
+    ['/api/topology/history', () => historyResponse(source)],
+    [RECOVERY, (request) => recoveryResponse(source, request)],
     ['/api/rebalance', () => rebalanceResponse(source)],
     ['/api/rebalance/plan', (request) => planResponse(source, request)],
   ]);
@@ -49,7 +53,7 @@ export function createAdminHandler(
       return textResponse(404, `There is no ${request.path} here. There are ${known}.`);
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const isPost = request.method === 'POST' && POSTED.has(request.path);
-    if (isRead ? request.path === LOG_MARK : !isPost)
+    if (isRead ? POSTED_ALONE.has(request.path) : !isPost)
       return textResponse(
         405,
         `${request.path} is ${isRead ? 'asked for with POST' : 'read with GET'}, not ${request.method}.`,

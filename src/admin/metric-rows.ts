@@ -301,6 +301,16 @@ const MOVES: readonly MetricRow[] = [
 const NODE: readonly MetricRow[] = [
   nodeGauge('ready', 'Whether the node is ready for traffic.', (reading) => flag(reading.ready)),
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
+  nodeCounter(
+    'paxos_rounds',
+    'Ballots that this node began, to have a topology decided.',
+    (reading) => reading.paxosRounds,
+  ),
+  nodeCounter(
+    'paxos_conflicts',
+    'Ballots that this node gave up for a higher one of another node.',
+    (reading) => reading.paxosConflicts,
+  ),
   nodeGauge(
     'memory_slab_bytes',
     'Bytes held from the system for keys and values, free parts included.',

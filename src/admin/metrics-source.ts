@@ -166,6 +166,9 @@ export interface MetricsReading {
   memory: { slabBytes: number; maxBytes: number };
   rebalance: RebalanceReading;
   topologyEpoch: number;
+  /** Of the register's Paxos: ballots begun here, and those given up for another's. */
+  paxosRounds: number;
+  paxosConflicts: number;
   loopDelay: LoopDelayReading;
   process: { residentBytes: number; cpuUserUs: number; cpuSystemUs: number; startedAtWallMs: number };
 }

@@ -4,14 +4,15 @@ import type { StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
+import { SystemRandom } from '../env/random.ts';
 import { proofOf } from '../topology/change-proof.ts';
-import type { ProposedChange } from '../topology/change.ts';
-import { deciderOf } from '../topology/decision.ts';
-import { decodeTopology } from '../topology/topology-codec.ts';
+import type { ChangeRequest } from '../topology/change.ts';
+import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
 import type { Topology } from '../topology/types.ts';
 import { askAll, reasonOf, type Answer } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet, httpPost } from './http-get.ts';
+import { requestTo } from './topology-request.ts';
 import { renderTable } from './table.ts';
 
 export interface ClusterVersionOptions {
@@ -27,6 +28,7 @@ export interface RaiseOptions extends ClusterVersionOptions {
 
 const HTTP_OK = 200;
 const HTTP_CONFLICT = 409;
+const HTTP_UNKNOWN = 504;
 const HEAD = ['node', 'address', 'build', 'runs up to', 'goes by'];
 
 /** Resolves with the exit code. Throws StartupError when the node does not answer. */
@@ -54,38 +56,29 @@ export async function raiseClusterVersion(options: RaiseOptions): Promise<number
     );
   const topology = await topologyOf(address, timeoutMs);
   const { clusterId, generation, epoch } = topology;
-  const change: ProposedChange = {
+  const change: ChangeRequest = {
     clusterId,
     on: { generation, epoch },
     change: { kind: 'raise-version', version: target },
+    request: requestTo(asked, new SystemRandom()),
   };
-  await decide(topology, JSON.stringify(change), peerSecret, timeoutMs);
+  await decide(address, encodeChange(change).toString(), peerSecret, timeoutMs);
   process.stdout.write(
     `The cluster version is ${target} now; it was ${current}. Builds that run up to ${target - 1} refuse to start from now on.\n`,
   );
   return ExitCode.OK;
 }
 
-/** Changes are decided by one node: there the others' versions are looked at once more. */
-async function decide(
-  topology: Topology,
-  body: string,
-  peerSecret: string,
-  timeoutMs: number,
-): Promise<void> {
-  const decider = topology.nodes.find(({ id }) => id === deciderOf(topology));
-  if (decider === undefined) throw refused('the topology names no node that decides');
-  const at = { host: decider.host, port: decider.adminPort };
+/** By any node: there the others' versions are looked at once more. */
+async function decide(at: Address, body: string, peerSecret: string, timeoutMs: number): Promise<void> {
   const authorization = `torc ${proofOf(peerSecret, body)}`;
   const answer = await httpPost(at, '/api/topology', body, authorization, timeoutMs).catch(
     (error: NodeJS.ErrnoException) => {
-      throw new StartupError(
-        'TORC_VERSION_UNKNOWN',
-        `the cluster version may have been raised or not (see torc cluster version): the node that decides, at ${formatAddress(at)}, gave no answer: ${reasonOf(error)}`,
-      );
+      throw unknown(`the node at ${formatAddress(at)} gave no answer: ${reasonOf(error)}`);
     },
   );
   if (answer.status === HTTP_OK) return;
+  if (answer.status === HTTP_UNKNOWN) throw unknown((JSON.parse(answer.body) as ChangeRefusal).reason);
   if (answer.status === HTTP_CONFLICT) throw refused((JSON.parse(answer.body) as ChangeRefusal).reason);
   throw refused(answer.body.trim());
 }
@@ -122,6 +115,13 @@ function rowOf(answer: Answer): (string | number)[] {
 
 function raisable(target: number): string {
   return ` All nodes run ${target}: torc cluster version raise raises it. No older build can start after that.`;
+}
+
+function unknown(why: string): StartupError {
+  return new StartupError(
+    'TORC_VERSION_UNKNOWN',
+    `the cluster version may have been raised or not (see torc cluster version): ${why}`,
+  );
 }
 
 function refused(why: string): StartupError {

@@ -6,10 +6,11 @@
 import type { ChangeRefusal } from '../admin/topology.ts';
 import type { Address, Disk, Random } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
+import { acceptorPath } from '../topology/acceptor-file.ts';
 import { proofOf } from '../topology/change-proof.ts';
 import { CLUSTER_FILE_NAME, drawId } from '../topology/cluster-file.ts';
-import type { ProposedChange } from '../topology/change.ts';
-import { decide, deciderOf } from '../topology/decision.ts';
+import type { ChangeRequest } from '../topology/change.ts';
+import { topologyAfter } from '../topology/decision.ts';
 import { decodeFoundingFile, encodeFoundingFile } from '../topology/founding-codec.ts';
 import { clusterOf, type FoundingState } from '../topology/founding.ts';
 import { topologyPath } from '../topology/register.ts';
@@ -25,6 +26,7 @@ import { DamagedError } from '../wal/errors.ts';
 import { setLogAside } from '../wal/set-aside.ts';
 import { adminOf, surveyCluster, whyNeeded, type AskNode, type Survey } from './cluster-survey.ts';
 import type { Answered } from './http-get.ts';
+import { requestTo } from './topology-request.ts';
 
 const TRIES = 10;
 const HTTP_OK = 200;
@@ -97,27 +99,30 @@ async function repair(world: RepairWorld, found: Found): Promise<Repaired> {
   return { old: old.id, node, setAside };
 }
 
-/** Before anything is moved: the node that decides answers, and takes changes from here. What is sent is no change. */
-async function checkTaken(
-  world: RepairWorld,
-  { topology }: Survey,
-  old: NodeId,
-  node: NodeId,
-): Promise<void> {
-  const decider = deciderFor(topology, replacement(world, topology, old, node));
-  if (typeof decider === 'string') throw refusal(decider);
-  const answer = await post(world, decider, NO_CHANGE);
-  if (answer === null) throw refusal(unanswered(decider));
+/** Before anything is moved: a node answers that takes changes from here. What is sent is no change. */
+async function checkTaken(world: RepairWorld, survey: Survey, old: NodeId, node: NodeId): Promise<void> {
+  const { asked, to } = replacement(world, survey, old, node);
+  const after = topologyAfter(survey.topology, asked);
+  if (typeof after === 'string') throw refusal(after);
+  const answer = await post(world, to, NO_CHANGE);
+  if (answer === null) throw refusal(unanswered(to));
 }
 
+/** By any node that answers. */
 function replacement(
-  { announced }: RepairWorld,
-  { clusterId, generation, epoch }: Topology,
+  { announced, random }: RepairWorld,
+  { topology, reports }: Survey,
   node: NodeId,
   id: NodeId,
-): ProposedChange {
+): { asked: ChangeRequest; to: NodeEntry } {
+  const { clusterId, generation, epoch, nodes } = topology;
   const change = { kind: 'replace-node', node, by: { id, announced } } as const;
-  return { clusterId, on: { generation, epoch }, change };
+  const answering = nodes.filter((entry) => reports.has(entry.id));
+  const to = answering.at(random.uint32() % Math.max(1, answering.length));
+  const report = to === undefined ? undefined : reports.get(to.id);
+  if (to === undefined || report === undefined) throw refusal('no node of the cluster answers');
+  const request = requestTo(report, random);
+  return { asked: { clusterId, on: { generation, epoch }, change, request }, to };
 }
 
 /** An election may be under way. */
@@ -206,6 +211,8 @@ async function setAsideAll(
   await disk.makeDirectory(to);
   await disk.replaceFile(`${to}/${CLUSTER_FILE_NAME}`, (await disk.readFile(path)) ?? Buffer.from('\n'));
   await setLogAside(disk, `${directory}/log`, `${to}/log`);
+  // What the old node promised, the new one is not bound to.
+  await disk.remove(acceptorPath(directory));
   const state: FoundingState = { phase: 'founded', node, cluster: { id, nodes }, isReturning: true };
   await disk.replaceFile(path, encodeFoundingFile(state));
   return to;
@@ -222,8 +229,8 @@ async function replaceNode(
   let survey = first;
   let reason = '';
   for (let tries = 0; tries < TRIES; tries++) {
-    const { topology } = survey;
-    const outcome = await propose(world, topology, replacement(world, topology, old, node));
+    const { asked, to } = replacement(world, survey, old, node);
+    const outcome = await propose(world, to, asked);
     if (typeof outcome !== 'string') {
       await keepTopology(world, outcome, node);
       return;
@@ -242,29 +249,15 @@ async function replaceNode(
 }
 
 /** The decided topology, or why there is none. */
-async function propose(
-  world: RepairWorld,
-  topology: Topology,
-  proposed: ProposedChange,
-): Promise<Topology | string> {
-  const decider = deciderFor(topology, proposed);
-  if (typeof decider === 'string') return decider;
-  const answer = await post(world, decider, encodeChange(proposed).toString());
-  if (answer === null) return unanswered(decider);
+async function propose(world: RepairWorld, to: NodeEntry, asked: ChangeRequest): Promise<Topology | string> {
+  const answer = await post(world, to, encodeChange(asked).toString());
+  if (answer === null) return unanswered(to);
   if (answer.status === HTTP_OK)
     return decodeTopology(Buffer.from(answer.body)) ?? 'the answer is of another version';
   return answer.body.startsWith('{') ? (JSON.parse(answer.body) as ChangeRefusal).reason : answer.body.trim();
 }
 
-/** The node that decides the change, or why none would. */
-function deciderFor(topology: Topology, proposed: ProposedChange): NodeEntry | string {
-  const decision = decide(topology, proposed);
-  if (decision.kind === 'refused') return decision.reason;
-  const decider = deciderOf(decision.topology);
-  return decision.topology.nodes.find(({ id }) => id === decider) ?? 'nobody decides';
-}
-
-/** Throws when whoever decides takes no changes from here. */
+/** Throws when the node takes no changes from here. */
 async function post(world: RepairWorld, to: NodeEntry, body: string): Promise<Answered | null> {
   const proof = proofOf(world.secret, body);
   const answer = await world.post(adminOf(to), '/api/topology', body, `torc ${proof}`);
@@ -274,7 +267,7 @@ async function post(world: RepairWorld, to: NodeEntry, body: string): Promise<An
 }
 
 function unanswered({ id }: NodeEntry): string {
-  return `node ${id} decides that, and does not answer`;
+  return `node ${id} does not answer`;
 }
 
 /** The last step: with a topology that names it the node can start. */

@@ -20,8 +20,9 @@ import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
 import { nodeCommand, rebalanceCommand } from './rebalance-commands.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
-import { runRepair } from './repair.ts';
+import { runRecovery, runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
+import { showDiff, showHistory, showTopology } from './topology.ts';
 import { runVerify } from './verify.ts';
 
 export interface ProgramParts {
@@ -39,6 +40,7 @@ Examples:
   torc dev --nodes 1 --port 7000 --fresh    one node, empty
   torc status --address 127.0.0.1:8379      how they are
   torc verify --address 127.0.0.1:8379      whether all replicas hold the same
+  torc topology history                     what was decided about nodes, shards and slots
   torc cluster version                      which version it goes by, and what each node runs
   torc rebalance status                     which slots move, and how far that is
 
@@ -61,6 +63,7 @@ export function createProgram(parts: ProgramParts): Command {
     statusCommand(),
     verifyCommand(),
     clusterCommand(),
+    topologyCommand(),
     rebalanceCommand(),
     nodeCommand(),
     repairCommand(),
@@ -229,6 +232,69 @@ function clusterCommand(): Command {
   );
   for (const one of [version, raise]) one.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE);
   return command.addCommand(version.addCommand(raise));
+}
+
+function topologyCommand(): Command {
+  const command = new Command('topology').description(
+    'The map of the cluster: what is decided about it, and what was.',
+  );
+  const about = (name: string, description: string): Command =>
+    new Command(name)
+      .description(description)
+      .addOption(anyNode())
+      .option(
+        '--timeout-ms <ms>',
+        'How long to wait for the answer of a node.',
+        wholeNumber(1, 600_000),
+        2000,
+      )
+      .helpOption('-h, --help', 'Shows this.')
+      .configureOutput(ONE_LINE);
+  const show = about('show', 'Shows the newest that the node knows.').option('--json', 'As JSON.', false);
+  show.action(() =>
+    finish(async () => showTopology(nodeOptionsOf(show), show.opts<{ json: boolean }>().json)),
+  );
+  const history = about('history', 'Shows the last epochs that the node has kept, and what each changed.');
+  history.option('--json', 'As JSON.', false);
+  history.action(() =>
+    finish(async () => showHistory(nodeOptionsOf(history), history.opts<{ json: boolean }>().json)),
+  );
+  const diff = about('diff', 'Shows what differs between two epochs.');
+  diff.argument('<from>', 'An epoch, such as 1.5 or 5.').argument('<to>', 'Another one.');
+  diff.action((from: string, to: string) => finish(async () => showDiff(nodeOptionsOf(diff), from, to)));
+  return command.addCommand(show).addCommand(history).addCommand(diff).addCommand(recoverCommand());
+}
+
+function recoverCommand(): Command {
+  const command = new Command('recover')
+    .description(
+      'When a majority of the nodes that decide about the topology is lost for good: goes on with the nodes that answer, and gives the others up.',
+    )
+    .requiredOption(
+      '--from <host:port>',
+      'Admin port, as announced, of the node whose topology is gone on from.',
+    )
+    .option('--yes-i-may-lose-decisions', 'Else it only says what is risked.', false)
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 6000)
+    .helpOption('-h, --help', 'Shows this.')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput(ONE_LINE);
+  addPeerSecretOption(command);
+  return command.action(() => {
+    const { from, yesIMayLoseDecisions, timeoutMs } = command.opts<{
+      from: string;
+      yesIMayLoseDecisions: boolean;
+      timeoutMs: number;
+    }>();
+    return finish(async () =>
+      runRecovery({
+        from: addressArgument(from),
+        isSure: yesIMayLoseDecisions,
+        peerSecret: peerSecretOf(command),
+        timeoutMs,
+      }),
+    );
+  });
 }
 
 function sharedFlags(command: Command): Record<string, string> {

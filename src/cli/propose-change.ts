@@ -1,21 +1,23 @@
-/** Has the register of a running cluster changed: by whom decides, on the topology that it has. */
+/** Has the register of a running cluster changed, by the node that is asked. */
 import type { ChangeRefusal } from '../admin/topology.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { proofOf } from '../topology/change-proof.ts';
 import type { TopologyChange } from '../topology/change.ts';
-import { deciderOf } from '../topology/decision.ts';
+import { SystemRandom } from '../env/random.ts';
 import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
 import type { Epoch, Topology } from '../topology/types.ts';
-import { reasonOf } from './ask-node.ts';
+import { reasonOf, statusIn } from './ask-node.ts';
 import { httpGet, httpPost } from './http-get.ts';
+import { requestTo } from './topology-request.ts';
 
 /** Other changes come in between, above all while a plan is under way. */
 const TRIES = 10;
 const PAUSE_MS = 200;
 const HTTP_OK = 200;
 const HTTP_CONFLICT = 409;
+const HTTP_UNKNOWN = 504;
 
 export interface ChangeTarget {
   /** The admin port of any node. */
@@ -44,25 +46,29 @@ export async function proposeChange(
 
 /** Why not; else what it has become. */
 async function post(
-  { timeoutMs, peerSecret }: ChangeTarget,
+  { address, timeoutMs, peerSecret }: ChangeTarget,
   topology: Topology,
   change: TopologyChange,
 ): Promise<Topology | string> {
   const { clusterId, generation, epoch } = topology;
-  const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
-  const at = deciderAddress(topology);
+  const asked = statusIn(await httpGet(address, '/api/status', timeoutMs));
+  if (typeof asked === 'string') throw refused(asked);
+  const request = requestTo(asked, new SystemRandom());
+  const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
   const authorization = `torc ${proofOf(peerSecret, body)}`;
-  const answer = await httpPost(at, '/api/topology', body, authorization, timeoutMs).catch(
+  const answer = await httpPost(address, '/api/topology', body, authorization, timeoutMs).catch(
     (error: NodeJS.ErrnoException) => {
-      throw new StartupError(
-        'TORC_CHANGE_UNKNOWN',
-        `it may have been done or not: the node that decides, at ${formatAddress(at)}, gave no answer: ${reasonOf(error)}`,
-      );
+      throw unknown(`the node at ${formatAddress(address)} gave no answer: ${reasonOf(error)}`);
     },
   );
-  if (answer.status === HTTP_CONFLICT) return (JSON.parse(answer.body) as ChangeRefusal).reason;
+  if (answer.status === HTTP_CONFLICT) return reasonIn(answer.body);
+  if (answer.status === HTTP_UNKNOWN) throw unknown(reasonIn(answer.body));
   if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
-  return decoded(answer.body, at);
+  return decoded(answer.body, address);
+}
+
+function reasonIn(body: string): string {
+  return (JSON.parse(body) as ChangeRefusal).reason;
 }
 
 async function topologyOf({ address, timeoutMs }: ChangeTarget): Promise<Topology> {
@@ -83,16 +89,14 @@ function decoded(body: string, from: Address): Topology {
   return topology;
 }
 
-function deciderAddress(topology: Topology): Address {
-  const decider = topology.nodes.find(({ id }) => id === deciderOf(topology));
-  if (decider === undefined) throw refused('the topology names no node that decides');
-  return { host: decider.host, port: decider.adminPort };
-}
-
 function isSame(one: Epoch, other: Epoch): boolean {
   return one.generation === other.generation && one.epoch === other.epoch;
 }
 
 function refused(why: string): StartupError {
   return new StartupError('TORC_CHANGE_REFUSED', `nothing is changed: ${why}`);
+}
+
+function unknown(why: string): StartupError {
+  return new StartupError('TORC_CHANGE_UNKNOWN', `it may have been done or not: ${why}`);
 }

@@ -1,13 +1,15 @@
-/** `torc repair`: what an operator decides about one stopped node. */
+/** `torc repair` and `torc topology recover`: what an operator decides about nodes that are lost. */
 import type { Address } from '../env/contracts.ts';
 import { SystemDisk } from '../env/disk.ts';
 import { SystemRandom } from '../env/random.ts';
 import { announcementOf } from '../settings/derived.ts';
 import type { Settings } from '../settings/rows.ts';
 import type { NodeId } from '../topology/types.ts';
+import { textOf } from '../topology/decision.ts';
 import { discardReplica } from './discard-replica.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet, httpPost } from './http-get.ts';
+import { recoverTopology } from './recover-topology.ts';
 
 const PAUSE_MS = 200;
 
@@ -45,5 +47,30 @@ export async function runRepair({
     ...(setAside === null ? [] : [`What was here is in ${setAside}, and is removed then.`]),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+  return ExitCode.OK;
+}
+
+export interface RecoveryOptions {
+  readonly from: Address;
+  readonly isSure: boolean;
+  readonly peerSecret: string;
+  readonly timeoutMs: number;
+}
+
+/** Resolves with the exit code. Throws StartupErrors. */
+export async function runRecovery({ from, isSure, peerSecret, timeoutMs }: RecoveryOptions): Promise<number> {
+  const recovered = await recoverTopology({
+    random: new SystemRandom(),
+    from,
+    secret: peerSecret,
+    isSure,
+    ask: (to, path) => httpGet(to, path, timeoutMs).catch(() => null),
+    post: (to, path, body, authorization) =>
+      httpPost(to, path, body, authorization, timeoutMs).catch(() => null),
+  });
+  process.stdout.write(
+    `The topology goes on at epoch ${textOf(recovered)}, with ${recovered.nodes.length} nodes, ${recovered.voters.length} of which vote.\n` +
+      'Nodes that were given up are refused should they come back: torc repair --discard-replica has a new one take a place.\n',
+  );
   return ExitCode.OK;
 }

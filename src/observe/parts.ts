@@ -6,6 +6,7 @@ import type { PubSubRegistry } from '../commands/pubsub-registry.ts';
 import type { ForwardingCounters } from '../server/forwarding.ts';
 import type { Mover } from '../server/moves/mover.ts';
 import type { Peers } from '../server/peers.ts';
+import type { PaxosCounts } from '../paxos/types.ts';
 import type { Rebalancer } from '../server/rebalancer.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
@@ -14,6 +15,7 @@ import type { Settings } from '../settings/rows.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Snapshotter } from '../shard/snapshotter.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
+import type { AcceptorFile } from '../topology/acceptor-file.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
 import type { Mesh } from '../transport/types.ts';
 import type { Wal } from '../wal/types.ts';
@@ -48,6 +50,9 @@ export interface NodeParts {
   rates: Rates;
   isStopping: () => boolean;
   clusterVersion: () => number;
+  /** What this node has promised as a voter of the register, and what came of its own ballots there. */
+  acceptor: AcceptorFile;
+  paxosCounts: () => Readonly<PaxosCounts>;
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

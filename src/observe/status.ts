@@ -189,6 +189,8 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     rebalance: readRebalancing(parts),
     topologyEpoch: topology.epoch,
+    paxosRounds: parts.paxosCounts().rounds,
+    paxosConflicts: parts.paxosCounts().conflicts,
     loopDelay: parts.loopDelay.read(),
     process: {
       residentBytes: env.machine.residentBytes(),

@@ -1,28 +1,43 @@
 /**
- * The topology between nodes: each frame says what its sender has synced; who sees a higher epoch asks for it. Changes go to the node that
- * decides (topology/decision.ts).
+ * The topology between nodes: each frame says what its sender has synced; who sees a higher epoch asks for it. The register's Paxos travels here,
+ * too, and the voters are kept to what they should be.
  *
- * A TOPOLOGY section: what it is u8, then for TOLD the topology, for CHANGE a proposed change, both as JSON.
+ * A TOPOLOGY section: parts, each: what it is u8, size u32, then for TOLD the topology, for PAXOS a message, both as JSON.
  */
+import { readU32 } from '../little-endian.ts';
 import type { Log } from '../log.ts';
+import type { PaxosCounts, PaxosMessage } from '../paxos/types.ts';
+import type { AcceptorFile } from '../topology/acceptor-file.ts';
+import { Agreement } from '../topology/agreement.ts';
 import { raiseProblem } from '../topology/cluster-version.ts';
 import type { ProposedChange } from '../topology/change.ts';
-import { decide, deciderOf, textOf, type Decision } from '../topology/decision.ts';
+import type { Decision } from '../topology/decision.ts';
+import { decodePaxosMessage, encodePaxosMessage } from '../topology/paxos-codec.ts';
 import { isNewer, type TopologyRegister } from '../topology/register.ts';
-import { decodeChange, decodeTopology, encodeChange, encodeTopology } from '../topology/topology-codec.ts';
-import type { NodeId, Topology } from '../topology/types.ts';
+import { decodeTopology, encodeTopology } from '../topology/topology-codec.ts';
+import type { Epoch, NodeId, Topology } from '../topology/types.ts';
+import { nextVoters } from '../topology/voters.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
-const What = { ASK: 0, TOLD: 1, CHANGE: 2 } as const;
+const What = { ASK: 0, TOLD: 1, PAXOS: 2 } as const;
+const HEAD_BYTES = 5;
 const ASK_AGAIN_MS = 500;
+/** How often it is seen whether the voters are those that they should be. */
+const VOTERS_LOOK_MS = 1000;
+/** A voter that was not heard for so long is silent. */
+const SILENT_AFTER_MS = 10_000;
 const NONE = Buffer.alloc(0);
 
 export interface SpreadHost {
   readonly self: NodeId;
+  /** Of the data directory. */
+  readonly start: number;
   readonly register: TopologyRegister;
+  readonly acceptor: AcceptorFile;
   links(): ReadonlyMap<NodeId, PeerLink>;
   /** The newest cluster version that this node runs. */
   readonly newestVersion: number;
+  uint32(): number;
   nowMs(): number;
   wake(): void;
   fatal(error: unknown): void;
@@ -30,13 +45,37 @@ export interface SpreadHost {
 }
 
 export class TopologySpread {
+  readonly agreement: Agreement;
   private readonly host: SpreadHost;
+  private readonly heardMs = new Map<NodeId, number>();
+  /** Proposals of this node itself that wait for their decision. */
+  private readonly proposed = new Set<string>();
   private nextAskMs = 0;
-  /** A decision that is being synced: none may be made beside it. */
-  private isDeciding = false;
+  private nextVotersMs: number;
 
   constructor(host: SpreadHost) {
     this.host = host;
+    const { self, start, register, acceptor, log } = host;
+    this.nextVotersMs = host.nowMs() + VOTERS_LOOK_MS;
+    this.agreement = new Agreement(
+      {
+        self,
+        start,
+        register,
+        acceptor,
+        uint32: () => host.uint32(),
+        nowMs: () => host.nowMs(),
+        send: (to, message) => this.sendPaxos(to, message),
+        problemOf: (proposed) => this.versionProblem(proposed),
+        fatal: (error) => host.fatal(error),
+        log,
+      },
+      this.current,
+    );
+  }
+
+  get counts(): Readonly<PaxosCounts> {
+    return this.agreement.counts;
   }
 
   private get current(): Topology {
@@ -48,6 +87,8 @@ export class TopologySpread {
   /** Called now and then: asks one of those who have synced a higher epoch. */
   look(): void {
     const nowMs = this.host.nowMs();
+    this.agreement.tick();
+    this.lookAtVoters(nowMs);
     if (nowMs < this.nextAskMs) return;
     for (const link of this.host.links().values()) {
       if (!link.connected || !isNewer(link.peerEpoch, this.current)) continue;
@@ -59,52 +100,43 @@ export class TopologySpread {
 
   /** False when the section is malformed. */
   onSection(peer: PeerLink, bytes: Buffer, start: number, end: number): boolean {
-    const body = bytes.subarray(start + 1, end);
-    switch (bytes[start]) {
-      case What.ASK:
-        this.send(peer, What.TOLD, encodeTopology(this.current));
-        return body.length === 0;
-      case What.TOLD:
-        return this.onTold(body);
-      case What.CHANGE:
-        return this.onChange(body);
-      default:
-        return false;
+    for (let at = start; at < end;) {
+      if (at + HEAD_BYTES > end) return false;
+      const next = at + HEAD_BYTES + readU32(bytes, at + 1);
+      if (next > end || !this.onPart(peer, bytes[at], bytes.subarray(at + HEAD_BYTES, next))) return false;
+      at = next;
     }
+    return true;
   }
 
-  /** Has it decided: here, or by the node that decides, which may not answer; then it is proposed again later. */
+  /** Has it decided; if it is not, it is proposed again later. */
   propose(proposed: ProposedChange): void {
-    const decider = deciderOf(this.current);
-    const link = this.host.links().get(decider);
-    if (decider === this.host.self) void this.decideHere(proposed);
-    else if (link?.connected === true) this.send(link, What.CHANGE, encodeChange(proposed));
+    const key = JSON.stringify(proposed);
+    if (this.proposed.has(key)) return;
+    this.proposed.add(key);
+    void this.agreement.propose(proposed).finally(() => this.proposed.delete(key));
   }
 
-  /** Resolves once the decision is synced. Refuses what another node has to decide. */
-  async decideHere(proposed: ProposedChange): Promise<Decision> {
-    if (this.isDeciding) return { kind: 'refused', reason: 'another change is being decided' };
-    const decision = decide(this.current, proposed);
-    if (decision.kind === 'refused') return decision;
-    const problem = this.versionProblem(proposed);
-    if (problem !== null) return { kind: 'refused', reason: problem };
-    const { topology } = decision;
-    const decider = deciderOf(topology);
-    if (decider !== this.host.self) return { kind: 'refused', reason: `node ${decider} decides that` };
-    this.isDeciding = true;
-    try {
-      await this.host.register.offer(topology);
-      const kept = this.current;
-      if (kept.generation !== topology.generation || kept.epoch !== topology.epoch)
-        return { kind: 'refused', reason: 'a newer topology came in between' };
-      this.host.log.info('topology-decided', { epoch: textOf(topology), change: proposed.change.kind });
-      return decision;
-    } catch (error) {
-      this.host.fatal(error);
-      return { kind: 'refused', reason: 'the disk of the node that decides has failed' };
-    } finally {
-      this.isDeciding = false;
-    }
+  /** Resolves once the decision is synced here, or there is none. */
+  decide(proposed: ProposedChange): Promise<Decision> {
+    return this.agreement.propose(proposed);
+  }
+
+  recover(on: Epoch, survivors: readonly NodeId[]): Promise<Decision> {
+    return this.agreement.recover(on, survivors);
+  }
+
+  /** Whether a majority of the voters has synced the topology: whoever goes on from what some survivor holds, goes on from this or a newer one. */
+  isKept(topology: Topology): boolean {
+    const holding = topology.voters.filter((id) => this.has(id, topology)).length;
+    return holding * 2 > topology.voters.length;
+  }
+
+  /** Whether the node is known to have synced the topology, or a newer one. */
+  has(node: NodeId, topology: Topology): boolean {
+    if (node === this.host.self) return true;
+    const link = this.host.links().get(node);
+    return link !== undefined && !isNewer(topology, link.peerEpoch);
   }
 
   /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */
@@ -117,17 +149,37 @@ export class TopologySpread {
     });
   }
 
-  /** Whether a majority of the nodes has synced the topology: then no change of it is forgotten by the loss of one disk. */
-  isKept(topology: Topology): boolean {
-    const holding = topology.nodes.filter(({ id }) => this.has(id, topology)).length;
-    return holding * 2 > topology.nodes.length;
+  /** The first of those that hear each other has the voters replaced, so that not all do. */
+  private lookAtVoters(nowMs: number): void {
+    const { self } = this.host;
+    const { current } = this;
+    for (const { id } of current.nodes) {
+      const isThere = id === self || this.host.links().get(id)?.connected === true;
+      if (isThere || !this.heardMs.has(id)) this.heardMs.set(id, nowMs);
+    }
+    if (nowMs < this.nextVotersMs) return;
+    this.nextVotersMs = nowMs + VOTERS_LOOK_MS;
+    const isHeard = (node: NodeId): boolean => nowMs - (this.heardMs.get(node) ?? 0) < SILENT_AFTER_MS;
+    const first = current.nodes.filter(({ id }) => isHeard(id)).toSorted((a, b) => a.ordinal - b.ordinal)[0];
+    if (first.id !== self) return;
+    const voters = nextVoters(current, isHeard);
+    if (voters === null) return;
+    const { clusterId, generation, epoch } = current;
+    this.propose({ clusterId, on: { generation, epoch }, change: { kind: 'set-voters', voters } });
   }
 
-  /** Whether the node is known to have synced the topology, or a newer one. */
-  has(node: NodeId, topology: Topology): boolean {
-    if (node === this.host.self) return true;
-    const link = this.host.links().get(node);
-    return link !== undefined && !isNewer(topology, link.peerEpoch);
+  private onPart(peer: PeerLink, what: number, body: Buffer): boolean {
+    switch (what) {
+      case What.ASK:
+        this.send(peer, What.TOLD, encodeTopology(this.current));
+        return body.length === 0;
+      case What.TOLD:
+        return this.onTold(body);
+      case What.PAXOS:
+        return this.onPaxos(peer, body);
+      default:
+        return false;
+    }
   }
 
   private onTold(body: Buffer): boolean {
@@ -137,18 +189,22 @@ export class TopologySpread {
     return true;
   }
 
-  private onChange(body: Buffer): boolean {
-    const proposed = decodeChange(body);
-    if (proposed === null) return false;
-    void this.decideHere(proposed);
+  private onPaxos(peer: PeerLink, body: Buffer): boolean {
+    const message = decodePaxosMessage(body);
+    if (message === null) return false;
+    this.agreement.step(peer.node, message);
     return true;
+  }
+
+  private sendPaxos(to: NodeId, message: PaxosMessage<Topology>): void {
+    const link = this.host.links().get(to);
+    if (link?.connected === true) this.send(link, What.PAXOS, encodePaxosMessage(message));
   }
 
   private send(link: PeerLink, what: number, body: Buffer): void {
     const section = link.section(SectionKind.TOPOLOGY);
-    // Sections of one kind are gathered into one: this one must be alone in its frame.
-    if (section.sizeBytes > 0) return;
     section.u8(what);
+    section.u32(body.length);
     section.bytes(body, 0, body.length);
     this.host.wake();
   }

@@ -97,8 +97,10 @@ export class Sessions {
     return this.openNew(bytes.toString('hex', at, at + ID_BYTES), start);
   }
 
+  /** A node that is back takes over what its session before had of memory: 256 KiB, that else would be garbage in each group. */
   private openNew(node: string, start: number): number {
     if (start <= (this.ended.get(node) ?? 0)) return -1;
+    const before = this.sessions.find((session) => session.node === node && session.start < start);
     this.end(node, start - 1);
     this.sessions.push({
       number: this.freeNumber(),
@@ -106,9 +108,9 @@ export class Sessions {
       nodeBytes: Buffer.from(node, 'hex'),
       id: idOf(node, start),
       start,
-      floors: new Float64Array(SLOTS),
+      floors: before?.floors.fill(0) ?? new Float64Array(SLOTS),
       used: new SlotSet(),
-      lists: EMPTY_LISTS.slice(),
+      lists: before?.lists ?? EMPTY_LISTS.slice(),
     });
     return this.sessions.length - 1;
   }

@@ -20,12 +20,24 @@ export class ChunkQueue {
   /** Makes room for more bytes, in one piece, at `end`. The caller writes them and moves `end`. */
   reserve(sizeBytes: number): void {
     if (this.end + sizeBytes <= this.bytes.length) return;
+    if (this.moveToStart(sizeBytes)) return;
     if (this.end > this.start) this.full.push(this.bytes.subarray(this.start, this.end));
     this.fullBytes += this.end - this.start;
     const chunkBytes = Math.min(CHUNK_BYTES, 2 * this.bytes.length);
     this.bytes = Buffer.allocUnsafeSlow(Math.max(chunkBytes, sizeBytes));
     this.start = 0;
     this.end = 0;
+  }
+
+  /** What is left of the only chunk is mostly little, since it is taken in large pieces: then the chunk serves on. */
+  private moveToStart(sizeBytes: number): boolean {
+    const leftBytes = this.end - this.start;
+    if (this.full.length > 0 || leftBytes > this.start || leftBytes + sizeBytes > this.bytes.length)
+      return false;
+    this.bytes.copyWithin(0, this.start, this.end);
+    this.start = 0;
+    this.end = leftBytes;
+    return true;
   }
 
   append(source: Buffer, start: number, end: number): void {

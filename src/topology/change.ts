@@ -1,9 +1,10 @@
-/** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (decision.ts). */
+/** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (agreement.ts). */
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import type { MoveChange } from './move-change.ts';
 import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
 import { setWeight } from './set-weight.ts';
+import { votersProblem } from './voters.ts';
 import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
 export type TopologyChange =
@@ -15,6 +16,8 @@ export type TopologyChange =
   | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
   | { kind: 'raise-version'; version: number }
   | { kind: 'set-weight'; node: NodeId; weight: number }
+  /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
+  | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
   | RebalanceChange;
 
@@ -23,6 +26,27 @@ export interface ProposedChange {
   clusterId: string;
   on: Epoch;
   change: TopologyChange;
+  /** When the topology has moved on meanwhile, the change is to be made of the newer one, if it can be. */
+  retry?: boolean | undefined;
+}
+
+/** Who asks over an admin port, and whom: taken once, by that node, in that start. What is overheard does nothing. */
+export interface RequestId {
+  id: string;
+  node: NodeId;
+  start: number;
+}
+
+export interface ChangeRequest extends ProposedChange {
+  request: RequestId;
+}
+
+/** A majority of the voters is lost for good: these are all that is left (recovery.ts). */
+export interface RecoveryRequest {
+  clusterId: string;
+  on: Epoch;
+  survivors: readonly NodeId[];
+  request: RequestId;
 }
 
 /** The topology without its new epoch, or why not. */
@@ -38,6 +62,8 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
       return change.version > current.version
         ? { ...current, version: change.version }
         : `the cluster version is ${current.version} already`;
+    case 'set-voters':
+      return votersProblem(current, change.voters) ?? { ...current, voters: change.voters };
     case 'begin-move':
     case 'abort-move':
     case 'end-move':
@@ -69,7 +95,9 @@ function replaceNode(current: Topology, old: NodeId, id: NodeId, announced: Anno
     const placed = staysOf(shard).map(({ node }) => (node === old ? id : node));
     return isThere ? { ...withReplicas(shard, placed), home } : { ...shard, home };
   });
-  return { ...current, nodes, nextOrdinal: current.nextOrdinal + 1, shards };
+  // What it had promised as a voter it may have forgotten: its place is the new one's.
+  const voters = current.voters.map((voter) => (voter === old ? id : voter));
+  return { ...current, nodes, nextOrdinal: current.nextOrdinal + 1, shards, voters };
 }
 
 function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry | string {

@@ -1,6 +1,8 @@
 import { assert } from '../assert.ts';
 import { FIRST_VERSION } from './cluster-version.ts';
 import type { ClusterRecord } from './founding.ts';
+import { canonicalTopology } from './topology-codec.ts';
+import { firstVoters } from './voters.ts';
 import type { NodeEntry, NodeId, ShardEntry, ShardId, SlotRun, Topology } from './types.ts';
 
 const FIRST_GENERATION = 1;
@@ -42,7 +44,7 @@ export function firstTopology(cluster: ClusterRecord, wantedFactor: number, plac
   const { id: clusterId } = cluster;
   const slots = placement.slots(placed);
   const nextOrdinal = Math.max(...nodes.map(({ ordinal }) => ordinal)) + 1;
-  return {
+  const first: Topology = {
     clusterId,
     generation: FIRST_GENERATION,
     epoch: FIRST_EPOCH,
@@ -51,8 +53,12 @@ export function firstTopology(cluster: ClusterRecord, wantedFactor: number, plac
     nextOrdinal,
     shards,
     slots,
+    voters: firstVoters(nodes),
     moves: [],
   };
+  const canonical = canonicalTopology(first);
+  assert(canonical !== null, 'the first topology can be told');
+  return canonical;
 }
 
 /** Voters of a shard are an odd number. */

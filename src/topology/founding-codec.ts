@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { FoundingMessage, FoundingState } from './founding.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
-import { jsonOf, nodeEntrySchema } from './topology-codec.ts';
+import { jsonOf, nodeEntrySchema, topologySchema } from './topology-codec.ts';
 
 /** Of the file and of the message. */
 const FORMAT = 1;
@@ -10,7 +10,7 @@ const FORMAT = 1;
 const id = z.string().regex(/^[0-9a-f]{40}$/);
 const label = z.string().max(255);
 
-const cluster = z.object({ id, nodes: z.array(nodeEntrySchema).min(1) });
+const cluster = z.object({ id, nodes: z.array(nodeEntrySchema).min(1), first: topologySchema.optional() });
 
 const foundingState = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('unfounded'), node: id }),

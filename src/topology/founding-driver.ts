@@ -15,7 +15,7 @@ import type {
   FoundingState,
   SeedAddress,
 } from './founding.ts';
-import type { Announcement } from './types.ts';
+import type { Announcement, Topology } from './types.ts';
 
 /** How often an unfounded node says again where it stands, and dials who is not there. */
 const TICK_MS = 250;
@@ -33,6 +33,8 @@ export interface FounderOptions {
   file: ClusterFile;
   seeds: readonly SeedAddress[];
   announced: Announcement;
+  /** Epoch 1, should this node be the one that proposes it. */
+  firstTopology: (cluster: ClusterRecord) => Topology;
   log: Log;
   /** For whom or what it waits, in words. */
   onWaiting: (why: string) => void;
@@ -76,8 +78,8 @@ export class Founder {
       this.reject = reject;
     });
     const drawClusterId = (): string => drawId(env.random);
-    const { seeds, announced, file, port } = options;
-    this.machine = new Founding({ seeds, announced, drawClusterId }, file.state);
+    const { seeds, announced, file, port, firstTopology } = options;
+    this.machine = new Founding({ seeds, announced, drawClusterId, firstTopology }, file.state);
     const problem = seedsProblem(this.machine.self, seeds, file.state);
     if (problem !== null) {
       this.close();
@@ -213,7 +215,7 @@ export class Founder {
   private finish(cluster: ClusterRecord): void {
     this.finished = true;
     this.stopDialing();
-    this.resolve({ ...cluster, nodes: cluster.nodes.map((entry) => this.withOwnAnnouncement(entry)) });
+    this.resolve(cluster);
   }
 
   private closeDialed(): void {
@@ -222,11 +224,6 @@ export class Founder {
         if (session.dialed) session.socket.close(CLOSE_NORMAL, 'founded');
       }
     }
-  }
-
-  /** What was announced at the founding may have changed since: a node knows its own best. */
-  private withOwnAnnouncement<T extends { id: string }>(entry: T): T {
-    return entry.id === this.options.file.node ? { ...entry, ...this.options.announced } : entry;
   }
 
   private dropSilent(): void {

@@ -1,6 +1,6 @@
 import { assert } from '../assert.ts';
 import { HOW_TO_REBUILD } from '../errors.ts';
-import type { Announcement, ClusterId, NodeEntry, NodeId } from './types.ts';
+import type { Announcement, ClusterId, NodeEntry, NodeId, Topology } from './types.ts';
 
 /** `host:peerPort` as announced: how a seed list names a node. */
 export type SeedAddress = string;
@@ -9,6 +9,8 @@ export type SeedAddress = string;
 export interface ClusterRecord {
   id: ClusterId;
   nodes: readonly NodeEntry[];
+  /** Epoch 1: what all have promised and accepted. Absent where a repair has made the record of what came later. */
+  first?: Topology | undefined;
 }
 
 /** What a node has on disk about its founding. Each phase is synced before anybody is told of it. */
@@ -55,6 +57,8 @@ export interface FoundingConfig {
   announced: Announcement;
   /** Draws a cluster id; called when this node proposes. */
   drawClusterId: () => ClusterId;
+  /** Epoch 1 of such a cluster. */
+  firstTopology: (cluster: ClusterRecord) => Topology;
 }
 
 type Heard = { announced: Announcement; state: FoundingState };
@@ -168,7 +172,12 @@ export class Founding {
     if (current.phase === 'unfounded') {
       const nodes = this.unfoundedNodes();
       if (nodes === null) return null;
-      return { phase: 'prepared', node: current.node, cluster: { id: this.config.drawClusterId(), nodes } };
+      const cluster = { id: this.config.drawClusterId(), nodes };
+      return {
+        phase: 'prepared',
+        node: current.node,
+        cluster: { ...cluster, first: this.config.firstTopology(cluster) },
+      };
     }
     if (current.phase !== 'prepared') return null;
     const { cluster } = current;

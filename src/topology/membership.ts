@@ -17,6 +17,7 @@ import type { Log } from '../log.ts';
 import { startMesh } from '../transport/mesh.ts';
 import { PeerPort } from '../transport/peer-port.ts';
 import type { Mesh, MeshHandler, MeshPeer } from '../transport/types.ts';
+import type { AcceptorFile } from './acceptor-file.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { firstTopology, type Placement } from './first-topology.ts';
 import type { TopologyRegister } from './register.ts';
@@ -28,6 +29,7 @@ export interface MembershipOptions {
   /** Who this node is. */
   file: ClusterFile;
   register: TopologyRegister;
+  acceptor: AcceptorFile;
   listen: ListenAddress;
   seeds: readonly Address[];
   /** The start number of the data directory. */
@@ -61,7 +63,7 @@ export interface Membership {
 /** Resolves once the peer port listens. */
 export async function openMembership(env: Env, options: MembershipOptions): Promise<Membership> {
   const hash = await loadTokenHash();
-  const { file, register } = options;
+  const { file, register, acceptor } = options;
   const port = await PeerPort.open(env, {
     listen: options.listen,
     local: () => ({
@@ -75,12 +77,14 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     }),
     log: options.log,
   });
+  const placement = ringPlacement(hash, options.vnodes);
   let waiting = '';
   const founder = new Founder(env, {
     port,
     file,
     seeds: options.seeds.map(seedAddressOf),
     announced: options.announced,
+    firstTopology: (cluster) => firstTopology(cluster, options.replicationFactor, placement),
     log: options.log,
     onWaiting: (why) => {
       waiting = why;
@@ -90,9 +94,8 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
   return {
     self: file.node,
     founded: founder.founded.then(async (cluster) => {
-      const placement = ringPlacement(hash, options.vnodes);
-      if (register.current === null)
-        await register.offer(firstTopology(cluster, options.replicationFactor, placement));
+      if (register.current === null && cluster.first !== undefined) await register.offer(cluster.first);
+      if (acceptor.isMissing) await acceptor.save(file.node, null);
       await file.topologyStored();
       return topologyOf(register, cluster.id);
     }),

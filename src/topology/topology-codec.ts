@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { DamagedError } from '../wal/errors.ts';
 import { announcementSchema } from './announcement-schema.ts';
-import type { ProposedChange } from './change.ts';
+import type { ChangeRequest, RecoveryRequest } from './change.ts';
 import { compactTopology, expandTopology } from './compact-topology.ts';
 import { planSteps, rebalance, rebalanceBy } from './rebalance-schema.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
@@ -40,19 +40,23 @@ const move = z.object({
   aborting: z.boolean().optional(),
 });
 
-const topology = z.object({
-  format: z.literal(FORMAT),
+export const topologySchema = z.object({
   clusterId: id,
   generation: count,
   epoch: count,
   version: count,
   nodes: z.array(nodeEntrySchema).min(1),
   nextOrdinal: count,
+  voters: z.array(id).min(1),
   shards: z.array(shard).min(1),
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
   moves: z.array(move),
   rebalance: rebalance.optional(),
 });
+
+const topologyFile = topologySchema.extend({ format: z.literal(FORMAT) });
+
+export const instanceSchema = z.object({ generation: count, epoch: count });
 
 /** As the file of the register. */
 export function encodeTopologyFile(content: Topology): Buffer {
@@ -75,8 +79,13 @@ export function decodeTopology(bytes: Uint8Array): Topology | null {
   return topologyOf(jsonOf(bytes));
 }
 
+/** In the form in which others have it, fields in one order: two that are the same are the same bytes. Null when none can be told. */
+export function canonicalTopology(content: Topology): Topology | null {
+  return decodeTopology(encodeTopology(content));
+}
+
 function topologyOf(value: unknown): Topology | null {
-  const parsed = topology.safeParse(expanded(value));
+  const parsed = topologyFile.safeParse(expanded(value));
   if (!parsed.success) return null;
   const { format: _, ...content } = parsed.data;
   return content;
@@ -103,6 +112,7 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
   z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
   z.object({ kind: z.literal('raise-version'), version: count }),
+  z.object({ kind: z.literal('set-voters'), voters: z.array(id).min(1) }),
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
@@ -121,19 +131,40 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('abort-plan'), plan: count }),
 ]);
 
-const proposedChange = z.object({
+const request = z.object({ id, node: id, start: z.number().int().min(0) });
+
+const changeRequest = z.object({
   clusterId: id,
-  on: z.object({ generation: count, epoch: count }),
+  on: instanceSchema,
   change,
+  retry: z.boolean().optional(),
+  request,
 });
 
-export function encodeChange(proposed: ProposedChange): Buffer {
-  return Buffer.from(JSON.stringify(proposed));
+const recoveryRequest = z.object({
+  clusterId: id,
+  on: instanceSchema,
+  survivors: z.array(id).min(1),
+  request,
+});
+
+export function encodeChange(asked: ChangeRequest): Buffer {
+  return Buffer.from(JSON.stringify(asked));
 }
 
 /** Null when it is not one that this version understands. */
-export function decodeChange(bytes: Uint8Array): ProposedChange | null {
-  const parsed = proposedChange.safeParse(jsonOf(bytes));
+export function decodeChange(bytes: Uint8Array): ChangeRequest | null {
+  const parsed = changeRequest.safeParse(jsonOf(bytes));
+  return parsed.success ? parsed.data : null;
+}
+
+export function encodeRecovery(asked: RecoveryRequest): Buffer {
+  return Buffer.from(JSON.stringify(asked));
+}
+
+/** Null when it is not one that this version understands. */
+export function decodeRecovery(bytes: Uint8Array): RecoveryRequest | null {
+  const parsed = recoveryRequest.safeParse(jsonOf(bytes));
   return parsed.success ? parsed.data : null;
 }
 

@@ -93,6 +93,8 @@ export interface Topology extends Epoch {
   nextOrdinal: number;
   shards: readonly ShardEntry[];
   slots: readonly SlotRun[];
+  /** Who decides the next epoch, by Paxos: 1, 3, 5 or 7 of the nodes, spread over machines. */
+  voters: readonly NodeId[];
   /** Moves under way. One goes only once the source's log has ended it. */
   moves: readonly MoveEntry[];
   /** Plans of moves: none until there was one. */

@@ -105,7 +105,7 @@ describe('the other pages', () => {
   it('answers 404 and 405 in words', async () => {
     expect(await ask('/nothing')).toMatchObject({
       status: 404,
-      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest, /api/verify, /api/verify/mark, /api/topology, /api/rebalance, /api/rebalance/plan.\n',
+      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest, /api/verify, /api/verify/mark, /api/topology, /api/topology/history, /api/topology/recover, /api/rebalance, /api/rebalance/plan.\n',
     });
     expect(await ask('/metrics', [], 'POST')).toMatchObject({ status: 405 });
     expect(await ask('/readyz', [], 'HEAD')).toMatchObject({ status: 200 });

@@ -113,6 +113,8 @@ export function sampleReading(): MetricsReading {
       ended: new Map([['done', 2]]),
     },
     topologyEpoch: 1,
+    paxosRounds: 7,
+    paxosConflicts: 2,
     loopDelay: { meanMs: 0.1, p50Ms: 0.2, p99Ms: 3, maxMs: 20 },
     process: {
       residentBytes: 50_000,
@@ -199,6 +201,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
     topology: () => null,
     readRebalance: () => Promise.resolve(null),
     proposePlan: () => Promise.resolve(null),
+    topologyHistory: () => Promise.resolve([]),
+    recoverTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
     mayChangeTopology: () => false,
     changeTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
   };

@@ -44,6 +44,7 @@ function surveyOf(given: Given): Survey {
       },
     ],
     slots: [{ from: 0, to: 16_383, shard: 1 }],
+    voters: [idOf(1)],
     moves: [],
   };
   const reportOf = (number: number): StatusReport => {

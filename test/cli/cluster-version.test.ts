@@ -23,7 +23,7 @@ interface Posted {
 class FakeNodes {
   readonly ports: number[] = [];
   readonly posted: Posted[] = [];
-  /** What the node that decides answers. */
+  /** What a node answers. */
   decision: { status: number; body: string } = { status: 200, body: '' };
   readonly newest: readonly number[];
 
@@ -53,8 +53,6 @@ class FakeNodes {
   ): Promise<{ status: number; body: string | Buffer }> {
     if (request.url === '/api/status') return { status: 200, body: JSON.stringify(this.status(at)) };
     if (request.method !== 'POST') return { status: 200, body: encodeTopology(this.topology()) };
-    if (at !== 0)
-      return { status: 409, body: JSON.stringify({ reason: 'another node decides', decider: '' }) };
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { authorization = '' } = request.headers;
@@ -69,7 +67,7 @@ class FakeNodes {
     return {
       ...sample,
       build: { ...sample.build, newestVersion: this.newest[at] },
-      node: { ...sample.node, name: `node-${at}` },
+      node: { ...sample.node, name: `node-${at}`, id: `${at}`.repeat(40), start: 4 + at },
       peers: others.map((adminPort) => ({ ...peer, host: HOST, adminPort })),
     };
   }
@@ -98,6 +96,7 @@ class FakeNodes {
       nextOrdinal: 4,
       shards: [shard],
       slots: [{ from: 0, to: 16_383, shard: 1 }],
+      voters: [home],
       moves: [],
     };
   }
@@ -139,7 +138,7 @@ describe('torc cluster version', () => {
 });
 
 describe('torc cluster version raise', () => {
-  it('has the node that decides raise it to what all run, and proves that it knows the secret', async () => {
+  it('has any node raise it to what all run, with a request for it alone, and proves that it knows the secret', async () => {
     const nodes = await new FakeNodes([3, 2, 2]).open();
     listen();
     await raise(nodes);
@@ -147,10 +146,12 @@ describe('torc cluster version raise', () => {
       'The cluster version is 2 now; it was 1. Builds that run up to 1 refuse to start from now on.\n',
     );
     const [{ body, authorization }] = nodes.posted;
+    const id: unknown = expect.stringMatching(/^[0-9a-f]{40}$/);
     expect(JSON.parse(body)).toEqual({
       clusterId: 'c'.repeat(40),
       on: { generation: 1, epoch: 5 },
       change: { kind: 'raise-version', version: 2 },
+      request: { id, node: '1'.repeat(40), start: 5 },
     });
     expect(mayChange(SECRET, body, authorization.replace('torc ', ''), HOST)).toBe(true);
   });
@@ -171,11 +172,19 @@ describe('torc cluster version raise', () => {
   });
 
   it.each([
-    [409, JSON.stringify({ reason: 'a node is not reached', decider: '' }), 'a node is not reached'],
+    [409, JSON.stringify({ reason: 'a node is not reached' }), 'a node is not reached'],
     [403, 'By who knows the peer secret alone.\n', 'By who knows the peer secret alone.'],
-  ])('tells why the node that decides refused it (%i)', async (status, body, why) => {
+  ])('tells why it was refused (%i)', async (status, body, why) => {
     const nodes = await new FakeNodes([2, 2, 2]).open();
     nodes.decision = { status, body };
     await expect(raise(nodes)).rejects.toThrow(`the cluster version is not raised: ${why}`);
+  });
+
+  it('says so when nobody knows', async () => {
+    const nodes = await new FakeNodes([2, 2, 2]).open();
+    nodes.decision = { status: 504, body: '{"reason":"no majority"}' };
+    await expect(raise(nodes)).rejects.toThrow(
+      'may have been raised or not (see torc cluster version): no majority',
+    );
   });
 });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import type { PlanProposal, PlanReport, RebalanceReport } from '../../src/admin/rebalance.ts';
-import { decide } from '../../src/topology/decision.ts';
+import { topologyAfter } from '../../src/topology/decision.ts';
 import {
   abortRebalance,
   applyPlan,
@@ -75,7 +75,7 @@ const PLAN: PlanReport = {
   bytesLeft: 3072,
 };
 
-/** A cluster of two nodes, of which one answers and decides. */
+/** A cluster of two nodes, of which one answers. */
 class FakeNode {
   topology: Topology = cluster([1, 1], new Int32Array(16_384).fill(1));
   proposal = PROPOSAL;
@@ -136,10 +136,9 @@ class FakeNode {
       this.overtaken -= 1;
       this.topology = { ...this.topology, epoch: this.topology.epoch + 1 };
     }
-    const decision = decide(this.topology, proposed);
-    if (decision.kind === 'refused')
-      return { status: 409, body: JSON.stringify({ reason: decision.reason, decider: '' }) };
-    this.topology = decision.topology;
+    const changed = topologyAfter(this.topology, proposed);
+    if (typeof changed === 'string') return { status: 409, body: JSON.stringify({ reason: changed }) };
+    this.topology = changed;
     return { status: 200, body: encodeTopology(this.topology) };
   }
 }

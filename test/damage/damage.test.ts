@@ -81,8 +81,9 @@ describe('each file', () => {
     const trial = await Trial.begin('clean', 6);
     const spare = trial.files.filter(({ path }) => path.endsWith('.wal')).at(-1);
     for (const { path, sizeBytes } of trial.files) {
-      // Of a spare file nothing counts.
-      if (sizeBytes === 0 || path === spare?.path) continue;
+      // Of a spare file nothing counts, and what topologies were is kept for people.
+      const counts = path !== spare?.path && !path.includes('topologies/');
+      if (sizeBytes === 0 || !counts) continue;
       const outcomes = new Set<Outcome>();
       for (const offset of [0, 4, 9].filter((at) => at < sizeBytes))
         outcomes.add(await trial.run({ kind: 'flip', path, offset, bit: 1 }));

@@ -15,6 +15,7 @@ import { StateMachine } from '../../src/shard/state-machine.ts';
 import { StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
+import type { AcceptorFile } from '../../src/topology/acceptor-file.ts';
 import type { ClusterFile } from '../../src/topology/cluster-file.ts';
 import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { firstTopology } from '../../src/topology/first-topology.ts';
@@ -43,6 +44,7 @@ export function settingsOf(directory: string): Settings {
 export interface NodeData {
   file: ClusterFile;
   register: StoredRegister;
+  acceptor: AcceptorFile;
   opened: OpenedWal;
 }
 
@@ -61,7 +63,8 @@ export async function openDirectory(env: Env, directory: string): Promise<NodeDa
       throw error;
     },
   });
-  return { file: await topology.begin(), register: topology.register, opened };
+  const { register, acceptor } = topology;
+  return { file: await topology.begin(), register, acceptor, opened };
 }
 
 interface Group {
@@ -114,7 +117,7 @@ export async function makeDirectory(
   await opened.wal.close(timeMs);
 }
 
-async function found({ file, register }: NodeData): Promise<void> {
+async function found({ file, register, acceptor }: NodeData): Promise<void> {
   const nodes = [1, 2, 3].map((ordinal) => ({
     id: ordinal === 1 ? file.node : String(ordinal).repeat(40),
     ordinal,
@@ -139,6 +142,7 @@ async function found({ file, register }: NodeData): Promise<void> {
       },
     }),
   );
+  await acceptor.save(file.node, null);
   await file.topologyStored();
 }
 

@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { MOVE_MUTANTS } from './moves.ts';
+import { PAXOS_MUTANTS } from './paxos.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
 import { VERSION_MUTANTS } from './versions.ts';
@@ -11,4 +12,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...WAL_MUTANTS,
   ...VERSION_MUTANTS,
   ...MOVE_MUTANTS,
+  ...PAXOS_MUTANTS,
 ];

@@ -49,9 +49,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'the cluster version is not raised while a node of an older build may be there',
-    file: 'src/server/topology-spread.ts',
-    find: "    if (problem !== null) return { kind: 'refused', reason: problem };\n",
-    put: '',
+    file: 'src/topology/agreement.ts',
+    find: 'this.host.problemOf(proposed) ?? topologyAfter(current, proposed)',
+    put: 'topologyAfter(current, proposed)',
     tests: WHOLE,
   },
   {

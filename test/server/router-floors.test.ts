@@ -29,6 +29,7 @@ const TOPOLOGY: Topology = {
   nextOrdinal: 1,
   shards: [{ id: SHARD, group: 1, home: NODE, replicas: [], first: [], nextMember: 1 }],
   slots: [{ from: 0, to: 16383, shard: SHARD }],
+  voters: [NODE],
   moves: [],
 };
 

@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { runConversations } from './node/conversations.ts';
 import { runMovesSeed } from './moves/run.ts';
 import { runCampaign, showSeed } from './node/run/campaign.ts';
 import { reportFailover } from './raft/failover.ts';
+import { checkRegister } from './paxos/check-register.ts';
 import { replayCommand, runSeed } from './raft/run.ts';
 
 const DEFAULT_SEEDS = 100;
@@ -14,10 +16,10 @@ const CONVERSATION_ROUNDS = 3;
 
 /**
  * Whole clusters in one thread. `--seed S`: one run, a line per event. `--seeds N --from S`, `--minutes M`: many, and what they have been
- * through; `--all-sometimes`: exit code 1 when something never came up.
+ * through; `--all-sometimes`: exit code 1 when something never came up; `--jobs N`: in so many processes (as many as there are cores).
  * `--moves`: moves of slots between the logs of groups, with `--seed`, or `--seeds` and `--from`.
  * `--raft`, with `--seed` or `--seeds` and `--from`: members of one group alone (`--first`: until one fails). `--failover`: how long such a group
- * is without a leader. `--conversations`: clients of a living node, whose every reply is known.
+ * is without a leader. `--paxos`, likewise: the register (`--exhaustive`: all interleavings of a small one). `--conversations`: clients of a living node, whose every reply is known.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -26,9 +28,12 @@ async function main(): Promise<void> {
       seeds: { type: 'string' },
       from: { type: 'string' },
       minutes: { type: 'string' },
+      jobs: { type: 'string' },
       'all-sometimes': { type: 'boolean' },
       raft: { type: 'boolean' },
       moves: { type: 'boolean' },
+      paxos: { type: 'boolean' },
+      exhaustive: { type: 'boolean' },
       failover: { type: 'boolean' },
       conversations: { type: 'boolean' },
       first: { type: 'boolean' },
@@ -48,12 +53,16 @@ async function main(): Promise<void> {
       values.seed === undefined
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
         : !runOne(from);
+  else if (values.paxos === true)
+    allHeld = checkRegister(from, count || DEFAULT_RAFT_SEEDS, values.exhaustive === true);
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
   else if (values.seed !== undefined) allHeld = await showSeed(from);
   else {
     const minutes = values.minutes === undefined ? DAY_MINUTES : Number(values.minutes);
     const seeds = count || (values.minutes === undefined ? DEFAULT_SEEDS : Infinity);
-    allHeld = await runCampaign({ from, seeds, minutes, allSometimes: values['all-sometimes'] === true });
+    const jobs = Number(values.jobs ?? availableParallelism());
+    const allSometimes = values['all-sometimes'] === true;
+    allHeld = await runCampaign({ from, seeds, minutes, allSometimes, jobs });
   }
   process.exitCode = allHeld ? 0 : 1;
 }

@@ -31,6 +31,7 @@ export function cluster(weights: readonly number[], owners: SlotTable, replicas 
     version: 1,
     nodes,
     nextOrdinal: nodes.length + 1,
+    voters: nodes.slice(0, Math.min(3, nodes.length)).map(({ id }) => id),
     shards: nodes.map((_, at) => shardEntry(nodes, at, replicas)),
     slots: runsOf(owners),
     moves: [],

@@ -7,8 +7,9 @@ import { StartupError } from '../../src/errors.ts';
 import { ClusterFile } from '../../src/topology/cluster-file.ts';
 import { Founder } from '../../src/topology/founding-driver.ts';
 import type { ClusterRecord } from '../../src/topology/founding.ts';
-import type { Announcement } from '../../src/topology/types.ts';
+import type { Announcement, Topology } from '../../src/topology/types.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
+import { oneNode } from './one-node.ts';
 import { localPeer, realEnv, recordingLog, until } from '../transport/support.ts';
 
 /** What of a disk outlives its process. */
@@ -36,6 +37,11 @@ const running: Node[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((node) => node.stop()));
 });
+
+/** No shards are needed to be founded. */
+function firstOf({ id, nodes }: ClusterRecord): Topology {
+  return { ...oneNode(1, 1), clusterId: id, nodes, voters: [nodes[0].id] };
+}
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
@@ -70,6 +76,7 @@ async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret
     file,
     seeds,
     announced,
+    firstTopology: firstOf,
     log,
     onWaiting: () => {},
     onRefused: (error) => refusals.push(error),

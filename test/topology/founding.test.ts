@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
 import { clusterOf, Founding, seedAddress } from '../../src/topology/founding.ts';
-import type { FoundingMessage, FoundingState, SeedAddress } from '../../src/topology/founding.ts';
-import type { Announcement } from '../../src/topology/types.ts';
+import type {
+  ClusterRecord,
+  FoundingMessage,
+  FoundingState,
+  SeedAddress,
+} from '../../src/topology/founding.ts';
+import type { Announcement, Topology } from '../../src/topology/types.ts';
+import { oneNode } from './one-node.ts';
 
 /** A small generator with a seed: runs replay. */
 function seededRandom(seed: number): () => number {
@@ -26,6 +32,10 @@ function announcement(i: number): Announcement {
     machine: `m${i}`,
     weight: 1,
   };
+}
+
+function firstOf({ id, nodes }: ClusterRecord): Topology {
+  return { ...oneNode(1, 1), clusterId: id, nodes, voters: [nodes[0].id] };
 }
 
 interface Envelope {
@@ -54,6 +64,7 @@ interface Faults {
 class World {
   readonly seeds: Seed[];
   readonly clusterIds = new Set<string>();
+  readonly firsts = new Set<string>();
   crashes = 0;
   writes = 0;
   private readonly addresses: SeedAddress[];
@@ -109,6 +120,9 @@ class World {
     for (const { disk } of this.seeds) {
       if (disk?.phase !== 'founded') continue;
       this.clusterIds.add(disk.cluster.id);
+      // All hold the same epoch 1, whatever each of them would have made of it.
+      this.firsts.add(JSON.stringify(disk.cluster.first));
+      expect(this.firsts.size).toBe(1);
       expect(disk.cluster.nodes.map(({ host }) => host)).toEqual(
         this.seeds.map(({ announced }) => announced.host),
       );
@@ -122,7 +136,12 @@ class World {
       seed.writing = { phase: 'unfounded', node: this.draw() };
       return;
     }
-    const config = { seeds: this.addresses, announced: seed.announced, drawClusterId: () => this.draw() };
+    const config = {
+      seeds: this.addresses,
+      announced: seed.announced,
+      drawClusterId: () => this.draw(),
+      firstTopology: firstOf,
+    };
     seed.machine = new Founding(config, seed.disk);
     this.perform(seed, i);
   }
@@ -276,7 +295,7 @@ describe('seeds that differ', () => {
   const node = (i: number): string => `${i}`.repeat(40);
   const machine = (i: number, seeds: string[], restored?: FoundingState): Founding =>
     new Founding(
-      { seeds, announced: announcement(i), drawClusterId: () => 'c'.repeat(40) },
+      { seeds, announced: announcement(i), drawClusterId: () => 'c'.repeat(40), firstTopology: firstOf },
       restored ?? { phase: 'unfounded', node: node(i) },
     );
   const [a, b, c] = [0, 1, 2].map((i) => seedAddress(announcement(i)));

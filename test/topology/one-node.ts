@@ -16,6 +16,7 @@ export function oneNode(generation: number, epoch: number): Topology {
       { id: 1, group: 1, home: NODE, replicas: [{ member: 1, node: NODE }], first: [1], nextMember: 2 },
     ],
     slots: [{ from: 0, to: 16_383, shard: 1 }],
+    voters: [NODE],
     moves: [],
   };
 }

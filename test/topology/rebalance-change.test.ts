@@ -207,7 +207,8 @@ describe('changes of plans', () => {
       { kind: 'set-weight', node: founded.nodes[0].id, weight: 2 },
     ];
     for (const change of changes) {
-      const proposed = { clusterId: founded.clusterId, on: { generation: 1, epoch: 1 }, change };
+      const request = { id: founded.clusterId, node: founded.nodes[0].id, start: 1 };
+      const proposed = { clusterId: founded.clusterId, on: { generation: 1, epoch: 1 }, change, request };
       expect(decodeChange(encodeChange(proposed))).toEqual(proposed);
     }
   });

@@ -4,7 +4,7 @@ import { SimulatedTimers } from '../../src/env/sim/clock.ts';
 import { attachDisk } from '../../src/env/sim/disk-process.ts';
 import { SimulatedDisk } from '../../src/env/sim/disk.ts';
 import { Scheduler } from '../../src/env/sim/scheduler.ts';
-import { isNewer, StoredRegister } from '../../src/topology/register.ts';
+import { HISTORY_LIMIT, isNewer, StoredRegister } from '../../src/topology/register.ts';
 import { oneNode } from './one-node.ts';
 
 describe('the register', () => {
@@ -31,6 +31,21 @@ describe('the register', () => {
     disk.crash('lost');
     const again = await StoredRegister.open(attachDisk(disk, timers), '/data');
     expect(again.current).toEqual(oneNode(2, 1));
+  });
+
+  it('keeps the last ones for people, newest first, and leaves out what the disk has spoilt', async () => {
+    const disk = new SimulatedDisk({ seed: 1 });
+    const register = await StoredRegister.open(
+      attachDisk(disk, new SimulatedTimers(new Scheduler())),
+      '/data',
+    );
+    for (let epoch = 1; epoch <= HISTORY_LIMIT + 3; epoch++) await register.offer(oneNode(1, epoch));
+    await register.offer(oneNode(2, 5));
+    const epochs = (await register.kept()).map(({ generation, epoch }) => `${generation}.${epoch}`);
+    expect(epochs).toHaveLength(HISTORY_LIMIT);
+    expect(epochs.slice(0, 2)).toEqual(['2.5', `1.${HISTORY_LIMIT + 3}`]);
+    disk.flipBit('/data/topologies/2.5.json', 40, 2);
+    expect((await register.kept())[0].epoch).toBe(HISTORY_LIMIT + 3);
   });
 
   it('orders by generation, then by number', () => {

@@ -11,6 +11,7 @@ export function attachDisk(disk: SimulatedDisk, timers: Timers): Disk {
 
 class DiskProcess implements Disk, DiskUser {
   alive = true;
+  readonly opened: Inode[] = [];
   readonly disk: SimulatedDisk;
   readonly timers: Timers;
 
@@ -32,6 +33,11 @@ class DiskProcess implements Disk, DiskUser {
       this.disk.crashAsOrdered();
     }
     return this.alive;
+  }
+
+  closed(inode: Inode): void {
+    this.opened.splice(this.opened.indexOf(inode), 1);
+    this.disk.releaseUnused();
   }
 
   /** Answers at once, or never when dead. */
@@ -140,11 +146,13 @@ class DiskHandle implements DiskFile {
   readonly #process: DiskProcess;
   readonly #inode: Inode;
   readonly #queue: QueuedWrite[] = [];
+  #isClosed = false;
 
   constructor(process: DiskProcess, path: string, inode: Inode) {
     this.#process = process;
     this.path = path;
     this.#inode = inode;
+    process.opened.push(inode);
   }
 
   sizeBytes(): Promise<number> {
@@ -187,7 +195,11 @@ class DiskHandle implements DiskFile {
   }
 
   close(): Promise<void> {
-    return this.#process.perform(() => undefined);
+    return this.#process.perform(() => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      this.#process.closed(this.#inode);
+    });
   }
 
   #writeNext(): void {

@@ -30,6 +30,8 @@ export type Crash = 'kill' | PowerLoss;
 /** A process that uses the disk. Once it is dead, nothing that it asked for happens or answers. */
 export interface DiskUser {
   alive: boolean;
+  /** Files that it holds open, once for each time. */
+  readonly opened: Inode[];
 }
 
 /**
@@ -45,6 +47,8 @@ export class SimulatedDisk {
   readonly #names = new Map<string, Inode>();
   readonly #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
+  /** Files that lost a name: whoever is left without any, and is not open, gives its memory back. */
+  readonly #unnamed = new Set<Inode>();
   readonly #directories = new Set<string>();
   readonly #locks = new Set<string>();
   readonly #faults = new Map<FaultKind, Fault>();
@@ -63,8 +67,7 @@ export class SimulatedDisk {
 
   /** The process before is taken for dead. */
   begin(user: DiskUser): void {
-    if (this.#user !== null) this.#user.alive = false;
-    this.#locks.clear();
+    this.#endUser();
     this.#operationsUntilCrash = Infinity;
     this.#user = user;
   }
@@ -75,9 +78,7 @@ export class SimulatedDisk {
 
   /** `kill`: the process dies, what it wrote is there. Else the machine stops, and what was not synced is lost, kept or torn. */
   crash(as: Crash): void {
-    if (this.#user !== null) this.#user.alive = false;
-    this.#user = null;
-    this.#locks.clear();
+    this.#endUser();
     if (as === 'kill') return;
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
     const keptNames =
@@ -88,15 +89,44 @@ export class SimulatedDisk {
     for (const inode of inodes) inode.losePower(as, this.random);
     this.#names.clear();
     for (const [path, inode] of this.#durableNames) this.#names.set(path, inode);
+    for (const inode of inodes) this.#unnamed.add(inode);
+    this.releaseUnused();
+  }
+
+  #endUser(): void {
+    if (this.#user !== null) {
+      this.#user.alive = false;
+      this.#user.opened.length = 0;
+    }
+    this.#user = null;
+    this.#locks.clear();
+    this.releaseUnused();
+  }
+
+  /** Memory of files that nobody can read again. */
+  releaseUnused(): void {
+    if (this.#unnamed.size === 0) return;
+    const used = new Set([
+      ...this.#names.values(),
+      ...this.#durableNames.values(),
+      ...(this.#user?.opened ?? []),
+    ]);
+    for (const { names } of this.#nameChanges)
+      for (const [, inode] of names) if (inode !== null) used.add(inode);
+    for (const inode of this.#unnamed) {
+      if (used.has(inode)) continue;
+      inode.release();
+      this.#unnamed.delete(inode);
+    }
   }
 
   /** The machine is not used any more: its memory serves the next one. */
   dispose(): void {
-    const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
-    this.crash('kill');
+    for (const inode of [...this.#names.values(), ...this.#durableNames.values()]) this.#unnamed.add(inode);
     this.#names.clear();
     this.#durableNames.clear();
-    for (const inode of inodes) inode.release();
+    this.#nameChanges = [];
+    this.crash('kill');
   }
 
   /** Crashes by itself in place of the operation that comes after `operations` more. */
@@ -149,6 +179,10 @@ export class SimulatedDisk {
 
   changeNames(...names: (readonly [path: string, inode: Inode | null])[]): void {
     const change = { names };
+    for (const [path] of names) {
+      const before = this.#names.get(path);
+      if (before !== undefined) this.#unnamed.add(before);
+    }
     applyNames(this.#names, change);
     this.#nameChanges.push(change);
   }
@@ -160,6 +194,7 @@ export class SimulatedDisk {
       else left.push(change);
     }
     this.#nameChanges = left;
+    this.releaseUnused();
   }
 
   addDirectory(path: string): void {

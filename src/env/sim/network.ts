@@ -47,6 +47,12 @@ const NOT_BLOCKED = -Infinity;
 const UINT32_RANGE = 0x1_0000_0000;
 const FIRST_FREE_PORT = 40_000;
 
+/** A request over HTTP that has no answer yet. */
+interface Asked {
+  node: string;
+  hangUp(): void;
+}
+
 /** The network between simulated nodes, in one thread: the same seed and timers give the same run. */
 export class SimNetwork {
   readonly counts: SimNetworkCounts = { messages: 0, resets: 0, blockedMessages: 0 };
@@ -54,6 +60,7 @@ export class SimNetwork {
   private readonly time: Clock & Timers;
   private readonly random: Pick<Random, 'uint32'>;
   private readonly services = new Map<string, Service>();
+  private readonly asked = new Set<Asked>();
   private readonly connections = new Set<SimConnection>();
   private readonly directions = new Map<string, Direction>();
   private nextPort = FIRST_FREE_PORT;
@@ -95,7 +102,14 @@ export class SimNetwork {
   async request(address: Address, request: HttpRequest): Promise<HttpResponse> {
     const service = this.services.get(keyOf(address));
     if (service?.kind !== 'http') throw new Error(`connect ECONNREFUSED ${keyOf(address)}`);
-    return service.handle(request);
+    return new Promise((resolve, reject) => {
+      const asked: Asked = { node: service.node, hangUp: () => reject(new Error('socket hang up')) };
+      this.asked.add(asked);
+      void service
+        .handle(request)
+        .then(resolve, reject)
+        .finally(() => this.asked.delete(asked));
+    });
   }
 
   /** Cuts one direction, until `heal` or for `durationMs`. Both together are a partition. */
@@ -126,6 +140,11 @@ export class SimNetwork {
    */
   crash(node: string, silent = false): void {
     for (const [key, service] of this.services) if (service.node === node) this.services.delete(key);
+    for (const asked of this.asked) {
+      if (asked.node !== node) continue;
+      this.asked.delete(asked);
+      asked.hangUp();
+    }
     for (const connection of this.connections) {
       const { dialer, acceptor } = connection;
       for (const end of [dialer, acceptor]) {

@@ -1,6 +1,8 @@
+import type { StatusReport } from '../../../src/admin/status.ts';
+import { requestTo } from '../../../src/cli/topology-request.ts';
+import { SystemRandom } from '../../../src/env/random.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { deciderOf } from '../../../src/topology/decision.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import type { TorcCluster } from './torc-cluster.ts';
@@ -22,10 +24,13 @@ export async function changeTopology(cluster: TorcCluster, change: TopologyChang
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const current = await topologyOf(cluster);
     const { clusterId, generation, epoch } = current;
-    const decider = current.nodes.find(({ id }) => id === deciderOf(current));
-    const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
+    const { admin } = cluster.nodes[0].ports;
+    const status = await fetch(`http://127.0.0.1:${admin}/api/status`, { headers: ANEW });
+    const request = requestTo((await status.json()) as StatusReport, new SystemRandom());
+    const on = { generation, epoch };
+    const body = encodeChange({ clusterId, on, change, request }).toString();
     const headers = { ...ANEW, authorization: `torc ${proofOf('', body)}` };
-    const response = await fetch(adminUrl(decider?.adminPort ?? 0), { method: 'POST', body, headers });
+    const response = await fetch(adminUrl(admin), { method: 'POST', body, headers });
     const text = await response.text();
     const changed = response.ok ? decodeTopology(Buffer.from(text)) : null;
     if (changed !== null) return changed;

@@ -23,7 +23,7 @@ const FIRST_PORT = 7001;
 const MEMORY_BYTES = 2 ** 33;
 /** So small that a run goes through several files. */
 const SEGMENT_BYTES = '1mb';
-const SLAB_BYTES = 2 ** 20;
+const SLAB_BYTES = 2 ** 18;
 const LF = 10;
 const NO_DELAY = { meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 

@@ -31,7 +31,6 @@ describe('torc repair --discard-replica', () => {
   it.each([
     [1, 2],
     [2, 1],
-    // The one that decides about the topology.
     [3, 0],
   ])('has a damaged node come back as new members (seed %i, node %i)', async (seed, victim) => {
     const cluster = await started(seed);

@@ -2,7 +2,8 @@
 import type { ReplicaStatus, StatusReport } from '../../../src/admin/status.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { deciderOf } from '../../../src/topology/decision.ts';
+import { SeededRandom } from '../../../src/env/sim/random.ts';
+import { requestTo } from '../../../src/cli/topology-request.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import type { SimCluster } from './cluster.ts';
@@ -18,14 +19,18 @@ export async function newestTopology(cluster: SimCluster): Promise<Topology> {
   return newest;
 }
 
-/** Has the node that decides decide it; null when it did not. */
+/** Has it decided, by a node that runs; null when it was not. */
 export async function changeTopology(cluster: SimCluster, change: TopologyChange): Promise<Topology | null> {
   const current = await newestTopology(cluster);
   const { clusterId, generation, epoch } = current;
-  const decider = current.nodes.find(({ id }) => id === deciderOf(current));
-  if (decider === undefined) throw new Error('a topology has nodes');
-  const body = encodeChange({ clusterId, on: { generation, epoch }, change }).toString();
-  const answer = await cluster.post(decider.adminPort, '/api/topology', body, `torc ${proofOf('', body)}`);
+  const [at] = running(cluster);
+  const report = (await cluster.admin(at, '/api/status')) as StatusReport | null;
+  if (report === null) return null;
+  const random = new SeededRandom(cluster.scheduler.nowMs);
+  const request = requestTo(report, random);
+  const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
+  const port = report.node.adminPort;
+  const answer = await cluster.post(port, '/api/topology', body, `torc ${proofOf('', body)}`);
   return answer === null ? null : decodeTopology(Buffer.from(answer));
 }
 

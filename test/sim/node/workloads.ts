@@ -81,7 +81,7 @@ export const REGISTERS: Workload = {
 // --- values of which the checker is told the beginning alone
 
 /** A value that says which it is and how long it must be. */
-function padded(label: string, sizeBytes: number): string {
+export function padded(label: string, sizeBytes: number): string {
   return `${label}:${sizeBytes}|`.padEnd(sizeBytes, '.');
 }
 
@@ -99,7 +99,7 @@ function setPadded(key: string, label: string, sizeBytes: number, ...options: st
   };
 }
 
-function readPadded(reply: string): Reply {
+export function readPadded(reply: string): Reply {
   const value = plain(reply);
   return typeof value === 'string' ? labelOf(value) : value;
 }

@@ -1,6 +1,11 @@
 /** Many runs, and what they have been through together. */
 import { Counters } from './counters.ts';
-import { runSeed, type RunResult } from './run.ts';
+import { runSeed } from './run.ts';
+import type { Lost } from './workers.ts';
+import { runInWorkers } from './workers.ts';
+import type { Told } from './worker.ts';
+
+const MIB = 2 ** 20;
 
 interface Totals {
   runs: number;
@@ -10,6 +15,9 @@ interface Totals {
   answered: number;
   lines: number;
   counters: Counters;
+  /** Of each process, by its id, start and compilation included. */
+  cpuMs: Map<number, number>;
+  residentMostBytes: number;
 }
 
 export interface Campaign {
@@ -19,6 +27,8 @@ export interface Campaign {
   minutes: number;
   /** Exit code 1 when something never came up. */
   allSometimes: boolean;
+  /** How many processes. */
+  jobs: number;
 }
 
 export function replayCommand(seed: number): string {
@@ -29,44 +39,67 @@ export function replayCommand(seed: number): string {
 export async function showSeed(seed: number): Promise<boolean> {
   const result = await runSeed(seed, { told: (line) => console.log(line) });
   const totals = newTotals();
-  add(totals, result);
+  const { faults, situations } = result.counters;
+  add(totals, { ...result, faults: [...faults], situations: [...situations] });
   console.log(tableOf(totals.counters));
   console.log(`replay: ${replayCommand(seed)}`);
-  console.log(summaryOf(totals, 0));
+  console.log(summaryOf(totals));
   console.log(`events ${result.digest}`);
   return result.failure === null;
 }
 
 /** True: all held, and came up where that was wanted. */
-export async function runCampaign({ from, seeds, minutes, allSometimes }: Campaign): Promise<boolean> {
+export async function runCampaign({ from, seeds, minutes, allSometimes, jobs }: Campaign): Promise<boolean> {
   const startedMs = performance.now();
   const totals = newTotals();
-  for (let seed = from; seed < from + seeds; seed++) {
-    if (performance.now() - startedMs > minutes * 60_000) break;
-    const result = await runSeed(seed);
+  const isOver = (): boolean => performance.now() - startedMs > minutes * 60_000;
+  await runInWorkers({ from, count: seeds, isOver }, jobs, (result, pid) => {
+    if ('how' in result) return lost(totals, result);
     add(totals, result);
-    if (result.failure !== null)
-      console.log(`seed ${seed}: ${result.failure}\nreplay: ${replayCommand(seed)}`);
-  }
+    totals.cpuMs.set(pid, result.cpuMs);
+    totals.residentMostBytes = Math.max(totals.residentMostBytes, result.residentBytes);
+    if (result.failure !== null) tellFailure(result.seed, result.failure);
+  });
   console.log(tableOf(totals.counters));
   const missing = totals.counters.missing();
   console.log(missing.length === 0 ? 'all came up' : `never came up: ${missing.join(', ')}`);
-  console.log(summaryOf(totals, performance.now() - startedMs));
+  console.log(summaryOf(totals));
+  console.log(speedOf(totals, performance.now() - startedMs, jobs));
   return totals.failed.length === 0 && (!allSometimes || missing.length === 0);
 }
 
 function newTotals(): Totals {
-  return { runs: 0, failed: [], virtualMs: 0, commands: 0, answered: 0, lines: 0, counters: new Counters() };
+  return {
+    runs: 0,
+    failed: [],
+    virtualMs: 0,
+    commands: 0,
+    answered: 0,
+    lines: 0,
+    counters: new Counters(),
+    cpuMs: new Map(),
+    residentMostBytes: 0,
+  };
 }
 
-function add(totals: Totals, result: RunResult): void {
+function add(totals: Totals, result: Omit<Told, 'cpuMs' | 'residentBytes'>): void {
   totals.runs += 1;
   if (result.failure !== null) totals.failed.push(result.seed);
   totals.virtualMs += result.virtualMs;
   totals.commands += result.commands;
   totals.answered += result.answered;
   totals.lines += result.lines;
-  totals.counters.add(result.counters);
+  totals.counters.add(result);
+}
+
+function lost(totals: Totals, { seed, how }: Lost): void {
+  totals.runs += 1;
+  totals.failed.push(seed);
+  tellFailure(seed, how);
+}
+
+function tellFailure(seed: number, failure: string): void {
+  console.log(`seed ${seed}: ${failure}\nreplay: ${replayCommand(seed)}`);
 }
 
 function tableOf({ faults, situations }: Counters): string {
@@ -75,12 +108,15 @@ function tableOf({ faults, situations }: Counters): string {
   return ['faults that struck', ...rows(faults), 'situations that came up', ...rows(situations)].join('\n');
 }
 
-function summaryOf(
-  { runs, failed, virtualMs, commands, answered, lines, counters }: Totals,
-  wallMs: number,
-): string {
+function summaryOf({ runs, failed, virtualMs, commands, answered, lines, counters }: Totals): string {
   const seconds = Math.round(virtualMs / 1000);
-  const speed = wallMs === 0 ? '' : `, ${(virtualMs / wallMs).toFixed(0)} simulated seconds a second`;
   const verdict = failed.length === 0 ? 'none failed' : `${failed.length} failed: ${failed.join(' ')}`;
-  return `${runs} ${runs === 1 ? 'seed' : 'seeds'}, ${verdict}; ${seconds} simulated seconds${speed}, ${commands} commands (${answered} answered), ${counters.faultsStruck} faults, ${lines} events`;
+  return `${runs} ${runs === 1 ? 'seed' : 'seeds'}, ${verdict}; ${seconds} simulated seconds, ${commands} commands (${answered} answered), ${counters.faultsStruck} faults, ${lines} events`;
+}
+
+function speedOf({ virtualMs, cpuMs, residentMostBytes }: Totals, wallMs: number, jobs: number): string {
+  const cpuTotalMs = [...cpuMs.values()].reduce((sum, one) => sum + one, 0);
+  const [ofWall, ofCpu] = [virtualMs / wallMs, virtualMs / cpuTotalMs].map((speed) => speed.toFixed(0));
+  const [wallS, cpuS] = [wallMs, cpuTotalMs].map((ms) => (ms / 1000).toFixed(1));
+  return `${ofCpu} simulated seconds a second of CPU (${cpuS} s), ${ofWall} a second (${wallS} s, ${jobs} ${jobs === 1 ? 'process' : 'processes'}); ${Math.round(residentMostBytes / MIB)} MiB a process at most`;
 }

@@ -7,7 +7,7 @@ import { slotOf } from '../../../../ring/index.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Operation } from '../../../linearizability/history.ts';
 import { portOf } from '../cluster.ts';
-import type { Asked, Commands } from './commands.ts';
+import { CHOICE, chooseDatabase, type Asked, type Commands } from './commands.ts';
 import type { Counters, Situation } from './counters.ts';
 import { Line } from './line.ts';
 import type { Recorder } from './recorder.ts';
@@ -29,6 +29,8 @@ interface Sent {
 
 interface Open {
   line: Line;
+  /** That was chosen last. */
+  database: number;
   /** In the order sent. */
   waiting: Sent[];
 }
@@ -107,8 +109,13 @@ export class Client {
         ? this.again
         : Array.from({ length: count }, () => this.commands.next(world.epoch));
     this.again = [];
-    this.ask(asked.filter(({ isOneSlot }) => isOneSlot || !this.isAware));
+    this.ask(asked.filter((one) => this.maySend(one)));
     if (this.unanswered === 0) this.thinkThenAct();
+  }
+
+  /** The redirect port knows one database, and commands of one slot. */
+  private maySend({ isOneSlot, database }: Asked): boolean {
+    return !this.isAware || (isOneSlot && database === 0);
   }
 
   /** Sends these, whatever else is under way. */
@@ -138,9 +145,9 @@ export class Client {
     this.isStopped = false;
   }
 
-  private portFor({ words }: Asked): number {
-    if (!this.isAware) return portOf(this.node);
-    const known = this.ports.get(slotOfKey(words[1]));
+  private portFor(asked: Asked): number {
+    if (!this.isAware || !this.maySend(asked)) return portOf(this.node);
+    const known = this.ports.get(slotOfKey(asked.words[1]));
     return known ?? portOf(this.random.below(this.world.plan.nodes)) + REDIRECT;
   }
 
@@ -152,7 +159,7 @@ export class Client {
         reply: (reply) => this.replied(waiting, reply),
         closed: () => this.lost(port, waiting),
       });
-      open = { line, waiting };
+      open = { line, database: 0, waiting };
       if (!line.isOpen) {
         this.counters.sometimes('client connection refused');
         this.refused(port, sent);
@@ -162,8 +169,19 @@ export class Client {
     }
     for (const one of sent)
       if (one.redirections === 0) one.operations = this.recorder.called(this.number, one.asked);
-    open.waiting.push(...sent);
-    open.line.send(sent.map(({ asked }) => asked.words));
+    const all = sent.flatMap((one) => this.chosen(open, one));
+    open.waiting.push(...all);
+    open.line.send(all.map(({ asked }) => asked.words));
+  }
+
+  /** With what chooses its database, where that is another one. */
+  private chosen(open: Open, sent: Sent): Sent[] {
+    const { database } = sent.asked;
+    if (database === open.database) return [sent];
+    open.database = database;
+    this.unanswered += 1;
+    this.counters.sometimes('database chosen');
+    return [{ asked: chooseDatabase(database), operations: [], redirections: 0 }, sent];
   }
 
   /** Nobody listens there: none of it was sent. */
@@ -228,7 +246,7 @@ export class Client {
     const sent = waiting.splice(0);
     if (sent.length === 0) return;
     this.counters.sometimes('connection lost with commands under way');
-    if (this.random.chance(0.7)) this.again.push(...sent.map(({ asked }) => asked));
+    if (this.random.chance(0.7)) this.again.push(...sent.map(({ asked }) => asked).filter(isNoChoice));
     for (const one of sent) this.finish(one, 'unknown');
   }
 
@@ -237,6 +255,11 @@ export class Client {
     for (const [slot, known] of this.ports) if (known === port) this.ports.delete(slot);
     if (this.random.chance(0.7)) this.node = this.random.below(this.world.plan.nodes);
   }
+}
+
+/** That is made anew for each connection. */
+function isNoChoice({ words }: Asked): boolean {
+  return words[0] !== CHOICE;
 }
 
 export function clientName(number: number): string {

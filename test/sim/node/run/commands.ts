@@ -2,7 +2,7 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Reply } from '../../../linearizability/history.ts';
 import type { Model } from '../../../linearizability/model.ts';
-import { bulksOf, CACHE, LARGE, plain, type Aside, type Planned } from '../workloads.ts';
+import { bulksOf, CACHE, LARGE, padded, plain, readPadded, type Aside, type Planned } from '../workloads.ts';
 import type { LoadPlan } from './plan.ts';
 import { listReply, unitModel } from './unit-model.ts';
 
@@ -16,7 +16,8 @@ export interface Part {
 
 export interface Asked {
   words: readonly string[];
-  /** All keys lie in one slot: a client of the redirect port may send it. */
+  database: number;
+  /** All keys lie in one slot. */
   isOneSlot: boolean;
   parts: readonly Part[];
   /** What each part was told; the reply is no error of the whole. */
@@ -30,18 +31,34 @@ const COUNTER = 'n';
 const HASH = 'h';
 const FIELDS = ['f', 'g', 'i'];
 const UNITS = 4;
+/** More than is kept of a reply. */
+const LONG_REPLY_BYTES = 66 * 1024;
+const OK = '+OK\r\n';
+export const CHOICE = 'SELECT';
 
-function tagged(unit: string, key: string): string {
-  return `{${unit}}${key}`;
+/** Keys with one tag in one database. */
+interface Unit {
+  tag: string;
+  database: number;
+}
+
+function tagged({ tag }: Unit, key: string): string {
+  return `{${tag}}${key}`;
+}
+
+/** What the checker calls it. */
+function nameOf({ tag, database }: Unit): string {
+  return database === 0 ? tag : `${database}/${tag}`;
 }
 
 /** A command over keys of one unit: `keyed` are the places of the keys among the arguments. */
-function onUnit(unit: string, command: string, args: readonly string[], keyed: readonly number[]): Asked {
+function onUnit(unit: Unit, command: string, args: readonly string[], keyed: readonly number[]): Asked {
   const words = [command, ...args.map((arg, i) => (keyed.includes(i) ? tagged(unit, arg) : arg))];
   return {
     words,
+    database: unit.database,
     isOneSlot: true,
-    parts: [{ model: unitModel, key: unit, command, args }],
+    parts: [{ model: unitModel, key: nameOf(unit), command, args }],
     read: (reply) => [readUnit(command, reply)],
   };
 }
@@ -68,18 +85,27 @@ function elementsOf(reply: string): (string | null)[] {
 }
 
 /** `prefix`: of the keys of this workload, since each has a model of its own. */
-function fromPlanned(prefix: string, model: Model, { command, key, args, words, read }: Planned): Asked {
-  const named = prefix + key;
+function fromPlanned(prefix: string, database: number, model: Model, planned: Planned): Asked {
+  const { command, args, words, read } = planned;
+  const tag = prefix + planned.key;
   return {
-    words: [words[0], named, ...words.slice(2)],
+    words: [words[0], tag, ...words.slice(2)],
+    database,
     isOneSlot: true,
-    parts: [{ model, key: named, command, args }],
+    parts: [{ model, key: nameOf({ tag, database }), command, args }],
     read: (reply) => [read(reply)],
   };
 }
 
 function asideOf(aside: Aside): Asked {
-  return { words: aside.words, isOneSlot: false, parts: [], read: () => [], aside };
+  return { words: aside.words, database: 0, isOneSlot: false, parts: [], read: () => [], aside };
+}
+
+/** Sent before what is meant for another database. A node that starts refuses it, and ends the connection. */
+export function chooseDatabase(database: number): Asked {
+  const wrong = (reply: string): string | null =>
+    reply === OK || reply.startsWith('-LOADING') ? null : `SELECT was answered ${reply}`;
+  return { ...asideOf({ words: [CHOICE, String(database)], wrong }), database };
 }
 
 /** Draws commands for a run. Keys are left behind after a while: each has a short history, which is checked fast. */
@@ -87,7 +113,7 @@ export class Commands {
   private readonly random: SeededRandom;
   private readonly plan: LoadPlan;
   /** All units that were ever asked about. */
-  private readonly units = new Set<string>();
+  private readonly units = new Map<string, Unit>();
   private unique = 0;
 
   constructor(random: SeededRandom, plan: LoadPlan) {
@@ -100,6 +126,7 @@ export class Commands {
     if (plan.evictsAll) return this.cached(epoch);
     if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
     if (plan.expires && random.chance(0.3)) return this.expiring(epoch);
+    if (plan.hasLongReplies && random.chance(0.1)) return this.longReply(epoch);
     return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
   }
 
@@ -112,7 +139,7 @@ export class Commands {
 
   /** Reads all that was ever written: what was acknowledged is there. */
   audit(): Asked[] {
-    return [...this.units].flatMap((unit) => [
+    return [...this.units.values()].flatMap((unit) => [
       onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
       onUnit(unit, 'HGETALL', [HASH], [0]),
     ]);
@@ -122,12 +149,20 @@ export class Commands {
     return from[this.random.below(from.length)];
   }
 
-  private unit(epoch: number): string {
+  /** Of the same tag in each database: what is written in one is nowhere else. */
+  private unit(epoch: number, database: number): Unit {
     // Now and then one of long ago.
     const at = epoch > 3 && this.random.chance(0.05) ? this.random.below(epoch) : epoch;
-    const unit = `u${at}-${this.random.below(UNITS)}`;
-    this.units.add(unit);
+    const unit = {
+      tag: `u${at}-${this.random.below(UNITS / this.plan.databases.length)}`,
+      database,
+    };
+    this.units.set(nameOf(unit), unit);
     return unit;
+  }
+
+  private database(): number {
+    return this.pick(this.plan.databases);
   }
 
   private value(): string {
@@ -137,7 +172,7 @@ export class Commands {
   }
 
   private onOneUnit(epoch: number): Asked {
-    const unit = this.unit(epoch);
+    const unit = this.unit(epoch, this.database());
     const { random } = this;
     const string = this.pick(STRINGS);
     const other = STRINGS[1 - STRINGS.indexOf(string)];
@@ -205,17 +240,20 @@ export class Commands {
 
   /** Of several slots: atomic in each alone. */
   private acrossUnits(epoch: number): Asked {
-    const units = [...new Set([this.unit(epoch), this.unit(epoch), this.unit(epoch)])];
+    const database = this.database();
+    const drawn = [1, 2, 3].map(() => this.unit(epoch, database));
+    const units = drawn.filter(({ tag }, i) => drawn.findIndex((one) => one.tag === tag) === i);
     const isOneSlot = units.length === 1;
-    const part = (command: string, unit: string, args: string[]): Part => ({
+    const part = (command: string, unit: Unit, args: string[]): Part => ({
       model: unitModel,
-      key: unit,
+      key: nameOf(unit),
       command,
       args,
     });
     if (this.random.chance(0.3)) {
       return {
         words: ['DEL', ...units.map((unit) => tagged(unit, 'a'))],
+        database,
         isOneSlot,
         parts: units.map((unit) => part('ERASE', unit, ['a'])),
         read: (reply) => units.map(() => (reply.startsWith('-') ? plain(reply) : null)),
@@ -223,6 +261,7 @@ export class Commands {
     }
     return {
       words: ['MGET', ...units.map((unit) => tagged(unit, 'a'))],
+      database,
       isOneSlot,
       parts: units.map((unit) => part('MGET', unit, ['a'])),
       read: (reply) =>
@@ -240,13 +279,25 @@ export class Commands {
 
   private expiring(epoch: number): Asked {
     this.unique += 1;
-    return fromPlanned('c-', CACHE.model, CACHE.plan(this.random, epoch, this.unique));
+    return fromPlanned('c-', this.database(), CACHE.model, CACHE.plan(this.random, epoch, this.unique));
   }
 
   private large(epoch: number): Asked {
     const aside = LARGE.aside(this.random);
     if (aside !== null) return asideOf(aside);
     this.unique += 1;
-    return fromPlanned('l-', LARGE.model, LARGE.plan(this.random, epoch, this.unique));
+    return fromPlanned('l-', 0, LARGE.model, LARGE.plan(this.random, epoch, this.unique));
+  }
+
+  /** A retry of it is told that it ran, and no more. */
+  private longReply(epoch: number): Asked {
+    this.unique += 1;
+    const [command, key, label] = ['GETSET', 'long', `v${this.unique}`];
+    const unit = { tag: `r${epoch}`, database: this.database() };
+    return {
+      ...onUnit(unit, command, [key, label], [0]),
+      words: [command, tagged(unit, key), padded(label, LONG_REPLY_BYTES)],
+      read: (reply) => [readPadded(reply)],
+    };
   }
 }

@@ -63,6 +63,7 @@ export const SITUATIONS = [
   'LOADING',
   'OOM',
   'MOVED followed',
+  'database chosen',
   'error of a command',
   'connection lost with commands under way',
   'client out of patience',
@@ -93,7 +94,12 @@ export const SITUATIONS = [
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 
-export class Counters {
+export interface Counted {
+  faults: Iterable<readonly [Fault, number]>;
+  situations: Iterable<readonly [Situation, number]>;
+}
+
+export class Counters implements Counted {
   readonly faults = new Map<Fault, number>(FAULTS.map((fault) => [fault, 0]));
   readonly situations = new Map<Situation, number>(SITUATIONS.map((situation) => [situation, 0]));
 
@@ -111,9 +117,9 @@ export class Counters {
     return sum;
   }
 
-  add(other: Counters): void {
-    for (const [fault, count] of other.faults) this.faults.set(fault, (this.faults.get(fault) ?? 0) + count);
-    for (const [situation, count] of other.situations) this.sometimes(situation, count);
+  add({ faults, situations }: Counted): void {
+    for (const [fault, count] of faults) this.faults.set(fault, (this.faults.get(fault) ?? 0) + count);
+    for (const [situation, count] of situations) this.sometimes(situation, count);
   }
 
   /** Those that never struck or came up. */

@@ -1,11 +1,15 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
+import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
+import type { AcceptorState } from '../../../../src/paxos/types.ts';
+import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
+import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
@@ -24,8 +28,9 @@ export class Invariants {
   private readonly broken: Broken;
   /** What each node knew last. */
   private readonly epochs = new Map<number, Topology>();
+  private readonly promises = new Map<string, AcceptorState<Topology>>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
-  /** Who serves which slots at an epoch: the first that said so. */
+  /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
 
   constructor(counters: Counters, broken: Broken) {
@@ -178,12 +183,29 @@ export class Invariants {
     };
   }
 
-  serving(node: number, { snapshotter, topology }: NodeParts): void {
+  serving(node: number, { self, acceptor, snapshotter, topology }: NodeParts): void {
     this.snapshotters.set(node, snapshotter);
     this.knows(node, topology);
+    this.watchPromises(self, acceptor);
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one map: each slot is of one group. */
+  /** What a node has promised as a voter of the register, and synced, it does not take back, whatever becomes of its process. */
+  private watchPromises(self: string, acceptor: AcceptorFile): void {
+    const promised = (state: AcceptorState<Topology> | null): void => {
+      const before = this.promises.get(self) ?? null;
+      if (before !== null && (state === null || isLower(state, before)))
+        this.broken(`node ${self} has taken back what it promised about the topology`);
+      if (state !== null) this.promises.set(self, state);
+    };
+    promised(acceptor.state);
+    const save = acceptor.save.bind(acceptor);
+    acceptor.save = async (node, state) => {
+      await save(node, state);
+      promised(state);
+    };
+  }
+
+  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
   knows(node: number, topology: Topology): void {
     const known = this.epochs.get(node);
     if (known === topology) return;
@@ -195,9 +217,9 @@ export class Invariants {
       this.broken(`the epoch of node ${node} goes back`);
     this.epochs.set(node, topology);
     const at = `${generation}.${epoch}`;
-    const map = JSON.stringify([topology.slots, topology.shards]);
+    const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
-    if (other !== undefined && other !== map) this.broken(`two maps of the cluster at epoch ${at}`);
+    if (other !== undefined && other !== map) this.broken(`two topologies at epoch ${at}`);
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken(wrong);
@@ -219,6 +241,11 @@ export class Invariants {
       this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
+}
+
+function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
+  const order = compareInstances(one.instance, other.instance);
+  return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
 }
 
 function wrongSlots({ slots }: Topology): string | null {

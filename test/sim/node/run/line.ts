@@ -1,6 +1,5 @@
 import type { ByteStream } from '../../../../src/env/contracts.ts';
 import type { SimNetwork } from '../../../../src/env/sim/network.ts';
-import { respOf } from '../../../shard/encode.ts';
 import { HOST, wholeReply } from '../cluster.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -36,7 +35,7 @@ export class Line {
   }
 
   send(commands: readonly (readonly string[])[]): void {
-    this.stream?.write(Buffer.concat(commands.map((words) => respOf(...words))));
+    this.stream?.write(Buffer.from(commands.map(respText).join('')));
   }
 
   /** Nothing of it is heard any more. */
@@ -56,4 +55,11 @@ export class Line {
       tell(reply);
     }
   }
+}
+
+/** One string, and one buffer of it: values may be large. */
+function respText(words: readonly string[]): string {
+  let text = `*${words.length}\r\n`;
+  for (const word of words) text += `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
+  return text;
 }

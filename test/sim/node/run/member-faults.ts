@@ -20,7 +20,7 @@ export class MemberFaults {
 
   private place(): boolean {
     const done = (): void => this.world.counters.struck('shard placed anew');
-    changeTopology(this.world, (topology) => this.placement(topology), done);
+    changeTopology(this.world, this.random, (topology) => this.placement(topology), done);
     return false;
   }
 

@@ -32,13 +32,13 @@ export class MoveFaults {
       this.world.counters.struck('slots moved');
       this.begun();
     };
-    changeTopology(this.world, (topology) => this.begin(topology), done);
+    changeTopology(this.world, this.random, (topology) => this.begin(topology), done);
     return false;
   }
 
   private abort(): boolean {
     const done = (): void => this.world.counters.struck('move called back');
-    changeTopology(this.world, ({ moves }) => this.callBack(moves), done);
+    changeTopology(this.world, this.random, ({ moves }) => this.callBack(moves), done);
     return false;
   }
 

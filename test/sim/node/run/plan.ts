@@ -2,12 +2,15 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Settings } from '../../../../src/settings/rows.ts';
 import type { LogRetention } from '../../../../src/shard/log-retention.ts';
+import { DATABASE_COUNT } from '../../../../src/store/types.ts';
 import { FAULTS, type Fault } from './counters.ts';
 
 const KIB = 1024;
 const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
+/** Files and what is logged between snapshots are so much larger where values are: else all that such a run did were snapshots. */
+const LARGE_FACTOR = 8;
 /** One fault every so often, over all kinds that a run has. */
 const FAULT_EVERY_MS = [1500, 2500, 4000, 7000];
 
@@ -27,6 +30,10 @@ export interface LoadPlan {
   /** Of common values. */
   valueBytes: number;
   expires: boolean;
+  /** Writes whose replies are too large to be kept for a retry. */
+  hasLongReplies: boolean;
+  /** Where keys lie: always in the first, and sometimes in another as well. */
+  databases: readonly number[];
 }
 
 export interface RunPlan {
@@ -70,6 +77,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const isChosen = (fault: Fault): boolean =>
     random.chance(OFTEN.includes(fault) && nodes > (fault === 'shard placed anew' ? 3 : 1) ? 0.7 : 0.35);
   const chosen = FAULTS.filter(isChosen);
+  const unit = hasLarge ? LARGE_FACTOR * KIB : KIB;
   return {
     nodes,
     durability,
@@ -85,8 +93,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {
-      walSegmentBytes: pick([64, 256, 1024]) * KIB,
-      snapshotAfterBytes: pick([48, 192, 512]) * KIB,
+      walSegmentBytes: pick([64, 256, 1024]) * unit,
+      snapshotAfterBytes: pick([48, 192, 512]) * unit,
     },
     logRetention: pick([
       { keptBytes: 8 * KIB, keptForPeersBytes: 32 * KIB },
@@ -111,6 +119,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       hasLarge,
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
+      hasLongReplies: random.chance(0.15),
+      databases: random.chance(0.4) ? [0, 1 + random.below(DATABASE_COUNT - 1)] : [0],
     },
   };
 }
