@@ -269,7 +269,7 @@ const MOVES: readonly MetricRow[] = [
   {
     name: 'torc_move_duration_seconds',
     type: 'histogram',
-    help: 'From when this node took a move up until the register had it ended.',
+    help: 'From when the leader of the source knew of a move until the register had it ended.',
     labels: [],
     scale: SECONDS_PER_MS,
     read: ({ moves }, sample) => sample(moves.durations),

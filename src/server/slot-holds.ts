@@ -72,7 +72,8 @@ export class SlotHolds {
   /** Something of the slot stands in `source`'s route that must not be overtaken. */
   hold(slot: number, source: ShardWay): void {
     if (this.holds.has(slot)) return;
-    const { hooks, limits, parking, wakeAfter } = this.host;
+    const { host } = this;
+    const { hooks, limits, parking } = host;
     const parkLimits = {
       get parkTimeoutMs() {
         return MOVE_PARK_MS;
@@ -89,8 +90,8 @@ export class SlotHolds {
     // As if it were the source, but that nothing is sent there, or read.
     const way: ShardWay = { ...source, route, replica: undefined, local: null };
     this.holds.set(slot, { slot, source, way, sinceMs: hooks.nowMs() });
-    this.host.lead(slot, way);
-    wakeAfter(ASK_AGAIN_MS);
+    host.lead(slot, way);
+    host.wakeAfter(ASK_AGAIN_MS);
   }
 
   /** What is about all slots of a shard stays with it, and is asked again. */

@@ -399,17 +399,21 @@ export class Replica {
     this.inFlightSince.push(now.monotonicMs);
   }
 
-  /** Proposes items of moves; the waiter, if there is one, is told. */
-  proposeMove(items: Buffer, waiter: MoveWaiter | null, now: Instant): void {
-    // What was asked before stands before it in the log, as far as it is there already.
-    const refusal = this.time.isCovered ? this.sealBatch(now) : Refusal.NOT_PROPOSED;
+  /** Proposes items of moves; the waiter is told. What was asked before stands before them in the log. */
+  proposeMove(items: Buffer, waiter: MoveWaiter, now: Instant): void {
+    const refusal = this.sealBatch(now);
+    if (refusal === null) this.proposeItems(items, waiter, now);
+    else waiter.refuse(refusal);
+  }
+
+  /** As `proposeMove`, before all that waits to be sealed. */
+  proposeItems(items: Buffer, waiter: MoveWaiter, now: Instant): void {
+    const { raft, time } = this;
     const stampMs = this.stampMs(now);
-    const outcome =
-      refusal === null
-        ? this.raft.propose(moveEntry(this.raft.nextRules, stampMs, items), now)
-        : 'not-leader';
+    const entry = moveEntry(raft.nextRules, stampMs, items);
+    const outcome = time.isCovered ? raft.propose(entry, now) : 'not-leader';
     if (outcome !== 'proposed') {
-      waiter?.refuse(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
+      waiter.refuse(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
       return;
     }
     this.addFlight(stampMs, 0, new EntryWaiters(), now);

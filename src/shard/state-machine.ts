@@ -188,7 +188,10 @@ export class StateMachine implements MovesHost {
     this.memo = new CommandMemo(this.commands);
     this.reads = new CommandMemo(known.at(known.newest));
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch, (slot) => slots.ownedEnd(slot, runEnd(slot)));
+    this.context = new Context(keyspace, this.scratch, (slot) => {
+      const end = runEnd(slot);
+      return slots.hasMoved ? slots.ownedEnd(slot, end) : end;
+    });
   }
 
   /** Of what is written now; no key has a higher one. */

@@ -5,7 +5,7 @@ import { compiledLookup } from '../../src/server/compiled-command.ts';
 import type { Connection } from '../../src/server/connection.ts';
 import { Request, type RequestOwner } from '../../src/server/request.ts';
 import type { Router, ShardWay } from '../../src/server/router.ts';
-import { RandomKeyWalk, ScanWalk, type WalkHost } from '../../src/server/shard-walk.ts';
+import { RandomKeyWalk, ScanWalk, ShardsInTurn, type WalkHost } from '../../src/server/shard-walk.ts';
 import type { Args } from '../../src/resp/args.ts';
 import type { SlotRun } from '../../src/topology/types.ts';
 import { argsOf } from '../shard/encode.ts';
@@ -73,6 +73,7 @@ class World {
         wayOfSlot,
         submit,
         pool: { take: () => new Request() },
+        owners: { isOnWay: (from: number, to: number) => from === 2 && to === 1 },
       } as unknown as Router,
       covers: (_, way) => this.covered.has(way.shard),
       finishPlace: (_, __, bytes, start, end) => {
@@ -88,6 +89,10 @@ class World {
 
   scan(...words: string[]): void {
     new ScanWalk(...this.parts5('scan', ...words)).start();
+  }
+
+  flush(): void {
+    new ShardsInTurn(...this.parts5('flushall')).start();
   }
 
   randomKey(...picks: number[]): void {
@@ -116,6 +121,7 @@ class World {
       hold: () => (this.holds += 1),
       release: () => (this.holds -= 1),
       partFinished: () => (this.parts += 1),
+      countWrite: () => undefined,
       hasWritesTo: (way: number) => this.written.has(way),
     } as unknown as Connection;
     return [this.host, connection, new Request(), command, args];
@@ -241,5 +247,41 @@ describe('RANDOMKEY over all shards', () => {
     none.randomKey(0);
     expect(none.reply).toBe(NIL);
     expect(none.asked).toEqual([]);
+  });
+});
+
+describe('a write about all slots while slots move', () => {
+  it('is asked of the source before the target, one after the other', () => {
+    const world = new World();
+    world.flush();
+    expect(world.last).toMatchObject({ shard: 2, slot: 100, words: ['flushall'] });
+    world.answer('+OK\r\n');
+    expect(world.last).toMatchObject({ shard: 1, slot: 0 });
+    expect([world.reply, world.holds]).toEqual([null, 1]);
+    world.answer('+OK\r\n');
+    expect([world.reply, world.holds, world.parts]).toEqual(['+OK\r\n', 0, 2]);
+  });
+
+  it('ends with the first error: that of one shard alone says that nothing ran, a later one that some did', () => {
+    const first = new World();
+    first.flush();
+    first.answer('-CLUSTERDOWN no\r\n');
+    expect([first.reply, first.asked.length]).toEqual(['-CLUSTERDOWN no\r\n', 1]);
+    const second = new World();
+    second.flush();
+    second.answer('+OK\r\n');
+    second.answer('-CLUSTERDOWN no\r\n');
+    expect(second.reply).toMatch(/^-INDETERMINATE/);
+  });
+
+  it('asks a shard that has got its first slots meanwhile, too', () => {
+    const world = new World();
+    const [target] = world.ways;
+    const { slotCount } = target;
+    Object.assign(target, { slotCount: 0 });
+    world.flush();
+    Object.assign(target, { slotCount });
+    world.answer('+OK\r\n');
+    expect(world.last.shard).toBe(1);
   });
 });

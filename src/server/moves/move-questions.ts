@@ -65,11 +65,12 @@ export class MoveQuestions {
   /** Gives up what will not be answered. Called now and then. */
   look(): void {
     const nowMs = this.host.nowMs();
-    for (const [number, { question, link, connection, sinceMs, answered }] of this.asked) {
+    for (const [number, asked] of this.asked) {
+      const { question, link, connection, sinceMs } = asked;
       const isThere = link.connected && link.connection === connection;
       if (isThere && nowMs - sinceMs < ANSWER_TIMEOUT_MS) continue;
       this.asked.delete(number);
-      answered(refused(question, Refusal.LOST));
+      asked.answered(refused(question, Refusal.LOST));
     }
   }
 }

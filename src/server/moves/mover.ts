@@ -57,6 +57,8 @@ export class Mover {
   private readonly host: MoverHost;
   private readonly window = new LatencyWindow();
   private readonly driven = new Map<MoveId, Driven>();
+  /** Those of the register, and since when this node has known of them. */
+  private readonly known = new Map<MoveId, { entry: MoveEntry; sinceMs: number }>();
   private nextLookMs = 0;
   private hasTimer = false;
   private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
@@ -93,10 +95,11 @@ export class Mover {
     this.nextLookMs = now.monotonicMs + LOOK_MS;
     const topology = this.host.topology();
     this.host.questions.look();
+    this.follow(topology.moves);
     for (const [id, driven] of this.driven) {
-      const entry = topology.moves.find((row) => row.id === id);
-      if (entry === undefined || !driven.move.replica.isReadable) this.drop(driven, entry);
-      else driven.move.entry = entry;
+      const known = this.known.get(id);
+      if (known !== undefined && driven.move.replica.isReadable) driven.move.entry = known.entry;
+      else this.drop(id, driven);
     }
     for (const entry of topology.moves) this.begin(entry, topology);
     this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
@@ -111,9 +114,27 @@ export class Mover {
     this.rate = { atMs: nowMs, sentBytes, bytesPerSecond: ((sentBytes - before) * 1000) / (nowMs - atMs) };
   }
 
+  /** What the register has ended is told by the leader of the source, whoever drove it. */
+  private follow(moves: readonly MoveEntry[]): void {
+    const { known } = this;
+    if (known.size === 0 && moves.length === 0) return;
+    for (const [id, { entry, sinceMs }] of known) {
+      if (moves.some((row) => row.id === id)) continue;
+      known.delete(id);
+      const replica = this.replicaOf(entry);
+      if (replica?.isReadable === true) this.ended(new SourceMove(replica, entry, this.hostOf(id)), sinceMs);
+    }
+    const nowMs = this.host.now.monotonicMs;
+    for (const entry of moves) known.set(entry.id, { entry, sinceMs: known.get(entry.id)?.sinceMs ?? nowMs });
+  }
+
+  private replicaOf({ source }: MoveEntry): Replica | undefined {
+    return this.host.replicas.find(({ shard }) => shard === source);
+  }
+
   private begin(entry: MoveEntry, topology: Topology): void {
-    const { id, source } = entry;
-    const replica = this.host.replicas.find(({ shard }) => shard === source);
+    const { id } = entry;
+    const replica = this.replicaOf(entry);
     if (replica?.isReadable !== true || this.driven.has(id) || !this.host.spread().isKept(topology)) return;
     if (this.mustWait(entry)) return;
     const nowMs = this.host.now.monotonicMs;
@@ -167,18 +188,20 @@ export class Mover {
   }
 
   /** The register has ended the move, or another leads its source. */
-  private drop(driven: Driven, entry: MoveEntry | undefined): void {
-    const { move, sinceMs, sentBytes } = driven;
+  private drop(id: MoveId, { move }: Driven): void {
     move.stop();
-    this.driven.delete(move.entry.id);
-    if (entry !== undefined) return;
+    this.driven.delete(id);
+  }
+
+  private ended(move: SourceMove, sinceMs: number): void {
+    const { entry } = move;
     const durationMs = this.host.now.monotonicMs - sinceMs;
-    const moved = move.slotsGone();
-    const slots = slotsOf(moved).length;
-    const outcome = this.figures.ended(move.entry, slots, durationMs);
-    const fields = { ...fieldsOf(move.entry), slots, sentBytes, durationMs: Math.round(durationMs) };
-    if (outcome === 'done') this.host.log.info('move-ended', fields);
-    else this.host.log.warn('move-aborted', { ...fields, asked: move.entry.aborting === true });
+    const slots = slotsOf(move.slotsGone()).length;
+    const end = this.figures.ended(entry, slots, durationMs);
+    const sentBytes = this.driven.get(entry.id)?.sentBytes ?? 0;
+    const fields = { ...fieldsOf(entry), slots, sentBytes, durationMs: Math.round(durationMs) };
+    if (end === 'done') this.host.log.info('move-ended', fields);
+    else this.host.log.warn('move-aborted', { ...fields, asked: entry.aborting === true });
   }
 
   private watch(driven: Driven, now: Instant): void {

@@ -1,4 +1,5 @@
 /** What a node does about moves: drives those whose source it leads, serves those whose target it leads, and tells all who route what it learns. */
+import { unreachable } from '../../assert.ts';
 import type { Env } from '../../env/contracts.ts';
 import type { Log } from '../../log.ts';
 import type { Histogram } from '../../metrics/histogram.ts';
@@ -98,6 +99,8 @@ export class NodeMoves {
       case 'owner':
         this.parts.router.learnOwner(message.slots, message.shard, message.move);
         return true;
+      default:
+        return unreachable(message, 'message');
     }
   }
 

@@ -6,7 +6,8 @@ import { Args } from '../../resp/args.ts';
 import type { ReplyWriter } from '../../resp/reply-writer.ts';
 import type { KeyspaceLimits } from '../../store/types.ts';
 import type { SessionId } from '../batch.ts';
-import { ItemArena } from '../command-item.ts';
+import { ItemArena, commandItemBytes } from '../command-item.ts';
+import { ROW_REPLY_MAX_BYTES } from '../session-rows.ts';
 import {
   floorEffect,
   flushEffect,
@@ -17,6 +18,9 @@ import {
   type RunBy,
 } from './effect.ts';
 import type { Exports } from './exports.ts';
+
+/** A larger command is no effect: to sum and copy it takes too long. Its slot is cut anew, in pieces. */
+const EFFECT_MAX_BYTES = 1024 * 1024;
 
 /** What it answers when it has flushed, and not refused its arguments. */
 const SIMPLE_STRING = 43;
@@ -60,7 +64,9 @@ export class EffectRecorder {
   }
 
   row(slot: number, session: SessionId, sequence: number, floor: number, reply: ReplyWriter): void {
-    this.exports.add(slot, rowEffect(this.by, session, sequence, floor, reply.buffer, 0, reply.size));
+    // Of one that is too large to be kept as much as tells so.
+    const end = Math.min(reply.size, ROW_REPLY_MAX_BYTES + 1);
+    this.exports.add(slot, rowEffect(this.by, session, sequence, floor, reply.buffer, 0, end));
   }
 
   /** A command that has just run; `seed`: the state of the draws before. */
@@ -99,6 +105,10 @@ export class EffectRecorder {
 
   private run(slot: number, db: number, args: Args): void {
     const { arena } = this;
+    if (commandItemBytes(args) > EFFECT_MAX_BYTES) {
+      this.exports.lose(slot);
+      return;
+    }
     arena.command(args, db, slot, false, 0, 0);
     this.exports.add(slot, runEffect(this.by, db, arena.bytes, arena.start, arena.end));
   }

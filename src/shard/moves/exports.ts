@@ -13,6 +13,8 @@ const CHUNK_BYTES = 4 * 1024;
 /** | slot, u16 | fence waits | free | sum, u32 | end, float64 | */
 const IMAGE_BYTES = 16;
 
+const LOST = Buffer.of(0);
+
 class SlotExport {
   /** Of all effects so far, and their checksum. */
   end = 0;
@@ -97,6 +99,17 @@ export class Exports {
     this.keptBytes += effect.length;
     // The target has to be given the slot anew: memory has a limit.
     if (this.keptBytes > this.keptMaxBytes) this.forget(one, one.end);
+  }
+
+  /** Something was done that is no effect. The stream goes on behind a byte that nobody has, so the target has to be given the slot anew. */
+  lose(slot: number): void {
+    const one = this.slots.get(slot);
+    if (one === undefined) return;
+    one.sum = crc32(LOST, one.sum);
+    one.end += LOST.length;
+    one.keptBytes += LOST.length;
+    this.keptBytes += LOST.length;
+    this.forget(one, one.end);
   }
 
   /** The target has these. */

@@ -35,7 +35,7 @@ export class MoveDesk implements ReplicaMoves {
       this.foundTerm = 0;
     };
     const items = slotsItem(MoveItemType.FOUND, NO_MOVE, NO_SHARD, firstSlots());
-    replica.proposeMove(items, { done: () => {}, refuse }, now);
+    replica.proposeItems(items, { done: () => {}, refuse }, now);
   }
 
   exportBegin(
@@ -75,7 +75,7 @@ export class MoveDesk implements ReplicaMoves {
   }
 
   propose(items: Buffer, waiter: MoveWaiter, now: Instant): void {
-    if (this.replica.isReadable) this.replica.proposeMove(items, waiter, now);
+    if (this.replica.isReadable && this.isFounded) this.replica.proposeMove(items, waiter, now);
     else waiter.refuse(Refusal.NOT_PROPOSED);
   }
 
@@ -89,6 +89,10 @@ export class MoveDesk implements ReplicaMoves {
     feed = new Feed(machine, time, move, raft.term, nextCutIndex);
     this.feeds.set(move, feed);
     return feed;
+  }
+
+  private get isFounded(): boolean {
+    return this.firstSlots === null || this.replica.machine.moves.slots.isFounded;
   }
 
   /** Leadership is lost. */

@@ -73,7 +73,7 @@ export class Moves implements MoveLookups {
     const move = itemMove(bytes, at);
     switch (type) {
       case MoveItemType.FOUND:
-        if (!this.slots.isFounded) this.slots.found(itemRanges(bytes, at));
+        if (!this.slots.isFounded && !this.slots.hasMoved) this.slots.found(itemRanges(bytes, at));
         return { move, slots: [], answers: [] };
       case MoveItemType.EXPORT_BEGIN:
         return this.each(bytes, at, (slot) => this.exportBegin(slot, move, itemShard(bytes, at)));

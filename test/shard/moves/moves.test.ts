@@ -87,6 +87,23 @@ describe('a move', () => {
     expect(target.machine.keyspace.usedBytes).toBe(source.machine.keyspace.usedBytes);
   });
 
+  it('cuts a slot anew when a command was too large for an effect', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    begin(groups);
+    sendAll(groups);
+    source.command(['set', '{a}1', 'x'.repeat(2_000_000)], 1, 1);
+    source.command(['set', '{a}2', 'two'], 1, 2);
+    expect(source.machine.moves.exports.keptBytes).toBeLessThan(1000);
+    fence(groups);
+    expect(source.feed(1).leftBytes([SLOT])).toBeGreaterThan(0);
+    sendAll(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target)).toBe(content(source));
+    // A reply that is not kept is none at the target either.
+    source.catchUp(1, source.log.length);
+  });
+
   it('leaves the source without the slot, its sessions and its memory', () => {
     const groups = twoGroups();
     const { source } = groups;
