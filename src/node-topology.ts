@@ -139,6 +139,11 @@ export class NodeTopology {
     return this.spread;
   }
 
+  redirectAddress(node: NodeId): string {
+    const entry = this.current.nodes.find((row) => row.id === node);
+    return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
+  }
+
   /** From here on newer ones are fetched, decided and followed. */
   serve(parts: FollowingParts): { spread: TopologySpread; loads: SlotLoadsDesk } {
     const { engine, replicas } = parts;

@@ -417,7 +417,7 @@ class Node implements RunningNode {
       countIndeterminate: () => {
         if (this.server !== null) this.server.statistics.indeterminate += 1;
       },
-      redirectAddress: (node) => this.redirectAddress(node),
+      redirectAddress: (node) => this.topology?.redirectAddress(node) ?? '',
     };
     return new Router(host, topology, {
       get parkTimeoutMs() {
@@ -445,7 +445,7 @@ class Node implements RunningNode {
       settings,
       slowLog,
       self,
-      redirectAddress: (node) => this.redirectAddress(node),
+      redirectAddress: (node) => this.topology?.redirectAddress(node) ?? '',
     });
   }
 
@@ -577,11 +577,6 @@ class Node implements RunningNode {
     } catch (error) {
       void this.refuse(error);
     }
-  }
-
-  private redirectAddress(node: NodeId): string {
-    const entry = this.newest.nodes.find((row) => row.id === node);
-    return `${entry?.host ?? ''}:${entry?.redirectPort ?? 0}`;
   }
 
   // --- told before it is founded
