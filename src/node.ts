@@ -268,9 +268,7 @@ class Node implements RunningNode {
       get topology() {
         return nodeTopology.current;
       },
-      get rebalancer() {
-        return nodeTopology.rebalancer;
-      },
+      rebalancer: () => nodeTopology.rebalancer,
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),

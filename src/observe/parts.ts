@@ -28,7 +28,7 @@ export interface NodeParts {
   /** The newest that is synced. */
   readonly topology: Topology;
   /** Null for a moment, until the node takes part in its cluster. */
-  readonly rebalancer: Rebalancer | null;
+  rebalancer: () => Rebalancer | null;
   wal: Wal;
   mesh: Mesh;
   replicas: readonly Replica[];

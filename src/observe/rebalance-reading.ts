@@ -5,7 +5,8 @@ import { balanceOf, heldSlots, ownersToBe, quotasOf, weighedShards } from '../to
 import { rebalanceOf } from '../topology/rebalance-change.ts';
 import type { NodeParts } from './parts.ts';
 
-export function readRebalancing({ topology, rebalancer }: NodeParts): RebalanceReading {
+export function readRebalancing({ topology, rebalancer: rebalancerNow }: NodeParts): RebalanceReading {
+  const rebalancer = rebalancerNow();
   const { plan, paused } = rebalanceOf(topology);
   const shards = weighedShards(topology);
   const owned = { ...topology, moves: [] };

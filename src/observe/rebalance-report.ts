@@ -38,7 +38,7 @@ export function rebalanceSource(partsNow: () => NodeParts | null): RebalanceSour
     how: (parts: NodeParts, rebalancer: Rebalancer) => Promise<Told>,
   ): Promise<Told | null> => {
     const parts = partsNow();
-    const rebalancer = parts?.rebalancer ?? null;
+    const rebalancer = parts?.rebalancer() ?? null;
     return parts === null || rebalancer === null ? null : how(parts, rebalancer);
   };
   return {

@@ -65,7 +65,7 @@ export class ConfigurationWalker {
       hasCaughtUp: (member) => this.hasCaughtUp(replica, walk, find(progress, member), now),
       isFollowing: (member) => isFollowing(find(progress, member), now, this.host.electionTimeoutMs),
     });
-    // An epoch that one node alone knows may be lost with its disk: nothing is done by it.
+    // What few know may be given up when most voters are lost: nothing is done by it.
     if (this.spread.isKept(topology)) this.take(step, replica, now);
     const isNoting = this.noteDeparted(replica, walk, topology, shard, now);
     if (step.kind !== 'rest' || isNoting) return;

@@ -104,7 +104,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     file: IMPORTS,
     find: '    one.effectsEnd = end.effectsFrom;',
     put: '    one.effectsEnd = 0;',
-    tests: SIM,
+    tests: SCENARIOS,
   },
   {
     rule: 'history 14: what comes twice does nothing',
@@ -130,8 +130,8 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'effects beyond what may be kept are made good by another cut',
     file: 'src/shard/moves/feed.ts',
-    find: 'const isKept = offset >= exports.keptFrom(slot) && offset <= exports.endOf(slot);',
-    put: 'const isKept = true;',
+    find: '    if (sent < exports.keptFrom(slot)) {',
+    put: '    if (sent < 0) {',
     tests: SCENARIOS,
   },
   {
@@ -167,7 +167,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     file: MACHINE,
     find: "    if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;",
     put: "    if (row.spread.by !== 'keys') return 0;",
-    tests: SIM,
+    tests: ['test/shard/moves/moves.test.ts'],
   },
   {
     rule: 'a replica made from a snapshot knows how long the effects are',

@@ -1,5 +1,5 @@
 /** Slots that go from one keyspace of a node to another, while snapshots and hashes are taken. */
-import fc from 'fast-check';
+import { array, assert, constantFrom, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createKeyspace } from '../../src/store/keyspace.ts';
 import { createSlabPool } from '../../src/store/slab-pool.ts';
@@ -144,12 +144,12 @@ describe('a slot', () => {
   });
 
   it('that leaves or arrives during a snapshot or a hash is what it was when they began', () => {
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            step: fc.constantFrom('leave', 'arrive', 'write', 'flush', 'reclaim', 'take', 'take', 'take'),
-            slot: fc.constantFrom(...SLOTS),
+    assert(
+      property(
+        array(
+          record({
+            step: constantFrom('leave', 'arrive', 'write', 'flush', 'reclaim', 'take', 'take', 'take'),
+            slot: constantFrom(...SLOTS),
           }),
           { maxLength: 30 },
         ),

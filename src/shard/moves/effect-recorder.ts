@@ -1,6 +1,6 @@
 /** Tells the exports what is done to their slots while an entry is applied. A command on several slots is told apart, slot by slot. */
 import { slotOf } from '../../../ring/index.ts';
-import { assert } from '../../assert.ts';
+import { assert, unreachable } from '../../assert.ts';
 import type { KeyCommand, KeyContext } from '../../commands/types.ts';
 import { Args } from '../../resp/args.ts';
 import type { ReplyWriter } from '../../resp/reply-writer.ts';
@@ -79,8 +79,13 @@ export class EffectRecorder {
       case 'keys':
         this.keys(row, context);
         break;
-      default:
+      case 'shards':
+      case 'scan':
+      case 'random':
         this.flush(row, context);
+        break;
+      default:
+        unreachable(row.spread, 'spread of a command');
     }
   }
 

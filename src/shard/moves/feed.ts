@@ -71,8 +71,7 @@ export class Feed implements ExportFeed {
       this.rest(one, 'unknown');
     } else if (isCut) {
       if (one.isLogged && offset < one.logged) return;
-      const isKept = offset >= exports.keptFrom(slot) && offset <= exports.endOf(slot);
-      this.rest(one, isKept ? 'effects' : 'wanted');
+      this.rest(one, 'effects');
       one.sent = offset;
     } else if (!one.isLogged) {
       this.resumeCut(one, position);

@@ -6,9 +6,11 @@
  *
  * Sets of slots: | 16: the other shard, u32 | 20: from, to, u16 each, again and again |
  * CUT, EFFECTS:  | 16: the source's term, float64 | 24: index of the cut | 32: offset of the bytes | 40: slot, u16 | 44: bytes |
- * CUT_END:       as CUT, its offset the length of the cut | 44: offset of the first effect after it, float64 | 52: sums of cut, of effects, u32 | 60: keys, u32 |
+ * CUT_END:       as CUT, its offset the length of the cut | 44: offset of the first effect after it, float64 |
+ *                | 52: sums of cut, of effects, u32 | 60: keys, u32 |
  * LOGGED:        | 16: slot, u16, offset of effects, float64, again and again |
- * ACTIVATE:      | 16: the source's term | 24: its time | 32: its highest version, float64 | 40: slots, ended starts: how many, u32 | 48: them |
+ * ACTIVATE:      | 16: the source's term | 24: its time | 32: its highest version, float64 | 40: how many slots, ended starts, u32 |
+ *                | 48: them |
  */
 import { ENTRY_HEADER_BYTES, EntryKind, writeEntryHeader } from '../../raft/entry.ts';
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../../little-endian.ts';
@@ -308,7 +310,15 @@ function isTargetItem(bytes: Buffer, at: number, sizeBytes: number): boolean {
       const lists = readU32(bytes, at + COUNTS) * PROOF_BYTES + readU32(bytes, at + COUNTS + 4) * ENDED_BYTES;
       return sizeBytes === LISTS + lists;
     }
+    case MoveItemType.FOUND:
+    case MoveItemType.EXPORT_BEGIN:
+    case MoveItemType.LOGGED:
+    case MoveItemType.FENCE:
+    case MoveItemType.MOVED:
+    case MoveItemType.THAW:
+      return false;
     default:
+      // No type at all.
       return false;
   }
 }

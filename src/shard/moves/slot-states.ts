@@ -6,7 +6,7 @@ import { assert } from '../../assert.ts';
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../../little-endian.ts';
 import { slotsOf } from '../../topology/slot-ranges.ts';
 import { SLOT_COUNT, type MoveId, type ShardId, type SlotRange } from '../../topology/types.ts';
-import { MoveOutcome, SlotState } from './slot-state.ts';
+import { SlotState, type MoveOutcome } from './slot-state.ts';
 
 const { OWNED, FROZEN } = SlotState;
 

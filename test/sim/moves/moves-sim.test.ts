@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runMovesSeed } from './run.ts';
 
-const SEEDS = 24;
+const SEEDS = 16;
 
 /** More of them: `npm run sim -- --moves --seeds N`. */
 describe('moves between groups', () => {

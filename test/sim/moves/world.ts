@@ -89,7 +89,7 @@ export class World {
   private toSource: ToSource[] = [];
   private readonly archive: ToTarget[] = [];
   private readonly pending: (Pending | null)[] = Array.from({ length: CLIENTS }, () => null);
-  private readonly sequences = new Array<number>(CLIENTS).fill(1);
+  private readonly sequences = Array.from({ length: CLIENTS }, () => 1);
   private readonly copies: Pending[] = [];
   private readonly victims: { shard: ShardId; key: string; version: number; groupVersion: number }[] = [];
   private readonly epochs = new Map<number, number>();

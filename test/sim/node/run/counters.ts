@@ -83,6 +83,7 @@ export const SITUATIONS = [
   'replica removed',
   'joint configuration committed',
   'node rebuilt by repair',
+  'voter replaced',
   'slot went to another shard',
   'slot thawed',
   'import given up',

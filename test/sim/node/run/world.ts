@@ -318,6 +318,8 @@ export class World {
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
     const situation = LOGGED.get(event);
     if (situation !== undefined) this.counters.sometimes(situation);
+    if (event === 'topology-decided' && fields['change'] === 'set-voters')
+      this.counters.sometimes('voter replaced');
     if (event === 'recovered' && Number(fields['tornBytes']) > 0) this.counters.sometimes('torn tail cut');
     if (event === 'peer-disconnected' && fields['reason'] !== undefined)
       this.counters.sometimes('peer connection cut for silence');
