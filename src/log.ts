@@ -38,6 +38,10 @@ export const LOG_EVENTS = {
     'A replica of a lost node is not made anew, since the node that it should go to has too little room: shard, peer, neededBytes, roomBytes.',
   'quorum-endangered':
     'These shards lose their quorum with one machine, wherever their replicas are put: there are too few machines. shards.',
+  'rebalance-begun':
+    'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
+  'rebalance-ended':
+    'It has ended: plan, outcome (done, partly, superseded or aborted), moved (slots), durationMs.',
   'set-aside-removed':
     'The files that torc repair had set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',

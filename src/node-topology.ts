@@ -12,8 +12,10 @@ import type { MeshTraffic } from './server/mesh-traffic.ts';
 import type { Peers } from './server/peers.ts';
 import type { NodeGossip } from './server/node-gossip.ts';
 import type { RaftWire } from './server/raft-wire.ts';
+import { Rebalancer } from './server/rebalancer.ts';
 import type { Router } from './server/router.ts';
 import { ReplicaKeeper } from './server/replica-keeper.ts';
+import { SlotLoadsDesk } from './server/slot-loads.ts';
 import { TopologySpread } from './server/topology-spread.ts';
 import { announcementOf } from './settings/derived.ts';
 import type { Settings } from './settings/rows.ts';
@@ -40,7 +42,7 @@ export interface FollowingParts {
   newestVersion: number;
   engine: Engine;
   mesh: Mesh;
-  membership: Pick<Membership, 'takeIn' | 'inquire'>;
+  membership: Pick<Membership, 'takeIn' | 'inquire' | 'preferences'>;
   traffic: MeshTraffic;
   gossip: NodeGossip;
   wire: RaftWire;
@@ -75,6 +77,8 @@ export class NodeTopology {
   private walker: ConfigurationWalker | null = null;
   private keeper: ReplicaKeeper | null = null;
   private readonly hash: TokenHash;
+  /** Null until the node serves. */
+  rebalancer: Rebalancer | null = null;
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
@@ -155,7 +159,7 @@ export class NodeTopology {
   }
 
   /** From here on newer ones are fetched, decided and followed. */
-  serve(parts: FollowingParts): TopologySpread {
+  serve(parts: FollowingParts): { spread: TopologySpread; loads: SlotLoadsDesk } {
     const { engine, replicas } = parts;
     const { log, register } = this;
     this.parts = parts;
@@ -206,9 +210,11 @@ export class NodeTopology {
       isLed: (shard) => isLed(parts, shard),
     });
     parts.membership.takeIn(desk);
+    const loads = this.makeLoads(parts);
+    this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
     register.onNewer((newer) => this.follow(parts, newer));
-    return spread;
+    return { spread, loads };
   }
 
   /** Ten times a second. */
@@ -218,6 +224,8 @@ export class NodeTopology {
     this.spread?.look();
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
+    this.rebalancer?.look();
+    for (const { machine } of parts.replicas.list) machine.operations.tend(parts.engine.now.monotonicMs);
     this.inquire(parts);
   }
 
@@ -232,6 +240,41 @@ export class NodeTopology {
     membership.inquire({ host, port: peerPort }, (topology) => {
       if (topology.clusterId === this.current.clusterId)
         this.register.offer(topology).catch((error: unknown) => this.parts?.fatal(error));
+    });
+  }
+
+  private makeLoads({ self, engine, mesh, router, replicas }: FollowingParts): SlotLoadsDesk {
+    return new SlotLoadsDesk({
+      self,
+      topology: () => this.current,
+      leaderOf: (shard) => router.leaderOf(shard),
+      replica: (shard) => replicas.of(shard),
+      link: (node) => mesh.links.get(node),
+      nowMs: () => engine.now.monotonicMs,
+      after: (delayMs, run) => {
+        this.env.timers.after(delayMs, run);
+      },
+      wake: () => engine.wake(),
+    });
+  }
+
+  private makeRebalancer(parts: FollowingParts, spread: TopologySpread, loads: SlotLoadsDesk): Rebalancer {
+    const { settings, log } = this;
+    const { self, mesh, router, engine, membership } = parts;
+    return new Rebalancer({
+      self,
+      isAutomatic: settings.rebalanceAuto,
+      by: settings.rebalanceBy,
+      topology: () => this.current,
+      links: () => mesh.links,
+      leaderOf: (shard) => router.leaderOf(shard),
+      propose: (proposed) => spread.propose(proposed),
+      preferences: (shards) => membership.preferences(shards),
+      loads,
+      nowMs: () => engine.now.monotonicMs,
+      wallMs: () => this.env.clock.wallMs(),
+      fatal: (error) => parts.fatal(error),
+      log,
     });
   }
 

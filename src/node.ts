@@ -10,6 +10,7 @@ import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
+import { rebalanceSource } from './observe/rebalance-report.ts';
 import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
@@ -162,6 +163,7 @@ class Node implements RunningNode {
           }),
           topology: () => this.topology?.register.current ?? null,
           mayChangeTopology: (body, proof, from) => mayChange(settings.peerSecret, body, proof, from),
+          ...rebalanceSource(() => this.parts),
           changeTopology: async (asked) => (await this.topology?.change(asked)) ?? STARTING,
           recoverTopology: async (asked) => (await this.topology?.recover(asked)) ?? STARTING,
           topologyHistory: async () => (await this.topology?.register.kept()) ?? [],
@@ -269,6 +271,7 @@ class Node implements RunningNode {
       get topology() {
         return nodeTopology.current;
       },
+      rebalancer: () => nodeTopology.rebalancer,
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
@@ -298,7 +301,7 @@ class Node implements RunningNode {
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
     const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
-    const spread = nodeTopology.serve({
+    const { spread, loads } = nodeTopology.serve({
       ...following,
       makeForwarding,
       watch: this.watch,
@@ -308,7 +311,7 @@ class Node implements RunningNode {
       refuse: (error) => void this.refuse(error),
       fatal: (error) => this.fatal(error),
     });
-    traffic.open(wire, this.news, holders, spread, moves, gossip);
+    traffic.open(wire, this.news, holders, spread, loads, moves, gossip);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();

@@ -3,11 +3,12 @@ import type { HttpRequest, HttpResponse } from '../env/contracts.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { MetricsSource } from './metrics-source.ts';
+import { planResponse, rebalanceResponse, type RebalanceSource } from './rebalance.ts';
 import type { BuildInfo, StatusReport } from './status.ts';
 import { historyResponse, recoveryResponse, topologyResponse, type TopologySource } from './topology.ts';
 import { digestResponse, logMarkResponse, markResponse, type VerificationSource } from './verification.ts';
 
-export interface AdminSource extends MetricsSource, TopologySource {
+export interface AdminSource extends MetricsSource, TopologySource, RebalanceSource {
   readStatus(): StatusReport;
   readonly verification: VerificationSource;
   /** What must hold for the node to be given traffic. */
@@ -41,6 +42,8 @@ export function createAdminHandler(
     ['/api/topology', (request) => topologyResponse(source, request)],
     ['/api/topology/history', () => historyResponse(source)],
     [RECOVERY, (request) => recoveryResponse(source, request)],
+    ['/api/rebalance', () => rebalanceResponse(source)],
+    ['/api/rebalance/plan', (request) => planResponse(source, request)],
   ]);
   const known = [...routes.keys()].join(', ');
 

@@ -1,6 +1,7 @@
 /** Every metric of a node, one row each: its name, what it means, and where its values are in a reading. */
 import type { Histogram } from '../metrics/histogram.ts';
 import type { MetricsReading, MovedReading, PeerReading, ReplicaReading } from './metrics-source.ts';
+import { REBALANCE } from './rebalance-metrics.ts';
 
 /** Takes one value, with the values of the row's labels in their order. */
 type Sample<Value> = (value: Value, ...labels: readonly (string | number)[]) => void;
@@ -346,11 +347,6 @@ const GOSSIP: readonly MetricRow[] = [
 
 const NODE: readonly MetricRow[] = [
   nodeGauge('ready', 'Whether the node is ready for traffic.', (reading) => flag(reading.ready)),
-  nodeGauge(
-    'ring_balance_ratio',
-    "Greatest ratio of a shard's slots to its fair share by weight; 1 is perfect.",
-    (reading) => reading.ringBalanceRatio,
-  ),
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
   nodeCounter(
     'paxos_rounds',
@@ -420,6 +416,7 @@ export const METRIC_ROWS: readonly MetricRow[] = [
   ...PEERS,
   ...MOVES,
   ...GOSSIP,
+  ...REBALANCE,
   ...NODE,
   ...PROCESS,
 ];

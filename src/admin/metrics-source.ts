@@ -6,6 +6,7 @@ import type { LoopDelayReading } from '../env/loop-delay.ts';
 import type { Histogram } from '../metrics/histogram.ts';
 import type { MemberState } from '../gossip/types.ts';
 import type { Role } from '../raft/types.ts';
+import type { PlanOutcome } from '../topology/rebalance.ts';
 import type { ShardId } from '../topology/types.ts';
 
 export interface CommandReading {
@@ -72,6 +73,34 @@ export interface ReplicaReading {
   budgetBytes: number;
   evictedKeys: number;
   expiredKeys: number;
+  /** Of its slots, lately; null unless this replica leads. */
+  commandsPerSecond: number | null;
+  /** Replicas that the shard should have, and that do not keep up with it; null unless this replica leads. */
+  missingReplicas: number | null;
+}
+
+/** A shard as the register has it. */
+interface ShareReading {
+  shard: ShardId;
+  weight: number;
+  /** Slots that it should have, by weight. */
+  quota: number;
+}
+
+export interface RebalanceReading {
+  shares: readonly ShareReading[];
+  /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
+  balanceRatio: number;
+  hasPlan: boolean;
+  paused: boolean;
+  /** A plan may not go on, or not be begun, as things are. */
+  obstructed: boolean;
+  /** Of the plan under way; 0 without one. */
+  slotsPlanned: number;
+  slotsLeft: number;
+  movesRunning: number;
+  /** Plans that this node saw end since its start. */
+  ended: ReadonlyMap<PlanOutcome, number>;
 }
 
 interface WalReading {
@@ -154,8 +183,7 @@ export interface MetricsReading {
   moves: MovesReading;
   gossip: GossipReading;
   memory: { slabBytes: number; maxBytes: number };
-  /** The greatest ratio of a shard's slots to its fair share by weight; 1 is perfect. */
-  ringBalanceRatio: number;
+  rebalance: RebalanceReading;
   topologyEpoch: number;
   /** Of the register's Paxos: ballots begun here, and those given up for another's. */
   paxosRounds: number;

@@ -11,6 +11,7 @@ import {
   wholeNumber,
 } from './command-options.ts';
 import { runNodeList } from './node-list.ts';
+import { weightCommand } from './rebalance-commands.ts';
 import { cancelLeave, decommission, removeDead, type LeavingOptions } from './leaving.ts';
 
 const TIMEOUT_MS = 5000;
@@ -18,7 +19,9 @@ const LIST_TIMEOUT_MS = 2000;
 
 export function nodeCommand(): Command {
   const command = new Command('node').description('What concerns the nodes of a cluster.');
-  return command.addCommand(listCommand()).addCommand(decommissionCommand()).addCommand(removeCommand());
+  for (const one of [listCommand(), weightCommand(), decommissionCommand(), removeCommand()])
+    command.addCommand(one);
+  return command;
 }
 
 function listCommand(): Command {

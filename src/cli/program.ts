@@ -20,6 +20,7 @@ import { runDev } from './dev.ts';
 import { nodeCommand } from './node-commands.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
+import { rebalanceCommand } from './rebalance-commands.ts';
 import { addSettingOptions, givenFlags, readConfigFile } from './setting-options.ts';
 import { runRecovery, runRepair } from './repair.ts';
 import { runStatus } from './status.ts';
@@ -45,6 +46,7 @@ Examples:
   torc topology history                     what was decided about nodes, shards and slots
   torc cluster version                      which version it goes by, and what each node runs
   torc node decommission node-6382          one node fewer, while clients go on
+  torc rebalance status                     which slots move, and how far that is
 
 Every setting is a flag of torc start, a variable (TORC_CLIENT_PORT) and a line of the file that --config names.`;
 
@@ -67,6 +69,7 @@ export function createProgram(parts: ProgramParts): Command {
     clusterCommand(),
     nodeCommand(),
     topologyCommand(),
+    rebalanceCommand(),
     repairCommand(),
   ];
   for (const command of commands)
@@ -286,27 +289,21 @@ function recoverCommand(): Command {
     .helpOption('-h, --help', 'Shows this.')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput(ONE_LINE);
-  addSettingOptions(command, (row) => row.name === rowOf('peerSecret').name);
+  addPeerSecretOption(command);
   return command.action(() => {
     const { from, yesIMayLoseDecisions, timeoutMs } = command.opts<{
       from: string;
       yesIMayLoseDecisions: boolean;
       timeoutMs: number;
     }>();
-    return finish(async () => {
-      const { peerSecret } = loadSettings({
-        flags: givenFlags(command),
-        environment: process.env,
-        file: readConfigFile(command, process.env),
-        machine: new SystemMachine(),
-      });
-      return runRecovery({
+    return finish(async () =>
+      runRecovery({
         from: addressArgument(from),
         isSure: yesIMayLoseDecisions,
-        peerSecret,
+        peerSecret: peerSecretOf(command),
         timeoutMs,
-      });
-    });
+      }),
+    );
   });
 }
 

@@ -1,14 +1,14 @@
-/** Has the register of a running cluster changed: by any of its nodes, on the topology that this one has. */
+/** Has the register of a running cluster changed, by the node that is asked. */
 import type { ChangeRefusal } from '../admin/topology.ts';
 import type { Address } from '../env/contracts.ts';
-import { SystemRandom } from '../env/random.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { proofOf } from '../topology/change-proof.ts';
 import type { TopologyChange } from '../topology/change.ts';
+import { SystemRandom } from '../env/random.ts';
 import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
 import type { Epoch, Topology } from '../topology/types.ts';
-import { askAll, reasonOf } from './ask-node.ts';
+import { reasonOf, statusIn } from './ask-node.ts';
 import { httpGet, httpPost } from './http-get.ts';
 import { requestTo } from './topology-request.ts';
 
@@ -17,7 +17,6 @@ const TRIES = 10;
 const PAUSE_MS = 200;
 const HTTP_OK = 200;
 const HTTP_CONFLICT = 409;
-/** Nobody knows yet. */
 const HTTP_UNKNOWN = 504;
 
 export interface ChangeTarget {
@@ -51,8 +50,9 @@ async function post(
   topology: Topology,
   change: TopologyChange,
 ): Promise<Topology | string> {
-  const { asked } = await askAll(address, timeoutMs);
   const { clusterId, generation, epoch } = topology;
+  const asked = statusIn(await httpGet(address, '/api/status', timeoutMs));
+  if (typeof asked === 'string') throw refused(asked);
   const request = requestTo(asked, new SystemRandom());
   const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
   const authorization = `torc ${proofOf(peerSecret, body)}`;
@@ -61,10 +61,14 @@ async function post(
       throw unknown(`the node at ${formatAddress(address)} gave no answer: ${reasonOf(error)}`);
     },
   );
-  if (answer.status === HTTP_UNKNOWN) throw unknown((JSON.parse(answer.body) as ChangeRefusal).reason);
-  if (answer.status === HTTP_CONFLICT) return (JSON.parse(answer.body) as ChangeRefusal).reason;
+  if (answer.status === HTTP_CONFLICT) return reasonIn(answer.body);
+  if (answer.status === HTTP_UNKNOWN) throw unknown(reasonIn(answer.body));
   if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
   return decoded(answer.body, address);
+}
+
+function reasonIn(body: string): string {
+  return (JSON.parse(body) as ChangeRefusal).reason;
 }
 
 async function topologyOf({ address, timeoutMs }: ChangeTarget): Promise<Topology> {

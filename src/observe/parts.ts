@@ -8,6 +8,7 @@ import type { Mover } from '../server/moves/mover.ts';
 import type { NodeGossip } from '../server/node-gossip.ts';
 import type { Peers } from '../server/peers.ts';
 import type { PaxosCounts } from '../paxos/types.ts';
+import type { Rebalancer } from '../server/rebalancer.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
 import type { SlowLogRing } from '../server/slow-log.ts';
@@ -27,6 +28,8 @@ export interface NodeParts {
   start: number;
   /** The newest that is synced. */
   readonly topology: Topology;
+  /** Null for a moment, until the node takes part in its cluster. */
+  rebalancer: () => Rebalancer | null;
   wal: Wal;
   mesh: Mesh;
   replicas: readonly Replica[];

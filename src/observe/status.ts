@@ -7,9 +7,9 @@ import type { Settings } from '../settings/rows.ts';
 import { readMoves } from './moves.ts';
 import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
+import { commandsPerSecond, missingReplicas, readRebalancing } from './rebalance-reading.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
-import { SLOT_COUNT } from '../topology/types.ts';
 
 /** A replica this far behind its own commit index is still catching up. */
 const READY_LAG_ENTRIES = 1000;
@@ -191,7 +191,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     moves: readMoves(parts.mover, router.holds.counters),
     gossip: gossipReading(parts),
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
-    ringBalanceRatio: balanceRatio(parts),
+    rebalance: readRebalancing(parts),
     topologyEpoch: topology.epoch,
     paxosRounds: parts.paxosCounts().rounds,
     paxosConflicts: parts.paxosCounts().conflicts,
@@ -245,6 +245,8 @@ function replicaReading(parts: NodeParts, replica: Replica): ReplicaReading {
     budgetBytes: machine.policy.budgetBytes,
     evictedKeys: machine.keyspace.evictedCount,
     expiredKeys: machine.keyspace.expiredCount,
+    commandsPerSecond: commandsPerSecond(parts, replica),
+    missingReplicas: missingReplicas(parts, replica),
   };
 }
 
@@ -299,13 +301,6 @@ function peerReadings(parts: NodeParts): PeerReading[] {
 /** What people call a node: known once it has been heard. */
 function nameOf({ peers }: NodeParts, node: NodeId): string {
   return peers.get(node)?.name ?? node.slice(0, 8);
-}
-
-function balanceRatio({ topology, router }: NodeParts): number {
-  const weights = topology.shards.map((shard) => entryOf(topology, shard.home).weight);
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  const ratios = router.ways.map((way, at) => way.slotCount / ((SLOT_COUNT * weights[at]) / sum));
-  return Math.max(...ratios);
 }
 
 function shardOf({ topology }: NodeParts, replica: Replica): ShardEntry {

@@ -9,6 +9,7 @@ import type { NodeMoves } from './moves/node-moves.ts';
 import type { News } from './news.ts';
 import type { NodeGossip } from './node-gossip.ts';
 import type { RaftWire } from './raft-wire.ts';
+import type { SlotLoadsDesk } from './slot-loads.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
 export class MeshTraffic implements MeshHandler {
@@ -21,6 +22,7 @@ export class MeshTraffic implements MeshHandler {
   private news: News | null = null;
   private holders: Holders | null = null;
   private spread: TopologySpread | null = null;
+  private loads: SlotLoadsDesk | null = null;
   private moves: NodeMoves | null = null;
   private gossip: NodeGossip | null = null;
   private isOpen = false;
@@ -53,9 +55,11 @@ export class MeshTraffic implements MeshHandler {
     news: News,
     holders: Holders,
     spread: TopologySpread,
+    loads: SlotLoadsDesk,
     moves: NodeMoves,
     gossip: NodeGossip,
   ): void {
+    this.loads = loads;
     this.moves = moves;
     this.spread = spread;
     this.gossip = gossip;
@@ -98,6 +102,9 @@ export class MeshTraffic implements MeshHandler {
         break;
       case SectionKind.TOPOLOGY:
         this.check('TOPOLOGY', this.spread?.onSection(peer, bytes, start, end));
+        break;
+      case SectionKind.LOADS:
+        this.check('LOADS', this.loads?.onSection(peer, bytes, start, end));
         break;
       case SectionKind.MOVES:
         this.check('MOVES', this.moves?.onSection(peer, bytes, start, end));

@@ -316,6 +316,29 @@ const ROWS = {
       'Added to election-timeout-ms in turns, each member in a random moment of its own part, so that members do not stand at once.',
   },
 
+  rebalanceAuto: {
+    group: 'Rebalancing',
+    name: 'rebalance-auto',
+    aliases: ['rebalance.auto'],
+    kind: yesNo,
+    default: 'yes',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'Slots move by themselves when shards are off their shares. torc rebalance pause stops it at once.',
+  },
+  rebalanceBy: {
+    group: 'Rebalancing',
+    name: 'rebalance-by',
+    aliases: ['rebalance.by'],
+    kind: choice(['slots', 'bytes', 'ops']),
+    default: 'slots',
+    scope: 'cluster',
+    changed: 'start',
+    meaning:
+      'What shards get their share of, by weight: slots; or the bytes in them or commands a second, when a shard is a tenth off.',
+  },
+
   maxmemoryBytes: {
     group: 'Memory',
     name: 'maxmemory',

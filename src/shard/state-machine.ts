@@ -39,6 +39,7 @@ import { SlotState } from './moves/slot-state.ts';
 import type { ItemAnswers } from './moves/types.ts';
 import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
 import { Admission, Sessions } from './sessions.ts';
+import { SlotOperations } from './slot-operations.ts';
 import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
 
@@ -158,6 +159,8 @@ export class StateMachine implements MovesHost {
   private readonly limits: KeyspaceLimits;
   private readonly context: Context;
   private readonly scratch = new ReplyWriter();
+  /** Of this replica alone: reads are run by the leader. */
+  readonly operations = new SlotOperations();
   /** Of the entry being applied, in whole milliseconds; and that nothing can be evicted for it. */
   private entryTimeMs = 0;
   private noRoom = false;
@@ -354,6 +357,7 @@ export class StateMachine implements MovesHost {
     context.args = args;
     context.db = db;
     context.slot = slot;
+    this.operations.counts[slot] += 1;
     context.timeMs = Math.floor(timeMs);
     context.monotonicMs = monotonicMs;
     context.reseed(seed);
@@ -529,6 +533,7 @@ export class StateMachine implements MovesHost {
     scratch.protocol = resp3In(head) ? 3 : 2;
     context.db = dbIn(head);
     context.slot = slotIn(head);
+    this.operations.counts[context.slot] += 1;
     context.timeMs = this.entryTimeMs;
   }
 

@@ -287,12 +287,6 @@ export class KeyTable {
     }
   }
 
-  bytesInSlot(slot: number): number {
-    let sum = 0;
-    for (const database of this.databases) sum += database === null ? 0 : database.slotBytes[slot];
-    return sum;
-  }
-
   count(db: number): number {
     return this.databases[db]?.keys.total ?? 0;
   }
@@ -303,9 +297,15 @@ export class KeyTable {
     return sum;
   }
 
+  bytesInSlot(slot: number): number {
+    let sum = 0;
+    for (const database of this.databases) sum += database === null ? 0 : database.slotBytes[slot];
+    return sum;
+  }
+
   private addUsed(database: Database, slot: number, delta: number): void {
-    database.slotBytes[slot] += delta;
     database.usedBytes += delta;
+    database.slotBytes[slot] += delta;
     this.usedBytes += delta;
   }
 

@@ -82,6 +82,8 @@ export interface Keyspace {
   volatileKeyCount(db: number): number;
   totalKeyCount(): number;
   keyCountInSlot(slot: number): number;
+  /** Its part of `usedBytes`. */
+  bytesInSlot(slot: number): number;
 
   /** The live key's Ref, or NO_REF. */
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref;
@@ -219,8 +221,6 @@ export interface Keyspace {
 
 /** What moves slots between keyspaces needs beside. */
 export interface SlotKeyspace extends Keyspace {
-  /** What the slot's keys account for. */
-  bytesInSlot(slot: number): number;
   /** As `beginSnapshot`, of one slot. */
   beginCut(slot: number, pendingMaxBytes: number): KeyspaceSnapshot;
   /**

@@ -1,8 +1,10 @@
 /** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (agreement.ts). */
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
-import { applyMoveChange, type MoveChange } from './move-change.ts';
+import type { MoveChange } from './move-change.ts';
 import { applyNodeChange, type NodeChange } from './node-change.ts';
+import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
+import { setWeight } from './set-weight.ts';
 import { votersProblem } from './voters.ts';
 import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
@@ -14,10 +16,12 @@ export type TopologyChange =
   /** The committed configuration of the shard's group has dropped these leaving members. */
   | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
   | { kind: 'raise-version'; version: number }
+  | { kind: 'set-weight'; node: NodeId; weight: number }
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
   | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
-  | NodeChange;
+  | NodeChange
+  | RebalanceChange;
 
 /** A change, and the topology that whoever asks for it knows: one that it does not know would be changed blindly. */
 export interface ProposedChange {
@@ -65,7 +69,7 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'begin-move':
     case 'abort-move':
     case 'end-move':
-      return applyMoveChange(current, change);
+      return applyMoveChangeInPlan(current, change);
     case 'add-node':
     case 'announce':
     case 'begin-leave':
@@ -74,6 +78,15 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'remove-shard':
     case 'remove-node':
       return applyNodeChange(current, change);
+    case 'set-weight':
+      return setWeight(current, change.node, change.weight);
+    case 'begin-plan':
+    case 'begin-planned-move':
+    case 'end-plan':
+    case 'pause-rebalance':
+    case 'resume-rebalance':
+    case 'abort-plan':
+      return applyRebalanceChange(current, change);
     default:
       return unreachable(change, 'change');
   }

@@ -8,6 +8,7 @@ import {
   planSlots,
   runsOf,
   slotPreferences,
+  type SlotTable,
   type TokenHash,
 } from '../../ring/index.ts';
 import type { Address, Env, ListenAddress } from '../env/contracts.ts';
@@ -57,6 +58,8 @@ export interface Membership {
   readonly founded: Promise<Topology>;
   /** For people: what keeps the cluster from being founded. */
   waitingFor(): string;
+  /** The shard that each slot prefers, of those given. */
+  preferences(shards: readonly ShardId[]): SlotTable;
   joinMesh(topology: Topology, handler: MeshHandler): Mesh;
   /** From here on nodes that are of no cluster are answered, and those that are not of this one any more. */
   takeIn(desk: JoinDesk): void;
@@ -104,6 +107,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     self: file.node,
     founded: entering.entered.then(() => topologyOf(register, file.clusterId)),
     waitingFor: () => (waiting === '' ? 'the cluster is not founded yet' : waiting),
+    preferences: (shards) => slotPreferences(shards, hash, options.vnodes),
     joinMesh: (topology, handler) =>
       startMesh(env, port, {
         peers: meshPeers(topology),

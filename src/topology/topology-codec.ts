@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { DamagedError } from '../wal/errors.ts';
 import { announcementSchema } from './announcement-schema.ts';
 import type { ChangeRequest, RecoveryRequest } from './change.ts';
+import { compactTopology, expandTopology } from './compact-topology.ts';
+import { planSteps, rebalance, rebalanceBy } from './rebalance-schema.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
 
@@ -57,13 +59,14 @@ export const topologySchema = z.object({
   shards: z.array(shard).min(1),
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
   moves: z.array(move),
+  rebalance: rebalance.optional(),
 });
 
 const topologyFile = topologySchema.extend({ format: z.literal(FORMAT) });
 
 /** As the file of the register. */
 export function encodeTopologyFile(content: Topology): Buffer {
-  return sealJson({ format: FORMAT, ...content });
+  return sealJson({ format: FORMAT, ...compactTopology(content) });
 }
 
 /** Null when it is not one that this version understands. Throws when it is damaged. */
@@ -74,7 +77,7 @@ export function decodeTopologyFile(path: string, bytes: Uint8Array): Topology | 
 }
 
 export function encodeTopology(content: Topology): Buffer {
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...content })}\n`);
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...compactTopology(content) })}\n`);
 }
 
 /** Null when it is not one that this version understands. */
@@ -88,11 +91,23 @@ export function canonicalTopology(content: Topology): Topology | null {
 }
 
 function topologyOf(value: unknown): Topology | null {
-  const parsed = topologyFile.safeParse(value);
+  const parsed = topologyFile.safeParse(expanded(value));
   if (!parsed.success) return null;
   const { format: _, ...content } = parsed.data;
   return content;
 }
+
+function expanded(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return null;
+  try {
+    return expandTopology({ ...value });
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
+const atMs = z.number().min(0);
 
 const change = z.discriminatedUnion('kind', [
   z.object({
@@ -114,6 +129,19 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('close-shard'), shard: count }),
   z.object({ kind: z.literal('remove-shard'), shard: count }),
   z.object({ kind: z.literal('remove-node'), node: id }),
+  z.object({ kind: z.literal('set-weight'), node: id, weight: announcementSchema.shape.weight }),
+  z.object({
+    kind: z.literal('begin-plan'),
+    by: rebalanceBy,
+    isAutomatic: z.boolean(),
+    atMs,
+    steps: planSteps,
+  }),
+  z.object({ kind: z.literal('begin-planned-move'), plan: count, left: count }),
+  z.object({ kind: z.literal('end-plan'), plan: count, atMs }),
+  z.object({ kind: z.literal('pause-rebalance') }),
+  z.object({ kind: z.literal('resume-rebalance') }),
+  z.object({ kind: z.literal('abort-plan'), plan: count }),
 ]);
 
 const request = z.object({ id, node: id, start: z.number().int().min(0) });

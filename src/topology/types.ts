@@ -1,5 +1,6 @@
 /** The map of the cluster: which nodes there are, and which replicas of which shards they hold. */
 import type { GroupId, MemberId } from '../raft/types.ts';
+import type { Rebalance } from './rebalance.ts';
 
 /** 40 hex digits, drawn at random by the node itself, once in its life. */
 export type NodeId = string;
@@ -102,4 +103,6 @@ export interface Topology extends Epoch {
   voters: readonly NodeId[];
   /** Moves under way. One goes only once the source's log has ended it. */
   moves: readonly MoveEntry[];
+  /** Plans of moves: none until there was one. */
+  rebalance?: Rebalance | undefined;
 }

@@ -26,6 +26,8 @@ export const SectionKind = {
   MOVES: 11,
   /** Rumours about liveness, and the probes that they come from. */
   GOSSIP: 12,
+  /** What is in the slots of a shard: its leader is asked. */
+  LOADS: 13,
 } as const;
 export type SectionKind = (typeof SectionKind)[keyof typeof SectionKind];
 

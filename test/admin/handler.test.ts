@@ -95,10 +95,17 @@ describe('the other pages', () => {
     expect(await handle({ ...page, method: 'GET', path: '/livez' })).toMatchObject({ status: 200 });
   });
 
+  it('tells of no plans before the founding, and of none by what it does not know', async () => {
+    expect(await ask('/api/rebalance')).toMatchObject({ status: 503 });
+    expect(await ask('/api/rebalance/plan')).toMatchObject({ status: 503 });
+    expect(await ask('/api/rebalance/plan?by=luck')).toMatchObject({ status: 400 });
+    expect(await ask('/api/rebalance', [], 'POST')).toMatchObject({ status: 405 });
+  });
+
   it('answers 404 and 405 in words', async () => {
     expect(await ask('/nothing')).toMatchObject({
       status: 404,
-      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest, /api/verify, /api/verify/mark, /api/topology, /api/topology/history, /api/topology/recover.\n',
+      body: 'There is no /nothing here. There are /metrics, /livez, /readyz, /api/status, /api/digest, /api/verify, /api/verify/mark, /api/topology, /api/topology/history, /api/topology/recover, /api/rebalance, /api/rebalance/plan.\n',
     });
     expect(await ask('/metrics', [], 'POST')).toMatchObject({ status: 405 });
     expect(await ask('/readyz', [], 'HEAD')).toMatchObject({ status: 200 });

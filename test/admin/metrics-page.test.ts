@@ -50,6 +50,17 @@ describe('/metrics', () => {
     'torc_peer_sent_bytes_total{node="node-2"} 21',
     'torc_ready 1',
     'torc_ring_balance_ratio 1.0001',
+    'torc_shard_weight{shard="2"} 2',
+    'torc_shard_quota_slots{shard="2"} 10923',
+    'torc_shard_commands_per_second{shard="1"} 12.5',
+    'torc_replicas_missing{shard="1"} 1',
+    'torc_rebalance_plan_active 1',
+    'torc_rebalance_paused 0',
+    'torc_rebalance_obstructed 1',
+    'torc_rebalance_slots_planned 100',
+    'torc_rebalance_slots_left 40',
+    'torc_rebalance_moves_running 3',
+    'torc_rebalance_plans_ended_total{outcome="done"} 2',
     'torc_event_loop_delay_seconds{statistic="max"} 0.02',
     'torc_build_info{version="0.1.0",node_version="v20.20.2"} 1',
     'process_cpu_seconds_total 1.5',
@@ -89,7 +100,8 @@ describe('/metrics', () => {
     let reading = sampleReading();
     const page = new MetricsPage({ readMetrics: () => reading }, BUILD);
     await page.text();
-    reading = { ...reading, replicas: reading.replicas.slice(0, 1), peers: [] };
+    const rebalance = { ...reading.rebalance, shares: reading.rebalance.shares.slice(0, 1) };
+    reading = { ...reading, replicas: reading.replicas.slice(0, 1), peers: [], rebalance };
     const text = await page.text();
     expect(text).not.toContain('shard="2"');
     expect(text).not.toContain('torc_peer_connected{');

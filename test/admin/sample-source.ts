@@ -29,6 +29,8 @@ const FOLLOWER: ReplicaReading = {
   budgetBytes: 1000,
   evictedKeys: 0,
   expiredKeys: 3,
+  commandsPerSecond: null,
+  missingReplicas: null,
 };
 
 const LEADER: ReplicaReading = {
@@ -36,6 +38,8 @@ const LEADER: ReplicaReading = {
   shard: 1,
   role: 'leader',
   proposalsPending: 2,
+  commandsPerSecond: 12.5,
+  missingReplicas: 1,
   followers: [{ node: 'node-2', lagEntries: 5 }],
 };
 
@@ -112,7 +116,20 @@ export function sampleReading(): MetricsReading {
       receivedBytes: 38,
     },
     memory: { slabBytes: 4096, maxBytes: 8192 },
-    ringBalanceRatio: 1.0001,
+    rebalance: {
+      shares: [
+        { shard: 1, weight: 1, quota: 5461 },
+        { shard: 2, weight: 2, quota: 10_923 },
+      ],
+      balanceRatio: 1.0001,
+      hasPlan: true,
+      paused: false,
+      obstructed: true,
+      slotsPlanned: 100,
+      slotsLeft: 40,
+      movesRunning: 3,
+      ended: new Map([['done', 2]]),
+    },
     topologyEpoch: 1,
     paxosRounds: 7,
     paxosConflicts: 2,
@@ -222,6 +239,8 @@ export function sampleSource(checks: readonly HealthCheck[] = []): AdminSource {
       logMark: (shard) => (shard === 1 ? { index: 21 } : shard === 2 ? 'not-now' : null),
     },
     topology: () => null,
+    readRebalance: () => Promise.resolve(null),
+    proposePlan: () => Promise.resolve(null),
     topologyHistory: () => Promise.resolve([]),
     recoverTopology: () => Promise.resolve({ kind: 'refused', reason: 'not here' }),
     mayChangeTopology: () => false,

@@ -91,6 +91,10 @@ export class PlainKeyspace implements Keyspace {
     return this.list((item) => item.slot === slot).length;
   }
 
+  bytesInSlot(slot: number): number {
+    return this.list((item) => item.slot === slot).reduce((sum, item) => sum + usedBytesOf(item), 0);
+  }
+
   find(db: number, _slot: number, bytes: Buffer, start: number, end: number): Ref {
     const item = this.items.get(nameOf(db, bytes, start, end));
     if (item === undefined) return NO_REF;

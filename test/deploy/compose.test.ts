@@ -60,7 +60,7 @@ describe('docker-compose.yml', () => {
 
   test('publishes on loopback alone, no port twice, and no peer port', () => {
     const published = publishedPorts();
-    expect(published).toHaveLength(2 * nodes.length + 1);
+    expect(published).toHaveLength(2 * nodes.length + 2);
     expect(new Set(published.map(({ port }) => port)).size).toBe(published.length);
     expect(new Set(published.map(({ address }) => address))).toEqual(new Set(['127.0.0.1']));
     expect(published.map(({ inside }) => inside)).not.toContain(PEER_PORT);
@@ -78,6 +78,26 @@ describe('dashboards/prometheus.yml', () => {
     const targets = [...prometheus.matchAll(/^\s+- (\S+:\d+)$/gm)].map((match) => match[1]);
     expect(targets).toEqual(nodes.map((name) => `${name}:${ADMIN_PORT}`));
     expect(service('prometheus')).toContain('./dashboards/prometheus.yml:/etc/prometheus/prometheus.yml:ro');
+  });
+});
+
+describe('dashboards/grafana', () => {
+  test('is what Grafana is provisioned with', () => {
+    expect(service('prometheus')).toContain('./dashboards/rules:/etc/prometheus/rules:ro');
+    expect(prometheus).toContain('rule_files: [/etc/prometheus/rules/torc.rules.yml]');
+    expect(service('grafana')).toContain('./dashboards/grafana/provisioning:/etc/grafana/provisioning:ro');
+    const provider = read('dashboards/grafana/provisioning/dashboards/torc.yml');
+    const [, path] = /path: (\S+)/.exec(provider) ?? [];
+    expect(service('grafana')).toContain(`./dashboards/grafana/dashboards:${path}:ro`);
+    const datasource = read('dashboards/grafana/provisioning/datasources/prometheus.yml');
+    expect(datasource).toContain('url: http://prometheus:9090');
+    const [, uid] = /uid: (\S+)/.exec(datasource) ?? [];
+    for (const name of ['overview', 'shards', 'rebalance']) {
+      const dashboard = read(`dashboards/grafana/dashboards/${name}.json`);
+      expect(
+        [...dashboard.matchAll(/"type": "prometheus",\s+"uid": "(\w+)"/g)].every((match) => match[1] === uid),
+      ).toBe(true);
+    }
   });
 });
 

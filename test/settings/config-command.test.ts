@@ -114,6 +114,8 @@ describe('views', () => {
       'heartbeat-interval-ms': '60',
       'election-timeout-ms': '400',
       'election-spread-ms': '200',
+      'rebalance-auto': 'yes',
+      'rebalance-by': 'slots',
       'maxmemory-policy': 'noeviction',
       'hash-max-listpack-entries': '512',
       'hash-max-listpack-value': '64',

@@ -54,6 +54,8 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       'recorder',
       'slotStates',
       'rerun',
+      // How often slots are asked for, here.
+      'operations',
     ],
   },
   policy: { replicated: ['budgetBytes', 'eviction', 'limits'], own: [] },

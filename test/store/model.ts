@@ -212,6 +212,9 @@ export function checkContent(keyspace: Keyspace, model: ReadonlyMap<string, Mode
   }
   keyspace.at(timeMs, 0, false);
   expect(keyspace.usedBytes).toBe(used);
+  let inSlots = 0;
+  for (let slot = 0; slot < 16_384; slot += 1) inSlots += keyspace.bytesInSlot(slot);
+  expect(inSlots).toBe(used);
   const all = [...model.values()];
   expect(keyspace.totalKeyCount()).toBe(all.length);
   for (let db = 0; db < 3; db += 1) {

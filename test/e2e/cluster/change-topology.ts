@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
-
+import type { StatusReport } from '../../../src/admin/status.ts';
+import { requestTo } from '../../../src/cli/topology-request.ts';
+import { SystemRandom } from '../../../src/env/random.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
@@ -23,13 +24,13 @@ export async function changeTopology(cluster: TorcCluster, change: TopologyChang
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const current = await topologyOf(cluster);
     const { clusterId, generation, epoch } = current;
+    const { admin } = cluster.nodes[0].ports;
+    const status = await fetch(`http://127.0.0.1:${admin}/api/status`, { headers: ANEW });
+    const request = requestTo((await status.json()) as StatusReport, new SystemRandom());
     const on = { generation, epoch };
-    // Any node takes it.
-    const { node } = await cluster.nodes[0].status();
-    const request = { id: randomBytes(20).toString('hex'), node: node.id ?? '', start: node.start };
     const body = encodeChange({ clusterId, on, change, request }).toString();
     const headers = { ...ANEW, authorization: `torc ${proofOf('', body)}` };
-    const response = await fetch(adminUrl(cluster.nodes[0].ports.admin), { method: 'POST', body, headers });
+    const response = await fetch(adminUrl(admin), { method: 'POST', body, headers });
     const text = await response.text();
     const changed = response.ok ? decodeTopology(Buffer.from(text)) : null;
     if (changed !== null) return changed;

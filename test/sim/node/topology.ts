@@ -12,7 +12,7 @@ import type { SimCluster } from './cluster.ts';
 export async function newestTopology(cluster: SimCluster): Promise<Topology> {
   let newest: Topology | null = null;
   for (const i of running(cluster)) {
-    const told = (await cluster.admin(i, '/api/topology')) as Topology | null;
+    const told = decodeTopology(Buffer.from(JSON.stringify(await cluster.admin(i, '/api/topology'))));
     if (told !== null && told.epoch > (newest?.epoch ?? 0)) newest = told;
   }
   if (newest === null) throw new Error('no node knows a topology');

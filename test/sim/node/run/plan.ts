@@ -93,6 +93,8 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
+      // Slots are moved at random: nobody is to bring them back.
+      'rebalance-auto': 'no',
       'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
     overrides: {

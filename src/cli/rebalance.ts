@@ -1,0 +1,152 @@
+/** `torc rebalance …` and `torc node weight`: what moves, and what an operator wants to move. */
+import type { PlanProposal, RebalanceReport } from '../admin/rebalance.ts';
+import type { Address } from '../env/contracts.ts';
+import { StartupError } from '../errors.ts';
+import { formatAddress } from '../settings/kinds.ts';
+import type { TopologyChange } from '../topology/change.ts';
+import type { RebalanceBy } from '../topology/rebalance.ts';
+import { beginPlan } from '../topology/rebalance-step.ts';
+import type { NodeEntry, Topology } from '../topology/types.ts';
+import { askAll, reasonOf, type Answer } from './ask-node.ts';
+import { ExitCode } from './exit-code.ts';
+import { httpGet } from './http-get.ts';
+import { proposeChange, type ChangeTarget } from './propose-change.ts';
+import { historyText, planText, statusText } from './rebalance-table.ts';
+
+export interface RebalanceOptions {
+  /** The admin port of any node. */
+  readonly address: Address;
+  readonly timeoutMs: number;
+  readonly json: boolean;
+}
+
+const HTTP_OK = 200;
+
+/** Each resolves with the exit code, and throws StartupErrors. */
+export async function showPlan(options: RebalanceOptions, by: RebalanceBy | null): Promise<number> {
+  const proposal = await proposalOf(options, by);
+  return print(options, proposal, () => planText(proposal, process.stdout.isTTY));
+}
+
+export async function showRebalance(options: RebalanceOptions): Promise<number> {
+  const report = await reportOf(options);
+  return print(options, report, () => statusText(report, process.stdout.isTTY));
+}
+
+export async function showHistory(options: RebalanceOptions): Promise<number> {
+  const report = await reportOf(options);
+  return print(options, report.history, () => historyText(report, process.stdout.isTTY));
+}
+
+/** What is begun is what is printed. */
+export async function applyPlan(target: ChangeTarget, by: RebalanceBy | null): Promise<number> {
+  let begun: PlanProposal | null = null;
+  const topology = await proposeChange(target, async () => {
+    begun = await proposalOf(target, by);
+    if (begun.slots === 0) throw refused(`nothing is to move: all shards have their share by ${begun.by}`);
+    if (begun.obstacle !== '') throw refused(begun.obstacle);
+    const steps = begun.moves.map(({ source, target: to, slots }) => ({ source, target: to, slots }));
+    return beginPlan(begun.by, steps, false, Date.now());
+  });
+  const text = begun === null ? '' : planText(begun, process.stdout.isTTY);
+  process.stdout.write(
+    `${text}\nPlan ${topology.rebalance?.plan?.id ?? ''} is begun: torc rebalance status shows how far it is.\n`,
+  );
+  return ExitCode.OK;
+}
+
+export async function pauseRebalance(target: ChangeTarget): Promise<number> {
+  const { rebalance } = await proposeChange(target, () => ({ kind: 'pause-rebalance' }));
+  const moving = rebalance?.plan?.moves.length ?? 0;
+  const rest = moving > 0 ? ` ${moving} that ${moving === 1 ? 'is' : 'are'} under way will still end.` : '';
+  process.stdout.write(`Rebalancing is paused: no move is begun until torc rebalance resume.${rest}\n`);
+  return ExitCode.OK;
+}
+
+export async function resumeRebalance(target: ChangeTarget): Promise<number> {
+  await proposeChange(target, () => ({ kind: 'resume-rebalance' }));
+  process.stdout.write('Rebalancing goes on.\n');
+  return ExitCode.OK;
+}
+
+export async function abortRebalance(target: ChangeTarget): Promise<number> {
+  const { rebalance } = await proposeChange(target, abortChange);
+  process.stdout.write(
+    `Plan ${rebalance?.plan?.id ?? ''} is being aborted: what has gone over stays, moves under way go back if they still can. ` +
+      'Rebalancing is paused until torc rebalance resume.\n',
+  );
+  return ExitCode.OK;
+}
+
+export async function setNodeWeight(target: ChangeTarget, name: string, weight: number): Promise<number> {
+  const { answers } = await askAll(target.address, target.timeoutMs);
+  let before = 0;
+  await proposeChange(target, (topology) => {
+    const node = nodeCalled(name, topology, answers);
+    before = node.weight;
+    return { kind: 'set-weight', node: node.id, weight };
+  });
+  process.stdout.write(
+    `The weight of ${name} is ${weight} now; it was ${before}. torc rebalance plan shows what that moves.\n`,
+  );
+  return ExitCode.OK;
+}
+
+function abortChange({ rebalance }: Topology): TopologyChange {
+  const plan = rebalance?.plan;
+  if (plan === undefined) throw refused('no plan is under way');
+  return { kind: 'abort-plan', plan: plan.id };
+}
+
+/** By its name, its ordinal, the address of its client port, or the beginning of its id. */
+function nodeCalled(name: string, { nodes }: Topology, answers: readonly Answer[]): NodeEntry {
+  const named = answers.find(({ report }) => report?.node.name === name)?.report?.node.id;
+  const found = nodes.filter(
+    ({ id, ordinal, host, clientPort }) =>
+      id === named ||
+      String(ordinal) === name ||
+      formatAddress({ host, port: clientPort }) === name ||
+      (name.length >= 4 && id.startsWith(name)),
+  );
+  const [node] = found;
+  if (found.length === 1) return node;
+  throw refused(
+    found.length === 0
+      ? `no node is called ${name}: torc status shows their names, and a node that does not answer is called by its id or address`
+      : `${name} is more than one node`,
+  );
+}
+
+function proposalOf(
+  options: { address: Address; timeoutMs: number },
+  by: RebalanceBy | null,
+): Promise<PlanProposal> {
+  return read<PlanProposal>(options, `/api/rebalance/plan${by === null ? '' : `?by=${by}`}`);
+}
+
+function reportOf(options: RebalanceOptions): Promise<RebalanceReport> {
+  return read<RebalanceReport>(options, '/api/rebalance');
+}
+
+async function read<Told>(
+  { address, timeoutMs }: { address: Address; timeoutMs: number },
+  path: string,
+): Promise<Told> {
+  const answer = await httpGet(address, path, timeoutMs).catch((error: NodeJS.ErrnoException) => {
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `no node answers at ${formatAddress(address)}: ${reasonOf(error)}. --address takes the admin port of any node.`,
+    );
+  });
+  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
+  return JSON.parse(answer.body) as Told;
+}
+
+function print({ json }: RebalanceOptions, content: unknown, text: () => string): number {
+  process.stdout.write(json ? `${JSON.stringify(content, null, 2)}\n` : text());
+  return ExitCode.OK;
+}
+
+function refused(why: string): StartupError {
+  return new StartupError('TORC_CHANGE_REFUSED', `nothing is changed: ${why}`);
+}

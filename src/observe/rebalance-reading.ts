@@ -1,0 +1,48 @@
+/** What /metrics tells of shares and plans. */
+import type { RebalanceReading } from '../admin/metrics-source.ts';
+import type { Replica } from '../shard/replica.ts';
+import { balanceOf, heldSlots, ownersToBe, quotasOf, weighedShards } from '../topology/planner.ts';
+import { rebalanceOf } from '../topology/rebalance-change.ts';
+import type { NodeParts } from './parts.ts';
+
+export function readRebalancing({ topology, rebalancer: rebalancerNow }: NodeParts): RebalanceReading {
+  const rebalancer = rebalancerNow();
+  const { plan, paused } = rebalanceOf(topology);
+  const shards = weighedShards(topology);
+  const owned = { ...topology, moves: [] };
+  const quotas = quotasOf(shards, heldSlots(owned));
+  return {
+    shares: shards.map(({ id, weight }) => ({ shard: id, weight, quota: quotas.get(id) ?? 0 })),
+    balanceRatio: balanceOf(ownersToBe(owned), shards, null).highest,
+    hasPlan: plan !== undefined,
+    paused: paused === true,
+    obstructed: (rebalancer?.obstacle ?? '') !== '',
+    slotsPlanned: plan?.slots ?? 0,
+    slotsLeft: plan === undefined ? 0 : plan.slots - plan.moved,
+    movesRunning: topology.moves.length,
+    ended: rebalancer?.ended ?? new Map(),
+  };
+}
+
+/** All slots; null unless it leads. */
+export function commandsPerSecond({ env }: NodeParts, { isLeader, machine }: Replica): number | null {
+  if (!isLeader) return null;
+  const nowMs = env.clock.monotonicMs();
+  let sum = 0;
+  for (let slot = 0; slot < machine.operations.counts.length; slot++)
+    sum += machine.operations.rateOf(slot, nowMs);
+  return sum;
+}
+
+/** Those that should be there, as far as there are nodes, less those that follow closely; null unless it leads. */
+export function missingReplicas({ env, settings, topology }: NodeParts, replica: Replica): number | null {
+  if (!replica.isLeader) return null;
+  const nowMs = env.clock.monotonicMs();
+  const wanted = Math.min(settings.replicationFactor, topology.nodes.length);
+  const following = replica.raft
+    .progress()
+    .filter(
+      ({ state, lastHeardMs }) => state === 'replicate' && nowMs - lastHeardMs < settings.electionTimeoutMs,
+    );
+  return Math.max(0, wanted - 1 - following.length);
+}

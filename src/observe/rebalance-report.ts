@@ -1,0 +1,179 @@
+/** What /api/rebalance tells: the plan under way, those that have ended, how the shards are off their shares, and the plan that would be made now. */
+import type {
+  MoveReport,
+  PlanProposal,
+  PlanReport,
+  RebalanceReport,
+  RebalanceSource,
+  ShardBalance,
+} from '../admin/rebalance.ts';
+import type { Rebalancer } from '../server/rebalancer.ts';
+import type { SlotLoads } from '../server/slot-loads.ts';
+import { heldSlots, ownersToBe, quotasOf, weighedShards } from '../topology/planner.ts';
+import { rebalanceOf } from '../topology/rebalance-change.ts';
+import {
+  slotCountOf,
+  type PlanEntry,
+  type PlanRecord,
+  type PlannedMove,
+  type RebalanceBy,
+} from '../topology/rebalance.ts';
+import { slotsOf } from '../topology/slot-ranges.ts';
+import type { NodeId, ShardId, SlotRange, Topology } from '../topology/types.ts';
+import type { NodeParts } from './parts.ts';
+
+/** What a plan is expected to take before one has shown it: for what is in the slots, and for each slot. */
+const ASSUMED_BYTES_PER_SECOND = 32 * 1024 * 1024;
+const ASSUMED_SLOT_MS = 5;
+const MS_PER_SECOND = 1000;
+
+interface Contents {
+  keys: number;
+  bytes: number;
+}
+
+/** Null before the node serves. */
+export function rebalanceSource(partsNow: () => NodeParts | null): RebalanceSource {
+  const tell = async <Told>(
+    how: (parts: NodeParts, rebalancer: Rebalancer) => Promise<Told>,
+  ): Promise<Told | null> => {
+    const parts = partsNow();
+    const rebalancer = parts?.rebalancer() ?? null;
+    return parts === null || rebalancer === null ? null : how(parts, rebalancer);
+  };
+  return {
+    readRebalance: () => tell(readRebalance),
+    proposePlan: (by) =>
+      tell((parts, rebalancer) => proposePlan(parts, rebalancer, by ?? parts.settings.rebalanceBy)),
+  };
+}
+
+async function readRebalance(parts: NodeParts, rebalancer: Rebalancer): Promise<RebalanceReport> {
+  const loads = await rebalancer.gatherLoads();
+  const { topology, settings, env } = parts;
+  const { paused, plan, history } = rebalanceOf(topology);
+  return {
+    ...headOf(topology),
+    isAutomatic: settings.rebalanceAuto,
+    by: settings.rebalanceBy,
+    paused: paused === true,
+    obstacle: rebalancer.obstacle,
+    plan: plan === undefined ? null : planReport(topology, plan, loads, env.clock.wallMs()),
+    history,
+    shards: shardBalances(parts, topology, loads),
+    unknown: loads.unknown,
+  };
+}
+
+async function proposePlan(parts: NodeParts, rebalancer: Rebalancer, by: RebalanceBy): Promise<PlanProposal> {
+  const { topology, loads, moves, slots, slotsLater, obstacle } = await rebalancer.plan(by);
+  const { plan, paused, history } = rebalanceOf(topology);
+  const what = moves.map((move) => ({ ...move, ...contentsOf(move.slots, loads) }));
+  const bytes = what.reduce((sum, move) => sum + move.bytes, 0);
+  return {
+    ...headOf(topology),
+    by,
+    obstacle:
+      plan !== undefined ? 'a plan is under way' : paused === true ? 'rebalancing is paused' : obstacle,
+    moves: what,
+    slots,
+    slotsLater,
+    expectedMs: expectedMs(slots, bytes, history),
+    shards: shardBalances(parts, topology, loads),
+    after: [...heldAfter(topology, moves)].map(([shard, count]) => ({ shard, slots: count })),
+    unknown: loads.unknown,
+  };
+}
+
+function headOf({
+  clusterId,
+  generation,
+  epoch,
+}: Topology): Pick<RebalanceReport, 'clusterId' | 'generation' | 'epoch'> {
+  return { clusterId, generation, epoch };
+}
+
+function planReport(topology: Topology, plan: PlanEntry, loads: SlotLoads, wallMs: number): PlanReport {
+  const underWay = topology.moves
+    .filter(({ id }) => plan.moves.includes(id))
+    .map(({ id, source, target, slots, aborting }): MoveReport => ({
+      id,
+      source,
+      target,
+      slots: slotCountOf(slots),
+      aborting: aborting === true,
+      ...contentsOf(slots, loads),
+    }));
+  const waiting = plan.steps.map(({ slots }) => contentsOf(slots, loads));
+  const sum = (of: (contents: Contents) => number): number =>
+    [...underWay, ...waiting].reduce((total, contents) => total + of(contents), 0);
+  const { id, by, isAutomatic, beganMs, slots, moved, transfers } = plan;
+  return {
+    id,
+    by,
+    isAutomatic,
+    aborting: plan.aborting === true,
+    beganMs,
+    elapsedMs: Math.max(0, wallMs - beganMs),
+    slots,
+    moved,
+    transfers,
+    underWay,
+    movesLeft: plan.steps.length,
+    keysLeft: sum(({ keys }) => keys),
+    bytesLeft: sum(({ bytes }) => bytes),
+  };
+}
+
+function shardBalances(parts: NodeParts, topology: Topology, loads: SlotLoads): ShardBalance[] {
+  const shards = weighedShards(topology);
+  const held = heldSlots(topology);
+  const quotas = quotasOf(shards, held);
+  const contents = new Map<ShardId, Contents & { operations: number }>();
+  for (const [slot, owner] of ownersToBe({ ...topology, moves: [] }).entries()) {
+    const row = contents.get(owner) ?? { keys: 0, bytes: 0, operations: 0 };
+    row.keys += loads.keys[slot];
+    row.bytes += loads.bytes[slot];
+    row.operations += loads.operations[slot];
+    contents.set(owner, row);
+  }
+  const owned = heldSlots({ ...topology, moves: [] });
+  return shards.map(({ id, weight }, at) => {
+    const { keys = 0, bytes = 0, operations = 0 } = contents.get(id) ?? {};
+    return {
+      shard: id,
+      node: nameOf(parts, topology.shards[at].home),
+      weight,
+      slots: owned.get(id) ?? 0,
+      quota: quotas.get(id) ?? 0,
+      keys,
+      bytes,
+      operationsPerSecond: Math.round(operations),
+    };
+  });
+}
+
+function heldAfter(topology: Topology, moves: readonly PlannedMove[]): ReadonlyMap<ShardId, number> {
+  const planned = moves.map((move, at) => ({ ...move, id: at + 1 }));
+  return heldSlots({ ...topology, moves: [...topology.moves, ...planned] });
+}
+
+function contentsOf(ranges: readonly SlotRange[], loads: SlotLoads): Contents {
+  const contents = { keys: 0, bytes: 0 };
+  for (const slot of slotsOf(ranges)) {
+    contents.keys += loads.keys[slot];
+    contents.bytes += loads.bytes[slot];
+  }
+  return contents;
+}
+
+/** At the pace of the last plan that was done, or an assumed one. */
+function expectedMs(slots: number, bytes: number, history: readonly PlanRecord[]): number {
+  const last = history.findLast(({ outcome, moved }) => outcome === 'done' && moved > 0);
+  if (last !== undefined) return ((last.endedMs - last.beganMs) / last.moved) * slots;
+  return slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
+}
+
+function nameOf({ self, settings, peers }: NodeParts, node: NodeId): string {
+  return node === self ? settings.id : (peers.get(node)?.name ?? node.slice(0, 8));
+}

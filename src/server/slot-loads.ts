@@ -1,0 +1,169 @@
+/**
+ * What is in each slot, and how often it is asked for: a shard's leader knows, and is asked. For plans of rebalancing and what is told of them.
+ *
+ * A LOADS section: what it is u8, 0 u8, shard u16, question u32; then in TOLD, a row for each slot that is not empty: slot, keys, bytes and
+ * operations a second, each f64. An answer without `LEADS` is of a node that does not lead the shard.
+ */
+import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import type { Replica } from '../shard/replica.ts';
+import { SLOT_COUNT, type NodeId, type ShardId, type Topology } from '../topology/types.ts';
+import { SectionKind, type PeerLink } from '../transport/types.ts';
+
+const What = { ASK: 0, TOLD: 1, TOLD_AS_LEADER: 2 } as const;
+const HEAD_BYTES = 8;
+const ROW_BYTES = 32;
+/** Who has not answered by then is left out. */
+const ANSWER_TIMEOUT_MS = 2000;
+
+/** By slot. */
+export interface SlotLoads {
+  readonly keys: Float64Array;
+  readonly bytes: Float64Array;
+  readonly operations: Float64Array;
+  /** Shards whose leader did not answer: their slots are taken for empty. */
+  readonly unknown: readonly ShardId[];
+}
+
+export interface SlotLoadsHost {
+  readonly self: NodeId;
+  topology(): Topology;
+  /** As far as this node knows. */
+  leaderOf(shard: ShardId): NodeId | null;
+  replica(shard: ShardId): Replica | undefined;
+  link(node: NodeId): PeerLink | undefined;
+  nowMs(): number;
+  after(delayMs: number, run: () => void): void;
+  wake(): void;
+}
+
+/** What one gathering waits for. */
+interface Question {
+  readonly shard: ShardId;
+  /** Null: the node asked does not lead it. */
+  answered(rows: Buffer | null): void;
+}
+
+export class SlotLoadsDesk {
+  private readonly host: SlotLoadsHost;
+  private readonly questions = new Map<number, Question>();
+  private nextNumber = 1;
+
+  constructor(host: SlotLoadsHost) {
+    this.host = host;
+  }
+
+  /** Asks the leaders of all shards. Resolves when all have answered, or the time is up. */
+  async gather(): Promise<SlotLoads> {
+    const keys = new Float64Array(SLOT_COUNT);
+    const bytes = new Float64Array(SLOT_COUNT);
+    const operations = new Float64Array(SLOT_COUNT);
+    const unknown: ShardId[] = [];
+    await Promise.all(
+      this.host.topology().shards.map(async ({ id }) => {
+        const rows = await this.ask(id);
+        if (rows === null) unknown.push(id);
+        else
+          for (let at = 0; at < rows.length; at += ROW_BYTES) {
+            const slot = readF64(rows, at);
+            keys[slot] = readF64(rows, at + 8);
+            bytes[slot] = readF64(rows, at + 16);
+            operations[slot] = readF64(rows, at + 24);
+          }
+      }),
+    );
+    return { keys, bytes, operations, unknown: unknown.sort((a, b) => a - b) };
+  }
+
+  /** False when the section is malformed. */
+  onSection(peer: PeerLink, bytes: Buffer, start: number, end: number): boolean {
+    if (end - start < HEAD_BYTES) return false;
+    const what = bytes[start];
+    const shard = readU16(bytes, start + 2);
+    const number = readU32(bytes, start + 4);
+    const rows = bytes.subarray(start + HEAD_BYTES, end);
+    if (what === What.ASK) {
+      // A peer's questions of one turn are one section.
+      for (let at = start; at < end; at += HEAD_BYTES) {
+        if (end - at < HEAD_BYTES || bytes[at] !== What.ASK) return false;
+        this.answer(peer, readU16(bytes, at + 2), readU32(bytes, at + 4));
+      }
+      return true;
+    }
+    if (what === What.TOLD) return rows.length === 0 && this.take(number, shard, null);
+    return what === What.TOLD_AS_LEADER && areRows(rows) && this.take(number, shard, rows);
+  }
+
+  private ask(shard: ShardId): Promise<Buffer | null> {
+    const { host } = this;
+    const leader = host.leaderOf(shard);
+    if (leader === host.self) return Promise.resolve(this.rowsOf(shard));
+    const link = leader === null ? undefined : host.link(leader);
+    if (link?.connected !== true) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const number = this.nextNumber;
+      this.nextNumber = (this.nextNumber + 1) >>> 0;
+      this.questions.set(number, { shard, answered: resolve });
+      const section = link.section(SectionKind.LOADS);
+      section.u8(What.ASK);
+      section.u8(0);
+      section.u16(shard);
+      section.u32(number);
+      host.wake();
+      host.after(ANSWER_TIMEOUT_MS, () => this.take(number, shard, null));
+    });
+  }
+
+  private answer(peer: PeerLink, shard: ShardId, number: number): void {
+    const rows = this.rowsOf(shard);
+    const head = Buffer.alloc(HEAD_BYTES);
+    head[0] = rows === null ? What.TOLD : What.TOLD_AS_LEADER;
+    writeU16(head, shard, 2);
+    writeU32(head, number, 4);
+    // A parcel, since sections of one turn are gathered into one, and large shards have much to tell.
+    const body = rows ?? Buffer.alloc(0);
+    if (peer.connected) peer.sendParcel(SectionKind.LOADS, head, body, 0, body.length);
+    this.host.wake();
+  }
+
+  /** An answer that came too late is nobody's. */
+  private take(number: number, shard: ShardId, rows: Buffer | null): boolean {
+    const question = this.questions.get(number);
+    if (question?.shard !== shard) return question === undefined;
+    this.questions.delete(number);
+    question.answered(rows);
+    return true;
+  }
+
+  /** Null where the shard is not led. */
+  private rowsOf(shard: ShardId): Buffer | null {
+    const replica = this.host.replica(shard);
+    if (replica?.isReadable !== true) return null;
+    const { keyspace, operations } = replica.machine;
+    const nowMs = this.host.nowMs();
+    const slots: number[] = [];
+    for (const run of this.host.topology().slots) {
+      if (run.shard !== shard) continue;
+      for (let slot = run.from; slot <= run.to; slot++)
+        if (operations.counts[slot] > 0 || keyspace.keyCountInSlot(slot) > 0) slots.push(slot);
+    }
+    const rows = Buffer.alloc(slots.length * ROW_BYTES);
+    for (const [place, slot] of slots.entries()) {
+      const at = place * ROW_BYTES;
+      writeF64(rows, slot, at);
+      writeF64(rows, keyspace.keyCountInSlot(slot), at + 8);
+      writeF64(rows, keyspace.bytesInSlot(slot), at + 16);
+      writeF64(rows, operations.rateOf(slot, nowMs), at + 24);
+    }
+    return rows;
+  }
+}
+
+function areRows(rows: Buffer): boolean {
+  if (rows.length % ROW_BYTES !== 0) return false;
+  for (let at = 0; at < rows.length; at += ROW_BYTES) {
+    const slot = readF64(rows, at);
+    if (!Number.isInteger(slot) || slot < 0 || slot >= SLOT_COUNT) return false;
+    for (let field = 8; field < ROW_BYTES; field += 8) if (!(readF64(rows, at + field) >= 0)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,121 @@
+/** Plans of moves in whole clusters: made by themselves, taken a few moves at a time, told of. */
+import { expect, it } from 'vitest';
+
+import type { PlanProposal, RebalanceReport } from '../../../src/admin/rebalance.ts';
+import { MOVES_AT_ONCE } from '../../../src/topology/rebalance-step.ts';
+import { SimCluster } from './cluster.ts';
+import { changeTopology, newestTopology } from './topology.ts';
+
+const KEYS = 300;
+
+async function report(cluster: SimCluster, i = 0): Promise<RebalanceReport> {
+  return (await cluster.admin(i, '/api/rebalance')) as RebalanceReport;
+}
+
+/** Passes until a plan has ended; how many moves were under way at most. */
+async function untilEnded(cluster: SimCluster): Promise<number> {
+  let most = 0;
+  for (let turn = 0; turn < 600; turn++) {
+    await cluster.pass(100);
+    const { moves, rebalance } = await newestTopology(cluster);
+    most = Math.max(most, moves.length);
+    if ((rebalance?.history.length ?? 0) > 0) return most;
+  }
+  throw new Error('no plan has ended');
+}
+
+it('makes a plan when a weight changes, takes it to its end, and is at rest then', async () => {
+  const cluster = new SimCluster(11, 3);
+  await cluster.startAll();
+  const founded = await newestTopology(cluster);
+  expect(
+    await changeTopology(cluster, { kind: 'set-weight', node: founded.nodes[2].id, weight: 2 }),
+  ).not.toBeNull();
+  const most = await untilEnded(cluster);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(MOVES_AT_ONCE);
+  const { history, shards, plan } = await report(cluster);
+  expect(plan).toBeNull();
+  expect(history).toMatchObject([
+    { outcome: 'done', by: 'slots', isAutomatic: true, slots: 2731, moved: 2731 },
+  ]);
+  expect(shards.map(({ slots, quota }) => slots - quota)).toEqual([0, 0, 0]);
+  const { epoch } = await newestTopology(cluster);
+  await cluster.pass(20_000);
+  expect((await newestTopology(cluster)).epoch).toBe(epoch);
+  expect(cluster.events.get('rebalance-ended')).toBe(3);
+});
+
+it('begins nothing while a shard lacks its majority, by itself or paused', async () => {
+  const cluster = new SimCluster(12, 3);
+  await cluster.startAll();
+  const founded = await newestTopology(cluster);
+  await changeTopology(cluster, { kind: 'set-weight', node: founded.nodes[2].id, weight: 5 });
+  cluster.crash(1);
+  cluster.crash(2);
+  await cluster.pass(10_000);
+  expect((await newestTopology(cluster)).rebalance).toBeUndefined();
+  expect((await report(cluster)).obstacle).toMatch(
+    /^not safe now: no leader with a majority is reached of shards 1, 2, 3$/,
+  );
+  await cluster.start(1);
+  await cluster.start(2);
+  await cluster.pass(1500);
+  expect(await changeTopology(cluster, { kind: 'pause-rebalance' })).not.toBeNull();
+  await cluster.pass(10_000);
+  expect((await newestTopology(cluster)).moves).toEqual([]);
+  await changeTopology(cluster, { kind: 'resume-rebalance' });
+  await untilEnded(cluster);
+});
+
+it('makes none by itself where that is switched off, and by bytes where that is set', async () => {
+  const off = new SimCluster(13, 3, { 'rebalance-auto': 'no' });
+  await off.startAll();
+  const founded = await newestTopology(off);
+  await changeTopology(off, { kind: 'set-weight', node: founded.nodes[0].id, weight: 9 });
+  await off.pass(15_000);
+  expect((await newestTopology(off)).rebalance).toBeUndefined();
+
+  const byBytes = new SimCluster(14, 3, { 'rebalance-by': 'bytes' });
+  await byBytes.startAll();
+  await fill(byBytes);
+  await byBytes.pass(15_000);
+  expect((await newestTopology(byBytes)).rebalance).toBeUndefined();
+  const { nodes } = await newestTopology(byBytes);
+  await changeTopology(byBytes, { kind: 'set-weight', node: nodes[0].id, weight: 2 });
+  await untilEnded(byBytes);
+  const { history, shards } = await report(byBytes);
+  expect(history).toMatchObject([{ by: 'bytes', isAutomatic: true, outcome: 'done' }]);
+  expect(history[0].transfers.every(({ target }) => target === 1)).toBe(true);
+  const share = shards[0].bytes / shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(share).toBeGreaterThan(0.47);
+  expect(share).toBeLessThan(0.53);
+  expect(shards.reduce((sum, { keys }) => sum + keys, 0)).toBe(KEYS);
+});
+
+it('tells what the slots of all shards hold, whichever node is asked', async () => {
+  const cluster = new SimCluster(15, 3);
+  await cluster.startAll();
+  await fill(cluster);
+  for (const i of [0, 1, 2]) {
+    const { shards, unknown } = await report(cluster, i);
+    expect(unknown).toEqual([]);
+    expect(shards.reduce((sum, { keys }) => sum + keys, 0)).toBe(KEYS);
+    for (const { bytes, keys, operationsPerSecond } of shards) {
+      expect(bytes / keys).toBeGreaterThan(100);
+      expect(operationsPerSecond).toBeGreaterThan(0);
+    }
+  }
+  const bySlots = (await cluster.admin(1, '/api/rebalance/plan')) as PlanProposal;
+  expect(bySlots).toMatchObject({ by: 'slots', slots: 0, obstacle: '' });
+  cluster.crash(2);
+  const { unknown } = await report(cluster, 0);
+  expect(unknown).toEqual([3]);
+});
+
+/** Values of 100 bytes, by one client. */
+async function fill(cluster: SimCluster): Promise<void> {
+  const client = cluster.client(0);
+  for (let at = 0; at < KEYS; at++)
+    expect(await client.ask('SET', `key:${at}`, 'v'.repeat(100))).toBe('+OK\r\n');
+}
