@@ -160,10 +160,11 @@ async function within(
   }
 }
 
-/** A key in each shard. */
-function keysOf({ shards, slots }: Topology): string[] {
+/** A key in each shard that has slots. */
+function keysOf({ slots }: Topology): string[] {
   const found = new Map<number, string>();
-  for (let i = 0; found.size < shards.length; i++) {
+  const count = new Set(slots.map(({ shard }) => shard)).size;
+  for (let i = 0; found.size < count; i++) {
     const key = `probe${i}`;
     const slot = slotOf(Buffer.from(key), 0, key.length);
     const run = slots.find(({ from, to }) => slot >= from && slot <= to);
