@@ -22,6 +22,7 @@ import { fitMaxclients } from './server/open-files.ts';
 import { joinGossip } from './node-gossip.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
+import { finishUnderWay, handOver } from './node-stop.ts';
 import { NodeTopology } from './node-topology.ts';
 import type { NodeMoves } from './server/moves/node-moves.ts';
 import { makeMoves } from './node-moves.ts';
@@ -56,7 +57,6 @@ const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 2000;
-const STOP_POLL_MS = 10;
 
 const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
@@ -616,49 +616,12 @@ class Node implements RunningNode {
     if (parts !== null && engine !== null) {
       this.news?.soon();
       parts.gossip.leave();
-      await this.handOver(parts, engine);
+      await handOver(parts, engine);
       await this.ports.close();
-      await this.finishUnderWay(parts, engine);
+      await finishUnderWay(parts, engine);
       await parts.snapshotter.stop();
     }
     await this.letGo();
-  }
-
-  /** Leadership goes to whoever is closest behind, so that clients of other nodes need not wait for an election. */
-  private async handOver(parts: NodeParts, engine: Engine): Promise<void> {
-    const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
-    while (this.env.clock.monotonicMs() < deadlineMs) {
-      const led = parts.replicas.filter(
-        ({ isLeader, raft }) => isLeader && raft.membership.voters.some((member) => member !== raft.self),
-      );
-      if (led.length === 0) return;
-      const now = engine.readClock();
-      for (const { raft } of led) {
-        // Whoever answers now, and is closest behind.
-        const best = raft
-          .progress()
-          .filter((peer) => raft.membership.voters.includes(peer.member))
-          .filter((peer) => now.monotonicMs - peer.lastHeardMs < this.settings.electionTimeoutMs)
-          .sort((a, b) => b.match - a.match)[0];
-        if (best !== undefined) raft.transferLeadership(best.member, now);
-      }
-      engine.wake();
-      await this.pause(STOP_POLL_MS);
-    }
-  }
-
-  /** Commands that were read are answered; a failover may take its time. */
-  private async finishUnderWay(parts: NodeParts, engine: Engine): Promise<void> {
-    const deadlineMs = this.env.clock.monotonicMs() + this.settings.stopTimeoutMs / 2;
-    while (!parts.server.drain() && this.env.clock.monotonicMs() < deadlineMs) await this.pause(STOP_POLL_MS);
-    engine.wake();
-    await this.pause(STOP_POLL_MS);
-  }
-
-  private pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.env.timers.after(delayMs, resolve);
-    });
   }
 
   private async letGo(): Promise<void> {

@@ -62,10 +62,11 @@ function applied(input: PlanInput): { topology: Topology; moved: number; plans: 
         table[slot] = target;
       }
     moved += plan.slots;
-    topology = cluster(
+    const next = cluster(
       topology.nodes.map(({ weight }) => weight),
       table,
     );
+    topology = { ...next, nodes: topology.nodes };
   }
 }
 

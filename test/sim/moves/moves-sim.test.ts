@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { runMovesSeed } from './run.ts';
 
 const SEEDS = 16;
+const FROM = 17;
 
 /** More of them: `npm run sim -- --moves --seeds N`. */
 describe('moves between groups', () => {
   it('lose nothing, run nothing twice, and leave each slot with one owner, whatever comes late, twice or never', () => {
     const totals = new Map<string, number>();
-    for (let seed = 1; seed <= SEEDS; seed += 1) {
+    for (let seed = FROM; seed < FROM + SEEDS; seed += 1) {
       const { failure, coverage } = runMovesSeed(seed);
       expect(failure, `seed ${seed}`).toBeNull();
       for (const [name, count] of Object.entries(coverage)) totals.set(name, (totals.get(name) ?? 0) + count);

@@ -9,7 +9,7 @@ import { SeededRandom } from '../../../src/env/sim/random.ts';
 import type { Answered } from '../../../src/cli/http-get.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { encodeChange, encodeTopology } from '../../../src/topology/topology-codec.ts';
+import { decodeTopology, encodeChange, encodeTopology } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, SimCluster } from './cluster.ts';
 import { newestTopology } from './topology.ts';
@@ -44,7 +44,9 @@ function post(cluster: SimCluster, i: number, body: string, path = '/api/topolog
 }
 
 async function topologyAt(cluster: SimCluster, i: number): Promise<Topology> {
-  return (await cluster.admin(i, '/api/topology')) as Topology;
+  const told = decodeTopology(Buffer.from(JSON.stringify(await cluster.admin(i, '/api/topology'))));
+  if (told === null) throw new Error(`node ${i} tells no topology`);
+  return told;
 }
 
 async function untilAt(

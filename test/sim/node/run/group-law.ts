@@ -27,15 +27,19 @@ export class GroupLaw {
   readonly mirrors = new Map<MemberId, Mirror>();
   readonly reads: ReadLaw;
   private readonly group: number;
+  private readonly isSlow: () => boolean;
   private readonly broken: Broken;
   private readonly leaders = new Map<number, MemberId>();
   private newestLed = 0;
+  /** The highest term begun while messages took as long as elections: those may well be in vain. */
+  private newestExcused = 0;
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
   private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];
   private readonly hashes = new Map<number, string>();
 
-  constructor(group: number, broken: Broken) {
+  constructor(group: number, isSlow: () => boolean, broken: Broken) {
     this.group = group;
+    this.isSlow = isSlow;
     this.broken = broken;
     this.reads = new ReadLaw(group, this, broken);
   }
@@ -115,7 +119,8 @@ export class GroupLaw {
 
   /** Who cannot win does not go on raising the term (PreVote): it would depose the leader when it is heard again. */
   private checkTerm({ self, term }: RaftCore): void {
-    if (term > this.newestLed + TERMS_IN_VAIN_MAX)
+    if (this.isSlow()) this.newestExcused = Math.max(this.newestExcused, term);
+    if (term > Math.max(this.newestLed, this.newestExcused) + TERMS_IN_VAIN_MAX)
       this.fail(
         'terms-bounded',
         `member ${self} is at term ${term}, and ${this.newestLed} was the last with a leader`,

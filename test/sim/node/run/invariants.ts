@@ -29,6 +29,8 @@ export interface Living {
 }
 
 export class Invariants {
+  /** How many faults make messages slow now. */
+  slowness = 0;
   private readonly laws = new Map<number, GroupLaw>();
   private readonly slots: SlotLaw;
   private readonly counters: Counters;
@@ -63,7 +65,8 @@ export class Invariants {
 
   private law(group: number): GroupLaw {
     let law = this.laws.get(group);
-    if (law === undefined) this.laws.set(group, (law = new GroupLaw(group, this.broken)));
+    if (law === undefined)
+      this.laws.set(group, (law = new GroupLaw(group, () => this.slowness > 0, this.broken)));
     return law;
   }
 

@@ -125,8 +125,10 @@ export class NetworkFaults {
     network.options = { ...before, maxDelayMs };
     const durationMs = CUT_MIN_MS + random.below(CUT_MAX_MS);
     world.log.say(`network: up to ${maxDelayMs} ms a message for ${durationMs} ms`);
+    world.invariants.slowness += 1;
     world.lasts(durationMs, () => {
       network.options = { ...network.options, maxDelayMs: world.plan.delayMs.max };
+      world.invariants.slowness -= 1;
     });
     return true;
   }
@@ -140,7 +142,11 @@ export class NetworkFaults {
     const durationMs = CUT_MIN_MS + random.below(CUT_MAX_MS);
     world.log.say(`network: up to ${byMs} ms more from ${from} to ${to} for ${durationMs} ms`);
     world.cluster.network.slow(from, to, byMs);
-    world.lasts(durationMs, () => world.cluster.network.slow(from, to, 0));
+    world.invariants.slowness += 1;
+    world.lasts(durationMs, () => {
+      world.cluster.network.slow(from, to, 0);
+      world.invariants.slowness -= 1;
+    });
     return true;
   }
 

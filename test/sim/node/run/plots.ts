@@ -52,8 +52,10 @@ export class Plots {
     const durationMs = SHORT_MS + random.below(2 * SILENCE_MS);
     world.log.say(`network: ${victim.name} hears all others up to ${byMs} ms late for ${durationMs} ms`);
     for (const { name } of others) network.slow(name, victim.name, byMs);
+    world.invariants.slowness += 1;
     world.lasts(durationMs, () => {
       for (const { name } of others) network.slow(name, victim.name, 0);
+      world.invariants.slowness -= 1;
     });
     this.after(random.below(SHORT_MS), () => {
       const how = random.below(5);
