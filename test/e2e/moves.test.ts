@@ -197,7 +197,7 @@ test(
   async () => {
     const cluster = await TorcCluster.forTest({
       nodes: 3,
-      settings: [...BY_HAND, '--rebalance-max-bytes-per-second', '256kb'],
+      settings: [...BY_HAND, '--rebalance-max-bytes-per-second', '32kb'],
     });
     const redis = new Redis({ port: cluster.nodes[0].ports.client });
     onTestFinished(() => redis.disconnect());

@@ -47,20 +47,23 @@ async function connect(node: TorcNode): Promise<Redis> {
   return client;
 }
 
-test('seeds without itself', async () => {
-  const ports = portsAt(0);
+test('seeds that nobody answers at: it waits to be taken in, says by whom, and serves nobody', async () => {
   const cluster = await TorcCluster.make({ nodes: 1 });
   onTestFinished(() => cluster.end());
-  const node = new TorcNode(
-    'lost',
-    ports,
-    join(cluster.directory, 'lost'),
-    seedsOf([portsAt(1), portsAt(2)]),
-  );
-  const line = await refusal(node);
-  expect(line).toMatch(/^torc: .*seeds/);
-  expect(line).toContain(`127.0.0.1:${ports.peer}`);
-  expect(await readdir(cluster.directory)).not.toContain('lost');
+  const seeds = seedsOf([portsAt(1), portsAt(2)]);
+  const node = new TorcNode('alone', portsAt(0), join(cluster.directory, 'alone'), seeds);
+  onTestFinished(async () => {
+    if (node.isRunning) await node.kill();
+  });
+  node.start();
+  await expect
+    .poll(() => node.tail(), { timeout: EXIT_TIMEOUT_MS })
+    .toContain(
+      `waiting for 127.0.0.1:${portsAt(1).peer} or 127.0.0.1:${portsAt(2).peer} to take this node in`,
+    );
+  expect((await node.status()).node.reason).toContain('to take this node in');
+  expect(await node.isReady()).toBe(false);
+  expect(await node.stop()).toEqual({ code: 0, signal: null });
 });
 
 test('a data directory that is a file', async () => {

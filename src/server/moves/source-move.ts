@@ -207,7 +207,12 @@ export class SourceMove {
     this.sendFrames(feed);
     this.forget(feed);
     if (this.feed !== feed || feed.leftBytes(this.batch) + this.inFlightBytes > FENCE_LEFT_BYTES) return;
-    const { now } = this.host;
+    const { now, throttle } = this.host;
+    // What is sent while the slots are frozen is not held back: what that was counts before the next ones are.
+    if (throttle.allowance(now.monotonicMs) <= 0) {
+      this.host.wakeAfter(THROTTLED_MS);
+      return;
+    }
     this.phase = 'fence';
     if (this.fencedMs === 0) this.fencedMs = now.monotonicMs;
     const ranges = rangesOf(this.batch);
