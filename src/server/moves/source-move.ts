@@ -15,7 +15,7 @@ import type { MoveReply } from './move-messages.ts';
 import type { MoveQuestions } from './move-questions.ts';
 
 /** Of one batch: what is exported at once. The first slot counts, however large it is. */
-const BATCH_SLOTS = 256;
+const BATCH_SLOTS = 32;
 const BATCH_BYTES = 16 * 1024 * 1024;
 /** One message of items. */
 const FRAME_BYTES = 64 * 1024;

@@ -52,7 +52,7 @@ describe('the driver of a move', () => {
     expectGone(shards);
     expect(shards.move.slotsGone()).toEqual([{ from: 0, to: 1199 }]);
     const { told } = shards;
-    expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / 256));
+    expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / 32));
     expect(told[0]).toBe(`${MOVE}: 0-255 at 2`);
     expect(
       told.filter((line) => line.includes('paused')).every((line) => / paused [1-5] ms/.test(line)),
