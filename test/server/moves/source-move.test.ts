@@ -53,7 +53,7 @@ describe('the driver of a move', () => {
     expect(shards.move.slotsGone()).toEqual([{ from: 0, to: 1199 }]);
     const { told } = shards;
     expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / 32));
-    expect(told[0]).toBe(`${MOVE}: 0-255 at 2`);
+    expect(told[0]).toBe(`${MOVE}: 0-31 at 2`);
     expect(
       told.filter((line) => line.includes('paused')).every((line) => / paused [1-5] ms/.test(line)),
     ).toBe(true);
