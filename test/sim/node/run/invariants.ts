@@ -157,6 +157,7 @@ export class Invariants {
     };
     machine.applyMove = (entry) => {
       const answers = applyMove(entry);
+      law.reads.onRaised(entry.index, machine.timeMs);
       applied(entry);
       this.slots.applied(raft.group, entry.index, machine.moves);
       return answers;

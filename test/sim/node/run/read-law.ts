@@ -18,6 +18,8 @@ export class ReadLaw {
   private readonly asked = new Map<string, number>();
   /** The highest time that a read was answered at. */
   private servedMs = 0;
+  /** An entry's time is the greater of its stamp and the state's: entries after these have such a time at least. */
+  private readonly raises: { index: number; timeMs: number }[] = [];
 
   constructor(group: number, log: Log, broken: Broken) {
     this.group = group;
@@ -64,13 +66,21 @@ export class ReadLaw {
     this.servedMs = Math.max(this.servedMs, timeMs);
   }
 
+  /** Slots came with the time of their source, which may be ahead. */
+  onRaised(index: number, timeMs: number): void {
+    const last = this.raises.at(-1);
+    if (last === undefined || (index > last.index && timeMs > last.timeMs))
+      this.raises.push({ index, timeMs });
+  }
+
   onCommitted(index: number, stampMs: number): void {
     this.compare(this.servedMs, stampMs, index);
   }
 
   /** Commands go by whole milliseconds. */
   private compare(servedMs: number, stampMs: number, index: number): void {
-    if (Math.floor(stampMs) < Math.floor(servedMs))
+    const raised = this.raises.findLast((raise) => raise.index < index)?.timeMs ?? 0;
+    if (Math.floor(Math.max(stampMs, raised)) < Math.floor(servedMs))
       this.broken(
         'reads-behind-stamps',
         `group ${this.group}: a read was answered at ${servedMs}, and entry ${index} is stamped ${stampMs}`,
