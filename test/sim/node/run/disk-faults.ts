@@ -85,7 +85,9 @@ export class DiskFaults {
     world.log.say(`${victim.name}: ${syncMs} ms a sync for ${durationMs} ms`);
     disk.syncMs = syncMs;
     disk.writeMs = syncMs / 10;
+    world.invariants.slowness += 1;
     world.lasts(durationMs, () => {
+      world.invariants.slowness -= 1;
       disk.syncMs = world.plan.syncMs;
       disk.writeMs = world.plan.writeMs;
     });

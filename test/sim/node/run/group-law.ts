@@ -31,7 +31,7 @@ export class GroupLaw {
   private readonly broken: Broken;
   private readonly leaders = new Map<number, MemberId>();
   private newestLed = 0;
-  /** The highest term begun while messages took as long as elections: those may well be in vain. */
+  /** The highest term begun while messages or syncs took as long as elections: those may well be in vain. */
   private newestExcused = 0;
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
   private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];

@@ -29,7 +29,7 @@ export interface Living {
 }
 
 export class Invariants {
-  /** How many faults make messages slow now. */
+  /** How many faults make messages or disks as slow as elections now. */
   slowness = 0;
   private readonly laws = new Map<number, GroupLaw>();
   private readonly slots: SlotLaw;
