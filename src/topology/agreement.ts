@@ -1,5 +1,5 @@
 /**
- * Has the topology's next epoch agreed by Paxos (src/paxos): any node may propose, one change after the other; what is decided goes into the register.
+ * Has the topology's next epoch agreed by Paxos (src/paxos). Each node may propose, one change after the other; what is decided goes into the register.
  * Which change was made is known by the topology itself: who finds its own value decided has won, whoever completed it.
  */
 import type { Log } from '../log.ts';
