@@ -1,24 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { testScenarios } from '../scenarios/run.ts';
+import { Scenario } from './scenario.ts';
 
-import { describe, expect, it } from 'vitest';
-
-import { Scenario, formatScenario, parseScenario } from './scenario.ts';
-
-const DIRECTORY = new URL('../scenarios/raft/', import.meta.url);
-const isUpdate = process.env['UPDATE_SCENARIOS'] === '1';
-
-/** Each file is a dialogue: commands, and what they print. `UPDATE_SCENARIOS=1` writes what they print now. */
-describe('Raft scenarios', () => {
-  for (const name of readdirSync(DIRECTORY).sort()) {
-    it(name, () => {
-      const file = new URL(name, DIRECTORY);
-      const blocks = parseScenario(readFileSync(file, 'utf8'));
-      const scenario = new Scenario();
-      const actual = blocks.map((block) =>
-        block.command === '' ? block : { ...block, expected: scenario.run(block.command) },
-      );
-      if (isUpdate) writeFileSync(file, formatScenario(actual));
-      else expect(formatScenario(actual)).toBe(formatScenario(blocks));
-    });
-  }
-});
+testScenarios('Raft scenarios', 'raft', () => new Scenario());
