@@ -19,6 +19,11 @@ export function moveIdOf({ generation, epoch }: Epoch): MoveId {
   return generation * GENERATION_STEP + epoch;
 }
 
+/** The epoch that recorded the move. */
+export function epochOfMove(move: MoveId): Epoch {
+  return { generation: Math.floor(move / GENERATION_STEP), epoch: move % GENERATION_STEP };
+}
+
 /** The topology without its new epoch, or why not. */
 export function applyMoveChange(current: Topology, change: MoveChange): Topology | string {
   switch (change.kind) {

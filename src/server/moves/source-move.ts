@@ -36,6 +36,8 @@ export interface SourceMoveHost {
   readonly now: Instant;
   readonly questions: MoveQuestions;
   readonly throttle: MoveThrottle;
+  /** No batch is to be begun for now. */
+  isPaused(): boolean;
   /** Another turn, soon. */
   wake(): void;
   wakeAfter(delayMs: number): void;
@@ -47,8 +49,9 @@ export interface SourceMoveHost {
   went(move: MoveEntry, slots: number, keys: number): void;
 }
 
-/** BEGIN: both sides are told. SEND: cuts and effects. FENCE: frozen here. TAIL: the last effects. DECIDE: the target's word. END: it is noted here. */
-export type MovePhase = 'plan' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
+/** PAUSED: no batch is begun. BEGIN: both sides are told. SEND: cuts and effects. FENCE: frozen here. TAIL: the last effects. DECIDE: the target's word. END: it is noted here. */
+export type MovePhase =
+  'plan' | 'paused' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
 
 export class SourceMove {
   readonly replica: Replica;
@@ -117,6 +120,9 @@ export class SourceMove {
       case 'plan':
         this.plan();
         break;
+      case 'paused':
+        if (!this.host.isPaused()) this.plan();
+        break;
       case 'begin':
         this.begun();
         break;
@@ -158,6 +164,8 @@ export class SourceMove {
       this.batch = left;
       this.phase = 'abort';
       this.ask(slotsItem(MoveItemType.IMPORT_ABORT, id, 0, rangesOf(left)));
+    } else if (this.host.isPaused() && this.replica.machine.moves.slotsOfMove(id).length === 0) {
+      this.phase = 'paused';
     } else {
       this.batch = this.nextBatch(left);
       this.phase = 'begin';
