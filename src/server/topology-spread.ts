@@ -197,6 +197,8 @@ export class TopologySpread {
     const topology = decodeTopology(body);
     if (topology === null || topology.clusterId !== this.current.clusterId) return false;
     this.host.register.offer(topology).catch((error: unknown) => this.host.fatal(error));
+    // There may be a newer one by now, as while slots move.
+    this.nextAskMs = 0;
     return true;
   }
 
