@@ -1,14 +1,18 @@
 /**
  * How fast a node sends slots that move: at most at `rebalance.maxBytesPerSecond`, and slower while clients feel it. Additive increase,
- * multiplicative decrease: the rate is halved while the 99th percentile of the node's commands is above twice what it was before, and rises
- * again by steps once it is not.
+ * multiplicative decrease: the rate is halved while the 99th percentile of the node's commands is above twice what it was before, or slots are
+ * frozen for long, and rises again by steps once that is over. Where commands come it begins slowly: moving takes CPU and disk that they wait for, and
+ * all might have moved before it shows. Where none come it begins fast.
  */
 import type { LatencyReading } from '../metrics/latency-window.ts';
 
 const MIB = 1024 * 1024;
-const START_BYTES_PER_SECOND = 16 * MIB;
-const STEP_BYTES_PER_SECOND = 2 * MIB;
-/** So slow that no client feels it, and moves end all the same. */
+/** While nobody asks for anything. */
+const START_BYTES_PER_SECOND = 32 * MIB;
+const STEP_BYTES_PER_SECOND = 8 * MIB;
+/** While commands come: for each time that it is looked at. */
+export const CAREFUL_STEP_BYTES_PER_SECOND = MIB / 4;
+/** So slow that no client feels it, and moves end all the same; where commands come it begins with it. */
 export const SLOWEST_BYTES_PER_SECOND = MIB;
 /** When the setting names no limit. */
 const FASTEST_BYTES_PER_SECOND = 1024 * MIB;
@@ -17,6 +21,8 @@ const TELLING_COMMANDS = 50;
 /** Below this nobody complains, however fast the node was before. */
 const GOOD_LATENCY_MS = 5;
 const BASELINE_FACTOR = 2;
+/** Slots should not be frozen for longer, where commands come. */
+const GOOD_PAUSE_MS = 15;
 /** How much of the baseline the latest quiet reading is. */
 const BASELINE_WEIGHT = 1 / 16;
 /** A slower rate shows in the latency only after a while: it is not halved again before. */
@@ -34,6 +40,7 @@ export class MoveThrottle {
   private filledAtMs: number;
   private nextDecreaseMs = 0;
   private wasMoving = false;
+  private wasAsked = false;
   /** How often it was halved. */
   decreases = 0;
 
@@ -54,15 +61,18 @@ export class MoveThrottle {
     return Math.max(GOOD_LATENCY_MS, BASELINE_FACTOR * (this.quietP99Ms ?? 0));
   }
 
-  /** Told now and then of the commands since the last time. */
-  look({ count, p99 }: LatencyReading, isMoving: boolean, nowMs: number): void {
+  /** Told now and then of the commands since the last time, and of the longest time that a slot was frozen. */
+  look({ count, p99 }: LatencyReading, isMoving: boolean, longestPauseMs: number, nowMs: number): void {
     const isTelling = count >= TELLING_COMMANDS;
+    const isFelt = p99 > this.slowFromMs || longestPauseMs > GOOD_PAUSE_MS;
     if (!isMoving) {
       // What was sent just before may be felt still.
       if (isTelling && !this.wasMoving) this.learn(p99);
-    } else if (!this.wasMoving) this.adaptiveBytesPerSecond = START_BYTES_PER_SECOND;
-    else if (isTelling && p99 > this.slowFromMs) this.decrease(nowMs);
-    else this.increase();
+      this.wasAsked = isTelling;
+      this.adaptiveBytesPerSecond = isTelling ? SLOWEST_BYTES_PER_SECOND : START_BYTES_PER_SECOND;
+    } else if (isTelling && !this.wasAsked) this.begin();
+    else if (isTelling && isFelt) this.decrease(nowMs);
+    else this.increase(isTelling ? CAREFUL_STEP_BYTES_PER_SECOND : STEP_BYTES_PER_SECOND);
     this.wasMoving = isMoving;
   }
 
@@ -86,6 +96,12 @@ export class MoveThrottle {
     this.quietP99Ms = quietP99Ms === null ? p99Ms : quietP99Ms + (p99Ms - quietP99Ms) * BASELINE_WEIGHT;
   }
 
+  /** The first commands come while slots move. */
+  private begin(): void {
+    this.wasAsked = true;
+    this.adaptiveBytesPerSecond = SLOWEST_BYTES_PER_SECOND;
+  }
+
   private decrease(nowMs: number): void {
     if (nowMs < this.nextDecreaseMs) return;
     this.nextDecreaseMs = nowMs + DECREASE_AGAIN_MS;
@@ -94,11 +110,11 @@ export class MoveThrottle {
   }
 
   /** Not beyond the limit: the way down would be as long as the one that was never used. */
-  private increase(): void {
+  private increase(stepBytesPerSecond: number): void {
     const most = this.limitBytesPerSecond() || FASTEST_BYTES_PER_SECOND;
     this.adaptiveBytesPerSecond = Math.min(
       Math.max(most, SLOWEST_BYTES_PER_SECOND),
-      this.adaptiveBytesPerSecond + STEP_BYTES_PER_SECOND,
+      this.adaptiveBytesPerSecond + stepBytesPerSecond,
     );
   }
 }
