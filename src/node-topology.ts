@@ -229,7 +229,8 @@ export class NodeTopology {
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
     this.rebalancer?.look();
-    for (const { machine } of parts.replicas.list) machine.operations.tend(parts.engine.now.monotonicMs);
+    const { monotonicMs } = parts.engine.now;
+    for (const { isLeader, machine } of parts.replicas.list) machine.operations.tend(isLeader, monotonicMs);
     this.inquire(parts);
   }
 
