@@ -18,6 +18,8 @@ export const SLOWEST_BYTES_PER_SECOND = MIB;
 const FASTEST_BYTES_PER_SECOND = 1024 * MIB;
 /** A percentile of fewer commands says nothing. */
 const TELLING_COMMANDS = 50;
+/** After so many looks without a command nobody asks for anything. */
+const SILENT_LOOKS = 10;
 /** Below this nobody complains, however fast the node was before. */
 const GOOD_LATENCY_MS = 5;
 const BASELINE_FACTOR = 2;
@@ -40,7 +42,10 @@ export class MoveThrottle {
   private filledAtMs: number;
   private nextDecreaseMs = 0;
   private wasMoving = false;
-  private wasAsked = false;
+  /** Looks one after the other in which no command had come. */
+  private silentLooks = SILENT_LOOKS;
+  private wasSilent = true;
+  private gathered: LatencyReading = { count: 0, p99: 0 };
   /** How often it was halved. */
   decreases = 0;
 
@@ -62,18 +67,21 @@ export class MoveThrottle {
   }
 
   /** Told now and then of the commands since the last time, and of the longest time that a slot was frozen. */
-  look({ count, p99 }: LatencyReading, isMoving: boolean, longestPauseMs: number, nowMs: number): void {
-    const isTelling = count >= TELLING_COMMANDS;
-    const isFelt = p99 > this.slowFromMs || longestPauseMs > GOOD_PAUSE_MS;
+  look(reading: LatencyReading, isMoving: boolean, longestPauseMs: number, nowMs: number): void {
+    this.silentLooks = reading.count === 0 ? this.silentLooks + 1 : 0;
+    const isSilent = this.silentLooks >= SILENT_LOOKS;
+    const p99 = this.gather(reading);
     if (!isMoving) {
       // What was sent just before may be felt still.
-      if (isTelling && !this.wasMoving) this.learn(p99);
-      this.wasAsked = isTelling;
-      this.adaptiveBytesPerSecond = isTelling ? SLOWEST_BYTES_PER_SECOND : START_BYTES_PER_SECOND;
-    } else if (isTelling && !this.wasAsked) this.begin();
-    else if (isTelling && isFelt) this.decrease(nowMs);
-    else this.increase(isTelling ? CAREFUL_STEP_BYTES_PER_SECOND : STEP_BYTES_PER_SECOND);
+      if (p99 !== null && !this.wasMoving) this.learn(p99);
+      this.adaptiveBytesPerSecond = isSilent ? START_BYTES_PER_SECOND : SLOWEST_BYTES_PER_SECOND;
+    } else if (isSilent) this.increase(STEP_BYTES_PER_SECOND);
+    // The first commands come while slots move.
+    else if (this.wasSilent) this.adaptiveBytesPerSecond = SLOWEST_BYTES_PER_SECOND;
+    else if (longestPauseMs > GOOD_PAUSE_MS || (p99 !== null && p99 > this.slowFromMs)) this.decrease(nowMs);
+    else if (p99 !== null) this.increase(CAREFUL_STEP_BYTES_PER_SECOND);
     this.wasMoving = isMoving;
+    this.wasSilent = isSilent;
   }
 
   /** Bytes that may be sent now; at most 0 when it must wait. */
@@ -96,10 +104,14 @@ export class MoveThrottle {
     this.quietP99Ms = quietP99Ms === null ? p99Ms : quietP99Ms + (p99Ms - quietP99Ms) * BASELINE_WEIGHT;
   }
 
-  /** The first commands come while slots move. */
-  private begin(): void {
-    this.wasAsked = true;
-    this.adaptiveBytesPerSecond = SLOWEST_BYTES_PER_SECOND;
+  /** Null while too few have come: slow commands are few, which must not be taken for rest. */
+  private gather({ count, p99 }: LatencyReading): number | null {
+    const { gathered } = this;
+    gathered.count += count;
+    if (count > 0) gathered.p99 = Math.max(gathered.p99, p99);
+    if (gathered.count < TELLING_COMMANDS) return null;
+    this.gathered = { count: 0, p99: 0 };
+    return gathered.p99;
   }
 
   private decrease(nowMs: number): void {

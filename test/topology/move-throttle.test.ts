@@ -121,6 +121,17 @@ describe('the rate at which slots are sent', () => {
     expect(rig.throttle.decreases).toBe(2);
   });
 
+  it('does not take commands for few that are slow', () => {
+    const rig = new Rig();
+    rig.looks(10, busy(0.4), false);
+    rig.looks(40, busy(0.4), true);
+    const before = rig.throttle.bytesPerSecond;
+    rig.looks(40, { count: 3, p99: 500 }, true);
+    expect(rig.throttle.bytesPerSecond).toBe(before / 4);
+    rig.looks(12, IDLE, true);
+    expect(rig.throttle.bytesPerSecond).toBeGreaterThan(before / 4);
+  });
+
   it('goes by no percentile of a handful of commands', () => {
     const rig = new Rig();
     rig.looks(10, { count: 3, p99: 500 }, true);
