@@ -107,12 +107,12 @@ async function prepare(world: World, client: Client, commands: Commands): Promis
 
 /** Asks until it was done: what all later replies are judged by must not be lost to a fault. */
 async function insist(world: World, client: Client, words: readonly string[]): Promise<void> {
-  let isDone = false;
+  const done = { replies: 0 };
   const wrong = (reply: string): null => {
-    isDone ||= reply.startsWith('+');
+    if (reply.startsWith('+')) done.replies += 1;
     return null;
   };
-  while (world.failure === null && !isDone) await client.askAll([asideOf({ words, wrong })], 1);
+  while (world.failure === null && done.replies === 0) await client.askAll([asideOf({ words, wrong })], 1);
 }
 
 /** All that was acknowledged is there. */
