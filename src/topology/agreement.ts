@@ -69,6 +69,7 @@ export class Agreement {
         start,
         random: () => host.uint32() / RANDOM_RANGE,
         votersOf: ({ voters }) => voters,
+        survivorsOf: ({ nodes }) => nodes.map(({ id }) => id),
         isSame: (one, other) => encodeTopology(one).equals(encodeTopology(other)),
       },
       { newest: { instance: epochOf(current), value: current }, acceptor: acceptor.state },
@@ -206,7 +207,7 @@ export class Agreement {
       this.end({ kind: 'decided', topology: value });
       return;
     }
-    if (job.retry) {
+    if (job.retry || outcome === 'outbid') {
       job.value = null;
       return;
     }

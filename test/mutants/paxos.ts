@@ -25,8 +25,8 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
     rule: 'nothing is accepted below a promise',
     file: 'src/paxos/acceptor.ts',
-    find: '      this.refuse(from, instance, ballot, known.promised);\n      return;\n    }\n    this.keep({ instance, promised: ballot, accepted: { ballot, value } });',
-    put: '    }\n    this.keep({ instance, promised: known === null || compareBallots(ballot, known.promised) > 0 ? ballot : known.promised, accepted: { ballot, value } });',
+    find: '      this.refuse(from, known, ballot);\n      return;\n    }\n    this.keep(role, { instance, promised: ballot, accepted: { ballot, value } });',
+    put: '    }\n    this.keep(role, { instance, promised: known === null || compareBallots(ballot, known.promised) > 0 ? ballot : known.promised, accepted: { ballot, value } });',
     tests: EXHAUSTIVE,
   },
   {
@@ -53,15 +53,15 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 1: who knows the instance decided votes on it no more',
     file: 'src/paxos/paxos.ts',
-    find: '    if (!isAfter(instance, newest.instance, recovers)) {',
+    find: '    if (compareInstances(instance, nextInstance(newest.instance)) !== 0) {',
     put: '    if (compareInstances(instance, nextInstance(newest.instance)) > 0) {',
     tests: ['test/paxos/scenarios.test.ts'],
   },
   {
     rule: 'history 5: those alone vote that the value before names',
     file: 'src/paxos/paxos.ts',
-    find: 'return config.votersOf(newest.value).includes(config.self);',
-    put: 'return config.votersOf(newest.value).length > 0;',
+    find: 'if (!config.votersOf(newest.value).includes(config.self)) return false;',
+    put: '',
     tests: ['test/paxos/paxos.test.ts'],
   },
   {
@@ -70,6 +70,27 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'return { generation: Math.max(generation, promised) + 1, epoch: epoch + 1 };',
     put: 'return { generation: Math.max(generation, promised), epoch: epoch + 1 };',
     tests: ['test/paxos/scenarios.test.ts'],
+  },
+  {
+    rule: 'who has accepted a recovery is bound to it: it may be decided',
+    file: 'src/paxos/survivor.ts',
+    find: 'if (!this.isSilent(nowMs) || acceptor.hasAcceptedBeyond(generation)) return false;',
+    put: 'if (!this.isSilent(nowMs)) return false;',
+    tests: ['test/paxos/paxos.test.ts'],
+  },
+  {
+    rule: 'who votes as before a recovery never takes part in it again',
+    file: 'src/paxos/acceptor.ts',
+    find: 'return generation <= this.state.barred;',
+    put: 'return generation < 0;',
+    tests: ['test/paxos/scenarios.test.ts'],
+  },
+  {
+    rule: 'what was voted before a recovery is not forgotten',
+    file: 'src/paxos/acceptor.ts',
+    find: 'this.state = { ...this.state, [role]: next };',
+    put: "this.state = { ...this.state, [role]: next, ...(role === 'recovery' ? { vote: null } : {}) };",
+    tests: SIMULATION,
   },
   {
     rule: 'whoever is behind is handed what was decided',

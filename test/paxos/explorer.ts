@@ -143,7 +143,7 @@ class Explorer {
 
   private started(self: string, start: number, acceptor: AcceptorState<string> | null): Paxos<string> {
     const votersOf = (): readonly string[] => this.bounds.acceptors;
-    return new Paxos({ self, start, random: half, votersOf, isSame }, { newest: GENESIS, acceptor });
+    return new Paxos({ self, start, random: half, votersOf, survivorsOf: votersOf, isSame }, { newest: GENESIS, acceptor });
   }
 
   private crash(name: string, process: Process): void {
@@ -206,13 +206,13 @@ class Explorer {
   private isDead({ processes, network }: World, { from, to, message }: Sent): boolean {
     if (message.kind === 'prepare' || message.kind === 'accept') {
       const { node, disk } = processOf(processes, to);
-      const promised = [node['acceptor']['state'], disk].map((state) => state?.promised);
+      const promised = [node['acceptor']['state'], disk].map((state) => state?.vote?.promised);
       if (!promised.every((one) => one !== undefined && compareBallots(message.ballot, one) < 0))
         return false;
       const refusal = { ...message, kind: 'refused' as const, promised: promised[0] ?? message.ballot };
       return this.isDead({ processes, network }, { from: to, to: from, message: refusal, text: '' });
     }
-    if (message.kind === 'behind' || message.kind === 'decided') return true;
+    if (message.kind === 'behind' || message.kind === 'decided' || message.kind === 'bound') return true;
     const { node } = processOf(processes, to);
     const attempt = node['proposer']['attempt'];
     const isCurrent = attempt !== null && sameBallot(attempt.ballot, message.ballot);

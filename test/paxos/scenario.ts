@@ -144,6 +144,7 @@ export class Scenario {
       start: node.start,
       random: () => 0,
       votersOf: ({ voters }: Value) => voters,
+      survivorsOf: ({ voters }: Value) => voters,
       isSame: (one: Value, other: Value) => one.label === other.label,
     };
     node.paxos = new Paxos(config, { newest: node.newest, acceptor: node.acceptor });
@@ -221,6 +222,8 @@ function describe(message: PaxosMessage<Value>): string {
       return `refused ${ballotText(message.ballot)} for ${textOf(message.instance)}: promised to ${ballotText(message.promised)}`;
     case 'behind':
       return `behind: knows ${textOf(message.newest)}`;
+    case 'bound':
+      return `bound to generation ${message.generation}${message.never ? `, and never votes for ${textOf(message.instance)}` : ''}`;
     case 'decided':
       return `decided ${textOf(message.instance)}: ${describeValue(message.value)}`;
     default:
