@@ -297,16 +297,20 @@ export class NodeTopology {
     return this.spread?.counts ?? NO_COUNTS;
   }
 
+  get boundToRecovery(): readonly NodeId[] {
+    return this.spread?.agreement.bound ?? [];
+  }
+
   async change({ request, ...proposed }: ChangeRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     return this.requestProblem(request) ?? this.spread.decide(proposed);
   }
 
-  async recover({ request, clusterId, on, survivors }: RecoveryRequest): Promise<Decision> {
+  async recover({ request, clusterId, on, survivors, bound }: RecoveryRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     if (clusterId !== this.current.clusterId)
       return { kind: 'refused', reason: `it is for cluster ${clusterId}` };
-    return this.requestProblem(request) ?? this.spread.recover(on, survivors);
+    return this.requestProblem(request) ?? this.spread.recover(on, survivors, bound);
   }
 
   /** What was overheard does nothing: a request is for this start of this node, and taken once, be it refused. */

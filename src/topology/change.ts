@@ -48,6 +48,8 @@ export interface RecoveryRequest {
   clusterId: string;
   on: Epoch;
   survivors: readonly NodeId[];
+  /** Of these, who cannot vote, since an earlier recovery did not end. */
+  bound: readonly NodeId[];
   request: RequestId;
 }
 

@@ -158,6 +158,7 @@ const recoveryRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   survivors: z.array(id).min(1),
+  bound: z.array(id),
   request,
 });
 

@@ -32,7 +32,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
     rule: 'what may be chosen already is proposed on',
     file: 'src/paxos/proposer.ts',
-    find: 'newestOf(attempt.promises.values())?.value ?? proposal.value',
+    find: 'newest?.value ?? proposal.value',
     put: 'proposal.value',
     tests: EXHAUSTIVE,
   },

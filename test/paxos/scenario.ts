@@ -79,6 +79,8 @@ export class Scenario {
       this.running(name).recover({ label, voters: survivors }, survivors, this.nowMs);
       this.perform(name);
     },
+    /** Whoever asked has lost patience. */
+    giveup: ([name]) => this.running(name).giveUp(),
     /** Messages on these links wait. */
     hold: (links) => links.forEach((link) => this.held.add(link)),
     release: (links) => links.forEach((link) => this.held.delete(link)),

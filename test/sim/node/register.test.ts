@@ -9,7 +9,7 @@ import { SeededRandom } from '../../../src/env/sim/random.ts';
 import type { Answered } from '../../../src/cli/http-get.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { decodeTopology, encodeChange, encodeTopology } from '../../../src/topology/topology-codec.ts';
+import { decodeTopology, encodeChange, encodeRecovery, encodeTopology } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, SimCluster } from './cluster.ts';
 import { newestTopology } from './topology.ts';
@@ -187,6 +187,46 @@ describe('the register', () => {
     await cluster.pass(3000);
     expect(cluster.nodes[lost[0]].running?.ready).toBe(false);
     for (const i of left) expect((await topologyAt(cluster, i)).nodes).toHaveLength(2);
+  });
+
+  it('goes on as before when a recovery comes to nothing and the lost voters come back', async () => {
+    const cluster = await started(7, 4);
+    const before = await newestTopology(cluster);
+    const lost = before.voters.slice(0, 2).map((voter) => before.nodes.findIndex(({ id }) => id === voter));
+    const [voter, other] = [0, 1, 2, 3]
+      .filter((i) => !lost.includes(i))
+      .toSorted((a) => (before.voters.includes(before.nodes[a].id) ? -1 : 1));
+    for (const i of [...lost, other]) cluster.crash(i, 'lost');
+    await cluster.pass(2000);
+    const { clusterId, generation, epoch } = before;
+    const survivors = [voter, other].map((i) => before.nodes[i].id);
+    const report = (await cluster.admin(voter, '/api/status')) as StatusReport;
+    const request = requestTo(report, new SeededRandom(1));
+    const asked = { clusterId, on: { generation, epoch }, survivors, bound: [], request };
+    const answer = await cluster.settle(
+      post(cluster, voter, encodeRecovery(asked).toString(), '/api/topology/recover'),
+    );
+    expect(answer).toMatchObject({
+      status: 504,
+      body: expect.stringContaining('not all of the survivors') as string,
+    });
+    for (const i of lost) await cluster.start(i);
+    await cluster.pass(1000);
+    cluster.crash(lost[0], 'lost');
+    const isBound = async (): Promise<boolean> => {
+      const report = (await cluster.admin(voter, '/api/status')) as StatusReport;
+      return report.cluster?.boundToRecovery.includes(before.nodes[voter].id) === true;
+    };
+    expect(await isBound()).toBe(true);
+    const raise = async (): Promise<Answered> => {
+      const now = await topologyAt(cluster, voter);
+      return cluster.settle(post(cluster, voter, await bodyFor(cluster, voter, now, placement(now, 1, 3))));
+    };
+    expect((await raise()).body).toContain('A recovery of the topology has begun and not ended');
+    await cluster.pass(15_000);
+    expect((await raise()).status).not.toBe(504);
+    expect(await isBound()).toBe(false);
+    expect((await topologyAt(cluster, voter)).generation).toBe(1);
   });
 
   it('is founded once: seeds that come back empty, cut off from the others, found nothing (history 1)', async () => {
