@@ -128,10 +128,7 @@ export class Acceptor<V> {
   private keep(role: Role, next: Vote<V>): void {
     const before = this.at(role, next.instance);
     assert(!this.hasPassed(role, next.instance), 'an acceptor does not go back to an older instance');
-    assert(
-      before === null || compareBallots(before.promised, next.promised) <= 0,
-      'promises only rise',
-    );
+    assert(before === null || compareBallots(before.promised, next.promised) <= 0, 'promises only rise');
     this.state = { ...this.state, [role]: next };
   }
 

@@ -217,7 +217,8 @@ export class Paxos<V> {
     if (never && accepted != null && config.survivorsOf(accepted.value).includes(from))
       survivor.neverDecided(instance);
     const proposal = proposer.current;
-    if (proposal === null || !proposal.recovers || compareInstances(proposal.instance, instance) !== 0) return;
+    if (proposal === null || !proposal.recovers || compareInstances(proposal.instance, instance) !== 0)
+      return;
     proposer.end();
     if (this.completingUntilMs === null) this.effects.push({ kind: 'settled', outcome: 'outbid' });
   }

@@ -60,8 +60,7 @@ export class Survivor<V> {
     // What follows an epoch that is older than what is known would undo what was decided.
     if (instance.epoch <= known.epoch && !acceptor.hasAcceptedBeyond(known.generation))
       acceptor.bar(instance.generation);
-    if (acceptor.isBarred(instance))
-      return acceptor.hasAcceptedBeyond(known.generation) ? 'bound' : 'never';
+    if (acceptor.isBarred(instance)) return acceptor.hasAcceptedBeyond(known.generation) ? 'bound' : 'never';
     const mayVote =
       instance.epoch > known.epoch &&
       !acceptor.hasPassed('recovery', instance) &&

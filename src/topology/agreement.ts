@@ -240,7 +240,10 @@ export class Agreement {
     this.paxos.giveUp();
     this.end(
       value === null
-        ? { kind: 'refused', reason: `what was asked before it was not decided within ${PATIENCE_MS / 1000} s` }
+        ? {
+            kind: 'refused',
+            reason: `what was asked before it was not decided within ${PATIENCE_MS / 1000} s`,
+          }
         : {
             kind: 'unknown',
             reason: `${wanted} (${asked}) answered within ${PATIENCE_MS / 1000} s; it may be decided yet, when they do${this.boundText()}`,

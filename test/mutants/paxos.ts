@@ -128,6 +128,20 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     tests: ['test/topology/decision.test.ts'],
   },
   {
+    rule: 'after a recovery the logs say who owns a slot',
+    file: 'src/topology/log-correction.ts',
+    find: 'return lostMove(topology, shard, log) ?? lostOwner(topology, shard, log);',
+    put: 'return lostMove(topology, shard, log);',
+    tests: ['test/sim/node/recovery.test.ts'],
+  },
+  {
+    rule: 'a move whose epoch was lost comes to its end',
+    file: 'src/topology/log-correction.ts',
+    find: 'return lostMove(topology, shard, log) ?? lostOwner(topology, shard, log);',
+    put: 'return lostOwner(topology, shard, log);',
+    tests: ['test/sim/node/recovery.test.ts'],
+  },
+  {
     rule: 'a request over the admin port is taken once',
     file: 'src/node-topology.ts',
     find: "    if (requests.has(id)) return { kind: 'refused', reason: 'the request was made before' };\n",

@@ -12,7 +12,10 @@ const BALLOT = { round: 1, start: 1, node: 'p' };
 function nodeOf(self: string, start = 1): Paxos<string> {
   const votersOf = (): string[] => ['a', 'b', 'c'];
   const isSame = (one: string, other: string): boolean => one === other;
-  return new Paxos({ self, start, random: () => 0.5, votersOf, survivorsOf: votersOf, isSame }, { newest: FIRST, acceptor: null });
+  return new Paxos(
+    { self, start, random: () => 0.5, votersOf, survivorsOf: votersOf, isSame },
+    { newest: FIRST, acceptor: null },
+  );
 }
 
 function kindsOf(effects: readonly PaxosEffect<string>[]): string[] {

@@ -2,16 +2,20 @@
 import { describe, expect, it } from 'vitest';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
-import { recoverTopology } from '../../../src/cli/recover-topology.ts';
 import { requestTo } from '../../../src/cli/topology-request.ts';
-import type { Address } from '../../../src/env/contracts.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import type { Answered } from '../../../src/cli/http-get.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { decodeTopology, encodeChange, encodeRecovery, encodeTopology } from '../../../src/topology/topology-codec.ts';
+import {
+  decodeTopology,
+  encodeChange,
+  encodeRecovery,
+  encodeTopology,
+} from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, SimCluster } from './cluster.ts';
+import { startRecovery } from './recover.ts';
 import { newestTopology } from './topology.ts';
 
 const ADMIN = 2000;
@@ -247,29 +251,3 @@ describe('the register', () => {
     for (const i of [1, 2]) expect(String(cluster.nodes[i].fatal)).toContain('the data directory is empty');
   });
 });
-
-function startRecovery(cluster: SimCluster, from: number, isSure: boolean): Promise<Topology> {
-  const request = async (
-    to: Address,
-    method: string,
-    path: string,
-    body: string,
-    authorization: string,
-  ): Promise<Answered | null> => {
-    try {
-      const asked = { method, path, query: new URLSearchParams(), body, authorization, peerAddress: HOST };
-      const answer = await cluster.network.request(to, asked);
-      return { status: answer.status, body: answer.body.toString() };
-    } catch {
-      return null;
-    }
-  };
-  return recoverTopology({
-    random: new SeededRandom(7),
-    from: { host: HOST, port: cluster.portOf(from) + ADMIN },
-    secret: '',
-    isSure,
-    ask: (to, path) => request(to, 'GET', path, '', ''),
-    post: (to, path, body, authorization) => request(to, 'POST', path, body, authorization),
-  });
-}

@@ -81,7 +81,8 @@ function runWorld(world: World): number {
     },
     true,
   );
-  if (options.calamityAt < Infinity) schedule.after(options.calamityAt * options.faultyMs, () => strike(world));
+  if (options.calamityAt < Infinity)
+    schedule.after(options.calamityAt * options.faultyMs, () => strike(world));
   let events = 0;
   while (schedule.step(options.faultyMs)) events++;
   world.isHealed = true;
