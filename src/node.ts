@@ -292,6 +292,7 @@ class Node implements RunningNode {
       clusterVersion: () => this.version.current,
       acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
+      boundToRecovery: () => nodeTopology.boundToRecovery,
     };
     const gossip = joinGossip(parts, () => engine.wake(), this.log);
     this.parts = Object.assign(parts, { gossip });

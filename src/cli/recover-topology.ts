@@ -43,12 +43,14 @@ export async function recoverTopology(world: RecoveryWorld): Promise<Topology> {
       `node ${nodeName(topology, from.id)} does not know the newest topology, ${textOf(topology)}: name one that does, or wait`,
     );
   const survivors = topology.nodes.filter(({ id }) => reports.has(id)).map(({ id }) => id);
-  const problem = recoveryProblem(topology, survivors);
+  const told = [...reports.values()].flatMap(({ cluster: known }) => known?.boundToRecovery ?? []);
+  const bound = [...new Set(told)];
+  const problem = recoveryProblem(topology, survivors, bound);
   if (problem !== null) throw refusal(problem);
   if (!world.isSure) throw refusal(risks(survey));
   const { clusterId, generation, epoch } = topology;
   const request = requestTo(report, world.random);
-  const body = encodeRecovery({ clusterId, on: { generation, epoch }, survivors, request }).toString();
+  const body = encodeRecovery({ clusterId, on: { generation, epoch }, survivors, bound, request }).toString();
   const proof = `torc ${proofOf(world.secret, body)}`;
   const answer = await world.post(adminOf(from), '/api/topology/recover', body, proof);
   return recoveredIn(answer);

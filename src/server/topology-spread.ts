@@ -122,8 +122,8 @@ export class TopologySpread {
     return this.agreement.propose(proposed);
   }
 
-  recover(on: Epoch, survivors: readonly NodeId[]): Promise<Decision> {
-    return this.agreement.recover(on, survivors);
+  recover(on: Epoch, survivors: readonly NodeId[], bound: readonly NodeId[]): Promise<Decision> {
+    return this.agreement.recover(on, survivors, bound);
   }
 
   /** Whether a majority of the voters has synced the topology: whoever goes on from what some survivor holds, goes on from this or a newer one. */

@@ -2,12 +2,16 @@
 import type { Epoch, NodeId, ReplicaEntry, ShardEntry, Topology } from './types.ts';
 import { firstVoters } from './voters.ts';
 
-/** Why these cannot go on from it; null when they can. */
-export function recoveryProblem({ nodes, voters }: Topology, survivors: readonly NodeId[]): string | null {
+/** Why these cannot go on from it; null when they can. Bound: who cannot vote, since an earlier recovery did not end. */
+export function recoveryProblem(
+  { nodes, voters }: Topology,
+  survivors: readonly NodeId[],
+  bound: readonly NodeId[],
+): string | null {
   const stranger = survivors.find((node) => !nodes.some(({ id }) => id === node));
   if (stranger !== undefined) return `there is no node ${stranger}`;
   if (new Set(survivors).size !== survivors.length) return 'a node survives once';
-  const left = voters.filter((voter) => survivors.includes(voter)).length;
+  const left = voters.filter((voter) => survivors.includes(voter) && !bound.includes(voter)).length;
   if (left * 2 > voters.length)
     return `${left} of the ${voters.length} voters are left, which is a majority: nothing has to be given up`;
   return null;

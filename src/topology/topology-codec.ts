@@ -122,6 +122,8 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
+  z.object({ kind: z.literal('claim-slots'), shard: count, slots }),
+  z.object({ kind: z.literal('resume-move'), move: count, source: count, target: count, slots }),
   z.object({ kind: z.literal('add-node'), id, announced: announcementSchema, beside: z.array(id) }),
   z.object({ kind: z.literal('announce'), node: id, announced: announcementSchema }),
   z.object({ kind: z.literal('begin-leave'), node: id }),
@@ -158,6 +160,7 @@ const recoveryRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   survivors: z.array(id).min(1),
+  bound: z.array(id),
   request,
 });
 

@@ -3,6 +3,8 @@
  * at any time, any number of times, or never), every moment of a sync, every crash. A state that was seen is not gone through again; nor is one that
  * differs in the acceptors' names alone.
  */
+import { hash } from 'node:crypto';
+
 import { compareBallots, sameBallot } from '../../src/paxos/ballot.ts';
 import { Paxos } from '../../src/paxos/paxos.ts';
 import type { AcceptorState, Ballot, Decided, PaxosMessage } from '../../src/paxos/types.ts';
@@ -96,6 +98,13 @@ class Explorer {
     const key = this.keyOf(world);
     if (this.seen.has(key)) return;
     this.seen.add(key);
+    if (this.seen.size % 200000 === 0)
+      console.log(
+        this.seen.size,
+        this.open.length,
+        Math.round(process.cpuUsage().user / 1e6),
+        Math.round(process.memoryUsage().heapUsed / 1e6),
+      );
     const values = this.chosenIn(world);
     if (values.size > 1) throw new Error(`two values are chosen: ${[...values].join(' and ')}`);
     for (const value of values) this.chosen.add(value);
@@ -143,7 +152,10 @@ class Explorer {
 
   private started(self: string, start: number, acceptor: AcceptorState<string> | null): Paxos<string> {
     const votersOf = (): readonly string[] => this.bounds.acceptors;
-    return new Paxos({ self, start, random: half, votersOf, isSame }, { newest: GENESIS, acceptor });
+    return new Paxos(
+      { self, start, random: half, votersOf, survivorsOf: votersOf, isSame },
+      { newest: GENESIS, acceptor },
+    );
   }
 
   private crash(name: string, process: Process): void {
@@ -206,13 +218,13 @@ class Explorer {
   private isDead({ processes, network }: World, { from, to, message }: Sent): boolean {
     if (message.kind === 'prepare' || message.kind === 'accept') {
       const { node, disk } = processOf(processes, to);
-      const promised = [node['acceptor']['state'], disk].map((state) => state?.promised);
+      const promised = [node['acceptor']['state'], disk].map((state) => state?.vote?.promised);
       if (!promised.every((one) => one !== undefined && compareBallots(message.ballot, one) < 0))
         return false;
       const refusal = { ...message, kind: 'refused' as const, promised: promised[0] ?? message.ballot };
       return this.isDead({ processes, network }, { from: to, to: from, message: refusal, text: '' });
     }
-    if (message.kind === 'behind' || message.kind === 'decided') return true;
+    if (message.kind === 'behind' || message.kind === 'decided' || message.kind === 'bound') return true;
     const { node } = processOf(processes, to);
     const attempt = node['proposer']['attempt'];
     const isCurrent = attempt !== null && sameBallot(attempt.ballot, message.ballot);
@@ -253,7 +265,7 @@ class Explorer {
       const { ballot, value } = attempts[at] ?? {};
       return [start, canCrash, node.counts.rounds, node['proposer']['round'], ballot, value];
     });
-    return JSON.stringify([ofProposers, ofAcceptors.toSorted()]);
+    return hash('md5', JSON.stringify([ofProposers, ofAcceptors.toSorted()]), 'base64');
   }
 }
 

@@ -1,7 +1,7 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
 import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
-import type { AcceptorState } from '../../../../src/paxos/types.ts';
+import type { AcceptorState, Vote } from '../../../../src/paxos/types.ts';
 import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Instant, Message, RaftCore } from '../../../../src/raft/types.ts';
@@ -318,6 +318,15 @@ function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
 }
 
 function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
+  return (
+    one.barred < other.barred ||
+    isLowerVote(one.vote, other.vote) ||
+    isLowerVote(one.recovery, other.recovery)
+  );
+}
+
+function isLowerVote(one: Vote<Topology> | null, other: Vote<Topology> | null): boolean {
+  if (one === null || other === null) return other !== null;
   const order = compareInstances(one.instance, other.instance);
   return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
 }
