@@ -49,7 +49,7 @@ export class ReplicaKeeper {
   private planned: { topology: Topology; away: string; plan: ReplicaPlan } | null = null;
   private lost: ReadonlySet<NodeId> = new Set();
   private toldWaits = '';
-  private endangered = '';
+  private endangered: readonly ShardId[] = [];
   private proposedOn: Topology | null = null;
   private proposedMs = 0;
   private nextLookMs = 0;
@@ -70,6 +70,7 @@ export class ReplicaKeeper {
     // An epoch that one node alone knows may be lost with its disk: nothing is built on it.
     if (isAwaited || !this.spread.isKept(topology)) return;
     this.lost = this.lostNodes(topology);
+    this.report(topology);
     const change =
       this.ownAnnouncement(topology) ??
       this.placement(topology) ??
@@ -185,16 +186,19 @@ export class ReplicaKeeper {
     if (this.planned?.topology === topology && this.planned.away === away) return this.planned.plan;
     const plan = planReplicas(topology, this.host, this.lost, silent);
     this.planned = { topology, away, plan };
-    this.report(plan);
     return plan;
   }
 
-  /** Said when it comes to be so, and when other shards are concerned. */
-  private report({ endangered }: ReplicaPlan): void {
-    const shards = endangered.join();
-    if (shards === this.endangered) return;
-    this.endangered = shards;
-    if (shards !== '') this.host.log.warn('quorum-endangered', { shards: endangered });
+  /** Each shard once, when it comes to be so, by one node. */
+  private report(topology: Topology): void {
+    if (!this.host.placesReplicas || !this.isFirst(topology)) return;
+    const { endangered } = this.planFor(topology);
+    const { log } = this.host;
+    const added = endangered.filter((shard) => !this.endangered.includes(shard));
+    const over = this.endangered.filter((shard) => !endangered.includes(shard));
+    this.endangered = endangered;
+    if (added.length > 0) log.warn('quorum-endangered', { shards: added });
+    if (over.length > 0) log.info('quorum-safe', { shards: over });
   }
 }
 

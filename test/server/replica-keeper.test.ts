@@ -27,13 +27,13 @@ class Rig {
   private readonly keeper: ReplicaKeeper;
   private nowMs = 0;
 
-  constructor(topology: Topology, self = nodeId(1)) {
+  constructor(topology: Topology, at = 1) {
     this.topology = topology;
     const tell = (event: LogEvent, fields: LogFields = {}): void => void this.told.push({ event, fields });
     const rig = this;
     const host: KeeperHost = {
-      self,
-      announced: announcedAs(1),
+      self: nodeId(at),
+      announced: announcedAs(at),
       replicationFactor: 3,
       placesReplicas: true,
       hash,
@@ -174,5 +174,40 @@ describe('a node that is silent for long', () => {
     );
     // One that nobody leads may never be done: nothing waits for it.
     expect(now.length).toBeGreaterThan(given.length);
+  });
+});
+
+describe('shards that one machine’s loss would stop', () => {
+  it('are told of once each, when they come to be so, and when they are so no more', () => {
+    const rig = new Rig(manyNodes(2));
+    const told = (): unknown[] =>
+      rig.told.splice(0).map(({ event, fields }) => [event, (fields['shards'] as ShardId[]).join()]);
+    rig.look(10);
+    expect(told()).toEqual([['quorum-endangered', '1,2']]);
+    rig.topology = after(rig.topology, { kind: 'set-weight', node: nodeId(2), weight: 2 });
+    rig.look(10);
+    expect(told()).toEqual([]);
+    rig.topology = after(rig.topology, {
+      kind: 'add-node',
+      id: nodeId(3),
+      announced: announcedAs(3, 'm2'),
+      beside: [],
+    });
+    rig.look(20);
+    expect(told()).toEqual([['quorum-endangered', '3']]);
+    rig.topology = after(rig.topology, {
+      kind: 'add-node',
+      id: nodeId(4),
+      announced: announcedAs(4),
+      beside: [],
+    });
+    rig.look(50);
+    expect(told()).toEqual([['quorum-safe', '1,2,3']]);
+  });
+
+  it('are told of by the first of the nodes that are there alone', () => {
+    const rig = new Rig(manyNodes(2), 2);
+    rig.look(10);
+    expect(rig.told).toEqual([]);
   });
 });
