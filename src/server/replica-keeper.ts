@@ -1,6 +1,6 @@
 /**
  * Keeps the rows of the register as the planner wants them (topology/replica-planner.ts): replication grows as nodes come, replicas leave nodes that
- * leave. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever is first of the nodes that are there,
+ * leave, and with a node that has left its sessions end. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever is first of the nodes that are there,
  * what concerns nodes. A proposal that comes too late for its epoch does nothing, and is made again.
  */
 import type { TokenHash } from '../../ring/index.ts';
@@ -69,6 +69,8 @@ export class ReplicaKeeper {
     const isAwaited = this.proposedOn === topology && monotonicMs < this.proposedMs + PROPOSE_AGAIN_MS;
     // An epoch that one node alone knows may be lost with its disk: nothing is built on it.
     if (isAwaited || !this.spread.isKept(topology)) return;
+    const { departed = [] } = topology;
+    for (const replica of this.host.replicas) replica.endSessionsOf(departed);
     this.lost = this.lostNodes(topology);
     this.report(topology);
     const change =

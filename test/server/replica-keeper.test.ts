@@ -22,6 +22,7 @@ class Rig {
   readonly told: { event: LogEvent; fields: LogFields }[] = [];
   readonly changes: ProposedChange['change'][] = [];
   usedBytes = 1000;
+  departed: readonly NodeId[] = [];
   /** Groups do what their rows say. */
   follows = true;
   private readonly keeper: ReplicaKeeper;
@@ -92,6 +93,7 @@ class Rig {
     return {
       shard: id,
       isReadable: true,
+      endSessionsOf: (nodes: readonly NodeId[]) => void (this.departed = nodes),
       raft: { membership, committedMembership: { index: 1, membership } },
       machine: { keyspace: { usedBytes: this.usedBytes }, moves: { slots: { closedBy: 0 } } },
     } as unknown as Replica;
