@@ -198,6 +198,7 @@ export class NodeTopology {
       topology: () => this.current,
       isFailed: (node: NodeId) => node !== parts.self && parts.peers.isFailed(node),
       silentMs: (node: NodeId) => (node === parts.self ? 0 : parts.peers.silentMs(node)),
+      isLed: (shard: ShardId) => isLed(parts, shard),
       roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
       replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
       log,
@@ -210,7 +211,6 @@ export class NodeTopology {
       isKept: (topology) => spread.isKept(topology),
       propose: ({ clusterId, generation, epoch }, change) =>
         spread.propose({ clusterId, on: { generation, epoch }, change }),
-      isLed: (shard) => isLed(parts, shard),
     });
     parts.membership.takeIn(desk);
     const loads = this.makeLoads(parts);

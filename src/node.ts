@@ -8,6 +8,7 @@ import type { Env, Listener } from './env/contracts.ts';
 import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
+import { CatchingUp } from './observe/catching-up.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { rebalanceSource } from './observe/rebalance-report.ts';
@@ -275,6 +276,7 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
+      catchingUp: new CatchingUp(),
       snapshotter,
       slabs,
       pubsub,
