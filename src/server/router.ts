@@ -462,8 +462,8 @@ export class Router {
   }
 }
 
-/** For each slot its shard: what SCAN and redirects go by. */
+/** The last slot of the run that the slot lies in; the slot itself where the runs do not have it, since they may be those of before a move. */
 export function runEndOf(runs: readonly SlotRun[], slot: number): number {
   for (const run of runs) if (slot >= run.from && slot <= run.to) return run.to;
-  return SLOT_COUNT - 1;
+  return slot;
 }

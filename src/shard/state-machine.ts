@@ -13,6 +13,7 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
 import type { Keyspace, KeyspaceLimits, SlotKeyspace } from '../store/types.ts';
 import { FIRST_VERSION } from '../topology/cluster-version.ts';
+import { SLOT_COUNT } from '../topology/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
@@ -188,10 +189,10 @@ export class StateMachine implements MovesHost {
     this.memo = new CommandMemo(this.commands);
     this.reads = new CommandMemo(known.at(known.newest));
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch, (slot) => {
-      const end = runEnd(slot);
-      return slots.hasMoved ? slots.ownedEnd(slot, end) : end;
-    });
+    // What came or went since the group was made is in no list of runs.
+    this.context = new Context(keyspace, this.scratch, (slot) =>
+      slots.hasMoved ? slots.ownedEnd(slot, SLOT_COUNT - 1) : runEnd(slot),
+    );
   }
 
   /** Of what is written now; no key has a higher one. */
