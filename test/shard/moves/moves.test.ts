@@ -13,6 +13,7 @@ import {
   readActivation,
   slotsItem,
 } from '../../../src/shard/moves/move-item.ts';
+import { rangeBytes } from '../../../src/shard/command-item.ts';
 import { MoveAnswer, MoveOutcome, SlotState } from '../../../src/shard/moves/slot-state.ts';
 import { SlotStates } from '../../../src/shard/moves/slot-states.ts';
 import { Group, NOW } from '../../sim/moves/group.ts';
@@ -236,6 +237,43 @@ describe('a move', () => {
     expect(source.command(['set', '{a}2', 'one'], 1, 5).refusal).toBe(Refusal.FROZEN);
     expect(source.command(['set', '{b}2', 'one'], 1, 6).refusal).toBeNull();
     expect(source.command(['set', '{c}2', 'one'], 1, 7).refusal).toBe(Refusal.MOVED);
+  });
+
+  it('lets a command on all keys run on those of the slots it names that are served, and tells which are not', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (const [i, key] of ['{a}1', '{a}2', '{b}1'].entries()) source.command(['set', key, 'one'], 1, i + 1);
+    const all = rangesOf([SLOT, OTHER].toSorted((a, b) => a - b));
+    const named = (words: string[], sequence: number, slots = all): string =>
+      source.command(words, 8, sequence, sequence, 0, slots).text ?? 'refused';
+    expect(source.machine.keyspace.keyCount(0, all)).toBe(3);
+    begin(groups);
+    sendAll(groups);
+    fence(groups);
+    // The row lies with the first of the slots: that one is OTHER here.
+    const [other] = rangesOf([OTHER]);
+    const left = rangeBytes(rangesOf([SLOT])).toString('latin1');
+    expect(named(['flushall'], 1, [other, ...rangesOf([SLOT])])).toBe(`+OK\r\n${left}`);
+    expect(source.command(['flushall'], 8, 2, 2, 0, rangesOf([SLOT])).refusal).toBe(Refusal.FROZEN);
+    expect([content(source, OTHER), content(source)]).toEqual(['', '{a}1 0 one\n{a}2 0 one']);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target)).toBe(content(source));
+    expect(target.command(['flushdb'], 8, 3, 3, 0, rangesOf([SLOT])).text).toBe('+OK\r\n');
+    expect(content(target)).toBe('');
+    source.catchUp(1, source.log.length);
+  });
+
+  it('takes along a flush of the slots that it names, and no other', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (const [i, key] of ['{a}1', '{b}1'].entries()) source.command(['set', key, 'one'], 1, i + 1);
+    begin(groups, 1, [SLOT, OTHER]);
+    sendAll(groups, 1, [SLOT, OTHER]);
+    expect(source.command(['flushall'], 8, 1, 1, 0, rangesOf([OTHER])).text).toBe('+OK\r\n');
+    fence(groups, 1, [SLOT, OTHER]);
+    sendAll(groups, 1, [SLOT, OTHER]);
+    expect(activate(groups, 1, [SLOT, OTHER])).toEqual([MoveAnswer.WENT, MoveAnswer.WENT]);
+    expect([content(target), content(target, OTHER)]).toEqual(['{a}1 0 one', '']);
   });
 
   it('that is on its way is hidden, untouched by a flush, and counts against the budget', () => {
