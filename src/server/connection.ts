@@ -85,6 +85,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** A write that waits for reads before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
   private awaitsReads = false;
+  private awaitsAnswers = false;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -459,6 +460,13 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.hold();
   }
 
+  /** Runs the command once all before it is answered, and nothing of the connection before it. */
+  postponeUntilAnswered(command: CompiledCommand, args: Args): void {
+    this.postponed = { command, args: args.copy() };
+    this.awaitsAnswers = true;
+    this.hold();
+  }
+
   get hasWrites(): boolean {
     return this.writesTo !== null && this.writesTo.some((count) => count > 0);
   }
@@ -488,8 +496,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.queuedBytes -= request.queuedBytes + request.keptBytes;
     this.keptBytes -= request.keptBytes;
     this.head = request.next;
-    if (this.head === null) this.tail = null;
+    if (this.head === null) this.emptied();
     this.server.router.pool.give(request);
+  }
+
+  private emptied(): void {
+    this.tail = null;
+    if (!this.awaitsAnswers) return;
+    this.awaitsAnswers = false;
+    this.release();
   }
 
   /** As it is, behind what was written before it: it does not change any more, and to copy it would hold the loop. */

@@ -65,6 +65,8 @@ const TOO_SLOW = Buffer.from(
 const READ_UNANSWERED = Buffer.from(
   "-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n",
 );
+/** Of one that names slots, for who has asked it: the shard has done nothing for any of them. */
+export const NOTHING_DONE = Buffer.from('-MOVED\r\n');
 export const TRY_AGAIN = Buffer.from(
   '-TRYAGAIN The slot is being moved for too long; the command was not run\r\n',
 );
@@ -255,6 +257,13 @@ export class Route {
     request.state = RequestState.UNSENT;
     this.append(request);
     this.unsent ??= request;
+  }
+
+  /** Answers a request that was refused here, and has not run. */
+  answerRefused(request: Request, bytes: Buffer): void {
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    this.answerTaken(request, bytes);
   }
 
   /** Answers a request that `takeOf` has taken out, and that has not run. */
