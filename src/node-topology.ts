@@ -216,7 +216,11 @@ export class NodeTopology {
     const loads = this.makeLoads(parts);
     this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
-    register.onNewer((newer) => this.follow(parts, newer));
+    register.onNewer((newer) => {
+      this.follow(parts, newer);
+      // A plan goes on from change to change.
+      this.rebalancer?.look();
+    });
     return { spread, loads };
   }
 

@@ -183,7 +183,7 @@ export class Router {
   /** Slots whose requests are under way at another shard are held until those are answered or refused there. */
   private followOwners(slots: readonly number[]): void {
     const underWay = new Map<ShardWay, Set<number>>();
-    const led = new Set<number>();
+    const led: number[] = [];
     for (const slot of slots) {
       const owner = this.ownerOf(slot);
       const way: ShardWay | undefined = this.waysBySlot[slot];
@@ -191,11 +191,11 @@ export class Router {
       this.hasNewOwners = true;
       // A slot that is held finds its owner by itself.
       if (way !== undefined && this.ways[way.index] !== way) continue;
-      led.add(slot);
+      led.push(slot);
       if (way !== undefined && this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
       else this.waysBySlot[slot] = owner;
     }
-    if (led.size > 0) this.sequences.tellAgain((slot) => led.has(slot));
+    this.sequences.tellAgainOf(led);
   }
 
   private isUnderWay(slot: number, way: ShardWay, known: Map<ShardWay, Set<number>>): boolean {

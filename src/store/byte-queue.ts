@@ -1,7 +1,8 @@
 /** Bytes in, at the end, and out, at the front; those in between lie in one piece. */
 import { copyBytes } from './copy-bytes.ts';
 
-const FIRST_CAPACITY_BYTES = 64 * 1024;
+/** Small, since each slot that moves has queues of its own. */
+const FIRST_CAPACITY_BYTES = 4 * 1024;
 
 export class ByteQueue {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES);

@@ -2,7 +2,7 @@
 import { copyBytes } from './copy-bytes.ts';
 
 /** The first chunk is small, since a small keyspace needs no more; each is twice as large as the one before, up to the most. */
-const FIRST_CHUNK_BYTES = 32 * 1024;
+const FIRST_CHUNK_BYTES = 4 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 export class ChunkQueue {
