@@ -77,6 +77,13 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forwarding.ts',
     find: 'abandon: (of) => window.remove(of),',
     put: 'abandon: () => {},',
+    more: [
+      {
+        file: 'src/server/forward-window.ts',
+        find: 'if (request === null || request.correlation !== correlation) return null;',
+        put: 'if (request === null) return null;',
+      },
+    ],
     tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
@@ -85,6 +92,14 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forward-window.ts',
     find: 'if (request === null || request.correlation !== correlation) return null;',
     put: 'if (request === null) return null;',
+    // With few slots each of them is soon another's.
+    more: [
+      {
+        file: 'src/server/forward-window.ts',
+        find: 'const INITIAL_WINDOW = 256;',
+        put: 'const INITIAL_WINDOW = 4;',
+      },
+    ],
     simulated: 'nodes',
   },
 

@@ -127,6 +127,11 @@ export class Invariants {
       () => `one-leader-per-term: two leaders in term ${member.term}: ${known} and ${member.id}`,
     );
     this.leaders.set(member.term, member.id);
+    const { term, vote } = member.disk.durableVote;
+    check(
+      term === member.term && vote === member.id,
+      () => `votes-durable: member ${member.id} leads term ${member.term}, and its own vote is not durable`,
+    );
     if (isJoint(member.membership)) this.world.coverage.electionsInJoint++;
     const last = this.committed.length - 1;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
