@@ -22,8 +22,9 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 3: who is not of the first configuration opens empty, whatever the row says by now',
     file: 'src/shard/replica-factory.ts',
-    find: 'voters: shard.first.includes(self) ? shard.first : [],',
-    put: 'voters: shard.replicas.map(({ member }) => member),',
+    find: 'firstMembership({ first }: ShardEntry, self: MemberId): Membership {',
+    put: 'firstMembership({ replicas }: ShardEntry, self: MemberId): Membership {\n  const first = replicas.map(({ member }) => member);',
+    tests: ['test/topology/scenarios.test.ts'],
     simulated: 'nodes',
   },
   {
