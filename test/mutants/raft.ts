@@ -214,7 +214,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: ' || !storage.hardStateDurable) return;',
     put: ') return;',
     tests: KNOWN_BUGS,
-    simulated: 'raft',
   },
   {
     rule: '§5.2: one vote a term',

@@ -15,6 +15,7 @@ export type InvariantName =
   | 'reads-current'
   | 'reads-behind-stamps'
   | 'reads-in-order'
+  | 'streams-in-order'
   | 'ceiling-synced'
   | 'own-messages'
   | 'state-hash'

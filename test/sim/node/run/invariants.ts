@@ -14,6 +14,7 @@ import { GroupLaw, type Broken } from './group-law.ts';
 import { holdsLease } from './lease.ts';
 import { ReadWatch } from './read-watch.ts';
 import { SlotLaw } from './slot-law.ts';
+import { StreamWatch } from './stream-watch.ts';
 import { TopologyLaw } from './topology-law.ts';
 
 /** The state is hashed when so many more entries are applied. */
@@ -34,6 +35,7 @@ export class Invariants {
   private readonly laws = new Map<number, GroupLaw>();
   private readonly slots: SlotLaw;
   private readonly reads: ReadWatch;
+  private readonly streams: StreamWatch;
   private readonly topologies: TopologyLaw;
   private readonly counters: Counters;
   private readonly broken: Broken;
@@ -46,6 +48,7 @@ export class Invariants {
     this.broken = broken;
     this.slots = new SlotLaw(counters, broken);
     this.reads = new ReadWatch(counters, broken);
+    this.streams = new StreamWatch(broken);
     this.topologies = new TopologyLaw(broken);
   }
 
@@ -60,6 +63,7 @@ export class Invariants {
     this.watchRaft(law, raft);
     this.watchMachine(node, law, raft, machine);
     this.reads.watch(replica, law.reads, clock);
+    this.streams.watch(replica);
   }
 
   private law(group: number): GroupLaw {
