@@ -69,7 +69,6 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     find: '    await this.disk.replaceFile(this.path, bytes);\n    this.current = newest;\n',
     put: '    this.current = newest;\n    for (const listener of this.listeners) listener(newest);\n    await this.disk.replaceFile(this.path, bytes);\n',
     tests: ['test/topology/register.test.ts'],
-    simulated: 'nodes',
   },
   {
     rule: 'history 17: what recovery finds of another member is not taken for the own',

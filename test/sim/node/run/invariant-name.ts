@@ -28,6 +28,8 @@ export type InvariantName =
   | 'slots-owned-once'
   | 'register-promises'
   | 'rows-name-members'
+  | 'rows-opened'
+  | 'opens-empty'
   | 'memory-budget'
   | 'unclean-stop-refused'
   // Of what clients see

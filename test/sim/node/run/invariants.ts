@@ -60,6 +60,7 @@ export class Invariants {
     if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
     law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
+    this.topologies.opens(raft, recovered !== undefined);
     this.watchRaft(law, raft);
     this.watchMachine(node, law, raft, machine);
     this.reads.watch(replica, law.reads, clock);
@@ -83,7 +84,7 @@ export class Invariants {
       raft.step.bind(raft),
       raft.requestRead.bind(raft),
     ];
-    let [term, commit] = [0, 0];
+    let [term, commit, led] = [0, 0, 0];
     raft.takeReady = () => {
       const ready = take();
       if (raft.term < term || raft.commitIndex < commit)
@@ -91,6 +92,10 @@ export class Invariants {
       term = raft.term;
       commit = raft.commitIndex;
       if (law.onReady(raft, ready) > 0) counters.sometimes('log truncated');
+      if (raft.role === 'leader' && raft.term > led) {
+        led = raft.term;
+        this.checkLeases(law, raft.group, led);
+      }
       for (const { id, index } of ready.reads) law.reads.onConfirmed(raft.self, id, index);
       return ready;
     };
@@ -141,7 +146,7 @@ export class Invariants {
       begin(...of);
     };
     const applied = (entry: Entry): void => {
-      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group);
+      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group, law.committedTerm);
       if (machine.timeMs < timeMs) this.broken('log-time-rises', `group ${raft.group} goes back`);
       timeMs = machine.timeMs;
       if (machine.appliedIndex % HASH_EVERY === 0)
@@ -231,16 +236,11 @@ export class Invariants {
   }
 
   /** Not only when somebody reads. */
-  private checkLeases(law: GroupLaw, group: number): void {
+  private checkLeases(law: GroupLaw, group: number, newest: number): void {
     for (const { replica, now } of this.living()) {
       const { raft } = replica;
-      if (
-        raft.group === group &&
-        raft.term < law.committedTerm &&
-        replica.isReadable &&
-        holdsLease(raft, now)
-      )
-        law.reads.onLease(raft);
+      if (raft.group === group && raft.term < newest && replica.isReadable && holdsLease(raft, now))
+        law.reads.onLease(raft, newest);
     }
   }
 
@@ -249,6 +249,7 @@ export class Invariants {
     this.snapshotters.set(node, snapshotter);
     this.reads.serving(node, parts);
     this.knows(node, topology);
+    this.topologies.serves(parts, (group, member) => this.law(group).mirrors.has(member));
     this.topologies.watchPromises(self, acceptor);
   }
 

@@ -1,7 +1,8 @@
 /** What must hold of the register: of what nodes know of the topology, have promised about it, and do by it. */
 import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
 import type { AcceptorState } from '../../../../src/paxos/types.ts';
-import type { GroupId } from '../../../../src/raft/types.ts';
+import type { NodeParts } from '../../../../src/observe/parts.ts';
+import type { GroupId, MemberId, RaftCore } from '../../../../src/raft/types.ts';
 import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { isNewer } from '../../../../src/topology/register.ts';
 import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
@@ -60,6 +61,26 @@ export class TopologyLaw {
   /** The node has lost its disk, and knows nothing. */
   forget(node: number): void {
     this.epochs.delete(node);
+  }
+
+  /** Who comes without files takes nothing from the register but that it is of the first configuration, if it is (history 3). */
+  opens({ group, self, membership }: RaftCore, hasFiles: boolean): void {
+    const first = this.newest?.shards.find((shard) => shard.group === group)?.first;
+    if (hasFiles || first === undefined || first.includes(self) || membership.voters.length === 0) return;
+    this.broken('opens-empty', `group ${group}: member ${self} opens with a configuration that no log names`);
+  }
+
+  /** Whom a row names is there again when its node is (history 3). */
+  serves(
+    { self, replicas, topology }: NodeParts,
+    hasLived: (group: GroupId, member: MemberId) => boolean,
+  ): void {
+    for (const { id, group, replicas: row } of topology.shards) {
+      const own = row.find(({ node }) => node === self);
+      if (own === undefined || !hasLived(group, own.member)) continue;
+      if (!replicas.some(({ raft }) => raft.group === group && raft.self === own.member))
+        this.broken('rows-opened', `node ${self} serves without its member ${own.member} of shard ${id}`);
+    }
   }
 
   /** A row names whomever the group's log may name: else one of them may be missing, or come back as another one (histories 3 and 17). */
