@@ -75,6 +75,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     file: 'src/node-replicas.ts',
     find: 'return member === 0 ? row.first.includes(own.member) : own.member === member;',
     put: 'return member >= 0;',
+    tests: ['test/topology/scenarios.test.ts'],
     simulated: 'nodes',
   },
   {

@@ -56,11 +56,11 @@ export class Invariants {
   watch(node: number, replica: Replica, recovered: RecoveredGroup | undefined, clock: Clock): void {
     const { raft, machine } = replica;
     const law = this.law(raft.group);
+    this.topologies.opens(raft, recovered !== undefined, !law.mirrors.has(raft.self));
     const lost = law.mirror(raft.self).restart(recovered);
     if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
     law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
-    this.topologies.opens(raft, recovered !== undefined);
     this.watchRaft(law, raft);
     this.watchMachine(node, law, raft, machine);
     this.reads.watch(replica, law.reads, clock);

@@ -63,11 +63,16 @@ export class TopologyLaw {
     this.epochs.delete(node);
   }
 
-  /** Who comes without files takes nothing from the register but that it is of the first configuration, if it is (history 3). */
-  opens({ group, self, membership }: RaftCore, hasFiles: boolean): void {
+  /** A new member has no files, and takes nothing from the register but that it is of the first configuration, if it is (histories 3 and 17). */
+  opens({ group, self, membership }: RaftCore, hasFiles: boolean, isNew: boolean): void {
     const first = this.newest?.shards.find((shard) => shard.group === group)?.first;
-    if (hasFiles || first === undefined || first.includes(self) || membership.voters.length === 0) return;
-    this.broken('opens-empty', `group ${group}: member ${self} opens with a configuration that no log names`);
+    if (isNew && hasFiles)
+      this.broken('opens-empty', `group ${group}: member ${self} opens for the first time, with files`);
+    if (!hasFiles && first?.includes(self) === false && membership.voters.length > 0)
+      this.broken(
+        'opens-empty',
+        `group ${group}: member ${self} opens with a configuration that no log names`,
+      );
   }
 
   /** Whom a row names is there again when its node is (history 3). */
