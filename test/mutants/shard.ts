@@ -77,14 +77,21 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forwarding.ts',
     find: 'abandon: (of) => window.remove(of),',
     put: 'abandon: () => {},',
+    more: [
+      {
+        file: 'src/server/forward-window.ts',
+        find: 'if (request === null || request.correlation !== correlation) return null;',
+        put: 'if (request === null) return null;',
+      },
+    ],
     tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
   {
-    rule: '#27: a reply names what it answers',
+    rule: '#27: a reply names what it answers, by a number that is not used twice',
     file: 'src/server/forward-window.ts',
-    find: 'if (request === null || request.correlation !== correlation) return null;',
-    put: 'if (request === null) return null;',
+    find: 'let correlation = this.nextCorrelation;',
+    put: 'let correlation = 1;',
     simulated: 'nodes',
   },
 

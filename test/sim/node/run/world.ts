@@ -70,7 +70,7 @@ export class World {
     cluster.onlooker = {
       onEvent: (i, event, fields) => this.onEvent(i, event, fields),
       onReplica: (i, replica, recovered) => {
-        this.guard(() => this.invariants.watch(i, replica, recovered));
+        this.guard(() => this.invariants.watch(i, replica, recovered, cluster.nodes[i].clock));
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
@@ -345,6 +345,7 @@ export class World {
   lookAround(): void {
     for (const { i, parts } of this.victims)
       if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
+    this.guard(() => this.invariants.rows());
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
