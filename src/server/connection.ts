@@ -82,10 +82,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
-  /** A write that waits for reads before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
-  private awaitsReads = false;
-  private awaitsAnswers = false;
+  /** Until another read is answered, or all before it. */
+  private awaits: 'read' | 'all' | null = null;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -434,8 +433,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private countReadDone(request: Request): void {
     this.uncountRead(request);
-    if (!this.awaitsReads) return;
-    this.awaitsReads = false;
+    if (this.awaits !== 'read') return;
+    this.awaits = null;
     this.release();
   }
 
@@ -453,17 +452,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return false;
   }
 
-  /** Runs the command once more when another read is answered, and nothing of the connection before it. */
-  postpone(command: CompiledCommand, args: Args): void {
+  /** Runs the command once more when another read, or all before it, is answered, and nothing of the connection before it. */
+  postpone(command: CompiledCommand, args: Args, until: 'read' | 'all'): void {
     this.postponed = { command, args: args.copy() };
-    this.awaitsReads = true;
-    this.hold();
-  }
-
-  /** Runs the command once all before it is answered, and nothing of the connection before it. */
-  postponeUntilAnswered(command: CompiledCommand, args: Args): void {
-    this.postponed = { command, args: args.copy() };
-    this.awaitsAnswers = true;
+    this.awaits = until;
     this.hold();
   }
 
@@ -502,8 +494,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private emptied(): void {
     this.tail = null;
-    if (!this.awaitsAnswers) return;
-    this.awaitsAnswers = false;
+    if (this.awaits !== 'all') return;
+    this.awaits = null;
     this.release();
   }
 
