@@ -114,7 +114,7 @@ export class Router {
       stalled: (route) => this.stalled(route),
       displaced: (route, request, isFirst, elsewhere) => this.displaced(route, request, isFirst, elsewhere),
       countIndeterminate: () => host.countIndeterminate(),
-      countTryAgain: () => (this.holds.counters.timedOut += 1),
+      countMoveTimeout: () => (this.holds.counters.timedOut += 1),
     };
     this.owners = new SlotOwners(topology);
     this.holds = new SlotHolds({

@@ -4,7 +4,7 @@
  * after a while without news, the one that refused, which may have the slot back.
  */
 import { RequestState, type Request } from './request.ts';
-import { MOVE_PARK_MS, Route, TRY_AGAIN, type Parking, type RouteHooks, type RouteLimits } from './route.ts';
+import { Route, type Parking, type RouteHooks, type RouteLimits } from './route.ts';
 import type { ShardWay } from './router.ts';
 import type { SlotOwners } from './slot-owners.ts';
 
@@ -71,19 +71,8 @@ export class SlotHolds {
     if (this.holds.has(slot)) return;
     const { host } = this;
     const { hooks, limits, parking } = host;
-    const parkLimits = {
-      get parkTimeoutMs() {
-        return MOVE_PARK_MS;
-      },
-      get outcomeTimeoutMs() {
-        return limits.outcomeTimeoutMs;
-      },
-      get parkLimitBytes() {
-        return limits.parkLimitBytes;
-      },
-    };
     const quiet: RouteHooks = { ...hooks, stalled: () => {} };
-    const route = new Route(source.shard, quiet, parkLimits, parking, TRY_AGAIN);
+    const route = new Route(source.shard, quiet, limits, parking, true);
     // As if it were the source, but that nothing is sent there, or read.
     const way: ShardWay = { ...source, route, replica: undefined, local: null };
     this.holds.set(slot, { slot, source, way, sinceMs: hooks.nowMs() });

@@ -4,8 +4,8 @@ import type { MoveThrottle } from '../../topology/move-throttle.ts';
 
 /** One message of items. */
 export const FRAME_BYTES = 64 * 1024;
-/** Sent and not answered. */
-const WINDOW_BYTES = 1024 * 1024;
+/** Sent and not answered: as much may come at once, and every replica of the target applies it in one turn, 64 KiB of small fields in a millisecond. */
+const WINDOW_BYTES = 256 * 1024;
 /** Frames made in one turn of the event loop: each takes about a millisecond. */
 const FRAMES_PER_TURN = 2;
 /** The throttle lets more through after this. */
