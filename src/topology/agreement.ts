@@ -113,6 +113,16 @@ export class Agreement {
     });
   }
 
+  /** Has the next epoch decided, whatever it is: what may be decided already and nobody knows of, else one in which nothing changes. */
+  findOut(): Promise<Decision> {
+    return this.enqueue({
+      what: 'find-out',
+      make: (current) => ({ ...current, epoch: current.epoch + 1 }),
+      retry: false,
+      survivors: null,
+    });
+  }
+
   step(from: NodeId, message: PaxosMessage<Topology>): void {
     this.paxos.step(from, message, this.host.nowMs());
     this.run();

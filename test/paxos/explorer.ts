@@ -114,7 +114,10 @@ class Explorer {
   private goOn(world: World): void {
     const { rounds } = this.bounds;
     const { acceptors, slow } = this.bounds;
+    const syncing = [...world.processes].find(([, { writing }]) => writing !== null)?.[0];
+    if (syncing === undefined) this.givePromises(world);
     for (const { from, to, message } of world.network.values()) {
+      if ((syncing !== undefined && to !== syncing) || message.kind === 'promise') continue;
       const deliver = (process: Process): void => {
         if (message.kind === 'accept')
           process.asked = { ...process.asked, [textOf(message.ballot)]: message.value };
@@ -125,6 +128,7 @@ class Explorer {
         this.step(world, to, deliver, true);
     }
     for (const [name, { writing, canCrash, node }] of world.processes) {
+      if (syncing !== undefined && name !== syncing) continue;
       if (writing !== null) this.step(world, name, synced);
       // An acceptor that has synced all that it did forgets nothing.
       if (canCrash && (writing !== null || !acceptors.includes(name)))
@@ -132,6 +136,20 @@ class Explorer {
       // While nothing was refused it would ask for the same again.
       if (node.isProposing && node['proposer']['attempt'] === null && node.counts.rounds < rounds)
         this.step(world, name, (process) => process.node.tick(LATER_MS));
+    }
+  }
+
+  /** Those of any majority, at once: fewer do nothing. */
+  private givePromises(world: World): void {
+    const majority = Math.floor(this.bounds.acceptors.length / 2) + 1;
+    for (const name of this.bounds.proposers) {
+      const promises = [...world.network.values()].filter(
+        ({ to, message }) => to === name && message.kind === 'promise',
+      );
+      for (const some of choices(promises, majority))
+        this.step(world, name, ({ node }) => {
+          for (const { from, message } of some) node.step(from, message, LATER_MS);
+        });
     }
   }
 
@@ -255,7 +273,8 @@ class Explorer {
     const attempts = proposers.map((name) => processOf(processes, name).node['proposer']['attempt']);
     const ofAcceptors = acceptors.map((name) => {
       const { canCrash, disk, writing, votes, node } = processOf(processes, name);
-      const promises = attempts.map((one) => one?.promises.get(name));
+      // In phase 2 nobody asks who promised.
+      const promises = attempts.map((one) => (one?.value === null ? one.promises.get(name) : undefined));
       const { state, held, ofWrite } = node['acceptor'] as unknown as Record<string, unknown>;
       const sent = messages.get(name)?.toSorted();
       return JSON.stringify([canCrash, disk, writing, votes, state, held, ofWrite, promises, sent]);
@@ -267,6 +286,12 @@ class Explorer {
     });
     return hash('md5', JSON.stringify([ofProposers, ofAcceptors.toSorted()]), 'base64');
   }
+}
+
+/** All ways to take so many of them. */
+function choices<T>(from: readonly T[], count: number): T[][] {
+  if (count === 0) return [[]];
+  return from.flatMap((one, at) => choices(from.slice(at + 1), count - 1).map((rest) => [one, ...rest]));
 }
 
 function synced(process: Process): void {
