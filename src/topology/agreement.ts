@@ -16,6 +16,7 @@ import type { ProposedChange } from './change.ts';
 import { movedOn, textOf, topologyAfter, type Decision } from './decision.ts';
 import { recoveredTopology, recoveryProblem } from './recovery.ts';
 import type { TopologyRegister } from './register.ts';
+import { nodeName } from './topology-diff.ts';
 import { canonicalTopology, encodeTopology } from './topology-codec.ts';
 import type { Epoch, NodeId, Topology } from './types.ts';
 
@@ -110,6 +111,16 @@ export class Agreement {
           : movedOn(on, current),
       retry: false,
       survivors,
+    });
+  }
+
+  /** Has the next epoch decided, whatever it is: what may be decided already and nobody knows of, else one in which nothing changes. */
+  findOut(): Promise<Decision> {
+    return this.enqueue({
+      what: 'find-out',
+      make: (current) => ({ ...current, epoch: current.epoch + 1 }),
+      retry: false,
+      survivors: null,
     });
   }
 
@@ -235,7 +246,8 @@ export class Agreement {
   }
 
   private loseHope({ value, survivors }: Job): void {
-    const asked = (survivors ?? this.paxos.newest.value.voters).join(', ');
+    const { value: current } = this.paxos.newest;
+    const asked = namesOf(current, survivors ?? current.voters);
     const wanted = survivors === null ? 'no majority of the voters' : 'not all of the survivors';
     this.paxos.giveUp();
     this.end(
@@ -252,10 +264,10 @@ export class Agreement {
   }
 
   private boundText(): string {
-    const { bound } = this.paxos;
+    const { bound, newest } = this.paxos;
     if (bound.length === 0) return '';
     return (
-      `. A recovery of the topology has begun and not ended: it keeps ${bound.join(', ')} from voting until all that it names as survivors ` +
+      `. A recovery of the topology has begun and not ended: it keeps ${namesOf(newest.value, bound)} from voting until all that it names as survivors ` +
       'answer again; should one of them be lost, torc topology recover --yes-i-may-lose-decisions begins another'
     );
   }
@@ -263,6 +275,10 @@ export class Agreement {
   private end(decision: Decision): void {
     this.jobs.shift()?.resolve(decision);
   }
+}
+
+function namesOf(topology: Topology, nodes: readonly NodeId[]): string {
+  return nodes.map((node) => nodeName(topology, node)).join(', ');
 }
 
 function epochOf({ generation, epoch }: Epoch): Epoch {

@@ -142,6 +142,13 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     tests: ['test/sim/node/recovery.test.ts'],
   },
   {
+    rule: 'history 1: a cluster is founded by all of its seeds',
+    file: 'src/topology/founding.ts',
+    find: "      if (found?.state.phase !== 'unfounded') return null;",
+    put: "      if (found?.state.phase !== 'unfounded') continue;",
+    tests: ['test/sim/node/founding.test.ts'],
+  },
+  {
     rule: 'a request over the admin port is taken once',
     file: 'src/node-topology.ts',
     find: "    if (requests.has(id)) return { kind: 'refused', reason: 'the request was made before' };\n",
