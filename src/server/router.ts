@@ -184,15 +184,21 @@ export class Router {
   private followOwners(slots: readonly number[]): void {
     const underWay = new Map<ShardWay, Set<number>>();
     const led: number[] = [];
+    // Mostly that of the slot before.
+    let owner = this.ownerOf(slots[0]);
     for (const slot of slots) {
-      const owner = this.ownerOf(slot);
+      if (this.owners.of(slot) !== owner.shard) owner = this.ownerOf(slot);
       const way: ShardWay | undefined = this.waysBySlot[slot];
       if (way === owner) continue;
       this.hasNewOwners = true;
+      if (way === undefined) {
+        this.waysBySlot[slot] = owner;
+        continue;
+      }
       // A slot that is held finds its owner by itself.
-      if (way !== undefined && this.ways[way.index] !== way) continue;
+      if (this.ways[way.index] !== way) continue;
       led.push(slot);
-      if (way !== undefined && this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
+      if (this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
       else this.waysBySlot[slot] = owner;
     }
     this.sequences.tellAgainOf(led);
