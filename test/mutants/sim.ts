@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { chosenBy, MUTANTS } from './mutants.ts';
-import type { Mutant, Simulator } from './mutant.ts';
+import { SIMULATORS, type Mutant, type Simulator } from './mutant.ts';
 import { PatchedTree } from './patched-tree.ts';
 import { appendResult, Results, type SimResult } from './results.ts';
 import { tableOf } from './table.ts';
@@ -11,11 +11,23 @@ const RESULTS = 'test/mutants/results.jsonl';
 const DOCS = 'docs/mutants.md';
 const TABLE_BEGINS = '<!-- table -->';
 const TABLE_ENDS = '<!-- /table -->';
-const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgrade: 20 };
+const SEEDS: Readonly<Record<Simulator, number>> = {
+  nodes: 60,
+  raft: 3000,
+  upgrade: 20,
+  moves: 300,
+  paxos: 3000,
+};
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
 /** No seed takes so long, unless it stands still. */
-const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 100_000, raft: 2000, upgrade: 200_000 };
+const LIMIT_MS: Readonly<Record<Simulator, number>> = {
+  nodes: 100_000,
+  raft: 2000,
+  upgrade: 200_000,
+  moves: 10_000,
+  paxos: 2000,
+};
 
 type Simulated = Mutant & { simulated: Simulator };
 
@@ -28,7 +40,7 @@ interface Run {
 /**
  * `npm run sim:mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and runs seeds until one fails. `--starts K`: from K
  * different seeds on; `--seeds N`: at most so many from each. What came of it is kept in a file (`--results FILE`); what is there is not run again,
- * unless `--again`. At the end the table of all is printed. `--docs` writes it into docs/mutants.md. `--on nodes|raft|upgrade`: all mutants by this simulation.
+ * unless `--again`. At the end the table of all is printed. `--docs` writes it into docs/mutants.md. `--on SIMULATOR`: all mutants by this one.
  */
 function main(): void {
   const { values, positionals } = parseArgs({
@@ -108,7 +120,7 @@ function writeTable(table: string): void {
 }
 
 function simulatorOf(name: string | undefined): Simulator | undefined {
-  return name === 'nodes' || name === 'raft' || name === 'upgrade' ? name : undefined;
+  return SIMULATORS.find((simulator) => simulator === name);
 }
 
 /** Of an invariant; with what the product's own assertions say. */

@@ -67,7 +67,12 @@ async function main(): Promise<void> {
         ? !runMany(from, count || DEFAULT_RAFT_SEEDS, values.first === true)
         : !runOne(from);
   else if (values.paxos === true)
-    allHeld = checkRegister(from, count || DEFAULT_RAFT_SEEDS, values.exhaustive === true);
+    allHeld = checkRegister(
+      from,
+      count || DEFAULT_RAFT_SEEDS,
+      values.exhaustive === true,
+      values.first === true,
+    );
   else if (values.conversations === true) allHeld = await converse(from, count || DEFAULT_SEEDS);
   else if (values.upgrade === true)
     allHeld = await upgrade(from, count || DEFAULT_UPGRADES, values.first === true);
