@@ -40,6 +40,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     file: 'src/node-replicas.ts',
     find: 'if (found !== undefined || shard.first',
     put: 'if (own.leaving !== true || shard.first.length < 0) if (found !== undefined || shard.first',
+    tests: ['test/sim/node/membership.test.ts'],
     simulated: 'nodes',
   },
   {

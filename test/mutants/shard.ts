@@ -88,10 +88,11 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     simulated: 'nodes',
   },
   {
-    rule: '#27: a reply names what it answers, by a number that is not used twice',
+    rule: '#27: a reply names what it answers',
     file: 'src/server/forward-window.ts',
-    find: 'let correlation = this.nextCorrelation;',
-    put: 'let correlation = 1;',
+    find: '    const request = this.slots[at];\n    if (request === null || request.correlation !== correlation) return null;\n    this.slots[at] = null;',
+    put: '    const request = this.slots[at] && this.slots.reduce((first, one) => (one !== null && (first === null || one.correlation < first.correlation) ? one : first), null);\n    if (request === null) return null;\n    this.slots[request.correlation & (this.slots.length - 1)] = null;',
+    tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
 

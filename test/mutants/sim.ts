@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 
 import { wholeNumber } from '../../src/cli/command-options.ts';
 import { chosenBy, MUTANTS } from './mutants.ts';
-import type { Mutant, Simulator } from './mutant.ts';
+import { SIMULATORS, type Mutant, type Simulator } from './mutant.ts';
 import { PatchedTree } from './patched-tree.ts';
 import { appendResult, Results, type SimResult } from './results.ts';
 import { tableOf } from './table.ts';
@@ -13,12 +13,24 @@ const RESULTS = 'test/mutants/results.jsonl';
 const DOCS = 'docs/mutants.md';
 const TABLE_BEGINS = '<!-- table -->';
 const TABLE_ENDS = '<!-- /table -->';
-const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgrade: 20 };
+const SEEDS: Readonly<Record<Simulator, number>> = {
+  nodes: 60,
+  raft: 3000,
+  upgrade: 20,
+  moves: 300,
+  paxos: 3000,
+};
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
 const STARTS_MAX = 100;
 /** No seed takes so long, unless it stands still. */
-const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 100_000, raft: 2000, upgrade: 200_000 };
+const LIMIT_MS: Readonly<Record<Simulator, number>> = {
+  nodes: 100_000,
+  raft: 2000,
+  upgrade: 200_000,
+  moves: 10_000,
+  paxos: 2000,
+};
 
 type Simulated = Mutant & { simulated: Simulator };
 
@@ -47,7 +59,7 @@ function main(): void {
     .option('--results <file>', 'where results are kept', RESULTS)
     .option('--again', 'also those with a result', false)
     .option('--docs', 'writes the table of results into docs/mutants.md, and runs nothing', false)
-    .addOption(new Option('--on <simulation>', 'all mutants by this one').choices(Object.keys(SEEDS)))
+    .addOption(new Option('--on <simulation>', 'all mutants by this one').choices([...SIMULATORS]))
     .parse();
   const values = program.opts<Options>();
   const { starts, seeds, results: path, on, again } = values;

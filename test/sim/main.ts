@@ -36,7 +36,7 @@ async function simulate(options: SimOptions): Promise<boolean> {
     case 'raft':
       return isTold ? !runOne(from) : !runMany(from, count, first);
     case 'paxos':
-      return checkRegister(from, count, options.exhaustive);
+      return checkRegister(from, count, options.exhaustive, first);
     case 'conversations':
       return converse(from, count);
     case 'upgrade':
