@@ -292,7 +292,7 @@ const MOVES: readonly MetricRow[] = [
   {
     name: 'torc_move_requests_total',
     type: 'counter',
-    help: 'Requests that met a slot on the move: parked, then forwarded to its owner, redirected with MOVED, or timed out with TRYAGAIN.',
+    help: 'Requests that met a slot on the move: parked, then forwarded to its owner, redirected with MOVED, or timed out.',
     labels: ['outcome'],
     read: ({ moves }, sample) => {
       sample(moves.requests.parked, 'parked');

@@ -56,7 +56,8 @@ export function commandsPerSecond({ env }: NodeParts, { isLeader, machine }: Rep
 export function missingReplicas({ env, settings, topology }: NodeParts, replica: Replica): number | null {
   if (!replica.isLeader) return null;
   const nowMs = env.clock.monotonicMs();
-  const wanted = Math.min(settings.replicationFactor, topology.nodes.length);
+  const staying = topology.nodes.filter(({ leaving }) => leaving !== true);
+  const wanted = Math.min(settings.replicationFactor, staying.length);
   const following = replica.raft
     .progress()
     .filter(

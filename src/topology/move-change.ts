@@ -85,17 +85,18 @@ function withMove(
 }
 
 /** The shard of each slot. */
-function ownersOf(runs: readonly SlotRun[]): Uint16Array {
+export function ownersOf(runs: readonly SlotRun[]): Uint16Array {
   const owners = new Uint16Array(SLOT_COUNT);
   for (const { from, to, shard } of runs) owners.fill(shard, from, to + 1);
   return owners;
 }
 
-function moversOf(moves: readonly MoveEntry[]): ReadonlySet<number> {
+/** The slots that are in some move. */
+export function moversOf(moves: readonly MoveEntry[]): ReadonlySet<number> {
   return new Set(moves.flatMap(({ slots }) => slotsOf(slots)));
 }
 
-function withOwner(
+export function withOwner(
   runs: readonly SlotRun[],
   ranges: readonly SlotRange[],
   owner: ShardId,

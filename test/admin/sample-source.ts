@@ -153,7 +153,7 @@ export function sampleStatus(): StatusReport {
   return {
     schema: STATUS_SCHEMA,
     build: { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 },
-    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1 },
+    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1, boundToRecovery: [] },
     node: {
       name: 'node-1',
       id: 'a'.repeat(40),
