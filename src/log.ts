@@ -39,7 +39,8 @@ export const LOG_EVENTS = {
   'replacement-waits':
     'A replica of a lost node is not made anew, since the node that it should go to has too little room: shard, peer, neededBytes, roomBytes.',
   'quorum-endangered':
-    'These shards lose their quorum with one machine, wherever their replicas are put: there are too few machines. shards.',
+    'These shards lose their quorum with one machine: there are too few. Told once, by one node: shards.',
+  'quorum-safe': 'They can do without any one machine by now, or are no more: shards.',
   'rebalance-begun':
     'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
   'rebalance-ended':

@@ -200,6 +200,7 @@ export class NodeTopology {
       topology: () => this.current,
       isFailed: (node: NodeId) => parts.gossip.goneMs(node) > 0,
       silentMs: (node: NodeId) => parts.gossip.goneMs(node),
+      isLed: (shard: ShardId) => isLed(parts, shard),
       roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
       replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
       log,
@@ -212,13 +213,16 @@ export class NodeTopology {
       isKept: (topology) => spread.isKept(topology),
       propose: ({ clusterId, generation, epoch }, change) =>
         spread.propose({ clusterId, on: { generation, epoch }, change }),
-      isLed: (shard) => isLed(parts, shard),
     });
     parts.membership.takeIn(desk);
     const loads = this.makeLoads(parts);
     this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
-    register.onNewer((newer) => this.follow(parts, newer));
+    register.onNewer((newer) => {
+      this.follow(parts, newer);
+      // A plan goes on from change to change.
+      this.rebalancer?.look();
+    });
     return { spread, loads };
   }
 

@@ -163,15 +163,20 @@ export class TopologySpread {
 
   /** Whether a majority of the voters has synced the topology: whoever goes on from what some survivor holds, goes on from this or a newer one. */
   isKept(topology: Topology): boolean {
-    const holding = topology.voters.filter((id) => this.has(id, topology)).length;
-    return holding * 2 > topology.voters.length;
+    return this.isKeptSince(topology, topology);
   }
 
-  /** Whether the node is known to have synced the topology, or a newer one. */
-  has(node: NodeId, topology: Topology): boolean {
+  /** Whether a majority of the voters has synced that epoch, or a newer one. */
+  isKeptSince({ voters }: Topology, epoch: Epoch): boolean {
+    const holding = voters.filter((id) => this.has(id, epoch)).length;
+    return holding * 2 > voters.length;
+  }
+
+  /** Whether the node is known to have synced the topology of that epoch, or a newer one. */
+  has(node: NodeId, epoch: Epoch): boolean {
     if (node === this.host.self) return true;
     const link = this.host.links().get(node);
-    return link !== undefined && !isNewer(topology, link.peerEpoch);
+    return link !== undefined && !isNewer(epoch, link.peerEpoch);
   }
 
   /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */
@@ -226,6 +231,8 @@ export class TopologySpread {
     const topology = decodeTopology(body);
     if (topology === null || topology.clusterId !== this.current.clusterId) return false;
     this.host.register.offer(topology).catch((error: unknown) => this.host.fatal(error));
+    // There may be a newer one by now, as while slots move.
+    this.nextAskMs = 0;
     return true;
   }
 

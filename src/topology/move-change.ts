@@ -19,9 +19,9 @@ export function moveIdOf({ generation, epoch }: Epoch): MoveId {
   return generation * GENERATION_STEP + epoch;
 }
 
-/** Of the epoch that recorded the move; 0: there was none. */
-export function generationOf(move: MoveId): number {
-  return Math.floor(move / GENERATION_STEP);
+/** The epoch that recorded the move. */
+export function epochOfMove(move: MoveId): Epoch {
+  return { generation: Math.floor(move / GENERATION_STEP), epoch: move % GENERATION_STEP };
 }
 
 /** The topology without its new epoch, or why not. */

@@ -1,4 +1,5 @@
 /** What becomes of the topology when a majority of its voters is lost for good, and an operator says who is left (design section 6). Pure. */
+import { departing } from './departed.ts';
 import type { Epoch, NodeId, ReplicaEntry, ShardEntry, ShardId, Topology } from './types.ts';
 import { firstVoters } from './voters.ts';
 
@@ -30,12 +31,14 @@ export function lostShards({ shards }: Topology, survivors: readonly NodeId[]): 
 export function recoveredTopology(current: Topology, survivors: readonly NodeId[], at: Epoch): Topology {
   const nodes = current.nodes.filter(({ id }) => survivors.includes(id));
   const ids = nodes.map(({ id }) => id);
+  const gone = current.nodes.map(({ id }) => id).filter((id) => !survivors.includes(id));
   const { generation, epoch } = at;
   return {
     ...current,
     generation,
     epoch,
     nodes,
+    ...departing(current, gone),
     voters: firstVoters(nodes),
     shards: current.shards.map((shard, index) => survivingShard(shard, ids, index)),
   };

@@ -4,6 +4,7 @@ import { DamagedError } from '../wal/errors.ts';
 import { announcementSchema } from './announcement-schema.ts';
 import type { ChangeRequest, RecoveryRequest } from './change.ts';
 import { compactTopology, expandTopology } from './compact-topology.ts';
+import { DEPARTED_REMEMBERED } from './departed.ts';
 import { planSteps, rebalance, rebalanceBy } from './rebalance-schema.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
@@ -53,6 +54,7 @@ export const topologySchema = z.object({
   epoch: count,
   version: count,
   nodes: z.array(nodeEntrySchema).min(1),
+  departed: z.array(id).max(DEPARTED_REMEMBERED).optional(),
   nextOrdinal: count,
   nextGroup: count,
   voters: z.array(id).min(1),

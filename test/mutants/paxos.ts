@@ -122,7 +122,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'a node that lost its disk does not vote as its old self',
-    file: 'src/topology/change.ts',
+    file: 'src/topology/node-change.ts',
     find: 'current.voters.map((voter) => (voter === old ? id : voter))',
     put: 'current.voters',
     tests: ['test/topology/decision.test.ts'],

@@ -11,8 +11,13 @@ export type InvariantName =
   | 'durable-quorum'
   | 'durable-after-restart'
   | 'one-lease'
+  | 'lease-in-force'
   | 'reads-current'
   | 'reads-behind-stamps'
+  | 'reads-in-order'
+  | 'streams-in-order'
+  | 'ceiling-synced'
+  | 'own-messages'
   | 'state-hash'
   // Of what only rises
   | 'term-and-commit-rise'
@@ -22,6 +27,9 @@ export type InvariantName =
   | 'one-map-per-epoch'
   | 'slots-owned-once'
   | 'register-promises'
+  | 'rows-name-members'
+  | 'rows-opened'
+  | 'opens-empty'
   | 'memory-budget'
   | 'unclean-stop-refused'
   // Of what clients see
