@@ -32,12 +32,15 @@ export const LOG_EVENTS = {
   'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
   'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'register-corrected':
+    'The log of a shard led here says otherwise of slots than the topology after its recovery, and the log is right: shard, change, epoch.',
   'node-lost':
     'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
   'replacement-waits':
     'A replica of a lost node is not made anew, since the node that it should go to has too little room: shard, peer, neededBytes, roomBytes.',
   'quorum-endangered':
-    'These shards lose their quorum with one machine, wherever their replicas are put: there are too few machines. shards.',
+    'These shards lose their quorum with one machine: there are too few. Told once, by one node: shards.',
+  'quorum-safe': 'They can do without any one machine by now, or are no more: shards.',
   'rebalance-begun':
     'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
   'rebalance-ended':

@@ -8,6 +8,7 @@ import type { Env, Listener } from './env/contracts.ts';
 import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
+import { CatchingUp } from './observe/catching-up.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { rebalanceSource } from './observe/rebalance-report.ts';
@@ -57,6 +58,15 @@ const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 2000;
+
+type Measure =
+  | 'loopDelay'
+  | 'syncDuration'
+  | 'batchSize'
+  | 'commitDuration'
+  | 'startedWallMs'
+  | 'startedMonotonicMs'
+  | 'rates';
 
 const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
@@ -275,23 +285,19 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
+      catchingUp: new CatchingUp(),
       snapshotter,
       slabs,
       pubsub,
       slowLog,
       forwarding: this.forwardingCounters,
       mover: moves.mover,
-      loopDelay: this.surroundings.loopDelay,
-      syncDuration: this.syncDuration,
-      batchSize: this.batchSize,
-      commitDuration: this.commitDuration,
-      startedWallMs: this.startedWallMs,
-      startedMonotonicMs: this.startedMonotonicMs,
-      rates: new Rates(),
+      ...this.measured(),
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
       acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
+      boundToRecovery: () => nodeTopology.boundToRecovery,
     };
     const gossip = joinGossip(parts, () => engine.wake(), this.log);
     this.parts = Object.assign(parts, { gossip });
@@ -317,6 +323,13 @@ class Node implements RunningNode {
     engine.wake();
     const shards = replicas.list.map((replica) => replica.shard);
     this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
+  }
+
+  private measured(): Pick<NodeParts, Measure> {
+    const { syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs } = this;
+    const { loopDelay } = this.surroundings;
+    const rates = new Rates();
+    return { loopDelay, syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs, rates };
   }
 
   private makeReplicas(

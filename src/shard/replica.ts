@@ -9,7 +9,7 @@ import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { DATABASE_COUNT, type Victim } from '../store/types.ts';
-import { SLOT_COUNT, type ShardId, type SlotRange } from '../topology/types.ts';
+import { SLOT_COUNT, type NodeId, type ShardId, type SlotRange } from '../topology/types.ts';
 import { Batch, EntryWaiters, type SessionId } from './batch.ts';
 import {
   LARGE_COMMAND_BYTES,
@@ -18,6 +18,7 @@ import {
   commandResp3,
   commandSequence,
   commandSlot,
+  commandSlots,
 } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
 import { markEntry } from './mark.ts';
@@ -27,6 +28,7 @@ import type { MoveWaiter, ReplicaMoves } from './moves/types.ts';
 import {
   floorsItem,
   noRoomItem,
+  departedItem,
   policyItem,
   removeItem,
   samePolicy,
@@ -486,6 +488,13 @@ export class Replica {
     this.evict(now);
   }
 
+  /** The leader has the sessions of nodes end that have left the cluster; what has ended is not ended again. */
+  endSessionsOf(nodes: readonly NodeId[]): void {
+    if (!this.isReadable) return;
+    for (const node of nodes)
+      if (!this.machine.sessions.hasDeparted(node)) this.batch.addPrelude(departedItem(node));
+  }
+
   /** The cluster version was raised: a group that nobody writes to learns it, too. */
   private raiseRules(now: Instant): void {
     const { raft } = this;
@@ -595,7 +604,8 @@ export class Replica {
     commandArgs(bytes, start, args);
     const command = this.lookup(args);
     assert(command !== null, 'a read is a known command');
-    const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start));
+    const named = commandSlots(bytes, start);
+    const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start), named !== null);
     if (refusal !== 0) {
       waiter.refuse(refusal);
       return;
@@ -612,6 +622,7 @@ export class Replica {
       now.monotonicMs,
       this.random(),
       reply,
+      named,
     );
     if (long === null) answerWith(waiter, reply);
     else this.machine.longReads.begin(waiter, long, reply.protocol, Math.floor(timeMs));

@@ -2,6 +2,7 @@
 import type { TokenHash } from '../../ring/index.ts';
 import type { RemotePeer } from '../transport/handshake.ts';
 import { applyChange, type TopologyChange } from './change.ts';
+import { departedProblem } from './departed.ts';
 import type { JoinAnswer, JoinRequest } from './join-codec.ts';
 import { besideNew } from './replica-planner.ts';
 import type { NodeEntry, NodeId, ShardId, Topology } from './types.ts';
@@ -51,6 +52,8 @@ export class JoinDesk {
     { node: id, announced }: RemotePeer,
     replaces: string | null,
   ): TopologyChange | Exclude<JoinAnswer, { kind: 'told' }> {
+    const gone = departedProblem(topology, id);
+    if (gone !== null) return refused(gone);
     if (replaces !== null) {
       const old = findNode(topology, replaces);
       if (old === null)

@@ -103,7 +103,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 5: nothing is built on an epoch before most voters have synced it',
     file: 'src/server/topology-spread.ts',
-    find: 'return holding * 2 > topology.voters.length;',
+    find: 'return holding * 2 > voters.length;',
     put: 'return holding > 0;',
     simulated: 'nodes',
   },

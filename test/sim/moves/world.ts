@@ -333,7 +333,7 @@ export class World {
     const left = feed.leftBytes(begun);
     const isFrozen = begun.length > 0 && begun.every((slot) => moves.stateOf(slot) === SlotState.FROZEN);
     if (!isFrozen && ((left < 300 && (only !== null || random.chance(0.15))) || roll > 0.89))
-      group.move(slotsItem(MoveItemType.FENCE, id, 0, rangesOf(begun)));
+      group.move(slotsItem(MoveItemType.FENCE, id, moves.exports.endsOf(begun), rangesOf(begun)));
     else if (isFrozen && left === 0) this.tell(move, feed.activation(begun, NOW), begun);
     else this.tell(move, feed.next(only === null ? 50 + random.below(40_000) : 100_000), begun);
   }

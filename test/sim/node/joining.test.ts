@@ -1,6 +1,7 @@
 /** Nodes that come and leave while clients write: replicas follow by themselves, and no client is told an error. */
 import { describe, expect, it } from 'vitest';
 
+import type { NodeParts } from '../../../src/observe/parts.ts';
 import { stayingNodes } from '../../../src/topology/replica-planner.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, portOf, SimCluster } from './cluster.ts';
@@ -93,6 +94,8 @@ describe('a node that joins', () => {
   it('is taken out when it dies', async () => {
     const cluster = new SimCluster(7, 5);
     cluster.founders = 3;
+    const serving: NodeParts[] = [];
+    cluster.onlooker.onServing = (i, parts) => (serving[i] = parts);
     await cluster.startAll();
     const counters = [0, 1, 2].map((i) => new Counter(cluster, i));
     for (const i of [3, 4]) {
@@ -114,6 +117,12 @@ describe('a node that joins', () => {
     }
     await cluster.pass(3000);
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null]);
+    const { departed, nodes } = await newestTopology(cluster);
+    expect(departed).toHaveLength(2);
+    for (const { machine } of serving.slice(0, 3).flatMap(({ replicas }) => replicas)) {
+      expect(departed?.filter((node) => !machine.sessions.hasDeparted(node))).toEqual([]);
+      expect(nodes.some(({ id }) => machine.sessions.hasDeparted(id))).toBe(false);
+    }
     cluster.dispose();
   });
 

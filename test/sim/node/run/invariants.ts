@@ -180,7 +180,7 @@ export class Invariants {
       const answers = applyMove(entry);
       law.reads.onRaised(entry.index, machine.timeMs);
       applied(entry);
-      this.slots.applied(raft.group, entry.index, machine.moves);
+      this.slots.applied(raft.group, entry.index, machine.moves.slots);
       return answers;
     };
     const readRefusal = machine.readRefusal.bind(machine);

@@ -1,6 +1,6 @@
 /** What must hold of the register: of what nodes know of the topology, have promised about it, and do by it. */
 import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
-import type { AcceptorState } from '../../../../src/paxos/types.ts';
+import type { AcceptorState, Vote } from '../../../../src/paxos/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { GroupId, MemberId, RaftCore } from '../../../../src/raft/types.ts';
 import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
@@ -130,6 +130,15 @@ export class TopologyLaw {
 }
 
 function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
+  return (
+    one.barred < other.barred ||
+    isLowerVote(one.vote, other.vote) ||
+    isLowerVote(one.recovery, other.recovery)
+  );
+}
+
+function isLowerVote(one: Vote<Topology> | null, other: Vote<Topology> | null): boolean {
+  if (one === null || other === null) return other !== null;
   const order = compareInstances(one.instance, other.instance);
   return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
 }

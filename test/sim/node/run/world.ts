@@ -45,6 +45,8 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
+  /** A command waits for a move. */
+  onHeld: () => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -74,7 +76,7 @@ export class World {
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters);
+        watchParts(parts, this.counters, () => this.onHeld());
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
