@@ -10,6 +10,7 @@ const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
 const LEAVES: Fault = 'node leaves for a while';
+const REPLACED: Fault = 'node replaced by an empty one';
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
 const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
@@ -82,7 +83,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const drift = pick([0, 0.005, 0.024]);
   const apartMs = pick([0, 300, 4000]);
   const isChosen = (fault: Fault): boolean => random.chance(chanceOf(fault, nodes));
-  const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
+  const chosen = FAULTS.filter((fault) => fault !== LEAVES && fault !== REPLACED && isChosen(fault));
   const plan: RunPlan = {
     nodes,
     durability,
@@ -136,6 +137,9 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
+  // Its shards need two others each to learn from, and to go on.
+  const mayBeReplaced = nodes >= 3 && durability === 'fsync' && !plan.faults.some(isDamage);
+  if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
 }
 
