@@ -116,7 +116,7 @@ function fromPlanned(prefix: string, database: number, model: Model, planned: Pl
   };
 }
 
-function asideOf(aside: Aside): Asked {
+export function asideOf(aside: Aside): Asked {
   return { words: aside.words, database: 0, isOneSlot: false, parts: [], read: () => [], aside };
 }
 
@@ -152,10 +152,8 @@ export class Commands {
   }
 
   /** Sent before all else. */
-  preparations(): Asked[] {
-    return this.plan.hasLarge && !this.plan.evictsAll
-      ? LARGE.prepare.map((words) => asideOf({ words, wrong: () => null }))
-      : [];
+  preparations(): readonly (readonly string[])[] {
+    return this.plan.hasLarge && !this.plan.evictsAll ? LARGE.prepare : [];
   }
 
   /** Reads all that was ever written: what was acknowledged is there. */

@@ -4,6 +4,7 @@
  */
 import { slotOf } from '../../../../ring/index.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import { slotCountOf } from '../../../../src/topology/rebalance.ts';
 import type { Topology } from '../../../../src/topology/types.ts';
 import { portOf } from '../cluster.ts';
 import type { Client } from './client.ts';
@@ -14,6 +15,8 @@ import type { World } from './world.ts';
 
 /** A start that waits for a slow recovery, an election, a snapshot for a member that was away, leadership that goes home. */
 const PROGRESS_MS = 20_000;
+/** More for each slot of a move under way: slots go over in batches, each of some turns between nodes. */
+const MOVED_SLOT_MS = 10;
 /** Commands that were under way are answered, or given up by whoever asked. */
 const ANSWERS_MS = 15_000;
 const STEP_MS = 20;
@@ -35,13 +38,18 @@ export async function requireProgress(
     all.every((victim) => isReady(world, victim)),
   );
   if (all.length === world.victims.length)
-    await within(world, PROGRESS_MS, 'moves have ended', () => newest(world).moves.length === 0);
+    await within(world, movesMs(world), 'moves have ended', () => newest(world).moves.length === 0);
   if (all.length === world.victims.length)
     await within(world, PROGRESS_MS, 'members are those of the topology', () => isSettled(world));
   for (const client of clients) client.isStopped = true;
   await within(world, ANSWERS_MS, 'all clients are answered', () =>
     clients.every((client) => !client.isBusy),
   );
+}
+
+function movesMs(world: World): number {
+  const slots = newest(world).moves.reduce((sum, move) => sum + slotCountOf(move.slots), 0);
+  return PROGRESS_MS + slots * MOVED_SLOT_MS;
 }
 
 /** All replicas of each group stand at one index, with one state. */

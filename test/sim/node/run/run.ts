@@ -2,7 +2,7 @@
 import { loadTokenHash } from '../../../../ring/index.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { Client } from './client.ts';
-import { Commands } from './commands.ts';
+import { asideOf, Commands } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { Faults } from './faults.ts';
 import { requireAgreement, requireProgress } from './liveness.ts';
@@ -102,7 +102,17 @@ async function prepare(world: World, client: Client, commands: Commands): Promis
   const preparations = commands.preparations();
   if (preparations.length === 0) return;
   while (world.failure === null && !world.victims.every(({ isReady }) => isReady)) await world.pass(CHECK_MS);
-  await client.askAll(preparations, 1);
+  for (const words of preparations) await insist(world, client, words);
+}
+
+/** Asks until it was done: what all later replies are judged by must not be lost to a fault. */
+async function insist(world: World, client: Client, words: readonly string[]): Promise<void> {
+  const done = { replies: 0 };
+  const wrong = (reply: string): null => {
+    if (reply.startsWith('+')) done.replies += 1;
+    return null;
+  };
+  while (world.failure === null && done.replies === 0) await client.askAll([asideOf({ words, wrong })], 1);
 }
 
 /** All that was acknowledged is there. */
