@@ -185,7 +185,7 @@ export class Member {
     if (message.kind === 'promise')
       world.check(
         partsOf(acceptor).some((vote) => isVoteAtLeast(vote, { ...message, promised: message.ballot })),
-        `${this.name} answers with a promise that is not synced`,
+        `register-promises: ${this.name} answers with a promise that is not synced`,
       );
     if (message.kind === 'accepted') this.voted(message.instance, message.ballot);
     if (to === this.name) world.schedule.after(0, () => this.receive(to, message));
@@ -202,19 +202,19 @@ export class Member {
     const kept = part?.accepted ?? null;
     world.check(
       kept !== null && compareBallots(kept.ballot, ballot) >= 0 && value !== undefined,
-      `${this.name} says that it has accepted what is not synced`,
+      `register-promises: ${this.name} says that it has accepted what is not synced`,
     );
     if (value?.survivors !== undefined)
       world.check(
         (this.knewEpoch.get(at) ?? 0) < instance.epoch,
-        `${this.name} accepts a recovery of less than it knows`,
+        `register-promises: ${this.name} accepts a recovery of less than it knows`,
       );
     if (value !== undefined) world.accepted(this.name, instance, at, value);
   }
 
   private written(node: Paxos<Value>, state: AcceptorState<Value>): void {
     const { acceptor, world } = this;
-    world.check(isAtLeast(state, acceptor), `a promise of ${this.name} is taken back`);
+    world.check(isAtLeast(state, acceptor), `register-promises: a promise of ${this.name} is taken back`);
     this.acceptor = state;
     this.isWriting = false;
     node.written();

@@ -107,9 +107,9 @@ function runWorld(world: World): number {
       });
   while (schedule.step(untilMs)) {
     if (isThere()) return events;
-    world.check(++events < EVENT_LIMIT, 'the run comes to an end');
+    world.check(++events < EVENT_LIMIT, 'progress: the run comes to no end');
   }
-  throw new InvariantBroken(`no progress within ${limitMs} ms of healing`);
+  throw new InvariantBroken(`progress: nothing within ${limitMs} ms of healing`);
 }
 
 /** Most of the voters die, and an operator says so, until a recovery comes about, or they come back. */

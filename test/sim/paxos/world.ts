@@ -171,7 +171,10 @@ export class World {
     const { generation, epoch } = instance;
     const voters = this.chosen.get(textOf({ generation, epoch: epoch - 1 }))?.voters;
     const acceptors = value.survivors ?? voters;
-    this.check(acceptors?.includes(by) === true, `${by} votes on ${textOf(instance)} and is not to`);
+    this.check(
+      acceptors?.includes(by) === true,
+      `only-voters-vote: ${by} votes on ${textOf(instance)} and is not to`,
+    );
     const at = `${textOf(instance)} ${ballot} ${value.label}`;
     const said = (this.votes.get(at) ?? new Set()).add(by);
     this.votes.set(at, said);
@@ -180,7 +183,7 @@ export class World {
     const other = this.chosen.get(textOf(instance));
     this.check(
       other === undefined || other.label === value.label,
-      `epoch ${textOf(instance)} is chosen as ${other?.label} and ${value.label}`,
+      `one-map-per-epoch: epoch ${textOf(instance)} is chosen as ${other?.label} and ${value.label}`,
     );
     this.chosen.set(textOf(instance), value);
     if (compareInstances(instance, this.newest.instance) > 0) this.newest = { instance, value };
@@ -194,7 +197,7 @@ export class World {
     const chosen = this.chosen.get(textOf(instance));
     this.check(
       chosen?.label === value.label,
-      `${by} takes ${value.label} for ${textOf(instance)}, and ${chosen?.label} is chosen`,
+      `one-map-per-epoch: ${by} takes ${value.label} for ${textOf(instance)}, and ${chosen?.label} is chosen`,
     );
     if (this.chain.has(textOf(instance))) return;
     this.chain.set(textOf(instance), value);
@@ -205,7 +208,7 @@ export class World {
     const before = this.chain.get(earlier) ?? this.chosen.get(earlier);
     this.check(
       before?.label === value.after,
-      `${value.label} at ${textOf(instance)} is upon ${value.after}, not ${before?.label}`,
+      `one-map-per-epoch: ${value.label} at ${textOf(instance)} is upon ${value.after}, not ${before?.label}`,
     );
     if (before === undefined || before.voters.join() === value.voters.join()) return;
     if (this.options.byRule) {
