@@ -32,6 +32,8 @@ export const LOG_EVENTS = {
   'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
   'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'register-corrected':
+    'The log of a shard led here says otherwise of slots than the topology after its recovery, and the log is right: shard, change, epoch.',
   'node-lost':
     'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
   'replacement-waits':

@@ -7,6 +7,7 @@ import { isOwnRecord } from './node-replicas.ts';
 import { loadTokenHash, type TokenHash } from '../ring/index.ts';
 import { Absence, isReplaced } from './server/absence.ts';
 import { ConfigurationWalker } from './server/configuration-walker.ts';
+import { LogCorrector } from './server/log-corrector.ts';
 import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
@@ -80,6 +81,7 @@ export class NodeTopology {
   private spread: TopologySpread | null = null;
   private walker: ConfigurationWalker | null = null;
   private keeper: ReplicaKeeper | null = null;
+  private corrector: LogCorrector | null = null;
   private readonly hash: TokenHash;
   /** Null until the node serves. */
   rebalancer: Rebalancer | null = null;
@@ -189,6 +191,8 @@ export class NodeTopology {
       acceptor: this.acceptor,
       uint32: () => this.env.random.uint32(),
       links: () => parts.mesh.links,
+      goneMs: (node) => parts.gossip.goneMs(node),
+      knowsNewer: (epoch) => parts.gossip.knowsNewer(epoch),
       newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
       wake: () => engine.wake(),
@@ -213,14 +217,15 @@ export class NodeTopology {
       hash: this.hash,
       replicas: replicas.list,
       topology: () => this.current,
-      isFailed: (node: NodeId) => node !== parts.self && parts.peers.isFailed(node),
-      silentMs: (node: NodeId) => (node === parts.self ? 0 : parts.peers.silentMs(node)),
+      isFailed: (node: NodeId) => parts.gossip.goneMs(node) > 0,
+      silentMs: (node: NodeId) => parts.gossip.goneMs(node),
       isLed: (shard: ShardId) => isLed(parts, shard),
       roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
       replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);
+    this.corrector = new LogCorrector({ replicas: replicas.list, topology: () => this.current, log }, spread);
     const desk = new JoinDesk({
       ...placing,
       nowMs: () => engine.now.monotonicMs,
@@ -233,7 +238,11 @@ export class NodeTopology {
     const loads = this.makeLoads(parts);
     this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
-    register.onNewer((newer) => this.follow(parts, newer));
+    register.onNewer((newer) => {
+      this.follow(parts, newer);
+      // A plan goes on from change to change.
+      this.rebalancer?.look();
+    });
     return { spread, loads };
   }
 
@@ -246,8 +255,10 @@ export class NodeTopology {
     this.spread?.look();
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
+    this.corrector?.look(parts.engine.now);
     this.rebalancer?.look();
-    for (const { machine } of parts.replicas.list) machine.operations.tend(parts.engine.now.monotonicMs);
+    const { monotonicMs } = parts.engine.now;
+    for (const { isLeader, machine } of parts.replicas.list) machine.operations.tend(isLeader, monotonicMs);
     this.inquire(parts);
   }
 
@@ -319,16 +330,20 @@ export class NodeTopology {
     return this.spread?.counts ?? NO_COUNTS;
   }
 
+  get boundToRecovery(): readonly NodeId[] {
+    return this.spread?.agreement.bound ?? [];
+  }
+
   async change({ request, ...proposed }: ChangeRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     return this.requestProblem(request) ?? this.spread.decide(proposed);
   }
 
-  async recover({ request, clusterId, on, survivors }: RecoveryRequest): Promise<Decision> {
+  async recover({ request, clusterId, on, survivors, bound }: RecoveryRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     if (clusterId !== this.current.clusterId)
       return { kind: 'refused', reason: `it is for cluster ${clusterId}` };
-    return this.requestProblem(request) ?? this.spread.recover(on, survivors);
+    return this.requestProblem(request) ?? this.spread.recover(on, survivors, bound);
   }
 
   /** What was overheard does nothing: a request is for this start of this node, and taken once, be it refused. */

@@ -59,6 +59,15 @@ const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 2000;
 
+type Measure =
+  | 'loopDelay'
+  | 'syncDuration'
+  | 'batchSize'
+  | 'commitDuration'
+  | 'startedWallMs'
+  | 'startedMonotonicMs'
+  | 'rates';
+
 const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
 export interface RunningNode {
@@ -285,17 +294,12 @@ class Node implements RunningNode {
       slowLog,
       forwarding: this.forwardingCounters,
       mover: moves.mover,
-      loopDelay: this.surroundings.loopDelay,
-      syncDuration: this.syncDuration,
-      batchSize: this.batchSize,
-      commitDuration: this.commitDuration,
-      startedWallMs: this.startedWallMs,
-      startedMonotonicMs: this.startedMonotonicMs,
-      rates: new Rates(),
+      ...this.measured(),
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
       acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
+      boundToRecovery: () => nodeTopology.boundToRecovery,
     };
     const gossip = joinGossip(parts, () => engine.wake(), this.log);
     this.parts = Object.assign(parts, { gossip });
@@ -333,6 +337,13 @@ class Node implements RunningNode {
     engine.wake();
     const shards = replicas.list.map((replica) => replica.shard);
     this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
+  }
+
+  private measured(): Pick<NodeParts, Measure> {
+    const { syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs } = this;
+    const { loopDelay } = this.surroundings;
+    const rates = new Rates();
+    return { loopDelay, syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs, rates };
   }
 
   private makeReplicas(

@@ -266,6 +266,11 @@ const MOVES: readonly MetricRow[] = [
     scale: SECONDS_PER_MS,
     read: ({ moves }, sample) => sample(moves.pauses),
   },
+  nodeGauge(
+    'slot_pause_longest_seconds',
+    'The longest of those since the node started.',
+    (reading) => reading.moves.longestPauseMs * SECONDS_PER_MS,
+  ),
   {
     name: 'torc_move_duration_seconds',
     type: 'histogram',
@@ -287,7 +292,7 @@ const MOVES: readonly MetricRow[] = [
   {
     name: 'torc_move_requests_total',
     type: 'counter',
-    help: 'Requests that met a slot on the move: parked, then forwarded to its owner, redirected with MOVED, or timed out with TRYAGAIN.',
+    help: 'Requests that met a slot on the move: parked, then forwarded to its owner, redirected with MOVED, or timed out.',
     labels: ['outcome'],
     read: ({ moves }, sample) => {
       sample(moves.requests.parked, 'parked');

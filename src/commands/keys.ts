@@ -148,7 +148,7 @@ function type(context: KeyContext): void {
 }
 
 function dbsize(context: KeyContext): void {
-  context.reply.integer(context.keyspace.keyCount(context.db));
+  context.reply.integer(context.keyspace.keyCount(context.db, context.slots));
 }
 
 function flushdb(context: KeyContext): void {
@@ -160,11 +160,11 @@ function flushall(context: KeyContext): void {
 }
 
 /** ASYNC and SYNC are the same here: readers see the keys gone at once, and memory is freed bit by bit. */
-function flush({ args, keyspace, reply }: KeyContext, db: number): void {
+function flush({ args, keyspace, slots, reply }: KeyContext, db: number): void {
   if (args.count > 2 || (args.count === 2 && !isWord(args, 1, 'async') && !isWord(args, 1, 'sync'))) {
     reply.error(SYNTAX);
     return;
   }
-  keyspace.flush(db);
+  keyspace.flush(db, slots);
   reply.ok();
 }

@@ -1,7 +1,7 @@
 /** What a command is: a row in its family's table. */
 import type { Args } from '../resp/args.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
-import type { Keyspace } from '../store/types.ts';
+import type { Keyspace, SlotSpan } from '../store/types.ts';
 import type { LocalContext } from './local-context.ts';
 import type { LongRead } from './long-read.ts';
 
@@ -40,6 +40,8 @@ export interface KeyContext {
   slotOf(argument: number): number;
   /** Random uint32s: from the entry's seed for writes, so that all replicas draw the same. */
   random(): number;
+  /** Those that a command on all keys is about; null: all that are here. */
+  slots: readonly SlotSpan[] | null;
   /** The last slot of the run of this shard's slots that SCAN's cursor lies in. */
   scanTo: number;
   /** Access clock for LRU and LFU, of this node alone: it never shapes a write's reply or replicated bytes. */

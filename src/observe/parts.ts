@@ -57,6 +57,8 @@ export interface NodeParts {
   /** What this node has promised as a voter of the register, and what came of its own ballots there. */
   acceptor: AcceptorFile;
   paxosCounts: () => Readonly<PaxosCounts>;
+  /** Nodes that a recovery which did not end keeps from voting. */
+  boundToRecovery: () => readonly NodeId[];
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

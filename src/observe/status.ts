@@ -65,6 +65,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       generation: topology.generation,
       epoch: topology.epoch,
       version: parts.clusterVersion(),
+      boundToRecovery: parts.boundToRecovery(),
     },
     node: {
       name: settings.id,

@@ -82,9 +82,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
-  /** A write that waits for reads before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
-  private awaitsReads = false;
+  /** Until another read is answered, or all before it. */
+  private awaits: 'read' | 'all' | null = null;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -433,8 +433,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private countReadDone(request: Request): void {
     this.uncountRead(request);
-    if (!this.awaitsReads) return;
-    this.awaitsReads = false;
+    if (this.awaits !== 'read') return;
+    this.awaits = null;
     this.release();
   }
 
@@ -452,10 +452,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return false;
   }
 
-  /** Runs the command once more when another read is answered, and nothing of the connection before it. */
-  postpone(command: CompiledCommand, args: Args): void {
+  /** Runs the command once more when another read, or all before it, is answered, and nothing of the connection before it. */
+  postpone(command: CompiledCommand, args: Args, until: 'read' | 'all'): void {
     this.postponed = { command, args: args.copy() };
-    this.awaitsReads = true;
+    this.awaits = until;
     this.hold();
   }
 
@@ -488,8 +488,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.queuedBytes -= request.queuedBytes + request.keptBytes;
     this.keptBytes -= request.keptBytes;
     this.head = request.next;
-    if (this.head === null) this.tail = null;
+    if (this.head === null) this.emptied();
     this.server.router.pool.give(request);
+  }
+
+  private emptied(): void {
+    this.tail = null;
+    if (this.awaits !== 'all') return;
+    this.awaits = null;
+    this.release();
   }
 
   /** As it is, behind what was written before it: it does not change any more, and to copy it would hold the loop. */

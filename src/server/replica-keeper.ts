@@ -1,7 +1,7 @@
 /**
  * Keeps the rows of the register as the planner wants them (topology/replica-planner.ts): replication grows as nodes come, replicas leave nodes that
- * leave, and with a node that has left its sessions end. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever is first of the nodes that are there,
- * what concerns nodes. A proposal that comes too late for its epoch does nothing, and is made again.
+ * leave, and with a node that has left its sessions end. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever
+ * is first of the nodes that are there, what concerns nodes. A proposal that comes too late for its epoch does nothing, and is made again.
  */
 import type { TokenHash } from '../../ring/index.ts';
 import type { Log } from '../log.ts';

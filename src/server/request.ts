@@ -4,6 +4,7 @@
  */
 import { sizeOf } from './long-replies.ts';
 import { LARGE_REPLY_BYTES, type Elsewhere, type Refusal, type Waiter } from '../shard/waiter.ts';
+import type { SlotRange } from '../topology/types.ts';
 import type { Parcel } from '../transport/types.ts';
 import type { Route } from './route.ts';
 
@@ -62,8 +63,10 @@ export class Request implements Waiter {
   isLarge = false;
   /** A large one that is on its way to another node. */
   parcel: Parcel | null = null;
-  /** It is about all slots of its shard, and asked of that shard alone. */
+  /** It is about many slots, and asked of that shard alone. */
   isOfShard = false;
+  /** Those that it names (shard/command-item.ts); null: none. */
+  slots: readonly SlotRange[] | null = null;
   slot = 0;
   sequence = 0;
   /** The command item. */
@@ -151,6 +154,7 @@ export class RequestPool {
     request.holds = false;
     request.isLarge = false;
     request.isOfShard = false;
+    request.slots = null;
     request.parcel = null;
     request.heardMs = 0;
     request.refusedMs = 0;

@@ -27,7 +27,8 @@ export interface RouteHooks {
   stalled(route: Route): void;
   /** The request was set aside: its slot is on the move. */
   displaced(route: Route, request: Request, isFirst: boolean, elsewhere?: Elsewhere): void;
-  countTryAgain(): void;
+  /** A request has waited too long for its slot. */
+  countMoveTimeout(): void;
   countIndeterminate(): void;
 }
 
@@ -48,7 +49,7 @@ export interface Parking {
 /** What a large command adds to the time after which its outcome counts as unknown: 4 MiB a second. */
 const LARGE_BYTES_PER_MS = 4096;
 
-/** What a shard has refused because of a move waits for the slot's owner for at most this long. */
+/** What a shard has refused because of a move waits for the slot's owner for so long, if it came by the redirect port; else as long as for a leader. */
 export const MOVE_PARK_MS = 1000;
 
 /** A target dropped sooner than this was a stale hint. */
@@ -65,8 +66,12 @@ const TOO_SLOW = Buffer.from(
 const READ_UNANSWERED = Buffer.from(
   "-CLUSTERDOWN The shard's leader did not answer; nothing was changed\r\n",
 );
-export const TRY_AGAIN = Buffer.from(
-  '-TRYAGAIN The slot is being moved for too long; the command was not run\r\n',
+/** Of one that names slots, for who has asked it: the shard has done nothing for any of them. */
+export const NOTHING_DONE = Buffer.from('-MOVED\r\n');
+const TRY_AGAIN = Buffer.from('-TRYAGAIN The slot is being moved for too long; the command was not run\r\n');
+/** What clients of one Redis know of nothing. */
+const BETWEEN_SHARDS = Buffer.from(
+  '-CLUSTERDOWN The slot is between two shards for too long; the command was not run\r\n',
 );
 const INDETERMINATE = Buffer.from(
   '-INDETERMINATE The write may or may not have been applied; its shard did not say in time\r\n',
@@ -77,8 +82,8 @@ export class Route {
   private readonly hooks: RouteHooks;
   private readonly limits: RouteLimits;
   private readonly parking: Parking;
-  /** The answer where nobody takes requests for too long. */
-  private readonly nobody: Buffer;
+  /** It leads nowhere: requests wait here while their slot is on the move. */
+  private readonly isHold: boolean;
   private target: Target | null = null;
   private head: Request | null = null;
   private tail: Request | null = null;
@@ -89,15 +94,9 @@ export class Route {
   private hasFoundLeader = false;
   private stream = 1;
 
-  constructor(
-    shard: ShardId,
-    hooks: RouteHooks,
-    limits: RouteLimits,
-    parking: Parking,
-    nobody: Buffer = NO_LEADER,
-  ) {
+  constructor(shard: ShardId, hooks: RouteHooks, limits: RouteLimits, parking: Parking, isHold = false) {
     this.shard = shard;
-    this.nobody = nobody;
+    this.isHold = isHold;
     this.hooks = hooks;
     this.limits = limits;
     this.parking = parking;
@@ -257,6 +256,13 @@ export class Route {
     this.unsent ??= request;
   }
 
+  /** Answers a request that was refused here, and has not run. */
+  answerRefused(request: Request, bytes: Buffer): void {
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    this.answerTaken(request, bytes);
+  }
+
   /** Answers a request that `takeOf` has taken out, and that has not run. */
   answerTaken(request: Request, bytes: Buffer): void {
     this.unpark(request);
@@ -306,10 +312,11 @@ export class Route {
   private expiryText(request: Request, nowMs: number): Buffer | null {
     const { limits } = this;
     if (request.state === RequestState.REFUSED && !request.mayHaveRun)
-      return nowMs - request.refusedMs >= MOVE_PARK_MS ? TRY_AGAIN : null;
+      return nowMs - request.refusedMs >= this.moveParkMs(request) ? moveText(request) : null;
     if (request.state === RequestState.UNSENT && !request.mayHaveRun) {
       const waitedMs = nowMs - request.sinceMs;
-      if (this.target === null) return waitedMs >= limits.parkTimeoutMs ? this.nobody : null;
+      if (this.isHold) return waitedMs >= this.moveParkMs(request) ? moveText(request) : null;
+      if (this.target === null) return waitedMs >= limits.parkTimeoutMs ? NO_LEADER : null;
       return waitedMs >= limits.outcomeTimeoutMs ? TOO_SLOW : null;
     }
     if (!this.isOverdue(request, nowMs)) return null;
@@ -318,7 +325,7 @@ export class Route {
 
   private giveUp(request: Request, text: Buffer): void {
     if (text === INDETERMINATE) this.hooks.countIndeterminate();
-    if (text === TRY_AGAIN) this.hooks.countTryAgain();
+    if (text === TRY_AGAIN || text === BETWEEN_SHARDS) this.hooks.countMoveTimeout();
     if (request.state !== RequestState.SENT) this.unpark(request);
     if (this.unsent === request) this.unsent = request.routeNext;
     this.remove(request);
@@ -327,7 +334,11 @@ export class Route {
 
   private parkRefusal(request: Request): Buffer | null {
     if (this.parking.bytes + request.end - request.start > this.limits.parkLimitBytes) return PARK_FULL;
-    return this.isGivenUp ? this.nobody : null;
+    return this.isGivenUp && !this.isHold ? NO_LEADER : null;
+  }
+
+  private moveParkMs({ owner }: Request): number {
+    return owner?.redirects === true ? MOVE_PARK_MS : Math.max(MOVE_PARK_MS, this.limits.parkTimeoutMs);
   }
 
   private send(request: Request, target: Target): void {
@@ -423,4 +434,8 @@ export class Route {
     request.routePrevious = null;
     request.routeNext = null;
   }
+}
+
+function moveText({ owner }: Request): Buffer {
+  return owner?.redirects === true ? TRY_AGAIN : BETWEEN_SHARDS;
 }

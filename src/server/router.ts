@@ -6,15 +6,9 @@ import { slotOf } from '../../ring/index.ts';
 import { assert } from '../assert.ts';
 import { lastKeyArgument } from '../commands/command-table.ts';
 import type { Instant } from '../raft/types.ts';
-import { Args } from '../resp/args.ts';
+import type { Args } from '../resp/args.ts';
 import type { SessionId } from '../shard/batch.ts';
-import {
-  ItemArena,
-  LARGE_COMMAND_BYTES,
-  commandArgs,
-  commandDb,
-  commandResp3,
-} from '../shard/command-item.ts';
+import { ItemArena, LARGE_COMMAND_BYTES } from '../shard/command-item.ts';
 import { floorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Elsewhere } from '../shard/waiter.ts';
@@ -24,7 +18,14 @@ import type { CompiledCommand } from './compiled-command.ts';
 import type { PeerForwarding } from './forwarding.ts';
 import { elsewhereOf } from './moves/elsewhere.ts';
 import { Request, RequestPool, type RequestOwner } from './request.ts';
-import { Route, type Parking, type RouteHooks, type RouteLimits, type Target } from './route.ts';
+import {
+  NOTHING_DONE,
+  Route,
+  type Parking,
+  type RouteHooks,
+  type RouteLimits,
+  type Target,
+} from './route.ts';
 import { Sequences } from './sequences.ts';
 import { SlotHolds } from './slot-holds.ts';
 import { SlotOwners } from './slot-owners.ts';
@@ -101,7 +102,6 @@ export class Router {
   private readonly nodeOfMember = new Map<number, Map<number, NodeId>>();
   private readonly sequences = new Sequences();
   private readonly arena = new ItemArena();
-  private readonly args = new Args();
   /** The ways' runs are those of before. */
   private hasNewOwners = false;
 
@@ -114,7 +114,7 @@ export class Router {
       stalled: (route) => this.stalled(route),
       displaced: (route, request, isFirst, elsewhere) => this.displaced(route, request, isFirst, elsewhere),
       countIndeterminate: () => host.countIndeterminate(),
-      countTryAgain: () => (this.holds.counters.timedOut += 1),
+      countMoveTimeout: () => (this.holds.counters.timedOut += 1),
     };
     this.owners = new SlotOwners(topology);
     this.holds = new SlotHolds({
@@ -127,7 +127,6 @@ export class Router {
         this.waysBySlot[slot] = way;
       },
       redirection: (slot, way) => this.redirection(slot, way),
-      recode: (request, way) => this.recode(request, way),
       wakeAfter: (delayMs) => host.wakeAfter(delayMs),
     });
     this.setTopology(topology);
@@ -184,25 +183,35 @@ export class Router {
   /** Slots whose requests are under way at another shard are held until those are answered or refused there. */
   private followOwners(slots: readonly number[]): void {
     const underWay = new Map<ShardWay, Set<number>>();
-    const led = new Set<number>();
+    const led: number[] = [];
+    // Mostly that of the slot before.
+    let owner = this.ownerOf(slots[0]);
     for (const slot of slots) {
-      const owner = this.ownerOf(slot);
+      if (this.owners.of(slot) !== owner.shard) owner = this.ownerOf(slot);
       const way: ShardWay | undefined = this.waysBySlot[slot];
       if (way === owner) continue;
       this.hasNewOwners = true;
+      if (way === undefined) {
+        this.waysBySlot[slot] = owner;
+        continue;
+      }
       // A slot that is held finds its owner by itself.
-      if (way !== undefined && this.ways[way.index] !== way) continue;
-      led.add(slot);
-      if (way !== undefined && this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
+      if (this.ways[way.index] !== way) continue;
+      led.push(slot);
+      if (this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
       else this.waysBySlot[slot] = owner;
     }
-    if (led.size > 0) this.sequences.tellAgain((slot) => led.has(slot));
+    this.sequences.tellAgainOf(led);
   }
 
   private isUnderWay(slot: number, way: ShardWay, known: Map<ShardWay, Set<number>>): boolean {
     let slots = known.get(way);
     if (slots === undefined) known.set(way, (slots = way.route.slots(false)));
     return slots.has(slot);
+  }
+
+  get parkTimeoutMs(): number {
+    return this.limits.parkTimeoutMs;
   }
 
   private findRuns(): void {
@@ -214,7 +223,7 @@ export class Router {
     }
   }
 
-  private ownerOf(slot: number): ShardWay {
+  ownerOf(slot: number): ShardWay {
     const way = this.waysByShard.get(this.owners.of(slot));
     assert(way !== undefined, 'each slot is of a shard of the topology');
     return way;
@@ -231,7 +240,8 @@ export class Router {
     if (way === undefined) return;
     if (isFirst) this.holds.counters.parked += 1;
     if (request.isOfShard) {
-      this.holds.askAgain(request, way);
+      if (request.slots !== null && !request.mayHaveRun) route.answerRefused(request, NOTHING_DONE);
+      else this.holds.askAgain(request, way);
       return;
     }
     this.holds.hold(request.slot, way);
@@ -296,14 +306,9 @@ export class Router {
     request.rides = rides && !command.isWrite;
     request.slot = slot;
     request.sequence = command.isWrite ? sequences.take(slot) : 0;
-    arena.command(
-      args,
-      db,
-      slot,
-      resp3,
-      request.sequence,
-      command.isWrite ? sequences.floor(slot) : request.sequence,
-    );
+    const floor = command.isWrite ? sequences.floor(slot) : request.sequence;
+    if (request.slots === null) arena.command(args, db, slot, resp3, request.sequence, floor);
+    else arena.commandOnSlots(args, db, request.slots, resp3, request.sequence, floor);
     request.bytes = arena.bytes;
     request.start = arena.start;
     request.end = arena.end;
@@ -312,27 +317,6 @@ export class Router {
       owner.hold();
     }
     way.route.dispatch(request);
-  }
-
-  private recode(request: Request, way: ShardWay): void {
-    if (!request.isWrite || request.mayHaveRun || this.ownerOf(request.slot) === way) return;
-    if (this.hasNewOwners) this.findRuns();
-    if (way.runs.length === 0) return;
-    const { arena, sequences } = this;
-    const { bytes, start, end } = request;
-    commandArgs(bytes, start, this.args);
-    // It has not run anywhere: its sequence is not used.
-    sequences.answered(request.slot, request.sequence);
-    request.slot = way.runs[0].from;
-    request.sequence = sequences.take(request.slot);
-    const floor = sequences.floor(request.slot);
-    const isResp3 = commandResp3(bytes, start);
-    arena.command(this.args, commandDb(bytes, start), request.slot, isResp3, request.sequence, floor);
-    request.bytes = arena.bytes;
-    request.start = arena.start;
-    request.end = arena.end;
-    // It stays parked.
-    this.parking.bytes += arena.end - arena.start - (end - start);
   }
 
   /** Keeps the command of a request that is not sent itself. */
@@ -462,8 +446,8 @@ export class Router {
   }
 }
 
-/** For each slot its shard: what SCAN and redirects go by. */
+/** The last slot of the run that the slot lies in; the slot itself where the runs do not have it, since they may be those of before a move. */
 export function runEndOf(runs: readonly SlotRun[], slot: number): number {
   for (const run of runs) if (slot >= run.from && slot <= run.to) return run.to;
-  return SLOT_COUNT - 1;
+  return slot;
 }

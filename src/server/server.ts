@@ -1,5 +1,6 @@
 /** The clients of a node: its connections on both ports, and what becomes of their commands. */
 import { slotOf } from '../../ring/index.ts';
+import { assert } from '../assert.ts';
 import { lastKeyArgument, type CommandTable } from '../commands/command-table.ts';
 import type { RulesTable } from '../commands/rules.ts';
 import type { ClientSession, NodeView, PortKind } from '../commands/local-context.ts';
@@ -19,7 +20,9 @@ import { Connection } from './connection.ts';
 import { Gather, type Merge } from './gather.ts';
 import { ReadScope, RequestState, type Request } from './request.ts';
 import { CROSS_SLOT, type Router, type ShardWay } from './router.ts';
-import { RandomKeyWalk, ScanWalk, ShardsInTurn, type WalkHost } from './shard-walk.ts';
+import { RandomKeyWalk, ScanWalk, type WalkHost } from './shard-walk.ts';
+import { KeysWalk, keysAsScan } from './keys-walk.ts';
+import { SlotsWalk } from './slots-walk.ts';
 import type { SlowLogRing } from './slow-log.ts';
 import { Statistics } from './statistics.ts';
 
@@ -232,7 +235,7 @@ export class ClientServer implements WalkHost {
       return;
     }
     if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {
-      connection.postpone(command, args);
+      connection.postpone(command, args, 'read');
       return;
     }
     const request = connection.enqueue();
@@ -380,26 +383,43 @@ export class ClientServer implements WalkHost {
     }
   }
 
+  /** What was sent before may go to any shard, and from one to the other with its slot: it is answered first. */
   private runOnShards(
     connection: Connection,
     command: CompiledCommand,
     args: Args,
     merge: 'sum' | 'concat' | 'ok',
   ): void {
+    if (connection.hasQueue) {
+      connection.postpone(command, args, 'all');
+      return;
+    }
+    if (merge !== 'concat') {
+      new SlotsWalk(this, connection, this.place(connection, command, args), command, args).start();
+      return;
+    }
+    if (this.router.owners.hasMoves) {
+      const [scan, scanArgs] = this.scanOf(args);
+      new KeysWalk(this, connection, this.place(connection, command, args), scan, scanArgs).start();
+      return;
+    }
     const ways = this.router.ways.filter((way) => way.slotCount > 0 && this.covers(connection, way));
     if (ways.length === 0) {
       this.reject(connection, command, 'CLUSTERDOWN This node leads no shard now');
-      return;
-    }
-    if (this.postponed(connection, command, args, ways)) return;
-    if (command.isWrite && this.router.owners.hasMoves) {
-      new ShardsInTurn(this, connection, this.place(connection, command, args), command, args).start();
       return;
     }
     const gather = this.gather(connection, command, args, merge, ways.length, []);
     for (const [part, way] of ways.entries()) {
       this.ask(connection, gather, part, way, command, args, way.runs[0].from);
     }
+  }
+
+  /** KEYS, as SCAN asks for the same. */
+  private scanOf(keys: Args): [CompiledCommand, Args] {
+    const args = keysAsScan(keys);
+    const scan = this.commands[this.table.placeOf(args)];
+    assert(scan !== null, 'SCAN is a command on keys');
+    return [scan, args];
   }
 
   /** A write over several shards waits for all reads before it in any of them. */
@@ -411,7 +431,7 @@ export class ClientServer implements WalkHost {
   ): boolean {
     if (!command.isWrite) return false;
     if (!ways.some((way) => connection.mustFollowReads(way.index, 0, ReadScope.SHARD))) return false;
-    connection.postpone(command, args);
+    connection.postpone(command, args, 'read');
     return true;
   }
 

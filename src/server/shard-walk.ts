@@ -7,7 +7,9 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { Connection } from './connection.ts';
 import type { Request, RequestOwner } from './request.ts';
+import type { Instant } from '../raft/types.ts';
 import { runEndOf, type Router, type ShardWay } from './router.ts';
+import type { SlotRange } from '../topology/types.ts';
 
 const SLOT_STRIDE = 2 ** 32;
 const MINUS = 45;
@@ -17,12 +19,13 @@ const RUNS_PER_CALL = 64;
 /** What a walk needs of the server. */
 export interface WalkHost {
   readonly router: Router;
+  readonly now: Instant;
   /** Whether the connection's port covers this shard: the redirect port covers what this node leads. */
   covers(connection: Connection, way: ShardWay): boolean;
   finishPlace(connection: Connection, place: Request, bytes: Buffer, start: number, end: number): void;
 }
 
-abstract class Walk implements RequestOwner {
+export abstract class Walk implements RequestOwner {
   protected readonly host: WalkHost;
   protected readonly connection: Connection;
   protected readonly place: Request;
@@ -69,9 +72,19 @@ abstract class Walk implements RequestOwner {
   }
 
   protected ask(way: ShardWay, slot: number): void {
+    this.askWith(this.host.router.pool.take(), way, slot);
+  }
+
+  /** `slots`: those that it is about; null: it names none. */
+  protected askWith(
+    request: Request,
+    way: ShardWay,
+    slot: number,
+    slots: readonly SlotRange[] | null = null,
+  ): void {
     const { router } = this.host;
-    const request = router.pool.take();
     request.isOfShard = this.command.row.spread.by !== 'scan';
+    request.slots = slots;
     request.way = way.index;
     const rides = this.connection.hasWritesTo(way.index);
     router.submit(request, this, way, this.command, this.args, this.db, this.resp3, slot, rides);
@@ -89,7 +102,7 @@ export class ScanWalk extends Walk {
     else this.go(cursor);
   }
 
-  private go(cursor: number): void {
+  protected go(cursor: number): void {
     const { router } = this.host;
     let slot = Math.floor(cursor / SLOT_STRIDE);
     let at = cursor;
@@ -98,7 +111,7 @@ export class ScanWalk extends Walk {
       at = slot * SLOT_STRIDE;
     }
     if (slot >= 16384) {
-      this.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
+      this.answered(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
       return;
     }
     replaceArg(this.args, 1, Buffer.from(String(at)));
@@ -163,47 +176,6 @@ export class RandomKeyWalk extends Walk {
     const isNull = reply[0] === 95 || (reply[0] === 36 && reply[1] === MINUS);
     if (isNull && this.left.length > 0) this.next();
     else this.answer(reply);
-  }
-}
-
-const RAN_ON_SOME = Buffer.from('-INDETERMINATE The command ran on some of its shards only\r\n');
-
-/**
- * A write about all slots while some of them move: one shard after the other, the source of a move before its target. Asked at once, the target could
- * run it before a slot has come, and the source after it has gone.
- */
-export class ShardsInTurn extends Walk {
-  private readonly asked = new Set<ShardWay>();
-
-  /** There is a shard to ask. */
-  start(): void {
-    this.next();
-  }
-
-  /** False when none is left. */
-  private next(): boolean {
-    const { owners, ways } = this.host.router;
-    const left = ways.filter((way) => way.slotCount > 0 && !this.asked.has(way));
-    const open = left.filter((way) => this.host.covers(this.connection, way));
-    if (open.length === 0) return false;
-    const isSourceLeft = (way: ShardWay): boolean =>
-      open.some(({ shard }) => owners.isOnWay(shard, way.shard));
-    const way = open.find((each) => !isSourceLeft(each)) ?? open[0];
-    this.asked.add(way);
-    this.connection.countWrite(way.index);
-    this.ask(way, way.runs[0].from);
-    return true;
-  }
-
-  override finished(request: Request): void {
-    const reply = Buffer.from(request.replyBytes.subarray(request.replyStart, request.replyEnd));
-    this.connection.partFinished(request);
-    if (reply[0] === MINUS) this.answer(this.asked.size > 1 ? RAN_ON_SOME : reply);
-    else this.answered(reply);
-  }
-
-  protected answered(reply: Buffer): void {
-    if (!this.next()) this.answer(reply);
   }
 }
 

@@ -4,7 +4,7 @@
  * after a while without news, the one that refused, which may have the slot back.
  */
 import { RequestState, type Request } from './request.ts';
-import { MOVE_PARK_MS, Route, TRY_AGAIN, type Parking, type RouteHooks, type RouteLimits } from './route.ts';
+import { Route, type Parking, type RouteHooks, type RouteLimits } from './route.ts';
 import type { ShardWay } from './router.ts';
 import type { SlotOwners } from './slot-owners.ts';
 
@@ -21,15 +21,12 @@ export interface HoldsHost {
   lead(slot: number, way: ShardWay): void;
   /** What a client of the redirect port is told instead of running the command; null: run it. */
   redirection(slot: number, way: ShardWay): Buffer | null;
-  /** A write about all slots of a shard goes with one of them, which may have moved. */
-  recode(request: Request, way: ShardWay): void;
   wakeAfter(delayMs: number): void;
 }
 
-/** A request about all slots of a shard, refused because one is frozen. */
-interface Refused {
-  request: Request;
-  way: ShardWay;
+/** What goes on after a while, or when there is news of an owner. */
+interface Waiting {
+  run(): void;
   atMs: number;
 }
 
@@ -54,14 +51,14 @@ export class SlotHolds {
   readonly counters: HoldCounters = { parked: 0, forwarded: 0, redirected: 0, timedOut: 0 };
   private readonly host: HoldsHost;
   private readonly holds = new Map<number, Hold>();
-  private refused: Refused[] = [];
+  private waiting: Waiting[] = [];
 
   constructor(host: HoldsHost) {
     this.host = host;
   }
 
   get isEmpty(): boolean {
-    return this.holds.size === 0 && this.refused.length === 0;
+    return this.holds.size === 0 && this.waiting.length === 0;
   }
 
   /** Requests that wait. */
@@ -74,19 +71,8 @@ export class SlotHolds {
     if (this.holds.has(slot)) return;
     const { host } = this;
     const { hooks, limits, parking } = host;
-    const parkLimits = {
-      get parkTimeoutMs() {
-        return MOVE_PARK_MS;
-      },
-      get outcomeTimeoutMs() {
-        return limits.outcomeTimeoutMs;
-      },
-      get parkLimitBytes() {
-        return limits.parkLimitBytes;
-      },
-    };
     const quiet: RouteHooks = { ...hooks, stalled: () => {} };
-    const route = new Route(source.shard, quiet, parkLimits, parking, TRY_AGAIN);
+    const route = new Route(source.shard, quiet, limits, parking, true);
     // As if it were the source, but that nothing is sent there, or read.
     const way: ShardWay = { ...source, route, replica: undefined, local: null };
     this.holds.set(slot, { slot, source, way, sinceMs: hooks.nowMs() });
@@ -94,16 +80,24 @@ export class SlotHolds {
     host.wakeAfter(ASK_AGAIN_MS);
   }
 
-  /** What is about all slots of a shard stays with it, and is asked again. */
-  askAgain(request: Request, way: ShardWay): void {
-    this.refused.push({ request, way, atMs: this.host.hooks.nowMs() + ASK_AGAIN_MS });
+  /** What is about many slots of a shard stays with it, and is asked again. */
+  askAgain(request: Request, { route }: ShardWay): void {
+    this.later(() => {
+      // It may have been given up meanwhile.
+      const isThere = request.route === route && request.isOfShard;
+      if (isThere && request.state === RequestState.REFUSED) route.sendAgain(request);
+    });
+  }
+
+  later(run: () => void): void {
+    this.waiting.push({ run, atMs: this.host.hooks.nowMs() + ASK_AGAIN_MS });
     this.host.wakeAfter(ASK_AGAIN_MS);
   }
 
   /** Lets go of the slots whose owner is known, or worth another try. Called each turn. */
   settle(): void {
     const nowMs = this.host.hooks.nowMs();
-    this.settleRefused(nowMs);
+    this.runWaiting(nowMs);
     const sent = new Map<ShardWay, Set<number>>();
     for (const hold of this.holds.values()) {
       const owner = this.host.ownerOf(hold.slot);
@@ -114,17 +108,11 @@ export class SlotHolds {
     }
   }
 
-  private settleRefused(nowMs: number): void {
-    const { refused } = this;
-    if (refused.length === 0) return;
-    this.refused = refused.filter(({ atMs }) => atMs > nowMs);
-    for (const { request, way, atMs } of refused) {
-      // It may have been given up meanwhile.
-      const isThere = request.route === way.route && request.isOfShard;
-      if (atMs > nowMs || !isThere || request.state !== RequestState.REFUSED) continue;
-      this.host.recode(request, way);
-      way.route.sendAgain(request);
-    }
+  private runWaiting(nowMs: number): void {
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    this.waiting = waiting.filter(({ atMs }) => atMs > nowMs);
+    for (const one of waiting) if (one.atMs <= nowMs) one.run();
   }
 
   expire(): void {

@@ -64,11 +64,6 @@ export class SlotOwners {
     return this.moves.length > 0;
   }
 
-  /** Whether the topology has slots of one shard on their way to the other. */
-  isOnWay(from: ShardId, to: ShardId): boolean {
-    return this.moves.some(({ source, target }) => source === from && target === to);
-  }
-
   /** All slots, in as few runs as can be. */
   runs(): SlotRun[] {
     const runs: SlotRun[] = [];

@@ -4,18 +4,20 @@
  * | offset | size | field |
  * | 0  | 4 | sizeBytes, all of it |
  * | 4  | 1 | type: ItemType.COMMAND |
- * | 5  | 1 | bit 0: the reply is RESP3; bits 4 to 7: the database |
+ * | 5  | 1 | bit 0: the reply is RESP3; bit 1: it names slots; bits 4 to 7: the database |
  * | 6  | 2 | slot: of the first key |
  * | 8  | 8 | sequence, float64: of the session, in this slot; 0 for reads |
  * | 16 | 4 | sequence - floor: all below the floor is answered |
  * | 20 | 4 | how many arguments, the name included |
  * | 24 | 8 each | start and end of each argument, from the item's start |
  * |    |   | the arguments' bytes |
+ * |    |   | of a command on all keys that names the slots it is about: ranges, u16 each end, and u32 how many |
  */
 import { assert } from '../assert.ts';
-import { readF64, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 import type { Args } from '../resp/args.ts';
 import { DESK, DESK_VIEW, wordAt } from '../store/desk.ts';
+import { SLOT_COUNT, type SlotRange } from '../topology/types.ts';
 
 export const ItemType = {
   COMMAND: 1,
@@ -54,6 +56,9 @@ const SLOT = 6;
 const SEQUENCE = 8;
 const FLOOR_DELTA = 16;
 const COUNT = 20;
+
+const NAMES_SLOTS = 2;
+const RANGE_BYTES = 4;
 
 const ARENA_CHUNK_BYTES = 64 * 1024;
 /** Arguments with at most this much between them (RESP's framing) are copied in one go. */
@@ -114,6 +119,26 @@ export class ItemArena {
     }
   }
 
+  /** As `command`, of one on all keys: it is about these slots alone. */
+  commandOnSlots(
+    args: Args,
+    db: number,
+    slots: readonly SlotRange[],
+    resp3: boolean,
+    sequence: number,
+    floor: number,
+  ): void {
+    this.command(args, db, slots[0].from, resp3, sequence, floor);
+    const count = Buffer.alloc(4);
+    writeU32(count, slots.length, 0);
+    const bytes = Buffer.concat([this.bytes.subarray(this.start, this.end), rangeBytes(slots), count]);
+    writeU32(bytes, bytes.length, 0);
+    bytes[FLAGS] |= NAMES_SLOTS;
+    this.bytes = bytes;
+    this.start = 0;
+    this.end = bytes.length;
+  }
+
   private take(sizeBytes: number): void {
     if (sizeBytes > ARENA_CHUNK_BYTES) {
       // On its own, so that it goes when it is answered.
@@ -162,6 +187,10 @@ export function resp3In(head: number): boolean {
   return (head & 0x100) !== 0;
 }
 
+export function namesSlotsIn(head: number): boolean {
+  return (head & 0x200) !== 0;
+}
+
 export function dbIn(head: number): number {
   return (head >>> 12) & 0xf;
 }
@@ -207,6 +236,38 @@ export function commandArgs(bytes: Buffer, start: number, args: Args): void {
   }
 }
 
+/** The slots that a command on all keys is about; null: it names none. */
+export function commandSlots(bytes: Buffer, start: number): SlotRange[] | null {
+  if ((bytes[start + FLAGS] & NAMES_SLOTS) === 0) return null;
+  const end = start + itemSize(bytes, start) - 4;
+  return rangesIn(bytes, end - readU32(bytes, end) * RANGE_BYTES, end);
+}
+
+/** Also behind a reply: what was left out. */
+export function rangeBytes(ranges: readonly SlotRange[]): Buffer {
+  const bytes = Buffer.alloc(ranges.length * RANGE_BYTES);
+  for (const [i, { from, to }] of ranges.entries()) {
+    writeU16(bytes, from, i * RANGE_BYTES);
+    writeU16(bytes, to, i * RANGE_BYTES + 2);
+  }
+  return bytes;
+}
+
+export function rangesIn(bytes: Buffer, start: number, end: number): SlotRange[] {
+  const ranges: SlotRange[] = [];
+  for (let at = start; at < end; at += RANGE_BYTES)
+    ranges.push({ from: readU16(bytes, at), to: readU16(bytes, at + 2) });
+  return ranges;
+}
+
+function areSlotsNamedWell(bytes: Buffer, start: number, head: number): boolean {
+  const sizeBytes = itemSize(bytes, start);
+  if (sizeBytes < head + 4) return false;
+  const count = readU32(bytes, start + sizeBytes - 4);
+  if (count === 0 || head + 4 + count * RANGE_BYTES > sizeBytes) return false;
+  return commandSlots(bytes, start)?.every(({ from, to }) => from <= to && to < SLOT_COUNT) === true;
+}
+
 /** Whether the bytes from `start` on are one well-formed command item that ends by `limit`: asked of what peers send. */
 export function isCommandItem(bytes: Buffer, start: number, limit: number): boolean {
   if (start + COMMAND_HEADER_BYTES > limit) return false;
@@ -215,6 +276,7 @@ export function isCommandItem(bytes: Buffer, start: number, limit: number): bool
   const count = readU32(bytes, start + COUNT);
   const head = COMMAND_HEADER_BYTES + count * 8;
   if (count === 0 || head > sizeBytes) return false;
+  if ((bytes[start + FLAGS] & NAMES_SLOTS) !== 0 && !areSlotsNamedWell(bytes, start, head)) return false;
   for (let i = 0, at = start + COMMAND_HEADER_BYTES; i < count; i++, at += 8) {
     const from = readU32(bytes, at);
     const to = readU32(bytes, at + 4);

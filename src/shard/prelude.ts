@@ -1,4 +1,4 @@
-/** The items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots, nodes that have left. */
+/** Items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots, nodes that left. */
 import type { EvictionPolicy, KeyspaceLimits, Victim } from '../store/types.ts';
 import { ItemType } from './command-item.ts';
 import { SLOT_COUNT } from '../topology/types.ts';

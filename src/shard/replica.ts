@@ -18,6 +18,7 @@ import {
   commandResp3,
   commandSequence,
   commandSlot,
+  commandSlots,
 } from './command-item.ts';
 import type { LogTime } from './log-time.ts';
 import { markEntry } from './mark.ts';
@@ -603,7 +604,8 @@ export class Replica {
     commandArgs(bytes, start, args);
     const command = this.lookup(args);
     assert(command !== null, 'a read is a known command');
-    const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start));
+    const named = commandSlots(bytes, start);
+    const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start), named !== null);
     if (refusal !== 0) {
       waiter.refuse(refusal);
       return;
@@ -620,6 +622,7 @@ export class Replica {
       now.monotonicMs,
       this.random(),
       reply,
+      named,
     );
     if (long === null) answerWith(waiter, reply);
     else this.machine.longReads.begin(waiter, long, reply.protocol, Math.floor(timeMs));

@@ -11,18 +11,23 @@ import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } f
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
-import type { Keyspace, KeyspaceLimits, SlotKeyspace } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits, SlotKeyspace, SlotSpan } from '../store/types.ts';
 import { FIRST_VERSION } from '../topology/cluster-version.ts';
+import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
+import { SLOT_COUNT, type SlotRange } from '../topology/types.ts';
 import { sessionItemId, type EntryWaiters } from './batch.ts';
 import {
   ItemType,
   commandArgs,
   commandFloorDelta,
   commandSequence,
+  commandSlots,
   dbIn,
   itemHead,
   itemSize,
   itemType,
+  namesSlotsIn,
+  rangeBytes,
   resp3In,
   slotIn,
   typeIn,
@@ -56,6 +61,7 @@ const { RUN, BELOW_FLOOR, NOT_OPEN } = Admission;
 const { OWNED } = SlotState;
 const HEADER_BYTES = ENTRY_HEADER_BYTES;
 
+const NO_SLOTS: readonly SlotRange[] = [];
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const REPLY_LOST = 'REPLYLOST the command ran when it was sent first; its reply was too large to keep';
 
@@ -84,6 +90,7 @@ class Context implements KeyContext {
   reply: ReplyWriter;
   timeMs = 0;
   slot = 0;
+  slots: readonly SlotSpan[] | null = null;
   monotonicMs = 0;
   hits = 0;
   misses = 0;
@@ -195,10 +202,10 @@ export class StateMachine implements MovesHost {
     this.memo = new CommandMemo(this.commands);
     this.reads = new CommandMemo(known.at(known.newest));
     this.policy = policy;
-    this.context = new Context(keyspace, this.scratch, (slot) => {
-      const end = runEnd(slot);
-      return slots.hasMoved ? slots.ownedEnd(slot, end) : end;
-    });
+    // What came or went since the group was made is in no list of runs.
+    this.context = new Context(keyspace, this.scratch, (slot) =>
+      slots.hasMoved ? slots.ownedEnd(slot, SLOT_COUNT - 1) : runEnd(slot),
+    );
   }
 
   /** Of what is written now; no key has a higher one. */
@@ -268,6 +275,7 @@ export class StateMachine implements MovesHost {
 
   takeSessions(slot: number, imports: Imports): void {
     this.sessions.takeSlot(slot, imports.sessions);
+    this.operations.arrive(slot);
   }
 
   dropSessions(slot: number): void {
@@ -290,11 +298,11 @@ export class StateMachine implements MovesHost {
   };
 
   /**
-   * Why a command may not run here now; 0: it may. Those on keys need their slots, those on all keys that no slot's owner is being decided.
-   * The first slot is looked at by whoever asks: most commands have one.
+   * Why a command may not run here now; 0: it may. Those on keys need their slots, those on all keys that no slot's owner is being decided, unless they
+   * name the slots that they are about: then they run on those that are here. The first slot is looked at by whoever asks: most commands have one.
    */
-  private refusalOfMany({ row }: ShardCommand, args: Args): Refusal | 0 {
-    if (row.spread.by === 'slot' || row.spread.by === 'scan') return 0;
+  private refusalOfMany({ row }: ShardCommand, args: Args, namesSlots: boolean): Refusal | 0 {
+    if (row.spread.by === 'slot' || row.spread.by === 'scan' || namesSlots) return 0;
     if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;
     for (let i = row.firstKey; i < args.count; i += row.keyStep) {
       const slot = slotOf(args.bytes, args.start[i], args.end[i]);
@@ -308,12 +316,26 @@ export class StateMachine implements MovesHost {
   }
 
   /** As it is now: to be asked when a read runs. 0: it may. */
-  readRefusal(command: ShardCommand, args: Args, slot: number): Refusal | 0 {
+  readRefusal(command: ShardCommand, args: Args, slot: number, namesSlots = false): Refusal | 0 {
     if (this.slotStates[slot] === OWNED && !this.moves.slots.hasMoved) return 0;
     const by = command.row.spread.by;
     const isOnAll = by === 'shards' || by === 'random';
     if (!isOnAll && this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
-    return this.refusalOfMany(command, args);
+    return this.refusalOfMany(command, args, namesSlots);
+  }
+
+  /** Runs a command on those of the slots that are here; which are not it tells behind the reply. */
+  private runOnSlots({ row }: ShardCommand, named: readonly SlotRange[]): void {
+    const { context, moves } = this;
+    const here: number[] = [];
+    const elsewhere: number[] = [];
+    for (const slot of slotsOf(named)) (this.slotStates[slot] === OWNED ? here : elsewhere).push(slot);
+    // All that there is, mostly.
+    if (here.length < moves.ownedCount || moves.frozenCount > 0) context.slots = rangesOf(here);
+    row.run(context);
+    if (elsewhere.length === 0) return;
+    const left = rangeBytes(rangesOf(elsewhere));
+    context.reply.raw(left, 0, left.length);
   }
 
   /** An entry with nothing to apply: a new leader's first, or one that raises the rules of a group that nobody writes to. */
@@ -357,6 +379,7 @@ export class StateMachine implements MovesHost {
     monotonicMs: number,
     seed: number,
     reply: ReplyWriter,
+    named: readonly SlotRange[] | null = null,
   ): LongRead | null {
     const { context } = this;
     const own = context.args;
@@ -370,7 +393,9 @@ export class StateMachine implements MovesHost {
     context.reseed(seed);
     context.reply = reply;
     context.mayBeLong = !this.longReads.isFull;
-    command.row.run(context);
+    if (named === null) command.row.run(context);
+    else this.runOnSlots(command, named);
+    context.slots = null;
     context.args = own;
     context.reply = this.scratch;
     return context.takeLong();
@@ -475,7 +500,8 @@ export class StateMachine implements MovesHost {
     this.point(itemHead(bytes, at));
     commandArgs(bytes, at, context.args);
     const command = this.commandOf(this.reads);
-    const refusal = this.readRefusal(command, context.args, context.slot);
+    const named = commandSlots(bytes, at);
+    const refusal = this.readRefusal(command, context.args, context.slot, named !== null);
     if (refusal !== 0) {
       waiter.refuse(refusal);
       return;
@@ -483,7 +509,9 @@ export class StateMachine implements MovesHost {
     context.mayBeLong = !this.longReads.isFull;
     // The entry's draws are for its writes alone: followers do not run its leader's reads.
     const { seed } = context;
-    command.row.run(context);
+    if (named === null) command.row.run(context);
+    else this.runOnSlots(command, named);
+    context.slots = null;
     context.seed = seed;
     const long = context.takeLong();
     if (long === null) answerWith(waiter, scratch);
@@ -509,7 +537,7 @@ export class StateMachine implements MovesHost {
       commandArgs(bytes, at, context.args);
       const command = this.commandOf(this.memo);
       if (this.moves.slots.hasMoved) {
-        const refusal = this.refusalOfMany(command, context.args);
+        const refusal = this.refusalOfMany(command, context.args, namesSlotsIn(head));
         if (refusal !== 0) {
           waiter?.refuse(refusal);
           return;
@@ -517,13 +545,15 @@ export class StateMachine implements MovesHost {
       }
       const { seed } = context;
       const isRun = !command.denyOom || !this.isFull();
-      if (isRun) command.row.run(context);
-      else scratch.error(OOM);
+      if (!isRun) scratch.error(OOM);
+      else if (namesSlotsIn(head)) this.runOnSlots(command, commandSlots(bytes, at) ?? NO_SLOTS);
+      else command.row.run(context);
       sessions.record(session, slot, sequence, scratch.buffer, 0, scratch.size);
       if (this.moves.exports.isActive) {
         if (isRun) this.recorder.command(command.row, context, seed);
         this.recordRow(session, slot, sequence);
       }
+      context.slots = null;
     } else if (!sessions.repeatReply(scratch)) {
       scratch.error(REPLY_LOST);
     }

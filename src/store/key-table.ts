@@ -291,6 +291,10 @@ export class KeyTable {
     return this.databases[db]?.keys.total ?? 0;
   }
 
+  countOf(db: number, slot: number): number {
+    return this.databases[db]?.keys.counts[slot] ?? 0;
+  }
+
   countInSlot(slot: number): number {
     let sum = 0;
     for (const database of this.databases) sum += database === null ? 0 : database.keys.counts[slot];

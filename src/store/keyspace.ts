@@ -27,6 +27,7 @@ import {
   NO_REF,
   type Ref,
   type SlotLoad,
+  type SlotSpan,
   type ValueType,
   type Victim,
   type Window,
@@ -93,8 +94,12 @@ class SlabKeyspace implements SlotKeyspace {
     return this.slabs.heldBytes;
   }
 
-  keyCount(db: number): number {
-    return this.keys.count(db);
+  keyCount(db: number, slots: readonly SlotSpan[] | null = null): number {
+    if (slots === null) return this.keys.count(db);
+    let sum = 0;
+    for (const { from, to } of slots)
+      for (let slot = from; slot <= to; slot += 1) sum += this.keys.countOf(db, slot);
+    return sum;
   }
 
   volatileKeyCount(db: number): number {
@@ -284,7 +289,11 @@ class SlabKeyspace implements SlotKeyspace {
     return this.scanner.randomKey(db, this.timeMs, picks);
   }
 
-  flush(db: number): void {
+  flush(db: number, slots: readonly SlotSpan[] | null = null): void {
+    if (slots !== null) {
+      for (const { from, to } of slots) for (let slot = from; slot <= to; slot += 1) this.flushSlot(db, slot);
+      return;
+    }
     for (let each = 0; each < DATABASE_COUNT; each += 1) {
       if (db === -1 || db === each) this.keys.flush(each);
     }

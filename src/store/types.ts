@@ -8,6 +8,12 @@
 
 import type { SlotContent } from './slot-content.ts';
 
+/** Both ends included. */
+export interface SlotSpan {
+  from: number;
+  to: number;
+}
+
 export type Ref = number;
 export const NO_REF: Ref = 0;
 
@@ -78,7 +84,7 @@ export interface Keyspace {
   readonly expiredCount: number;
   readonly evictedCount: number;
   /** Physical counts, keys not yet seen to have expired included. */
-  keyCount(db: number): number;
+  keyCount(db: number, slots?: readonly SlotSpan[] | null): number;
   volatileKeyCount(db: number): number;
   totalKeyCount(): number;
   keyCountInSlot(slot: number): number;
@@ -178,8 +184,8 @@ export interface Keyspace {
   scan(db: number, cursor: number, slotTo: number, count: number, visit: KeyVisitor): number;
   /** A live key picked at random, or NO_REF; `picks` gives random uint32s. */
   randomKey(db: number, picks: () => number): Ref;
-  /** Removes all keys of a database (all databases: -1) at once for readers; memory is freed bit by bit. */
-  flush(db: number): void;
+  /** Removes all keys of a database (all databases: -1) at once for readers; memory is freed bit by bit. `slots`: of these alone, as `keyCount`. */
+  flush(db: number, slots?: readonly SlotSpan[] | null): void;
 
   /** Work left over: freeing of large values and flushed keys, in slices of about `maxItems`. True while more is left. */
   reclaim(maxItems: number): boolean;

@@ -1,6 +1,7 @@
 /** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (agreement.ts). */
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
+import { applyLogCorrection, type LogCorrection } from './log-correction.ts';
 import type { MoveChange } from './move-change.ts';
 import { applyNodeChange, replaceNode, withReplicas, type NodeChange } from './node-change.ts';
 import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
@@ -20,6 +21,7 @@ export type TopologyChange =
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
   | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
+  | LogCorrection
   | NodeChange
   | RebalanceChange;
 
@@ -48,6 +50,8 @@ export interface RecoveryRequest {
   clusterId: string;
   on: Epoch;
   survivors: readonly NodeId[];
+  /** Of these, who cannot vote, since an earlier recovery did not end. */
+  bound: readonly NodeId[];
   request: RequestId;
 }
 
@@ -78,6 +82,9 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'remove-shard':
     case 'remove-node':
       return applyNodeChange(current, change);
+    case 'claim-slots':
+    case 'resume-move':
+      return applyLogCorrection(current, change);
     case 'set-weight':
       return setWeight(current, change.node, change.weight);
     case 'begin-plan':

@@ -263,7 +263,7 @@ export class Founding {
     } else {
       this.refuse(
         `the data directory is empty, but ${from} is founding cluster ${cluster.id} with node ${place.id} at ` +
-          `${this.self}: bring its data directory back, or, since nothing was ever served, empty those of all seeds`,
+          `${this.self}: bring its data directory back, or, unless one of the seeds was ever founded, empty those of all seeds`,
       );
     }
   }

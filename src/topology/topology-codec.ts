@@ -124,6 +124,8 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
+  z.object({ kind: z.literal('claim-slots'), shard: count, slots }),
+  z.object({ kind: z.literal('resume-move'), move: count, source: count, target: count, slots }),
   z.object({ kind: z.literal('add-node'), id, announced: announcementSchema, beside: z.array(id) }),
   z.object({ kind: z.literal('announce'), node: id, announced: announcementSchema }),
   z.object({ kind: z.literal('begin-leave'), node: id }),
@@ -152,7 +154,6 @@ const changeRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   change,
-  retry: z.boolean().optional(),
   request,
 });
 
@@ -160,6 +161,7 @@ const recoveryRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   survivors: z.array(id).min(1),
+  bound: z.array(id),
   request,
 });
 

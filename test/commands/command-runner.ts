@@ -29,6 +29,7 @@ export class CommandRunner {
       slot: 0,
       slotOf: (argument) => slotOf(args, argument),
       random: () => this.random(),
+      slots: null,
       scanTo: LAST_SLOT,
       monotonicMs: 1000,
       lfu: false,

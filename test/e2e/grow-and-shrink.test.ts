@@ -42,7 +42,10 @@ test('three nodes become six, and three again', { timeout: 180_000 }, async () =
   const newcomers = [3, 4, 5].map((place) => {
     const name = `node-${place}`;
     return new TorcNode(name, portsAt(place), join(cluster.directory, name), [
-      ...['--seeds', peers, '--host', `host-${place}`],
+      '--seeds',
+      peers,
+      '--host',
+      `host-${place}`,
     ]);
   });
   onTestFinished(async () => {

@@ -305,7 +305,7 @@ class World {
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
       displaced: () => {},
-      countTryAgain: () => {},
+      countMoveTimeout: () => {},
       countIndeterminate: () => (this.indeterminate += 1),
     },
     { parkTimeoutMs: 2000, outcomeTimeoutMs: 5000, parkLimitBytes: 256 * MIB },

@@ -31,7 +31,8 @@ class Rig {
   constructor(topology: Topology, at = 1) {
     this.topology = topology;
     const tell = (event: LogEvent, fields: LogFields = {}): void => void this.told.push({ event, fields });
-    const rig = this;
+    const led = (): readonly Replica[] =>
+      this.topology.shards.filter(({ id }) => !this.leaderless.has(id)).map((shard) => this.replicaOf(shard));
     const host: KeeperHost = {
       self: nodeId(at),
       announced: announcedAs(at),
@@ -39,9 +40,7 @@ class Rig {
       placesReplicas: true,
       hash,
       get replicas() {
-        return rig.topology.shards
-          .filter(({ id }) => !rig.leaderless.has(id))
-          .map((shard) => rig.replicaOf(shard));
+        return led();
       },
       topology: () => this.topology,
       isFailed: (node) => (this.silentMs.get(node) ?? 0) > 0,

@@ -23,7 +23,7 @@ beforeEach(() => {
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
       displaced: () => {},
-      countTryAgain: () => {},
+      countMoveTimeout: () => {},
       countIndeterminate: () => undefined,
     },
     LIMITS,

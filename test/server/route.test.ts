@@ -27,7 +27,7 @@ class World {
         sequenceAnswered: (_slot, sequence) => this.answered.push(sequence),
         stalled: () => {},
         displaced: () => {},
-        countTryAgain: () => {},
+        countMoveTimeout: () => {},
         countIndeterminate: () => (this.indeterminate += 1),
       },
       limits,

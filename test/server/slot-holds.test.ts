@@ -6,6 +6,7 @@ import type { PeerForwarding } from '../../src/server/forwarding.ts';
 import { Request, type RequestOwner } from '../../src/server/request.ts';
 import { MOVE_PARK_MS, type Target } from '../../src/server/route.ts';
 import { Router } from '../../src/server/router.ts';
+import type { Replica } from '../../src/shard/replica.ts';
 import { Refusal, type Elsewhere } from '../../src/shard/waiter.ts';
 import type { MoveEntry, Topology } from '../../src/topology/types.ts';
 import { argsOf } from '../shard/encode.ts';
@@ -15,8 +16,13 @@ const OK = Buffer.from('+OK\r\n');
 const MOVE = 7;
 const SLOT = 5;
 
-function topologyOf(epoch: number, slots: Topology['slots'], moves: readonly MoveEntry[] = []): Topology {
-  const shards = [1, 2].map((id) => ({ id, replicas: [{ member: 1, node: id === 1 ? 's' : 'd' }] }));
+function topologyOf(
+  epoch: number,
+  slots: Topology['slots'],
+  moves: readonly MoveEntry[] = [],
+  source = 's',
+): Topology {
+  const shards = [1, 2].map((id) => ({ id, replicas: [{ member: 1, node: id === 1 ? source : 'd' }] }));
   return { generation: 0, epoch, shards, slots, moves } as unknown as Topology;
 }
 
@@ -69,7 +75,8 @@ class World implements RequestOwner {
   readonly target = new Leader();
   readonly router: Router;
 
-  constructor() {
+  /** `leads`: this node leads the source. */
+  constructor(leads = false) {
     const forwardingOf = (leader: Leader): PeerForwarding =>
       ({
         link: {
@@ -95,19 +102,30 @@ class World implements RequestOwner {
           },
           wallMs: 0,
         },
-        replica: () => undefined,
+        replica: (shard) => (leads && shard === 1 ? this.leadingReplica() : undefined),
         forwarding: (node) => forwardings.get(node),
         wake: () => {},
         wakeAfter: () => {},
         countIndeterminate: () => {},
         redirectAddress: (node) => `${node}:1`,
       },
-      topologyOf(MOVE, BEFORE, [UNDER_WAY]),
+      topologyOf(MOVE, BEFORE, [UNDER_WAY], leads ? 'a' : 's'),
       { parkTimeoutMs: 2000, outcomeTimeoutMs: 5000, parkLimitBytes: 100_000 },
     );
-    this.router.hint(1, 's', 1);
+    if (!leads) this.router.hint(1, 's', 1);
     this.router.hint(2, 'd', 1);
     this.router.follow();
+  }
+
+  private leadingReplica(): Replica {
+    return {
+      raft: { term: 1, leader: 1 },
+      isLeader: true,
+      submitWrite: (request: Request) => this.source.sent.push(request),
+      disown: () => {},
+      submitFloors: () => {},
+      machine: { moves: { isOwned: () => true } },
+    } as unknown as Replica;
   }
 
   hold(): void {
@@ -238,8 +256,9 @@ describe('requests for a slot on the move', () => {
     expect(world.router.holds.isEmpty).toBe(true);
   });
 
-  it('get TRYAGAIN after a second, those refused and those that came since', () => {
-    const world = new World();
+  it('by the redirect port get TRYAGAIN after a second, those refused and those that came since', () => {
+    const world = new World(true);
+    world.redirects = true;
     world.set();
     const startMs = world.nowMs;
     while (world.nowMs - startMs < MOVE_PARK_MS) {
@@ -260,6 +279,24 @@ describe('requests for a slot on the move', () => {
     }
     expect(world.replies.length).toBe(2);
     expect(world.router.holds.counters.timedOut).toBe(2);
+    expect([world.holds, world.router.parking.bytes]).toEqual([0, 0]);
+  });
+
+  it('by the client port wait as long as for a leader, and are never told to try again', () => {
+    const world = new World();
+    world.set();
+    const startMs = world.nowMs;
+    while (world.nowMs - startMs < 2000) {
+      world.source.refuseAll(Refusal.FROZEN);
+      expect(world.replies).toEqual([]);
+      world.turn(1);
+    }
+    world.source.refuseAll(Refusal.FROZEN);
+    world.turn(1);
+    expect(world.replies).toEqual([
+      '1 -CLUSTERDOWN The slot is between two shards for too long; the command was not run',
+    ]);
+    expect(world.router.holds.counters.timedOut).toBe(1);
     expect([world.holds, world.router.parking.bytes]).toEqual([0, 0]);
   });
 

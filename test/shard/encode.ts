@@ -2,6 +2,7 @@ import { Args } from '../../src/resp/args.ts';
 import { CommandReader } from '../../src/resp/reader.ts';
 import { ItemArena } from '../../src/shard/command-item.ts';
 import { slotOf } from '../../ring/index.ts';
+import type { SlotRange } from '../../src/topology/types.ts';
 
 /** A command as a client sends it. */
 export function respOf(...words: (string | Buffer)[]): Buffer {
@@ -29,6 +30,18 @@ export interface Item {
 }
 
 const arena = new ItemArena();
+
+/** Of a command on all keys that names the slots it is about. */
+export function itemOnSlots(
+  words: string[],
+  slots: readonly SlotRange[],
+  sequence = 0,
+  floor = sequence,
+  db = 0,
+): Item {
+  arena.commandOnSlots(argsOf(...words), db, slots, false, sequence, floor);
+  return { bytes: arena.bytes, start: arena.start, end: arena.end };
+}
 
 /** A command item whose slot is that of its first argument. */
 export function itemOf(words: (string | Buffer)[], sequence = 0, floor = sequence, db = 0): Item {

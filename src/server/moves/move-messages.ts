@@ -3,7 +3,7 @@
  *
  * | 0 | size of all of it, u32 | 4 | size of the head, u32 | 8 | head, as JSON | … | items for the target's log (move-item.ts) |
  *
- * Questions go over the bulk connection, with the items; answers and news over the control connection, which is quicker.
+ * Cuts and effects go over the bulk connection; what clients wait for, answers and news over the control connection, which is quicker.
  */
 import { z } from 'zod';
 import { readU32, writeU32 } from '../../little-endian.ts';

@@ -19,6 +19,8 @@ export interface QuestionsHost {
 
 interface Asked {
   question: MoveQuestion;
+  /** Who led the shard then: another leader does not answer. */
+  leader: NodeId;
   /** The connection that it went over; its end ends the question. */
   link: PeerLink;
   connection: number;
@@ -35,10 +37,14 @@ export class MoveQuestions {
     this.host = host;
   }
 
-  /** False when nobody can be asked now, and `answered` will not be called. Else it is called once, later than this returns or before. */
+  /**
+   * False when nobody can be asked now, and `answered` will not be called. Else it is called once, later than this returns or before. What is urgent
+   * overtakes what is on its way over the bulk connection.
+   */
   ask(
     about: Omit<MoveQuestion, 'kind' | 'number'>,
     items: Buffer,
+    isUrgent: boolean,
     answered: (reply: MoveReply) => void,
   ): boolean {
     const { host } = this;
@@ -48,9 +54,13 @@ export class MoveQuestions {
     if (leader === host.self) return host.target.serve(question, items, answered);
     const link = host.link(leader);
     if (link?.connected !== true) return false;
-    if (!link.sendBulk(SectionKind.MOVES, encodeMoveMessage(question, items))) return false;
+    const bytes = encodeMoveMessage(question, items);
+    if (isUrgent) link.section(SectionKind.MOVES).bytes(bytes, 0, bytes.length);
+    else if (!link.sendBulk(SectionKind.MOVES, bytes)) return false;
     const { connection } = link;
-    this.asked.set(question.number, { question, link, connection, sinceMs: host.nowMs(), answered });
+    const sinceMs = host.nowMs();
+    this.asked.set(question.number, { question, leader, link, connection, sinceMs, answered });
+    host.wake();
     return true;
   }
 
@@ -62,12 +72,13 @@ export class MoveQuestions {
     this.host.wake();
   }
 
-  /** Gives up what will not be answered. Called now and then. */
+  /** Gives up what will not be answered: while nobody is known to lead, the one that was asked may yet. Called now and then. */
   look(): void {
     const nowMs = this.host.nowMs();
     for (const [number, asked] of this.asked) {
-      const { question, link, connection, sinceMs } = asked;
-      const isThere = link.connected && link.connection === connection;
+      const { question, leader, link, connection, sinceMs } = asked;
+      const leads = this.host.leaderOf(question.shard) ?? leader;
+      const isThere = link.connected && link.connection === connection && leads === leader;
       if (isThere && nowMs - sinceMs < ANSWER_TIMEOUT_MS) continue;
       this.asked.delete(number);
       asked.answered(refused(question, Refusal.LOST));

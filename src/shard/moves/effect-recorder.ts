@@ -5,6 +5,7 @@ import type { KeyCommand, KeyContext } from '../../commands/types.ts';
 import { Args } from '../../resp/args.ts';
 import type { ReplyWriter } from '../../resp/reply-writer.ts';
 import type { KeyspaceLimits } from '../../store/types.ts';
+import { slotsOf } from '../../topology/slot-ranges.ts';
 import type { SessionId } from '../batch.ts';
 import { ItemArena, commandItemBytes } from '../command-item.ts';
 import { ROW_REPLY_MAX_BYTES } from '../session-rows.ts';
@@ -119,11 +120,13 @@ export class EffectRecorder {
   }
 
   /** The only writes on all keys. */
-  private flush({ name }: KeyCommand, { db, reply }: KeyContext): void {
+  private flush({ name }: KeyCommand, { db, reply, slots }: KeyContext): void {
     assert(name === 'flushall' || name === 'flushdb', 'a write on all keys flushes');
     if (reply.buffer[0] !== SIMPLE_STRING) return;
+    const flushed = slots === null ? null : new Set(slotsOf(slots));
     for (const slot of this.exports.all())
-      this.exports.add(slot, flushEffect(this.by, name === 'flushall' ? -1 : db));
+      if (flushed === null || flushed.has(slot))
+        this.exports.add(slot, flushEffect(this.by, name === 'flushall' ? -1 : db));
   }
 }
 

@@ -13,7 +13,12 @@ const CHUNK_BYTES = 4 * 1024;
 /** | slot, u16 | fence waits | free | sum, u32 | end, float64 | */
 const IMAGE_BYTES = 16;
 
+/** Since a fence was proposed no more may have been done to its slots than this: it is sent while clients wait. */
+export const FENCE_GROWTH_MAX_BYTES = 4 * 1024 * 1024;
+
 const LOST = Buffer.of(0);
+/** As how much of a stream something counts that is no effect: no fence takes effect behind it. */
+const LOST_BYTES = 2 * FENCE_GROWTH_MAX_BYTES;
 
 class SlotExport {
   /** Of all effects so far, and their checksum. */
@@ -80,6 +85,11 @@ export class Exports {
     return this.slots.get(slot)?.end ?? 0;
   }
 
+  /** The same of several slots, modulo 2^32: to tell by how much they have grown. */
+  endsOf(slots: readonly number[]): number {
+    return slots.reduce((sum, slot) => (sum + this.endOf(slot)) % 2 ** 32, 0);
+  }
+
   sumOf(slot: number): number {
     return this.slots.get(slot)?.sum ?? 0;
   }
@@ -101,14 +111,14 @@ export class Exports {
     if (this.keptBytes > this.keptMaxBytes) this.forget(one, one.end);
   }
 
-  /** Something was done that is no effect. The stream goes on behind a byte that nobody has, so the target has to be given the slot anew. */
+  /** Something was done that is no effect. The stream goes on behind bytes that nobody has, so the target has to be given the slot anew. */
   lose(slot: number): void {
     const one = this.slots.get(slot);
     if (one === undefined) return;
     one.sum = crc32(LOST, one.sum);
-    one.end += LOST.length;
-    one.keptBytes += LOST.length;
-    this.keptBytes += LOST.length;
+    one.end += LOST_BYTES;
+    one.keptBytes += LOST_BYTES;
+    this.keptBytes += LOST_BYTES;
     this.forget(one, one.end);
   }
 

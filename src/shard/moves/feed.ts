@@ -40,21 +40,24 @@ export class Feed implements ExportFeed {
   private readonly machine: StateMachine;
   private readonly time: Pick<LogTime, 'leaderTimeMs'>;
   private readonly nextCutIndex: () => number;
+  private readonly ended: () => void;
   private readonly slots = new Map<number, SlotFeed>();
 
-  /** `nextCutIndex`: rises with each call. */
+  /** `nextCutIndex`: rises with each call. `ended`: it is used no more. */
   constructor(
     machine: StateMachine,
     time: Pick<LogTime, 'leaderTimeMs'>,
     move: MoveId,
     term: number,
     nextCutIndex: () => number,
+    ended: () => void = () => {},
   ) {
     this.machine = machine;
     this.time = time;
     this.move = move;
     this.term = term;
     this.nextCutIndex = nextCutIndex;
+    this.ended = ended;
   }
 
   resume(positions: readonly ImportPosition[]): void {
@@ -81,11 +84,13 @@ export class Feed implements ExportFeed {
 
   private resumeCut(one: SlotFeed, { cutTerm, cutIndex, offset }: ImportPosition): void {
     const { cut } = one;
-    if (cut === null || cut.hasFailed) {
+    const isThisCut = cutTerm === this.term && cutIndex === cut?.index;
+    // It begins with bytes: a target that knows it and has none of it has given it up.
+    const isGivenUp = isThisCut && offset === 0;
+    if (cut === null || cut.hasFailed || isGivenUp) {
       this.rest(one, 'wanted');
       return;
     }
-    const isThisCut = cutTerm === this.term && cutIndex === cut.index;
     // Said before the first of this cut has come: it may be lost, or on its way.
     const from = isThisCut ? offset : 0;
     if (from >= cut.keptFrom) {
@@ -109,10 +114,11 @@ export class Feed implements ExportFeed {
     return one;
   }
 
-  next(maxBytes: number): Buffer | null {
+  next(maxBytes: number, slots?: readonly number[]): Buffer | null {
+    const chosen = slots === undefined ? [...this.slots.values()] : slots.map((slot) => this.slotFeed(slot));
     const items: Buffer[] = [];
     let left = maxBytes;
-    for (const one of this.slots.values()) {
+    for (const one of chosen) {
       while (left > 0 && one.phase === 'effects') {
         const item = this.nextEffects(one, left);
         if (item === null) break;
@@ -121,7 +127,7 @@ export class Feed implements ExportFeed {
       }
     }
     while (left > 0) {
-      const item = this.nextOfCuts();
+      const item = this.nextOfCuts(chosen);
       if (item === null) break;
       items.push(item);
       left -= item.length;
@@ -132,10 +138,10 @@ export class Feed implements ExportFeed {
     return bytes;
   }
 
-  private nextOfCuts(): Buffer | null {
-    for (const one of this.slots.values()) if (one.phase === 'cut') return this.nextOfCut(one);
+  private nextOfCuts(chosen: readonly SlotFeed[]): Buffer | null {
+    for (const one of chosen) if (one.phase === 'cut') return this.nextOfCut(one);
     if (this.keptBytes() >= CUTS_KEPT_MAX_BYTES) return null;
-    for (const one of this.slots.values()) {
+    for (const one of chosen) {
       if (one.phase !== 'wanted') continue;
       one.cut = new Cut(this.machine, one.slot, this.nextCutIndex());
       one.phase = 'cut';
@@ -214,6 +220,13 @@ export class Feed implements ExportFeed {
     );
   }
 
+  isCut(slots: readonly number[]): boolean {
+    return slots.every((slot) => {
+      const phase = this.slots.get(slot)?.phase;
+      return phase === 'effects' || phase === 'over';
+    });
+  }
+
   leftBytes(slots: readonly number[]): number {
     let sum = 0;
     for (const slot of slots) sum += this.leftOf(slot);
@@ -244,6 +257,7 @@ export class Feed implements ExportFeed {
         slot,
         epoch: moves.epochOf(slot),
         keys: moves.keysIn(slot),
+        usedBytes: moves.bytesIn(slot),
         effectsSum: moves.exports.sumOf(slot),
         effectsEnd: moves.exports.endOf(slot),
       })),
@@ -253,5 +267,6 @@ export class Feed implements ExportFeed {
   end(): void {
     for (const one of this.slots.values()) this.rest(one, 'unknown');
     this.slots.clear();
+    this.ended();
   }
 }

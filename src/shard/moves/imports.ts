@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import { slotOf } from '../../../ring/index.ts';
 import { assert } from '../../assert.ts';
 import { readU32 } from '../../little-endian.ts';
+import { SnapshotDamagedError } from '../../store/snapshot-format.ts';
 import type { KeyspaceLimits, SlotKeyspace, SlotLoad } from '../../store/types.ts';
 import type { MoveId } from '../../topology/types.ts';
 import { Sessions } from '../sessions.ts';
@@ -111,7 +112,7 @@ export class Imports {
     one.cutSum = crc32(bytes, one.cutSum);
     one.cutBytes += bytes.length;
     this.feed(one, bytes);
-    return true;
+    return one.load !== null;
   }
 
   private beginCut(one: SlotImport, term: number, index: number): void {
@@ -137,7 +138,14 @@ export class Imports {
       keys = all.subarray(end);
     }
     assert(one.load !== null, 'a cut that comes in is loaded');
-    if (keys.length > 0) one.load.feed(keys);
+    if (keys.length === 0) return;
+    try {
+      one.load.feed(keys);
+    } catch (error) {
+      // Every replica finds the same: another cut is wanted.
+      if (!(error instanceof SnapshotDamagedError)) throw error;
+      this.discard(one);
+    }
   }
 
   /** False: the cut is not what the source made, and is wanted anew. */
@@ -245,7 +253,8 @@ export class Imports {
       one.tailBytes === 0 &&
       one.effectsEnd === proof.effectsEnd &&
       one.effectsSum === proof.effectsSum &&
-      this.ready.keyCountInSlot(slot) === proof.keys
+      this.ready.keyCountInSlot(slot) === proof.keys &&
+      this.ready.bytesInSlot(slot) === proof.usedBytes
     );
   }
 

@@ -1,5 +1,6 @@
 /** Where a replica's driver of moves proposes what its leader may, and a leader says what the group was made with. */
 import type { Instant } from '../../raft/types.ts';
+import { slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveId, ShardId, SlotRange } from '../../topology/types.ts';
 import type { Replica } from '../replica.ts';
 import { Refusal } from '../waiter.ts';
@@ -49,7 +50,8 @@ export class MoveDesk implements ReplicaMoves {
   }
 
   fence(move: MoveId, slots: readonly SlotRange[], waiter: MoveWaiter, now: Instant): void {
-    this.propose(slotsItem(MoveItemType.FENCE, move, NO_SHARD, slots), waiter, now);
+    const ends = this.replica.machine.moves.exports.endsOf(slotsOf(slots));
+    this.propose(slotsItem(MoveItemType.FENCE, move, ends, slots), waiter, now);
   }
 
   moved(move: MoveId, slots: readonly SlotRange[], waiter: MoveWaiter, now: Instant): void {
@@ -91,7 +93,7 @@ export class MoveDesk implements ReplicaMoves {
     if (feed !== undefined) return feed;
     const nextCutIndex = (): number =>
       (this.lastCutIndex = Math.max(machine.appliedIndex, this.lastCutIndex + 1));
-    feed = new Feed(machine, time, move, raft.term, nextCutIndex);
+    feed = new Feed(machine, time, move, raft.term, nextCutIndex, () => this.feeds.delete(move));
     this.feeds.set(move, feed);
     return feed;
   }
@@ -103,7 +105,6 @@ export class MoveDesk implements ReplicaMoves {
   /** Leadership is lost. */
   endFeeds(): void {
     for (const feed of this.feeds.values()) feed.end();
-    this.feeds.clear();
     this.foundTerm = 0;
   }
 }

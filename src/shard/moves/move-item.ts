@@ -24,7 +24,7 @@ export const MoveItemType = {
   EXPORT_BEGIN: 2,
   /** Source: the target has logged the effects up to these offsets; they need not be kept. */
   LOGGED: 3,
-  /** Source: later commands on the slots are refused. */
+  /** Source: later commands on the slots are refused, unless more was done to them than a little since it was proposed. */
   FENCE: 4,
   /** Source: the target's log holds an `Activate` that took effect for the slots. Its answer is the proof. */
   MOVED: 5,
@@ -66,8 +66,8 @@ const TIME = 24;
 const VERSION = 32;
 const COUNTS = 40;
 const LISTS = 48;
-/** Of a slot in ACTIVATE: slot, epoch, keys, sum of effects, their end. */
-const PROOF_BYTES = 24;
+/** Of a slot in ACTIVATE: slot, epoch, keys, sum of effects, their end, bytes. */
+const PROOF_BYTES = 32;
 const ENDED_BYTES = NODE_ID_BYTES + 4;
 
 /** What the target checks before it takes a slot over. */
@@ -76,6 +76,8 @@ export interface SlotProof {
   /** The slot's epoch at the source: the target's is the next one. */
   epoch: number;
   keys: number;
+  /** What the keys account for: a function of their content alone. */
+  usedBytes: number;
   /** Of all effects up to the fence. */
   effectsSum: number;
   effectsEnd: number;
@@ -107,15 +109,15 @@ export interface CutEnd {
   keys: number;
 }
 
-/** An item on a set of slots. `shard`: the other side of an EXPORT_BEGIN or IMPORT_BEGIN; else 0. */
+/** An item on a set of slots. `word`: of EXPORT_BEGIN and IMPORT_BEGIN the shard of the other side, of FENCE the `Exports.endsOf` its slots; else 0. */
 export function slotsItem(
   type: SlotSetType,
   move: MoveId,
-  shard: ShardId,
+  word: number,
   slots: readonly SlotRange[],
 ): Buffer {
   const item = newItem(type, move, RANGES + slots.length * 4);
-  writeU32(item, shard, BODY);
+  writeU32(item, word, BODY);
   let at = RANGES;
   for (const { from, to } of slots) {
     writeU16(item, from, at);
@@ -126,6 +128,11 @@ export function slotsItem(
 }
 
 export function itemShard(bytes: Buffer, at: number): ShardId {
+  return readU32(bytes, at + BODY);
+}
+
+/** Of a FENCE. */
+export function itemEffectsEnds(bytes: Buffer, at: number): number {
   return readU32(bytes, at + BODY);
 }
 
@@ -220,12 +227,13 @@ export function activateItem(activation: Activation): Buffer {
   writeU32(item, slots.length, COUNTS);
   writeU32(item, ended.length, COUNTS + 4);
   let at = LISTS;
-  for (const { slot, epoch, keys, effectsSum, effectsEnd } of slots) {
+  for (const { slot, epoch, keys, usedBytes, effectsSum, effectsEnd } of slots) {
     writeU16(item, slot, at);
     writeU32(item, epoch, at + 4);
     writeU32(item, keys, at + 8);
     writeU32(item, effectsSum, at + 12);
     writeF64(item, effectsEnd, at + 16);
+    writeF64(item, usedBytes, at + 24);
     at += PROOF_BYTES;
   }
   for (const { node, start } of ended) {
@@ -247,6 +255,7 @@ export function readActivation(bytes: Buffer, at: number): Activation {
       keys: readU32(bytes, from + 8),
       effectsSum: readU32(bytes, from + 12),
       effectsEnd: readF64(bytes, from + 16),
+      usedBytes: readF64(bytes, from + 24),
     });
   for (let left = readU32(bytes, at + COUNTS + 4); left > 0; left -= 1, from += ENDED_BYTES)
     ended.push({

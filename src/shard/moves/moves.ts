@@ -7,13 +7,14 @@ import { ENTRY_HEADER_BYTES } from '../../raft/entry.ts';
 import type { SlotKeyspace } from '../../store/types.ts';
 import { slotsOf } from '../../topology/slot-ranges.ts';
 import { SLOT_COUNT, type MoveId, type ShardId } from '../../topology/types.ts';
-import { EFFECTS_KEPT_MAX_BYTES, Exports } from './exports.ts';
+import { EFFECTS_KEPT_MAX_BYTES, Exports, FENCE_GROWTH_MAX_BYTES } from './exports.ts';
 import { Imports, type Rerun } from './imports.ts';
 import {
   MoveItemType,
   PIECE_HEADER_BYTES,
   eachLogged,
   itemBytes,
+  itemEffectsEnds,
   itemMove,
   itemRanges,
   itemShard,
@@ -80,7 +81,7 @@ export class Moves implements MoveLookups {
       case MoveItemType.LOGGED:
         return this.logged(bytes, at, move);
       case MoveItemType.FENCE:
-        return this.each(bytes, at, (slot) => this.fence(slot, move));
+        return this.fenceAll(bytes, at, move);
       case MoveItemType.MOVED:
         return this.each(bytes, at, (slot) => this.moved(slot, move));
       case MoveItemType.THAW:
@@ -136,12 +137,20 @@ export class Moves implements MoveLookups {
     return { move, slots: logged, answers: logged.map(() => DONE) };
   }
 
-  private fence(slot: number, move: MoveId): MoveAnswer {
+  /** What was written since it was proposed is to be sent while clients wait: when that is much, the slots stay open until it is there. */
+  private fenceAll(bytes: Buffer, at: number, move: MoveId): ItemAnswers {
+    const ends = this.exports.endsOf(slotsOf(itemRanges(bytes, at)));
+    const grownBytes = (ends - itemEffectsEnds(bytes, at)) >>> 0;
+    return this.each(bytes, at, (slot) => this.fence(slot, move, grownBytes > FENCE_GROWTH_MAX_BYTES));
+  }
+
+  private fence(slot: number, move: MoveId, hasGrown: boolean): MoveAnswer {
     const { slots, exports } = this;
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     if (slots.move(slot) !== move || slots.state(slot) === STAGING) return NOT_NOW;
     if (slots.state(slot) === FROZEN) return DONE;
+    if (hasGrown) return NOT_NOW;
     if (this.undecided(slot)) {
       exports.setFencePending(slot);
       return PENDING;
@@ -178,8 +187,9 @@ export class Moves implements MoveLookups {
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     const isOurs = slots.move(slot) === move || slots.move(slot) === 0;
-    if (!isOurs || (slots.state(slot) !== OWNED && slots.state(slot) !== FROZEN)) return NOT_NOW;
-    slots.end(slot, move, MoveOutcome.ABORTED, OWNED);
+    if (!isOurs || slots.state(slot) === STAGING) return NOT_NOW;
+    // What had gone before the move was recorded, by a register that had lost epochs, stays where it is.
+    slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === NONE ? NONE : OWNED);
     this.exports.end(slot);
     return ABORTED;
   }
@@ -258,9 +268,10 @@ export class Moves implements MoveLookups {
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     const isStaged = slots.state(slot) === STAGING && slots.move(slot) === move;
-    if (!isStaged && slots.state(slot) !== NONE) return NOT_NOW;
+    if (!isStaged && slots.move(slot) !== 0) return NOT_NOW;
     this.imports.drop(slot);
-    slots.end(slot, move, MoveOutcome.ABORTED, NONE);
+    // Owned already, by a move that a register which had lost epochs did not know of: it is not taken again.
+    slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === OWNED ? OWNED : NONE);
     return ABORTED;
   }
 

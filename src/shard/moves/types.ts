@@ -6,7 +6,8 @@
  *  2. `feed.resume(positions)`; then sends what `feed.next` gives to D's leader, which proposes the bytes as they are; each answer brings D's
  *     positions of those slots: `feed.resume` with them when an answer is NOT_NEXT, `feed.logged` with them else. Now and then it proposes
  *     `feed.loggedItem()` at S, so that effects need not be kept.
- *  3. When `feed.leftBytes(slots)` is little: proposes `fence` at S; once its answers are DONE sends what `feed.next` still gives.
+ *  3. When `feed.leftBytes(slots)` is little: proposes `fence` at S; once its answers are DONE sends what `feed.next` still gives. NOT_NOW: too much
+ *     was written meanwhile, and is sent first.
  *  4. When `feed.leftBytes(slots)` is 0 and all that was sent is answered: `feed.activation(slots)` goes to D's leader.
  *  5. By D's answers: WENT: proposes `moved` at S; ABORTED: `thaw`. D's answers to any later item of the move say the same again.
  * To abort it has D propose `importAbort`, at any time, and goes by its answers likewise.
@@ -77,12 +78,14 @@ export interface ExportFeed {
   readonly move: MoveId;
   /** Goes on, slot by slot, from what the target says that it needs; cuts anew what cannot be gone on with. */
   resume(positions: readonly ImportPosition[]): void;
-  /** Items for the target's log, of about `maxBytes`, in a millisecond or so; null: nothing to send now. */
-  next(maxBytes: number): Buffer | null;
+  /** Items for the target's log, of about `maxBytes`, in a millisecond or so; null: nothing to send now. `slots`: of these alone. */
+  next(maxBytes: number, slots?: readonly number[]): Buffer | null;
   /** The target has logged so much. */
   logged(positions: readonly ImportPosition[]): void;
   /** An item for the source's own log that lets its replicas forget what was logged; null: nothing new. */
   loggedItem(): Buffer | null;
+  /** Only effects are left to send. */
+  isCut(slots: readonly number[]): boolean;
   /** What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. */
   leftBytes(slots: readonly number[]): number;
   /** How many bytes `next` has given out. */

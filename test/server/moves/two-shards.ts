@@ -38,6 +38,8 @@ export class TwoShards {
     return this.source.now;
   }
 
+  isPaused = false;
+
   /** Another that knows nothing of what the one before did, as of a new leader. */
   driver(): SourceMove {
     const { told } = this;
@@ -59,6 +61,7 @@ export class TwoShards {
         wake: () => {},
       }),
       throttle: new MoveThrottle(() => 0, 0),
+      isPaused: () => this.isPaused,
       wake: () => {},
       wakeAfter: () => {},
       paused: (slots, pauseMs) => told.push(`${slots} paused ${pauseMs} ms`),

@@ -45,8 +45,7 @@ const ITEMS: Partial<Record<MoveItemType, string>> = {
   [MoveItemType.CUT_END]: 'end of cut',
   [MoveItemType.EFFECTS]: 'effects',
 };
-const STEPS: Record<string, 4 | 5 | 6 | 12> = {
-  fence: MoveItemType.FENCE,
+const STEPS: Record<string, 5 | 6 | 12> = {
   moved: MoveItemType.MOVED,
   thaw: MoveItemType.THAW,
   abort: MoveItemType.IMPORT_ABORT,
@@ -98,7 +97,10 @@ export class MoveScenario {
       const slots = this.ranges(tags);
       this.log(group, slotsItem(MoveItemType.IMPORT_BEGIN, Number(move), SHARDS.indexOf(from) + 1, slots));
     },
-    fence: (group, args) => this.step(group, 'fence', args),
+    fence: (group, [move, ...tags]) => {
+      const ends = group.machine.moves.exports.endsOf(tags.map(slotOfKey));
+      this.log(group, slotsItem(MoveItemType.FENCE, Number(move), ends, this.ranges(tags)));
+    },
     moved: (group, args) => this.step(group, 'moved', args),
     thaw: (group, args) => this.step(group, 'thaw', args),
     abort: (group, args) => this.step(group, 'abort', args),

@@ -1,5 +1,6 @@
 /** Moves in the logs of two groups: what the scenarios do not tell. */
 import { describe, expect, it } from 'vitest';
+import { assert } from '../../../src/assert.ts';
 import { Refusal } from '../../../src/shard/waiter.ts';
 import { EffectKind } from '../../../src/shard/moves/effect.ts';
 import {
@@ -12,6 +13,7 @@ import {
   readActivation,
   slotsItem,
 } from '../../../src/shard/moves/move-item.ts';
+import { rangeBytes } from '../../../src/shard/command-item.ts';
 import { MoveAnswer, MoveOutcome, SlotState } from '../../../src/shard/moves/slot-state.ts';
 import { SlotStates } from '../../../src/shard/moves/slot-states.ts';
 import { Group, NOW } from '../../sim/moves/group.ts';
@@ -47,7 +49,9 @@ function sendAll({ source, target }: { source: Group; target: Group }, move = 1,
 }
 
 function fence({ source }: { source: Group }, move = 1, slots = [SLOT]): void {
-  source.move(slotsItem(MoveItemType.FENCE, move, 0, rangesOf(slots)));
+  source.move(
+    slotsItem(MoveItemType.FENCE, move, source.machine.moves.exports.endsOf(slots), rangesOf(slots)),
+  );
 }
 
 function activate(
@@ -138,7 +142,9 @@ describe('a move', () => {
       sourceTimeMs: 0,
       sourceVersion: 9,
       ended: [],
-      slots: [{ slot: SLOT, epoch: 1, keys: 1, effectsSum: 0, effectsEnd: moves.exports.endOf(SLOT) }],
+      slots: [
+        { slot: SLOT, epoch: 1, keys: 1, usedBytes: 0, effectsSum: 0, effectsEnd: moves.exports.endOf(SLOT) },
+      ],
     });
     expect(target.move(activation)[0].answers).toEqual([MoveAnswer.ABORTED]);
     expect(target.machine.moves.outcomeOf(SLOT)).toBe(MoveOutcome.ABORTED);
@@ -158,6 +164,63 @@ describe('a move', () => {
     expect(source.feed(1).activation([SLOT], NOW)).toBeNull();
   });
 
+  it('is not fenced once a large command has come between: it would be sent while clients wait', () => {
+    const groups = twoGroups();
+    const { source } = groups;
+    begin(groups);
+    sendAll(groups);
+    const { moves } = source.machine;
+    const fenceItem = slotsItem(MoveItemType.FENCE, 1, moves.exports.endsOf([SLOT]), rangesOf([SLOT]));
+    const answers = (): readonly MoveAnswer[] => source.move(fenceItem)[0].answers;
+    source.command(['set', '{a}1', 'x'.repeat(2_000_000)], 1, 1);
+    expect(answers()).toEqual([MoveAnswer.NOT_NOW]);
+    expect(moves.stateOf(SLOT)).toBe(SlotState.OWNED);
+    sendAll(groups);
+    fence(groups);
+    expect(moves.stateOf(SLOT)).toBe(SlotState.FROZEN);
+    // What was frozen stays so, whatever the item says of how it was.
+    expect(answers()).toEqual([MoveAnswer.DONE]);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+  });
+
+  it('asks for another cut when one is not what the source made, and the target goes on', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (let i = 0; i < 50; i += 1) source.command(['set', `{a}${i}`, 'value'], 1, i + 1);
+    begin(groups);
+    const feed = source.feed(1);
+    feed.resume(target.machine.moves.positions(1, [SLOT]));
+    const items = feed.next(1_000_000);
+    assert(items !== null, 'there is a cut');
+    // A byte of a key, near the end.
+    items[items.length - 150] ^= 1;
+    expect(target.move(items).flatMap(({ answers }) => answers)).toContain(MoveAnswer.NOT_NEXT);
+    expect(target.machine.moves.imports.usedBytes).toBe(0);
+    feed.resume(target.machine.moves.positions(1, [SLOT]));
+    sendAll(groups);
+    fence(groups);
+    sendAll(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target)).toBe(content(source));
+  });
+
+  it('does not go over with another number of bytes than the source has', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    source.command(['set', '{a}1', 'one'], 1, 1);
+    begin(groups);
+    sendAll(groups);
+    fence(groups);
+    const activation = source.feed(1).activation([SLOT], NOW);
+    assert(activation !== null, 'all is given');
+    const proof = readActivation(activation, 0);
+    const other = activateItem({
+      ...proof,
+      slots: proof.slots.map((slot) => ({ ...slot, usedBytes: slot.usedBytes + 16 })),
+    });
+    expect(target.move(other)[0].answers).toEqual([MoveAnswer.ABORTED]);
+  });
+
   it('fences the slot from removals too, and from commands on several slots and on all', () => {
     const groups = twoGroups();
     const { source } = groups;
@@ -174,6 +237,43 @@ describe('a move', () => {
     expect(source.command(['set', '{a}2', 'one'], 1, 5).refusal).toBe(Refusal.FROZEN);
     expect(source.command(['set', '{b}2', 'one'], 1, 6).refusal).toBeNull();
     expect(source.command(['set', '{c}2', 'one'], 1, 7).refusal).toBe(Refusal.MOVED);
+  });
+
+  it('lets a command on all keys run on those of the slots it names that are served, and tells which are not', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (const [i, key] of ['{a}1', '{a}2', '{b}1'].entries()) source.command(['set', key, 'one'], 1, i + 1);
+    const all = rangesOf([SLOT, OTHER].toSorted((a, b) => a - b));
+    const named = (words: string[], sequence: number, slots = all): string =>
+      source.command(words, 8, sequence, sequence, 0, slots).text ?? 'refused';
+    expect(source.machine.keyspace.keyCount(0, all)).toBe(3);
+    begin(groups);
+    sendAll(groups);
+    fence(groups);
+    // The row lies with the first of the slots: that one is OTHER here.
+    const [other] = rangesOf([OTHER]);
+    const left = rangeBytes(rangesOf([SLOT])).toString('latin1');
+    expect(named(['flushall'], 1, [other, ...rangesOf([SLOT])])).toBe(`+OK\r\n${left}`);
+    expect(source.command(['flushall'], 8, 2, 2, 0, rangesOf([SLOT])).refusal).toBe(Refusal.FROZEN);
+    expect([content(source, OTHER), content(source)]).toEqual(['', '{a}1 0 one\n{a}2 0 one']);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(content(target)).toBe(content(source));
+    expect(target.command(['flushdb'], 8, 3, 3, 0, rangesOf([SLOT])).text).toBe('+OK\r\n');
+    expect(content(target)).toBe('');
+    source.catchUp(1, source.log.length);
+  });
+
+  it('takes along a flush of the slots that it names, and no other', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    for (const [i, key] of ['{a}1', '{b}1'].entries()) source.command(['set', key, 'one'], 1, i + 1);
+    begin(groups, 1, [SLOT, OTHER]);
+    sendAll(groups, 1, [SLOT, OTHER]);
+    expect(source.command(['flushall'], 8, 1, 1, 0, rangesOf([OTHER])).text).toBe('+OK\r\n');
+    fence(groups, 1, [SLOT, OTHER]);
+    sendAll(groups, 1, [SLOT, OTHER]);
+    expect(activate(groups, 1, [SLOT, OTHER])).toEqual([MoveAnswer.WENT, MoveAnswer.WENT]);
+    expect([content(target), content(target, OTHER)]).toEqual(['{a}1 0 one', '']);
   });
 
   it('that is on its way is hidden, untouched by a flush, and counts against the budget', () => {
@@ -230,7 +330,9 @@ describe('items of a move', () => {
       sourceTerm: 3,
       sourceTimeMs: 17.25,
       sourceVersion: 2 ** 40,
-      slots: [{ slot: 16_383, epoch: 9, keys: 4, effectsSum: 2 ** 32 - 1, effectsEnd: 2 ** 35 }],
+      slots: [
+        { slot: 16_383, epoch: 9, keys: 4, usedBytes: 5e9, effectsSum: 2 ** 32 - 1, effectsEnd: 2 ** 35 },
+      ],
       ended: [{ node: 'c'.repeat(40), start: 12 }],
     };
     expect(readActivation(activateItem(activation), 0)).toEqual(activation);

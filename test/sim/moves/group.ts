@@ -1,7 +1,7 @@
 /** A group without Raft: one log, the replicas that apply it, and which of them leads. */
 import { writeU16 } from '../../../src/little-endian.ts';
 import { newMachine } from '../../shard/fake-raft.ts';
-import { itemOf } from '../../shard/encode.ts';
+import { itemOf, itemOnSlots } from '../../shard/encode.ts';
 import { Batch, sessionId, type SessionId } from '../../../src/shard/batch.ts';
 import { Feed } from '../../../src/shard/moves/feed.ts';
 import { MoveItemType, moveEntry, slotsItem } from '../../../src/shard/moves/move-item.ts';
@@ -69,14 +69,14 @@ export class Group {
     return entry;
   }
 
-  /** `slot`: where one without keys goes. */
+  /** `slot`: where one without keys goes; or the slots that it names. */
   command(
     words: string[],
     client: number,
     sequence: number,
     floor = sequence,
     db = 0,
-    slot: number | null = null,
+    slot: number | readonly SlotRange[] | null = null,
   ): Outcome {
     const outcome: Outcome = { text: null, refusal: null };
     const waiter: Waiter = {
@@ -85,8 +85,11 @@ export class Group {
       refuse: (refusal) => (outcome.refusal = refusal),
     };
     const batch = new Batch();
-    const { bytes, start, end } = itemOf(words, sequence, floor, db);
-    if (slot !== null) writeU16(bytes, slot, start + SLOT_OFFSET);
+    const { bytes, start, end } =
+      slot === null || typeof slot === 'number'
+        ? itemOf(words, sequence, floor, db)
+        : itemOnSlots(words, slot, sequence, floor, db);
+    if (typeof slot === 'number') writeU16(bytes, slot, start + SLOT_OFFSET);
     batch.addCommand(waiter, session(client), bytes, start, end);
     const { entry, waiters } = batch.seal(FIRST_VERSION, (this.seed += 7), this.timeMs);
     this.machine.apply(this.propose(entry), waiters);
@@ -169,7 +172,8 @@ export class Group {
     }
     load.finish();
     this.snapshot = null;
-    if (hashNow(to) !== hash) throw new BrokenRule(`a snapshot of group ${this.shard} is not what was there`);
+    if (hashNow(to) !== hash)
+      throw new BrokenRule(`state-hash: a snapshot of group ${this.shard} is not what was there`);
     return 'done';
   }
 
@@ -184,7 +188,8 @@ export class Group {
     for (let slice = from.next(65536); slice !== null; slice = from.next(65536))
       load.feed(Buffer.from(slice));
     load.finish();
-    if (hashNow(to) !== hashNow(machine)) throw new BrokenRule('a snapshot is not what was there');
+    if (hashNow(to) !== hashNow(machine))
+      throw new BrokenRule('state-hash: a snapshot is not what was there');
   }
 
   /** Replicas at one index have one state. */
@@ -194,7 +199,7 @@ export class Group {
     const known = this.hashes.get(appliedIndex);
     const hash = hashNow(machine);
     if (known !== undefined && known !== hash)
-      throw new BrokenRule(`replicas of group ${this.shard} differ at ${appliedIndex}`);
+      throw new BrokenRule(`state-hash: replicas of group ${this.shard} differ at ${appliedIndex}`);
     this.hashes.set(appliedIndex, hash);
     if (this.hashes.size > HASHES_KEPT * 4) this.hashes.delete([...this.hashes.keys()][0]);
   }

@@ -52,6 +52,8 @@ export class World {
   /** Nodes that were to leave: they may be gone before that is taken back. */
   readonly leavers = new Set<NodeId>();
   private known: Topology | null = null;
+  /** A command waits for a move. */
+  onHeld: () => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -77,11 +79,11 @@ export class World {
     cluster.onlooker = {
       onEvent: (i, event, fields) => this.onEvent(i, event, fields),
       onReplica: (i, replica, recovered) => {
-        this.guard(() => this.invariants.watch(i, replica, recovered));
+        this.guard(() => this.invariants.watch(i, replica, recovered, cluster.nodes[i].clock));
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters);
+        watchParts(parts, this.counters, () => this.onHeld());
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
@@ -387,6 +389,7 @@ export class World {
   lookAround(): void {
     for (const { i, parts } of this.victims)
       if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
+    this.guard(() => this.invariants.rows());
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
