@@ -134,8 +134,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
   };
   // Drawn after all else: so older seeds are what they were.
-  // A node that leaves and has lost all its slots is gone for good, once its process is silent.
-  const mayLeave = nodes > 3 && !plan.faults.includes('slots moved');
+  const mayLeave = nodes > 3;
   if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
