@@ -82,10 +82,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
-  /** A write that waits for reads before it. */
+  /** A write that waits for reads before it, or one on all keys for all before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
-  private awaitsReads = false;
-  private awaitsAnswers = false;
+  private awaited: 'reads' | 'answers' | null = null;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -434,9 +433,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private countReadDone(request: Request): void {
     this.uncountRead(request);
-    if (!this.awaitsReads) return;
-    this.awaitsReads = false;
-    this.release();
+    this.came('reads');
   }
 
   /**
@@ -453,18 +450,17 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return false;
   }
 
-  /** Runs the command once more when another read is answered, and nothing of the connection before it. */
-  postpone(command: CompiledCommand, args: Args): void {
+  /** Runs the command once more when another read, or all, is answered, and nothing of the connection before it. */
+  postpone(command: CompiledCommand, args: Args, awaited: 'reads' | 'answers' = 'reads'): void {
     this.postponed = { command, args: args.copy() };
-    this.awaitsReads = true;
+    this.awaited = awaited;
     this.hold();
   }
 
-  /** Runs the command once all before it is answered, and nothing of the connection before it. */
-  postponeUntilAnswered(command: CompiledCommand, args: Args): void {
-    this.postponed = { command, args: args.copy() };
-    this.awaitsAnswers = true;
-    this.hold();
+  private came(what: 'reads' | 'answers'): void {
+    if (this.awaited !== what) return;
+    this.awaited = null;
+    this.release();
   }
 
   get hasWrites(): boolean {
@@ -496,15 +492,10 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.queuedBytes -= request.queuedBytes + request.keptBytes;
     this.keptBytes -= request.keptBytes;
     this.head = request.next;
-    if (this.head === null) this.emptied();
     this.server.router.pool.give(request);
-  }
-
-  private emptied(): void {
+    if (this.head !== null) return;
     this.tail = null;
-    if (!this.awaitsAnswers) return;
-    this.awaitsAnswers = false;
-    this.release();
+    this.came('answers');
   }
 
   /** As it is, behind what was written before it: it does not change any more, and to copy it would hold the loop. */

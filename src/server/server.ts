@@ -391,7 +391,7 @@ export class ClientServer implements WalkHost {
     merge: 'sum' | 'concat' | 'ok',
   ): void {
     if (connection.hasQueue) {
-      connection.postponeUntilAnswered(command, args);
+      connection.postpone(command, args, 'answers');
       return;
     }
     if (merge !== 'concat') {

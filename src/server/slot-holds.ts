@@ -112,7 +112,7 @@ export class SlotHolds {
     const { waiting } = this;
     if (waiting.length === 0) return;
     this.waiting = waiting.filter(({ atMs }) => atMs > nowMs);
-    for (const { atMs, run } of waiting) if (atMs <= nowMs) run();
+    for (const one of waiting) if (one.atMs <= nowMs) one.run();
   }
 
   expire(): void {

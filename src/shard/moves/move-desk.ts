@@ -104,7 +104,7 @@ export class MoveDesk implements ReplicaMoves {
 
   /** Leadership is lost. */
   endFeeds(): void {
-    for (const feed of [...this.feeds.values()]) feed.end();
+    for (const feed of this.feeds.values()) feed.end();
     this.foundTerm = 0;
   }
 }
