@@ -8,13 +8,17 @@
 // --workload get|set|mixed|fill   mixed: 1 set in 10; fill: each key set once
 // --connections N  --pipeline N  --keys N  --value-bytes N  --seconds S  --warmup S
 // --wait N                each batch with a set ends with WAIT N 0
+// --rate N                so many commands a second, evenly, whatever the replies do: a latency counts from when its batch was due
+// --seconds 0             until SIGTERM. SIGUSR1 prints what was measured since the last one, and begins anew
 //
 // The latency of a command is that of its batch. Latencies are kept in a histogram of 64 buckets per power of two (within 1.6 %).
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +42,7 @@ static struct {
   Workload workload;
   int connections, pipeline, valueBytes, wait;
   long keys;
-  double seconds, warmup;
+  double seconds, warmup, rate;
 } options = {.connections = 1, .pipeline = 1, .valueBytes = 100, .keys = 100000, .seconds = 3, .warmup = 0.5};
 
 typedef struct Client Client;
@@ -283,12 +287,17 @@ static void sendBatch(Client *client) {
 
 // ---- replies
 
+static volatile sig_atomic_t isStopped, isReportWanted;
+
 static int isFinished(void) {
   if (options.workload == FILL) return filled >= options.keys;
-  return now() - startedAt >= options.warmup + options.seconds;
+  return isStopped || (options.seconds > 0 && now() - startedAt >= options.warmup + options.seconds);
 }
 
-static int busy;
+/** Clients that wait for replies, and with a rate those that wait for their next batch. */
+static int busy, idleCount;
+static Client **idle;
+static double nextDue;
 
 /** All replies of the batch are here. */
 static void finishBatch(Client *client) {
@@ -299,8 +308,30 @@ static void finishBatch(Client *client) {
     operationsDone += client->operations;
     if (latency > maxLatency) maxLatency = latency;
   }
-  if (isFinished()) busy--;
-  else sendBatch(client);
+  if (!isFinished() && options.rate == 0) {
+    sendBatch(client);
+    return;
+  }
+  busy--;
+  idle[idleCount++] = client;
+}
+
+/** Sends what is due, as far as there are clients for it. */
+static void sendDue(void) {
+  for (; idleCount > 0 && nextDue <= now() && !isFinished(); nextDue += options.pipeline / options.rate) {
+    Client *client = idle[--idleCount];
+    busy++;
+    sendBatch(client);
+    client->sentAt = nextDue;
+  }
+}
+
+static struct timespec *untilDue(struct timespec *wait) {
+  double seconds = nextDue - now();
+  if (seconds < 0) seconds = 0;
+  if (idleCount == 0 || seconds > STALL_MS * 1e-3) seconds = STALL_MS * 1e-3;
+  *wait = (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  return wait;
 }
 
 static void replyDone(Client *client) {
@@ -391,20 +422,6 @@ static Client *openClients(void) {
   return clients;
 }
 
-static void run(Client *clients) {
-  struct epoll_event events[256];
-  startedAt = now();
-  measureFrom = options.workload == FILL ? startedAt : startedAt + options.warmup;
-  busy = options.connections;
-  for (int i = 0; i < options.connections; i++) sendBatch(&clients[i]);
-  while (busy > 0) {
-    int ready = epoll_wait(epollFd, events, 256, STALL_MS);
-    errno = 0;
-    if (ready == 0) fail("no reply for 10 s");
-    for (int i = 0; i < ready; i++) readReplies(events[i].data.ptr);
-  }
-}
-
 /** CPU time of this process so far. */
 static double cpuSeconds(void) {
   struct rusage usage;
@@ -412,11 +429,60 @@ static double cpuSeconds(void) {
   return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
 }
 
-static void report(double cpuBefore) {
-  double elapsed = now() - measureFrom, total = now() - startedAt;
+static double cpuBefore, cpuSince;
+
+static void report(void) {
+  double elapsed = now() - measureFrom, total = now() - cpuSince;
   printf("{\"opsPerSecond\":%.1f,\"p50Ms\":%.4f,\"p99Ms\":%.4f,\"p999Ms\":%.4f,\"maxMs\":%.4f,", (double)operationsDone / elapsed,
          percentile(0.5) * 1e3, percentile(0.99) * 1e3, percentile(0.999) * 1e3, maxLatency * 1e3);
   printf("\"operations\":%ld,\"errors\":%ld,\"clientCpu\":%.3f}\n", operationsDone, errors, (cpuSeconds() - cpuBefore) / total);
+}
+
+static void onSignal(int signal) {
+  if (signal == SIGUSR1) isReportWanted = 1;
+  else isStopped = 1;
+}
+
+static void reportSoFar(void) {
+  isReportWanted = 0;
+  report();
+  fflush(stdout);
+  memset(histogram, 0, sizeof histogram);
+  operationsDone = errors = 0;
+  maxLatency = 0;
+  measureFrom = cpuSince = now();
+  cpuBefore = cpuSeconds();
+}
+
+/** How many are ready; without a rate one call of the system, as the benchmarks of throughput count it. */
+static int waitForReplies(struct epoll_event *events, int most) {
+  if (options.rate == 0) return epoll_wait(epollFd, events, most, STALL_MS);
+  struct timespec wait;
+  struct pollfd readable = {.fd = epollFd, .events = POLLIN};
+  int ready = ppoll(&readable, 1, untilDue(&wait), NULL);
+  return ready > 0 ? epoll_wait(epollFd, events, most, 0) : ready;
+}
+
+static void run(Client *clients) {
+  struct epoll_event events[256];
+  startedAt = nextDue = cpuSince = now();
+  measureFrom = options.workload == FILL ? startedAt : startedAt + options.warmup;
+  idle = calloc((size_t)options.connections, sizeof(Client *));
+  for (int i = 0; i < options.connections; i++)
+    if (options.rate > 0) idle[idleCount++] = &clients[i];
+    else {
+      busy++;
+      sendBatch(&clients[i]);
+    }
+  while (busy > 0 || !isFinished()) {
+    double from = now();
+    int ready = waitForReplies(events, 256);
+    errno = 0;
+    if (isReportWanted) reportSoFar();
+    if (ready == 0 && busy > 0 && now() - from >= STALL_MS * 1e-3) fail("no reply for 10 s");
+    for (int i = 0; i < ready; i++) readReplies(events[i].data.ptr);
+    if (options.rate > 0) sendDue();
+  }
 }
 
 static const char *argument(int count, char **words, int *at) {
@@ -435,6 +501,7 @@ static void parseOptions(int count, char **words) {
     else if (!strcmp(name, "--keys")) options.keys = atol(argument(count, words, &i));
     else if (!strcmp(name, "--value-bytes")) options.valueBytes = atoi(argument(count, words, &i));
     else if (!strcmp(name, "--wait")) options.wait = atoi(argument(count, words, &i));
+    else if (!strcmp(name, "--rate")) options.rate = atof(argument(count, words, &i));
     else if (!strcmp(name, "--seconds")) options.seconds = atof(argument(count, words, &i));
     else if (!strcmp(name, "--warmup")) options.warmup = atof(argument(count, words, &i));
     else if (!strcmp(name, "--workload")) {
@@ -457,8 +524,10 @@ int main(int count, char **words) {
   memset(value, 'x', (size_t)options.valueBytes);
   epollFd = epoll_create1(0);
   Client *clients = openClients();
-  double cpuBefore = cpuSeconds();
+  signal(SIGUSR1, onSignal);
+  signal(SIGTERM, onSignal);
+  cpuBefore = cpuSeconds();
   run(clients);
-  report(cpuBefore);
+  report();
   return errors > 0 && operationsDone == 0 ? 1 : 0;
 }

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 export const BENCH_DIRECTORY = import.meta.dirname;
 export const OUT_DIRECTORY = join(BENCH_DIRECTORY, 'out');
-const GENERATOR = join(OUT_DIRECTORY, 'load');
+export const GENERATOR = join(OUT_DIRECTORY, 'load');
 const COMPILERS = ['cc', 'gcc', 'clang'];
 
 /** What is left of a run's time for connecting and for slow last replies. */
@@ -72,7 +72,8 @@ export function buildGenerator(): void {
 
 /** Sets every key once. */
 export async function fill(entrance: Entrance, size: LoadSize): Promise<void> {
-  const pipeline = entrance.protocol === 'etcd' ? '1' : '16';
+  // With slots a batch goes to the owner of its first key, and leaves those of others out.
+  const pipeline = entrance.protocol === 'etcd' || entrance.slots ? '1' : '16';
   const words = ['--workload', 'fill', '--connections', '50', '--pipeline', pipeline];
   await runNative({ ...entrance, wait: 0 }, words, size, FILL_SECONDS);
 }
@@ -103,7 +104,7 @@ function runNative(
   return runLoad(GENERATOR, [...entranceWords(entrance), ...words, ...sizeWords(size)], limitSeconds);
 }
 
-function entranceWords(entrance: Entrance): string[] {
+export function entranceWords(entrance: Entrance): string[] {
   const words = ['--target', entrance.addresses];
   if (entrance.protocol === 'etcd') words.push('--protocol', 'etcd');
   if (entrance.slots) words.push('--slots');
@@ -111,7 +112,7 @@ function entranceWords(entrance: Entrance): string[] {
   return words;
 }
 
-function sizeWords(size: LoadSize): string[] {
+export function sizeWords(size: LoadSize): string[] {
   return [
     '--keys',
     String(size.keys),

@@ -4,7 +4,7 @@ export { RingError } from './errors.ts';
 export type { SlotMove, SlotPlan } from './plan.ts';
 export { planSlots } from './plan.ts';
 export { slotQuotas } from './quotas.ts';
-export type { AdjustedReplicas } from './replica-moves.ts';
+export type { AdjustedReplicas, Candidate } from './replica-moves.ts';
 export { adjustReplicas } from './replica-moves.ts';
 export type { Home, ReplicaSet } from './replicas.ts';
 export { placeReplicas } from './replicas.ts';

@@ -11,6 +11,12 @@ export interface PlacedReplicas {
   members: readonly ShardId[];
 }
 
+/** A home whose node may hold replicas. */
+export interface Candidate extends Home {
+  /** It keeps what it has, and gets nothing more. */
+  isFull?: boolean;
+}
+
 export interface AdjustedReplicas extends PlacedReplicas {
   /** False: the loss of some one host may cost the shard its quorum, and no placement on these nodes avoids that. To be reported. */
   survivesHostLoss: boolean;
@@ -20,6 +26,8 @@ interface Placing {
   readonly homes: ReadonlyMap<ShardId, Home>;
   /** Clockwise. */
   readonly candidates: readonly Home[];
+  /** Those that may get more. */
+  readonly takers: readonly Home[];
   readonly size: number;
   /** No set of these candidates shares fewer zones and hosts. */
   readonly leastShared: readonly [zones: number, hosts: number];
@@ -36,7 +44,7 @@ type Cost = readonly [spare: number, zones: number, hosts: number];
  * another when one of them may as well be there. A pure function of its arguments; the order of neither list matters.
  */
 export function adjustReplicas(
-  candidates: readonly Home[],
+  candidates: readonly Candidate[],
   current: readonly PlacedReplicas[],
   replicationFactor: number,
   hash: TokenHash,
@@ -63,12 +71,12 @@ export function adjustReplicas(
 }
 
 function placingOf(
-  candidates: readonly Home[],
+  candidates: readonly Candidate[],
   current: readonly PlacedReplicas[],
   replicationFactor: number,
   hash: TokenHash,
 ): Placing {
-  const homes = new Map(candidates.map((home) => [home.shard, home]));
+  const homes = new Map<ShardId, Candidate>(candidates.map((home) => [home.shard, home]));
   if (homes.size !== candidates.length) throw new RingError('a shard is given two homes');
   const placed = new Map(current.map((set) => [set.shard, set.members]));
   if (placed.size !== current.length) throw new RingError('a shard is given twice');
@@ -85,9 +93,11 @@ function placingOf(
   const size = Math.min(replicationFactor, homes.size);
   const shared = (label: 'zone' | 'host'): number =>
     Math.max(0, size - new Set(candidates.map((home) => home[label])).size);
+  const ordered = clockwise.flatMap((shard) => homes.get(shard) ?? []);
   return {
     homes,
-    candidates: clockwise.flatMap((shard) => homes.get(shard) ?? []),
+    candidates: ordered,
+    takers: ordered.filter(({ isFull }) => isFull !== true),
     size,
     leastShared: [shared('zone'), shared('host')],
     sets,
@@ -95,17 +105,18 @@ function placingOf(
   };
 }
 
-/** As many replicas as there should be, and one at home. */
+/** As many replicas as there should be and somebody may get, and one at home. */
 function fill(placing: Placing, shard: ShardId): void {
   const { homes, size } = placing;
   const own = homes.get(shard);
   const members = setOf(placing, shard);
-  if (own !== undefined && !members.includes(own)) add(placing, shard, own);
+  if (own !== undefined && others(placing, shard).includes(own)) add(placing, shard, own);
   while (members.length < size) {
-    const [best] = others(placing, shard).toSorted(
+    const best: Home | undefined = others(placing, shard).toSorted(
       (a, b) =>
         compare(costWith(placing, members, a), costWith(placing, members, b)) || byHeld(placing, a, b),
-    );
+    )[0];
+    if (best === undefined) break;
     add(placing, shard, best);
   }
   while (members.length > size) {
@@ -150,10 +161,11 @@ function balance(placing: Placing): void {
 }
 
 function evenOut(placing: Placing): boolean {
-  const { held, candidates, sets } = placing;
+  const { held, candidates, takers, sets } = placing;
   const heldBy = ({ shard }: Home): number => held.get(shard) ?? 0;
-  const fewest = candidates.toSorted((a, b) => heldBy(a) - heldBy(b));
-  for (const from of fewest.toReversed()) {
+  const byFewest = (a: Home, b: Home): number => heldBy(a) - heldBy(b);
+  const fewest = takers.toSorted(byFewest);
+  for (const from of candidates.toSorted(byFewest).toReversed()) {
     const shards = [...sets.keys()].filter(
       (shard) => shard !== from.shard && setOf(placing, shard).includes(from),
     );
@@ -177,7 +189,7 @@ function mayReplace(placing: Placing, shard: ShardId, from: Home, to: Home): boo
 
 function others(placing: Placing, shard: ShardId): Home[] {
   const members = setOf(placing, shard);
-  return placing.candidates.filter((home) => !members.includes(home));
+  return placing.takers.filter((home) => !members.includes(home));
 }
 
 function costWith(placing: Placing, members: readonly Home[], added: Home): Cost {

@@ -32,18 +32,23 @@ export const LOG_EVENTS = {
   'replica-created': 'The topology gives this node a new member of a shard: shard, member. It learns first.',
   'replica-removed': 'The topology names a member of this node no more: shard, member. Its data is gone.',
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
+  'register-corrected':
+    'The log of a shard led here says otherwise of slots than the topology after its recovery, and the log is right: shard, change, epoch.',
   'node-lost':
     'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
   'replacement-waits':
     'A replica of a lost node is not made anew, since the node that it should go to has too little room: shard, peer, neededBytes, roomBytes.',
   'quorum-endangered':
-    'These shards lose their quorum with one machine, wherever their replicas are put: there are too few machines. shards.',
+    'These shards lose their quorum with one machine: there are too few. Told once, by one node: shards.',
+  'quorum-safe': 'They can do without any one machine by now, or are no more: shards.',
   'rebalance-begun':
     'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
   'rebalance-ended':
     'It has ended: plan, outcome (done, partly, superseded or aborted), moved (slots), durationMs.',
-  'set-aside-removed':
-    'The files that torc repair had set aside were removed: this node has caught up. directory.',
+  replaced:
+    'This node was away for so long that others have its replicas now: reason. It starts anew, with nothing.',
+  'replaced-set-aside': 'What it held is kept until it has caught up: directory.',
+  'set-aside-removed': 'The files that had been set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',
 
   'move-begun':

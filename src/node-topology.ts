@@ -1,11 +1,13 @@
 /** What a node makes of the topology: who it is by its disk, and that its mesh, routes and replicas follow each newer one. */
 import type { Env } from './env/contracts.ts';
-import { HOW_TO_REBUILD, StartupError } from './errors.ts';
+import { HOW_TO_REBUILD, REPLACED, StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { NodeReplicas, ReplicaListener } from './node-replicas.ts';
 import { isOwnRecord } from './node-replicas.ts';
 import { loadTokenHash, type TokenHash } from '../ring/index.ts';
+import { Absence, isReplaced } from './server/absence.ts';
 import { ConfigurationWalker } from './server/configuration-walker.ts';
+import { LogCorrector } from './server/log-corrector.ts';
 import type { PeerForwarding } from './server/forwarding.ts';
 import type { Watch } from './observe/watch.ts';
 import type { MeshTraffic } from './server/mesh-traffic.ts';
@@ -28,7 +30,7 @@ import { textOf, type Decision } from './topology/decision.ts';
 import { JoinDesk } from './topology/join-desk.ts';
 import { meshPeers, type Membership } from './topology/membership.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
-import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
+import { hasSetAside, setAsidePath, setReplacedAside } from './topology/set-aside.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { DamagedError } from './wal/errors.ts';
@@ -38,6 +40,8 @@ export interface FollowingParts {
   self: NodeId;
   /** Of the data directory. */
   start: number;
+  /** For how long no node had run there, as far as that can be told. */
+  downMs: number;
   /** The newest cluster version that this node runs. */
   newestVersion: number;
   engine: Engine;
@@ -72,13 +76,18 @@ export class NodeTopology {
   private readonly log: Log;
   /** Null when no node has begun in this directory before. */
   private readonly known: ClusterFile | null;
+  private file: ClusterFile | null = null;
   private parts: FollowingParts | null = null;
   private spread: TopologySpread | null = null;
   private walker: ConfigurationWalker | null = null;
   private keeper: ReplicaKeeper | null = null;
+  private corrector: LogCorrector | null = null;
   private readonly hash: TokenHash;
   /** Null until the node serves. */
   rebalancer: Rebalancer | null = null;
+  /** The last that was acted on. */
+  private acted: Topology | null = null;
+  private absence: Absence | null = null;
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
@@ -124,6 +133,15 @@ export class NodeTopology {
     return this.known !== null && !this.known.isReturning;
   }
 
+  /** What it holds of members that others have taken the place of is no use to it, and not removed before it has caught up. */
+  async setReplacedAside(): Promise<void> {
+    const { known, log, settings } = this;
+    if (known?.wasReplaced !== true) return;
+    const directory = await setReplacedAside(this.env.disk, settings.dataDirectory);
+    await known.setAside();
+    log.warn('replaced-set-aside', { directory });
+  }
+
   /** Whether recovery may count a group's records. */
   isOwnRecord(group: number, member: number): boolean {
     const { current } = this.register;
@@ -134,6 +152,7 @@ export class NodeTopology {
   async begin(): Promise<ClusterFile> {
     const { env, known, settings } = this;
     const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
+    this.file = file;
     await file.returned();
     this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
     return file;
@@ -163,6 +182,8 @@ export class NodeTopology {
     const { engine, replicas } = parts;
     const { log, register } = this;
     this.parts = parts;
+    this.acted = this.current;
+    this.absence = new Absence(engine.now.monotonicMs, parts.downMs);
     const spread = new TopologySpread({
       self: parts.self,
       start: parts.start,
@@ -170,6 +191,8 @@ export class NodeTopology {
       acceptor: this.acceptor,
       uint32: () => this.env.random.uint32(),
       links: () => parts.mesh.links,
+      goneMs: (node) => parts.gossip.goneMs(node),
+      knowsNewer: (epoch) => parts.gossip.knowsNewer(epoch),
       newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
       wake: () => engine.wake(),
@@ -194,26 +217,32 @@ export class NodeTopology {
       hash: this.hash,
       replicas: replicas.list,
       topology: () => this.current,
-      isFailed: (node: NodeId) => node !== parts.self && parts.peers.isFailed(node),
-      silentMs: (node: NodeId) => (node === parts.self ? 0 : parts.peers.silentMs(node)),
+      isFailed: (node: NodeId) => parts.gossip.goneMs(node) > 0,
+      silentMs: (node: NodeId) => parts.gossip.goneMs(node),
+      isLed: (shard: ShardId) => isLed(parts, shard),
       roomBytes: (node: NodeId) => parts.peers.get(node)?.roomBytes ?? 0,
       replaceAfterMs: this.settings.replaceAfterSeconds * 1000,
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);
+    this.corrector = new LogCorrector({ replicas: replicas.list, topology: () => this.current, log }, spread);
     const desk = new JoinDesk({
       ...placing,
       nowMs: () => engine.now.monotonicMs,
+      isConnected: (node) => node === parts.self || parts.mesh.links.get(node)?.connected === true,
       isKept: (topology) => spread.isKept(topology),
       propose: ({ clusterId, generation, epoch }, change) =>
         spread.propose({ clusterId, on: { generation, epoch }, change }),
-      isLed: (shard) => isLed(parts, shard),
     });
     parts.membership.takeIn(desk);
     const loads = this.makeLoads(parts);
     this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
-    register.onNewer((newer) => this.follow(parts, newer));
+    register.onNewer((newer) => {
+      this.follow(parts, newer);
+      // A plan goes on from change to change.
+      this.rebalancer?.look();
+    });
     return { spread, loads };
   }
 
@@ -221,11 +250,15 @@ export class NodeTopology {
   maintain(): void {
     const { parts } = this;
     if (parts === null) return;
+    const connected = [...parts.mesh.links.values()].filter((link) => link.connected).length;
+    this.absence?.look(parts.engine.now.monotonicMs, connected, this.current.nodes.length);
     this.spread?.look();
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
+    this.corrector?.look(parts.engine.now);
     this.rebalancer?.look();
-    for (const { machine } of parts.replicas.list) machine.operations.tend(parts.engine.now.monotonicMs);
+    const { monotonicMs } = parts.engine.now;
+    for (const { isLeader, machine } of parts.replicas.list) machine.operations.tend(isLeader, monotonicMs);
     this.inquire(parts);
   }
 
@@ -297,16 +330,20 @@ export class NodeTopology {
     return this.spread?.counts ?? NO_COUNTS;
   }
 
+  get boundToRecovery(): readonly NodeId[] {
+    return this.spread?.agreement.bound ?? [];
+  }
+
   async change({ request, ...proposed }: ChangeRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     return this.requestProblem(request) ?? this.spread.decide(proposed);
   }
 
-  async recover({ request, clusterId, on, survivors }: RecoveryRequest): Promise<Decision> {
+  async recover({ request, clusterId, on, survivors, bound }: RecoveryRequest): Promise<Decision> {
     if (this.spread === null) return NOT_SERVING;
     if (clusterId !== this.current.clusterId)
       return { kind: 'refused', reason: `it is for cluster ${clusterId}` };
-    return this.requestProblem(request) ?? this.spread.recover(on, survivors);
+    return this.requestProblem(request) ?? this.spread.recover(on, survivors, bound);
   }
 
   /** What was overheard does nothing: a request is for this start of this node, and taken once, be it refused. */
@@ -343,6 +380,13 @@ export class NodeTopology {
       parts.refuse(removedError(this.settings.dataDirectory));
       return;
     }
+    const before = this.acted ?? topology;
+    this.acted = topology;
+    if (this.wasReplaced(replicas, before, topology)) {
+      await this.file?.replaced();
+      parts.refuse(replacedError(self, this.settings.replaceAfterSeconds));
+      return;
+    }
     gossip.follow(topology);
     mesh.setPeers(meshPeers(topology));
     traffic.follow(mesh.links, (link) => parts.makeForwarding(link));
@@ -351,6 +395,17 @@ export class NodeTopology {
     engine.wake();
     await replicas.follow(topology);
     this.log.info('topology-changed', { epoch: textOf(topology) });
+  }
+
+  /** It is not told for how long it was missed: half of replace-after is long. */
+  private wasReplaced({ list }: NodeReplicas, before: Topology, now: Topology): boolean {
+    const { placeReplicas, replaceAfterSeconds } = this.settings;
+    const { parts } = this;
+    if (parts === null || !placeReplicas || replaceAfterSeconds === 0) return false;
+    const awayMs = this.absence?.durationMs(parts.engine.now.monotonicMs) ?? 0;
+    if (awayMs * 2 < replaceAfterSeconds * 1000) return false;
+    const held = list.map(({ shard, raft }) => ({ shard, member: raft.self }));
+    return isReplaced(parts.self, held, before, now);
   }
 }
 
@@ -407,5 +462,14 @@ function removedError(directory: string): StartupError {
     'TORC_REMOVED',
     `the node of ${directory} was taken out of its cluster and its members were replaced: remove the directory, ` +
       'or have a new node take its place with torc repair --discard-replica',
+  );
+}
+
+/** Whoever runs the node starts it again: then it enters empty. */
+function replacedError(node: NodeId, replaceAfterSeconds: number): StartupError {
+  return new StartupError(
+    REPLACED,
+    `node ${node} was away for longer than replace-after (${replaceAfterSeconds} s), and others have its replicas now: started again, ` +
+      'it keeps what it had aside and enters empty',
   );
 }

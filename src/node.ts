@@ -8,6 +8,7 @@ import type { Env, Listener } from './env/contracts.ts';
 import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
+import { CatchingUp } from './observe/catching-up.ts';
 import { readFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { rebalanceSource } from './observe/rebalance-report.ts';
@@ -57,6 +58,15 @@ const FLOORS_INTERVAL_MS = 2000;
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Values and structures freed bit by bit, each tenth of a second. */
 const RECLAIM_ITEMS = 2000;
+
+type Measure =
+  | 'loopDelay'
+  | 'syncDuration'
+  | 'batchSize'
+  | 'commitDuration'
+  | 'startedWallMs'
+  | 'startedMonotonicMs'
+  | 'rates';
 
 const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
@@ -175,6 +185,7 @@ class Node implements RunningNode {
       const topology = await NodeTopology.open(env, settings, log);
       this.topology = topology;
       this.version.follow();
+      await topology.setReplacedAside();
       this.opened = await this.openLog(topology);
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
@@ -247,6 +258,7 @@ class Node implements RunningNode {
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
 
+    const downMs = Math.max(0, env.clock.wallMs() - opened.recovery.timeCeilingMs);
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool(this.surroundings.slabBytes);
     const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
@@ -275,23 +287,19 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
+      catchingUp: new CatchingUp(),
       snapshotter,
       slabs,
       pubsub,
       slowLog,
       forwarding: this.forwardingCounters,
       mover: moves.mover,
-      loopDelay: this.surroundings.loopDelay,
-      syncDuration: this.syncDuration,
-      batchSize: this.batchSize,
-      commitDuration: this.commitDuration,
-      startedWallMs: this.startedWallMs,
-      startedMonotonicMs: this.startedMonotonicMs,
-      rates: new Rates(),
+      ...this.measured(),
       isStopping: () => this.isStopping,
       clusterVersion: () => this.version.current,
       acceptor: nodeTopology.acceptor,
       paxosCounts: () => nodeTopology.counts,
+      boundToRecovery: () => nodeTopology.boundToRecovery,
     };
     const gossip = joinGossip(parts, () => engine.wake(), this.log);
     this.parts = Object.assign(parts, { gossip });
@@ -300,7 +308,19 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
+    const following = {
+      self,
+      start,
+      downMs,
+      engine,
+      mesh,
+      membership,
+      traffic,
+      wire,
+      router,
+      replicas,
+      gossip,
+    };
     const { spread, loads } = nodeTopology.serve({
       ...following,
       makeForwarding,
@@ -317,6 +337,13 @@ class Node implements RunningNode {
     engine.wake();
     const shards = replicas.list.map((replica) => replica.shard);
     this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
+  }
+
+  private measured(): Pick<NodeParts, Measure> {
+    const { syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs } = this;
+    const { loopDelay } = this.surroundings;
+    const rates = new Rates();
+    return { loopDelay, syncDuration, batchSize, commitDuration, startedWallMs, startedMonotonicMs, rates };
   }
 
   private makeReplicas(

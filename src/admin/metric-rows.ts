@@ -266,6 +266,11 @@ const MOVES: readonly MetricRow[] = [
     scale: SECONDS_PER_MS,
     read: ({ moves }, sample) => sample(moves.pauses),
   },
+  nodeGauge(
+    'slot_pause_longest_seconds',
+    'The longest of those since the node started.',
+    (reading) => reading.moves.longestPauseMs * SECONDS_PER_MS,
+  ),
   {
     name: 'torc_move_duration_seconds',
     type: 'histogram',

@@ -146,6 +146,7 @@ export interface MovesReading {
   left: readonly Readonly<MovedReading>[];
   /** In milliseconds, one value a slot. */
   pauses: Histogram;
+  longestPauseMs: number;
   /** In milliseconds. */
   durations: Histogram;
   bytesPerSecond: number;

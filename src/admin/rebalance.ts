@@ -41,6 +41,7 @@ export interface PlanReport {
   beganMs: number;
   elapsedMs: number;
   slots: number;
+  /** Those that went over, those of moves under way, too. */
   moved: number;
   transfers: readonly Transfer[];
   underWay: readonly MoveReport[];
@@ -55,9 +56,10 @@ export interface MoveReport {
   id: MoveId;
   source: ShardId;
   target: ShardId;
+  /** Still at the source, and what is in them. */
   slots: number;
+  slotsGone: number;
   aborting: boolean;
-  /** Still at the source. */
   keys: number;
   bytes: number;
 }

@@ -138,7 +138,14 @@ export interface StatusReport {
   schema: typeof STATUS_SCHEMA;
   build: BuildInfo;
   /** Null until founded. */
-  cluster: { id: ClusterId; generation: number; epoch: number; version: number } | null;
+  cluster: {
+    id: ClusterId;
+    generation: number;
+    epoch: number;
+    version: number;
+    /** Nodes that a recovery of the topology which did not end keeps from voting, as far as this one has heard. */
+    boundToRecovery: readonly NodeId[];
+  } | null;
   node: NodeStatus;
   peers: readonly PeerStatus[];
   /** This node and all others that it knows of; none until it serves. */

@@ -7,7 +7,7 @@ import type { Address, Random } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { proofOf } from '../topology/change-proof.ts';
 import { textOf } from '../topology/decision.ts';
-import { recoveryProblem } from '../topology/recovery.ts';
+import { lostShards, recoveryProblem } from '../topology/recovery.ts';
 import { decodeTopology, encodeRecovery } from '../topology/topology-codec.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeEntry, Topology } from '../topology/types.ts';
@@ -43,12 +43,14 @@ export async function recoverTopology(world: RecoveryWorld): Promise<Topology> {
       `node ${nodeName(topology, from.id)} does not know the newest topology, ${textOf(topology)}: name one that does, or wait`,
     );
   const survivors = topology.nodes.filter(({ id }) => reports.has(id)).map(({ id }) => id);
-  const problem = recoveryProblem(topology, survivors);
+  const told = [...reports.values()].flatMap(({ cluster: known }) => known?.boundToRecovery ?? []);
+  const bound = [...new Set(told)];
+  const problem = recoveryProblem(topology, survivors, bound);
   if (problem !== null) throw refusal(problem);
   if (!world.isSure) throw refusal(risks(survey));
   const { clusterId, generation, epoch } = topology;
   const request = requestTo(report, world.random);
-  const body = encodeRecovery({ clusterId, on: { generation, epoch }, survivors, request }).toString();
+  const body = encodeRecovery({ clusterId, on: { generation, epoch }, survivors, bound, request }).toString();
   const proof = `torc ${proofOf(world.secret, body)}`;
   const answer = await world.post(adminOf(from), '/api/topology/recover', body, proof);
   return recoveredIn(answer);
@@ -66,9 +68,15 @@ function recoveredIn(answer: Answered | null): Topology {
 function risks({ topology, reports }: Survey): string {
   const lost = topology.nodes.filter(({ id }) => !reports.has(id));
   const names = lost.map(({ id }) => nodeName(topology, id)).join(', ');
+  const shards = lostShards(topology, [...reports.keys()]).join(', ');
+  const data =
+    shards === ''
+      ? ''
+      : `Of these shards they hold most replicas: what is in them is served by nobody until the nodes are back, and by nobody ever after they were given up: ${shards}. `;
   return (
     `${names} would be given up for good. What they may have decided after epoch ${textOf(topology)} and told no node that answers is lost: ` +
-    'slots that moved since may be served from older copies, and members may be missing. Should any of them live still and be cut off only, it must not run ' +
+    'slots that moved since may be served from older copies, and members may be missing. ' +
+    `${data}Should any of them live still and be cut off only, it must not run ` +
     'on: stop it first, remove its data directory, or there are two clusters until they meet. If they can be brought back with their disks, bring them back ' +
     'instead. Else run this again with --yes-i-may-lose-decisions'
   );

@@ -69,7 +69,7 @@ export async function runRecovery({ from, isSure, peerSecret, timeoutMs }: Recov
       httpPost(to, path, body, authorization, timeoutMs).catch(() => null),
   });
   process.stdout.write(
-    `The topology goes on at epoch ${textOf(recovered)}, with ${recovered.nodes.length} nodes, ${recovered.voters.length} of which vote.\n` +
+    `The topology goes on at epoch ${textOf(recovered)}. Nodes: ${recovered.nodes.length}; of these vote: ${recovered.voters.length}.\n` +
       'Nodes that were given up are refused should they come back: torc repair --discard-replica has a new one take a place.\n',
   );
   return ExitCode.OK;

@@ -6,6 +6,9 @@ import { humanBytes } from './table.ts';
 
 type Cell = string | number;
 
+/** With fewer the loss of one is the loss of the quorum. */
+const VOTERS_LEAST = 3;
+
 export const NODE_HEAD = [
   'node',
   'state',
@@ -66,6 +69,19 @@ export function shardRows(answers: readonly Answer[]): Cell[][] {
       });
       return [shard, leaderName, told.slots, told.keys, told.term, told.commit, replicas.join(', ')];
     });
+}
+
+/** Of the shards that the loss of one node would stop, as their leaders tell; null: there are none. */
+export function toleranceNote(answers: readonly Answer[]): string | null {
+  const replicas = answers.flatMap(({ report }) => report?.replicas ?? []);
+  const shards = [...new Set(replicas.map(({ shard }) => shard))].toSorted((a, b) => a - b);
+  const alone = shards.filter((shard) => {
+    const leader = newestLeader(replicas.filter((replica) => replica.shard === shard));
+    return leader !== null && leader.voters.length < VOTERS_LEAST;
+  });
+  if (alone.length === 0) return null;
+  const [which, has] = alone.length === 1 ? ['shard', 'has'] : ['shards', 'have'];
+  return `Not fault tolerant: ${which} ${alone.join(', ')} ${has} one voter. Three voters need three nodes, and replication-factor 3.`;
 }
 
 function leaderCommits(answers: readonly Answer[]): ReadonlyMap<ShardId, number> {

@@ -3,7 +3,7 @@ import { STATUS_SCHEMA, type StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { askAll, type Answer } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
-import { NODE_HEAD, nodeRows, SHARD_HEAD, shardRows } from './status-table.ts';
+import { NODE_HEAD, nodeRows, SHARD_HEAD, shardRows, toleranceNote } from './status-table.ts';
 import { renderTable } from './table.ts';
 
 export interface StatusOptions {
@@ -36,6 +36,8 @@ function asTables(asked: StatusReport, answers: readonly Answer[]): string {
   const sections = [title, renderTable(NODE_HEAD, nodeRows(answers), boxed)];
   const shards = shardRows(answers);
   if (shards.length > 0) sections.push(renderTable(SHARD_HEAD, shards, boxed));
+  const note = toleranceNote(answers);
+  if (note !== null) sections.push(note);
   if (silent.length + unready.length > 0) sections.push([...silent, ...unready].join('\n'));
   return `${sections.join('\n\n')}\n`;
 }

@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpRequest, HttpResponse, ListenAddress, Listener } from './contracts.ts';
 import { listenOn } from './listen.ts';
 
-const MAX_BODY_BYTES = 64 * 1024;
+/** A recovery names each survivor: this is enough for six thousand. */
+const MAX_BODY_BYTES = 256 * 1024;
 /** Each is an open file of the node, and those who scrape and ask are few. More are closed at once. */
 const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 16 * 1024;

@@ -100,7 +100,10 @@ export class ByteReader {
   text(): string {
     const sizeBytes = this.u8();
     const at = this.take(sizeBytes);
-    return this.bytes.toString('utf8', at, at + sizeBytes);
+    const text = this.bytes.toString('utf8', at, at + sizeBytes);
+    // What is no UTF-8 would grow when it is written again, past what its length has room for.
+    if (Buffer.byteLength(text) !== sizeBytes) throw new MalformedGossipError('a text is none');
+    return text;
   }
 
   /** Nothing may lie behind the message. */

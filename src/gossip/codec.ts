@@ -3,7 +3,7 @@
  * has 20 bytes.
  */
 import { unreachable } from '../assert.ts';
-import { BUCKETS } from './member.ts';
+import { BUCKETS, INCARNATION_MOST } from './member.ts';
 import { ByteReader, ByteWriter, NAME_BYTES } from './bytes.ts';
 import { MalformedGossipError } from './malformed.ts';
 import { metadataBytes, readMetadata, writeMetadata } from './metadata.ts';
@@ -144,6 +144,7 @@ function readRumour(reader: ByteReader): Rumour {
   const kind = RUMOUR_KINDS.at(reader.u8());
   if (kind === undefined) throw new MalformedGossipError('a rumour is of no known kind');
   const head = { name: reader.name(), incarnation: reader.count() };
+  if (head.incarnation > INCARNATION_MOST) throw new MalformedGossipError('an incarnation is none');
   if (kind === 'alive') return { kind, ...head, metadata: readMetadata(reader) };
   return { kind, ...head, from: reader.name() };
 }

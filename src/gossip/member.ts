@@ -8,6 +8,9 @@ export const BUCKETS = 64;
 /** A start of a node has so many incarnations; the next start's are greater. */
 const INCARNATIONS_PER_START = 2 ** 24;
 
+/** No greater one is taken or told: whoever is accused in the greatest can say no more against it, and all else goes on. */
+export const INCARNATION_MOST = 2 ** 53 - 2;
+
 export function firstIncarnation(start: number): number {
   return start * INCARNATIONS_PER_START + 1;
 }

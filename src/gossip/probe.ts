@@ -183,8 +183,11 @@ export class Prober {
       return;
     }
     const { current } = this;
-    if (current === null || (sequence !== current.sequence && sequence !== current.askedSequence)) return;
-    if (sequence === current.sequence)
+    const isDirect = sequence === current?.sequence;
+    if (current === null || (!isDirect && sequence !== current.askedSequence)) return;
+    // Another's word counts where another was asked.
+    if (isDirect && from !== current.member.name) return;
+    if (isDirect)
       this.view.events.push({ kind: 'round-trip', name: from, durationMs: nowMs - current.sentMs });
     this.current = null;
     this.view.awareness.change(-1);

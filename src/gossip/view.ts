@@ -1,7 +1,7 @@
 /** What this member holds of the others, by what it is told and what it finds out: SWIM's rules of which rumour overrides which. */
 import { BroadcastQueue } from './broadcast-queue.ts';
 import { Awareness } from './awareness.ts';
-import { firstIncarnation, type Member } from './member.ts';
+import { firstIncarnation, INCARNATION_MOST, type Member } from './member.ts';
 import { MemberTable } from './member-table.ts';
 import { fitted, isSame, isSameButPassing } from './metadata.ts';
 import { Suspicion, suspicionTimes } from './suspicion.ts';
@@ -59,6 +59,7 @@ export class View {
     this.wanted = fitted(metadata);
     const { metadata: told, incarnation } = this.self;
     if (this.isLeaving || told === null || isSame(this.wanted, told)) return;
+    if (incarnation >= INCARNATION_MOST) return;
     if (isSameButPassing(this.wanted, told) && nowMs < this.nextPassingMs) return;
     this.incarnate(incarnation + 1, nowMs);
   }
@@ -81,7 +82,7 @@ export class View {
 
   /** Somebody says what this member alone can say, or the contrary. */
   private refute(incarnation: number, nowMs: number): void {
-    if (this.isLeaving || incarnation < this.self.incarnation) return;
+    if (this.isLeaving || incarnation < this.self.incarnation || incarnation >= INCARNATION_MOST) return;
     this.incarnate(incarnation + 1, nowMs);
     // Whoever is suspected was slow to answer: it should doubt itself.
     if (this.config.lifeguard) this.awareness.change(1);

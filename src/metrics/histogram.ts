@@ -12,6 +12,8 @@ interface HistogramScale {
 
 /** 50 µs, 100 µs … 13.1 s, in milliseconds. */
 const LATENCY: HistogramScale = { firstBound: 0.05, buckets: 19 };
+/** 312.5 µs … 20 ms … 10.2 s, in milliseconds. */
+const PAUSE: HistogramScale = { firstBound: 0.3125, buckets: 16 };
 /** 256 B, 512 B … 128 MiB. */
 const SIZE: HistogramScale = { firstBound: 256, buckets: 20 };
 
@@ -63,6 +65,11 @@ export class Histogram {
 /** For milliseconds, from 50 µs to 13 s. */
 export function latencyHistogram(): Histogram {
   return new Histogram(LATENCY);
+}
+
+/** For milliseconds, from 0.3 ms to 10 s: 20 ms, which no pause of a slot should last, is one of its bounds. */
+export function pauseHistogram(): Histogram {
+  return new Histogram(PAUSE);
 }
 
 /** For bytes, from 256 B to 128 MiB. */

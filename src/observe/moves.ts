@@ -23,6 +23,7 @@ export function readMoves(mover: Mover, requests: HoldCounters): MovesReading {
       };
     }),
     pauses: figures.pauses,
+    longestPauseMs: figures.longestPauseMs,
     durations: figures.durations,
     bytesPerSecond: mover.bytesPerSecond,
     throttleBytesPerSecond: mover.throttle.bytesPerSecond,

@@ -16,6 +16,7 @@ import type { Settings } from '../settings/rows.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Snapshotter } from '../shard/snapshotter.ts';
 import type { SlabPool } from '../store/slab-pool.ts';
+import type { CatchingUp } from './catching-up.ts';
 import type { AcceptorFile } from '../topology/acceptor-file.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
 import type { Mesh } from '../transport/types.ts';
@@ -37,6 +38,7 @@ export interface NodeParts {
   router: Router;
   peers: Peers;
   gossip: NodeGossip;
+  catchingUp: CatchingUp;
   snapshotter: Snapshotter;
   slabs: SlabPool;
   pubsub: PubSubRegistry;
@@ -55,6 +57,8 @@ export interface NodeParts {
   /** What this node has promised as a voter of the register, and what came of its own ballots there. */
   acceptor: AcceptorFile;
   paxosCounts: () => Readonly<PaxosCounts>;
+  /** Nodes that a recovery which did not end keeps from voting. */
+  boundToRecovery: () => readonly NodeId[];
 }
 
 export function entryOf(topology: Topology, node: NodeId): NodeEntry {

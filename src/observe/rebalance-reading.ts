@@ -1,11 +1,19 @@
 /** What /metrics tells of shares and plans. */
 import type { RebalanceReading } from '../admin/metrics-source.ts';
+import type { SlotOwners } from '../server/slot-owners.ts';
 import type { Replica } from '../shard/replica.ts';
 import { balanceOf, heldSlots, ownersToBe, quotasOf, weighedShards } from '../topology/planner.ts';
 import { rebalanceOf } from '../topology/rebalance-change.ts';
+import type { PlanEntry } from '../topology/rebalance.ts';
+import { slotsOf } from '../topology/slot-ranges.ts';
+import type { Topology } from '../topology/types.ts';
 import type { NodeParts } from './parts.ts';
 
-export function readRebalancing({ topology, rebalancer: rebalancerNow }: NodeParts): RebalanceReading {
+export function readRebalancing({
+  topology,
+  router,
+  rebalancer: rebalancerNow,
+}: NodeParts): RebalanceReading {
   const rebalancer = rebalancerNow();
   const { plan, paused } = rebalanceOf(topology);
   const shards = weighedShards(topology);
@@ -18,10 +26,20 @@ export function readRebalancing({ topology, rebalancer: rebalancerNow }: NodePar
     paused: paused === true,
     obstructed: (rebalancer?.obstacle ?? '') !== '',
     slotsPlanned: plan?.slots ?? 0,
-    slotsLeft: plan === undefined ? 0 : plan.slots - plan.moved,
+    slotsLeft: plan === undefined ? 0 : plan.slots - plan.moved - slotsGone(topology, plan, router.owners),
     movesRunning: topology.moves.length,
     ended: rebalancer?.ended ?? new Map(),
   };
+}
+
+/** Of moves under way, as their targets have told all nodes. */
+function slotsGone({ moves }: Topology, plan: PlanEntry, owners: SlotOwners): number {
+  return moves
+    .filter(({ id }) => plan.moves.includes(id))
+    .reduce(
+      (sum, { slots, target }) => sum + slotsOf(slots).filter((slot) => owners.of(slot) === target).length,
+      0,
+    );
 }
 
 /** All slots; null unless it leads. */
@@ -38,7 +56,8 @@ export function commandsPerSecond({ env }: NodeParts, { isLeader, machine }: Rep
 export function missingReplicas({ env, settings, topology }: NodeParts, replica: Replica): number | null {
   if (!replica.isLeader) return null;
   const nowMs = env.clock.monotonicMs();
-  const wanted = Math.min(settings.replicationFactor, topology.nodes.length);
+  const staying = topology.nodes.filter(({ leaving }) => leaving !== true);
+  const wanted = Math.min(settings.replicationFactor, staying.length);
   const following = replica.raft
     .progress()
     .filter(

@@ -19,12 +19,13 @@ import {
   type RebalanceBy,
 } from '../topology/rebalance.ts';
 import { slotsOf } from '../topology/slot-ranges.ts';
-import type { NodeId, ShardId, SlotRange, Topology } from '../topology/types.ts';
+import type { NodeId, ShardId, Topology } from '../topology/types.ts';
 import type { NodeParts } from './parts.ts';
 
-/** What a plan is expected to take before one has shown it: for what is in the slots, and for each slot. */
-const ASSUMED_BYTES_PER_SECOND = 32 * 1024 * 1024;
-const ASSUMED_SLOT_MS = 5;
+/** What a plan takes where nobody asks for anything, as `npm run bench:resize` shows on two cores: to begin and end it, for each slot, for what is in them. */
+const ASSUMED_PLAN_MS = 1000;
+const ASSUMED_SLOT_MS = 0.25;
+const ASSUMED_BYTES_PER_SECOND = 16 * 1024 * 1024;
 const MS_PER_SECOND = 1000;
 
 interface Contents {
@@ -68,7 +69,7 @@ async function readRebalance(parts: NodeParts, rebalancer: Rebalancer): Promise<
 async function proposePlan(parts: NodeParts, rebalancer: Rebalancer, by: RebalanceBy): Promise<PlanProposal> {
   const { topology, loads, moves, slots, slotsLater, obstacle } = await rebalancer.plan(by);
   const { plan, paused, history } = rebalanceOf(topology);
-  const what = moves.map((move) => ({ ...move, ...contentsOf(move.slots, loads) }));
+  const what = moves.map((move) => ({ ...move, ...contentsOf(slotsOf(move.slots), loads) }));
   const bytes = what.reduce((sum, move) => sum + move.bytes, 0);
   return {
     ...headOf(topology),
@@ -96,15 +97,20 @@ function headOf({
 function planReport(topology: Topology, plan: PlanEntry, loads: SlotLoads, wallMs: number): PlanReport {
   const underWay = topology.moves
     .filter(({ id }) => plan.moves.includes(id))
-    .map(({ id, source, target, slots, aborting }): MoveReport => ({
-      id,
-      source,
-      target,
-      slots: slotCountOf(slots),
-      aborting: aborting === true,
-      ...contentsOf(slots, loads),
-    }));
-  const waiting = plan.steps.map(({ slots }) => contentsOf(slots, loads));
+    .map(({ id, source, target, slots, aborting }): MoveReport => {
+      const left = slotsOf(slots).filter((slot) => loads.servers[slot] !== target);
+      const slotsGone = slotCountOf(slots) - left.length;
+      return {
+        id,
+        source,
+        target,
+        slots: left.length,
+        slotsGone,
+        aborting: aborting === true,
+        ...contentsOf(left, loads),
+      };
+    });
+  const waiting = plan.steps.map((step) => contentsOf(slotsOf(step.slots), loads));
   const sum = (of: (contents: Contents) => number): number =>
     [...underWay, ...waiting].reduce((total, contents) => total + of(contents), 0);
   const { id, by, isAutomatic, beganMs, slots, moved, transfers } = plan;
@@ -116,7 +122,7 @@ function planReport(topology: Topology, plan: PlanEntry, loads: SlotLoads, wallM
     beganMs,
     elapsedMs: Math.max(0, wallMs - beganMs),
     slots,
-    moved,
+    moved: underWay.reduce((total, { slotsGone }) => total + slotsGone, moved),
     transfers,
     underWay,
     movesLeft: plan.steps.length,
@@ -129,22 +135,23 @@ function shardBalances(parts: NodeParts, topology: Topology, loads: SlotLoads): 
   const shards = weighedShards(topology);
   const held = heldSlots(topology);
   const quotas = quotasOf(shards, held);
-  const contents = new Map<ShardId, Contents & { operations: number }>();
-  for (const [slot, owner] of ownersToBe({ ...topology, moves: [] }).entries()) {
-    const row = contents.get(owner) ?? { keys: 0, bytes: 0, operations: 0 };
+  const contents = new Map<ShardId, Contents & { slots: number; operations: number }>();
+  for (const [slot, recorded] of ownersToBe({ ...topology, moves: [] }).entries()) {
+    const owner = loads.servers[slot] === 0 ? recorded : loads.servers[slot];
+    const row = contents.get(owner) ?? { slots: 0, keys: 0, bytes: 0, operations: 0 };
+    row.slots += 1;
     row.keys += loads.keys[slot];
     row.bytes += loads.bytes[slot];
     row.operations += loads.operations[slot];
     contents.set(owner, row);
   }
-  const owned = heldSlots({ ...topology, moves: [] });
   return shards.map(({ id, weight }, at) => {
-    const { keys = 0, bytes = 0, operations = 0 } = contents.get(id) ?? {};
+    const { slots = 0, keys = 0, bytes = 0, operations = 0 } = contents.get(id) ?? {};
     return {
       shard: id,
       node: nameOf(parts, topology.shards[at].home),
       weight,
-      slots: owned.get(id) ?? 0,
+      slots,
       quota: quotas.get(id) ?? 0,
       keys,
       bytes,
@@ -158,20 +165,22 @@ function heldAfter(topology: Topology, moves: readonly PlannedMove[]): ReadonlyM
   return heldSlots({ ...topology, moves: [...topology.moves, ...planned] });
 }
 
-function contentsOf(ranges: readonly SlotRange[], loads: SlotLoads): Contents {
+function contentsOf(slots: readonly number[], loads: SlotLoads): Contents {
   const contents = { keys: 0, bytes: 0 };
-  for (const slot of slotsOf(ranges)) {
+  for (const slot of slots) {
     contents.keys += loads.keys[slot];
     contents.bytes += loads.bytes[slot];
   }
   return contents;
 }
 
-/** At the pace of the last plan that was done, or an assumed one. */
+/** As it is assumed, or at the pace of the last plan that was done where that was slower: its slots may have held less, but it knew the machines. */
 function expectedMs(slots: number, bytes: number, history: readonly PlanRecord[]): number {
+  const assumedMs =
+    ASSUMED_PLAN_MS + slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
   const last = history.findLast(({ outcome, moved }) => outcome === 'done' && moved > 0);
-  if (last !== undefined) return ((last.endedMs - last.beganMs) / last.moved) * slots;
-  return slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
+  const paceMs = last === undefined ? 0 : ((last.endedMs - last.beganMs) / last.moved) * slots;
+  return slots === 0 ? 0 : Math.max(assumedMs, paceMs);
 }
 
 function nameOf({ self, settings, peers }: NodeParts, node: NodeId): string {

@@ -4,6 +4,7 @@ import type { CommandReading, MetricsReading, PeerReading, ReplicaReading } from
 import { STATUS_SCHEMA, type BuildInfo, type ReplicaStatus, type StatusReport } from '../admin/status.ts';
 import type { Env } from '../env/contracts.ts';
 import type { Settings } from '../settings/rows.ts';
+import { lagOf } from './catching-up.ts';
 import { readMoves } from './moves.ts';
 import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
@@ -11,16 +12,15 @@ import { commandsPerSecond, missingReplicas, readRebalancing } from './rebalance
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
 
-/** A replica this far behind its own commit index is still catching up. */
-const READY_LAG_ENTRIES = 1000;
-
 export function readyChecks(parts: NodeParts): HealthCheck[] {
   const { router, replicas, mesh, self } = parts;
   // An election is no reason to send clients away: their requests wait for its end.
   const leaderless = router.ways.filter((way) => way.slotCount > 0 && !way.route.takesRequests);
-  const behind = replicas.filter((replica) => lagOf(replica) > READY_LAG_ENTRIES);
+  const behind = parts.catchingUp.of(replicas, (shard) =>
+    router.ways.some((way) => way.shard === shard && way.slotCount > 0),
+  );
   const unreached = [...mesh.links.values()].filter((link) => link.node !== self && !link.connected);
-  return [
+  const checks: HealthCheck[] = [
     { name: 'founded', ok: true, reason: '' },
     { name: 'serving', ok: !parts.isStopping(), reason: 'the node is stopping' },
     {
@@ -36,6 +36,8 @@ export function readyChecks(parts: NodeParts): HealthCheck[] {
     // Told, but no reason to take traffic away: the others serve on.
     { name: 'peers', ok: true, reason: `${unreached.length} nodes are not reached` },
   ];
+  if (checks.every((check) => check.ok)) parts.catchingUp.served();
+  return checks;
 }
 
 export function isReady(parts: NodeParts): boolean {
@@ -63,6 +65,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       generation: topology.generation,
       epoch: topology.epoch,
       version: parts.clusterVersion(),
+      boundToRecovery: parts.boundToRecovery(),
     },
     node: {
       name: settings.id,
@@ -311,8 +314,4 @@ function shardOf({ topology }: NodeParts, replica: Replica): ShardEntry {
 
 function slotsOf({ router }: NodeParts, replica: Replica): number {
   return router.ways.find((way) => way.shard === replica.shard)?.slotCount ?? 0;
-}
-
-function lagOf({ raft, machine }: Replica): number {
-  return Math.max(0, raft.commitIndex - machine.appliedIndex);
 }

@@ -18,6 +18,11 @@ export class Learner<V> {
     return this.known;
   }
 
+  /** Something newer than what is known is being synced. */
+  get isLearning(): boolean {
+    return compareInstances(this.learning, this.known.instance) > 0;
+  }
+
   /** True when it is to be synced. */
   isNews({ instance }: Decided<V>): boolean {
     if (compareInstances(instance, this.learning) <= 0) return false;

@@ -10,12 +10,13 @@ const ASK_AGAIN_MS = 300;
 const BACK_OFF_LEAST_MS = 50;
 const BACK_OFF_MOST_MS = 1600;
 
-export interface ProposerConfig {
+export interface ProposerConfig<V> {
   self: AcceptorId;
   /** Synced; every start of the node has a higher one. */
   start: number;
   /** Uniform from 0 to below 1. */
   random: () => number;
+  survivorsOf: (value: V) => readonly AcceptorId[];
 }
 
 export interface Proposal<V> {
@@ -37,7 +38,7 @@ interface Attempt<V> {
 
 export class Proposer<V> {
   readonly counts: PaxosCounts = { rounds: 0, conflicts: 0 };
-  private readonly config: ProposerConfig;
+  private readonly config: ProposerConfig<V>;
   private round = 0;
   private proposal: Proposal<V> | null = null;
   /** Null while it backs off. */
@@ -46,7 +47,7 @@ export class Proposer<V> {
   private backOffMs = BACK_OFF_LEAST_MS;
   private sent: Envelope<V>[] = [];
 
-  constructor(config: ProposerConfig) {
+  constructor(config: ProposerConfig<V>) {
     this.config = config;
   }
 
@@ -91,8 +92,22 @@ export class Proposer<V> {
     attempt.promises.set(from, accepted);
     if (attempt.promises.size < proposal.quorum) return;
     // What may be chosen already is proposed on: the newest of what was accepted (§2.2, P2c).
-    attempt.value = newestOf(attempt.promises.values())?.value ?? proposal.value;
+    const newest = newestOf(attempt.promises.values());
+    if (newest !== null && proposal.recovers && this.isOfOthers(proposal, newest.value, nowMs)) return;
+    attempt.value = newest?.value ?? proposal.value;
     this.ask(proposal, attempt, nowMs);
+  }
+
+  /** A recovery is for the survivors to accept that it names, be they others than these. True when it has to be begun anew, with them. */
+  private isOfOthers(proposal: Proposal<V>, value: V, nowMs: number): boolean {
+    const acceptors = this.config.survivorsOf(value);
+    const isSame =
+      acceptors.length === proposal.acceptors.length &&
+      acceptors.every((one) => proposal.acceptors.includes(one));
+    if (isSame) return false;
+    this.proposal = { ...proposal, acceptors, quorum: acceptors.length };
+    this.prepare(this.proposal, nowMs);
+    return true;
   }
 
   /** The decision, once there is one. */
@@ -102,9 +117,10 @@ export class Proposer<V> {
       return null;
     const { attempt, proposal } = found;
     const { accepted, value } = attempt;
-    if (value === null) return null;
+    if (value === null || accepted.has(from)) return null;
     accepted.add(from);
-    return accepted.size < proposal.quorum ? null : { instance, value };
+    // Once: those who come later are told with the others.
+    return accepted.size === proposal.quorum ? { instance, value } : null;
   }
 
   onRefused(instance: InstanceId, ballot: Ballot, promised: Ballot, nowMs: number): void {

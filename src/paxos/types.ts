@@ -26,11 +26,23 @@ export interface Decided<V> {
   value: V;
 }
 
-/** What an acceptor must not forget, of the one instance that it has to do with. Older ones are decided. */
-export interface AcceptorState<V> {
+/** What was promised and accepted in one instance. */
+export interface Vote<V> {
   instance: InstanceId;
   promised: Ballot;
   accepted: Accepted<V> | null;
+}
+
+/** What an acceptor must not forget. */
+export interface AcceptorState<V> {
+  /** As a voter, in the newest instance that it was asked about. Older ones are decided. */
+  vote: Vote<V> | null;
+  /** As a survivor, apart from that: should the recovery come to nothing, what it had voted before counts again. */
+  recovery: Vote<V> | null;
+  /** The generation of the newest recovery that it has accepted; 0: of none. */
+  boundTo: number;
+  /** It never votes for a recovery of this generation, or a lower one; 0: of none. */
+  barred: number;
 }
 
 /** Phase 1 and 2 of the Synod, and what helps whoever is behind. */
@@ -44,6 +56,11 @@ export type PaxosMessage<V> =
   | { kind: 'refused'; instance: InstanceId; ballot: Ballot; promised: Ballot }
   /** The sender does not know yet what came before that instance. */
   | { kind: 'behind'; newest: InstanceId }
+  /**
+   * The sender has voted for a recovery under this generation, and votes for nothing older. Never: nor has it accepted one under that of the
+   * instance, nor will it.
+   */
+  | { kind: 'bound'; instance: InstanceId; generation: number; never: boolean }
   /** The newest that the sender knows decided. */
   | { kind: 'decided'; instance: InstanceId; value: V };
 
@@ -61,8 +78,8 @@ export type PaxosEffect<V> =
   /** What was proposed has come to its end. */
   | { kind: 'settled'; outcome: ProposalOutcome };
 
-/** Passed: newer epochs are known, but not what this one's was. */
-export type ProposalOutcome = 'won' | 'lost' | 'passed';
+/** Passed: newer epochs are known, but not what this one's was. Outbid: a survivor is bound to a higher generation than that of the recovery. */
+export type ProposalOutcome = 'won' | 'lost' | 'passed' | 'outbid';
 
 export interface PaxosCounts {
   /** Ballots begun. */

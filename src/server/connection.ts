@@ -82,9 +82,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private readsTo: Int32Array | null = null;
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
-  /** A write that waits for reads before it, or one on all keys for all before it. */
   private postponed: { command: CompiledCommand; args: Args } | null = null;
-  private awaited: 'reads' | 'answers' | null = null;
+  /** Until another read is answered, or all before it. */
+  private awaits: 'read' | 'all' | null = null;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -433,7 +433,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private countReadDone(request: Request): void {
     this.uncountRead(request);
-    this.came('reads');
+    if (this.awaits !== 'read') return;
+    this.awaits = null;
+    this.release();
   }
 
   /**
@@ -450,17 +452,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return false;
   }
 
-  /** Runs the command once more when another read, or all, is answered, and nothing of the connection before it. */
-  postpone(command: CompiledCommand, args: Args, awaited: 'reads' | 'answers' = 'reads'): void {
+  /** Runs the command once more when another read, or all before it, is answered, and nothing of the connection before it. */
+  postpone(command: CompiledCommand, args: Args, until: 'read' | 'all'): void {
     this.postponed = { command, args: args.copy() };
-    this.awaited = awaited;
+    this.awaits = until;
     this.hold();
-  }
-
-  private came(what: 'reads' | 'answers'): void {
-    if (this.awaited !== what) return;
-    this.awaited = null;
-    this.release();
   }
 
   get hasWrites(): boolean {
@@ -492,10 +488,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.queuedBytes -= request.queuedBytes + request.keptBytes;
     this.keptBytes -= request.keptBytes;
     this.head = request.next;
+    if (this.head === null) this.emptied();
     this.server.router.pool.give(request);
-    if (this.head !== null) return;
+  }
+
+  private emptied(): void {
     this.tail = null;
-    this.came('answers');
+    if (this.awaits !== 'all') return;
+    this.awaits = null;
+    this.release();
   }
 
   /** As it is, behind what was written before it: it does not change any more, and to copy it would hold the loop. */

@@ -78,12 +78,12 @@ function decodeElsewhere(bytes: Buffer, from: number, to: number): Elsewhere | u
 }
 
 /** A command that another node forwarded to a shard led here. */
-class ForwardedCommand implements Waiter {
-  private readonly peer: PeerForwarding;
+export class ForwardedCommand implements Waiter {
+  readonly peer: PeerForwarding;
   private readonly connection: number;
   private readonly correlation: number;
-  private readonly shard: ShardId;
-  private readonly stream: number;
+  readonly shard: ShardId;
+  readonly stream: number;
   private readonly isRead: boolean;
   private readonly slot: number;
 

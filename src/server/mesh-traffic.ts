@@ -136,7 +136,7 @@ export class MeshTraffic implements MeshHandler {
 
   onConnected(peer: PeerLink): void {
     this.forwardings.get(peer.node)?.connected();
-    this.news?.soon();
+    this.news?.greet(peer);
     if (this.isOpen) this.gossip?.connected(peer);
     this.engine.wake();
   }

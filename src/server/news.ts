@@ -14,6 +14,8 @@ import type { Room } from './room.ts';
 import type { Router } from './router.ts';
 
 const NEWS_INTERVAL_MS = 500;
+/** Each interval so many are told, in turn, so that what a node says does not grow with the cluster; of what is new all are told at once. */
+export const TOLD_IN_TURN = 16;
 
 export interface NewsSettings {
   id: string;
@@ -42,6 +44,8 @@ export class News {
   private readonly deps: NewsDeps;
   private readonly wasReady = new Map<NodeId, boolean>();
   private nextMs = 0;
+  private isNew = true;
+  private nextLink = 0;
   private ledTerms = 0;
 
   constructor(deps: NewsDeps) {
@@ -50,7 +54,12 @@ export class News {
 
   /** Something changed that others should know now. */
   soon(): void {
-    this.nextMs = 0;
+    this.isNew = true;
+  }
+
+  /** A connection is new: its other end has heard nothing yet. */
+  greet(link: PeerLink): void {
+    sendNews(link, this.news());
   }
 
   /** Called each turn: leadership that came or went is told at once. */
@@ -61,13 +70,26 @@ export class News {
     for (const replica of replicas) if (replica.isReadable) ledTerms += replica.raft.term * replica.shard;
     if (ledTerms !== this.ledTerms) {
       this.ledTerms = ledTerms;
-      this.nextMs = 0;
+      this.isNew = true;
     }
-    if (now.monotonicMs < this.nextMs) return;
+    if (now.monotonicMs < this.nextMs && !this.isNew) return;
     this.nextMs = now.monotonicMs + NEWS_INTERVAL_MS;
     this.deps.room.tend(now.monotonicMs);
     const news = this.news();
-    for (const link of this.deps.links.values()) if (link.connected) sendNews(link, news);
+    for (const link of this.isNew ? this.deps.links.values() : this.inTurn()) {
+      if (link.connected) sendNews(link, news);
+    }
+    this.isNew = false;
+  }
+
+  private inTurn(): PeerLink[] {
+    const links = [...this.deps.links.values()];
+    const intervals = Math.ceil(links.length / TOLD_IN_TURN);
+    this.deps.peers.expectEach(intervals * NEWS_INTERVAL_MS);
+    if (intervals <= 1) return links;
+    const from = this.nextLink % links.length;
+    this.nextLink = from + TOLD_IN_TURN;
+    return [...links, ...links].slice(from, from + TOLD_IN_TURN);
   }
 
   /** False when the section is malformed. */

@@ -10,7 +10,8 @@ import type { GossipEvent, GossipSettings, MemberState, Message, Metadata } from
 import { readU32 } from '../little-endian.ts';
 import type { Log, LogEvent, LogFields } from '../log.ts';
 import { latencyHistogram } from '../metrics/histogram.ts';
-import type { NodeId, Topology } from '../topology/types.ts';
+import { isNewer } from '../topology/register.ts';
+import type { Epoch, NodeId, Topology } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
 const LENGTH_BYTES = 4;
@@ -64,6 +65,18 @@ export class NodeGossip {
   announce(): void {
     this.gossip.announce(this.host.metadata(), this.host.nowMs());
     this.settle();
+  }
+
+  /** For how long the node has been dead, or has left, by what nodes say of each other; 0: it lives, as far as they know. */
+  goneMs(node: NodeId): number {
+    const member = this.gossip.member(node);
+    if (member === undefined || member.isLive) return 0;
+    return Math.max(1, this.host.nowMs() - member.sinceMs);
+  }
+
+  /** The topology that somebody is known to have is newer than this one. */
+  knowsNewer(epoch: Epoch): boolean {
+    return isNewer(this.gossip.epoch, epoch);
   }
 
   /** Called now and then, `lateMs` later than planned. */

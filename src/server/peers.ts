@@ -6,8 +6,9 @@ import type { Clock } from '../env/contracts.ts';
 import type { NodeId, ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
-/** A node that has not been heard for so long counts as dead to clients. */
+/** A node that has not been heard for so long counts as dead to clients, and never before so many of its news have not come. */
 const FAILED_AFTER_MS = 3000;
+const FAILED_AFTER_NEWS = 6;
 /** A node that has not looked at the others for so long stood still itself: it looks once a second. */
 const STOOD_STILL_MS = 2000;
 
@@ -33,11 +34,17 @@ export class Peers {
   private startedMs: number;
   private lookedMs: number;
   private wentOnMs = Number.NEGATIVE_INFINITY;
+  private failedAfterMs = FAILED_AFTER_MS;
 
   constructor(clock: Clock) {
     this.clock = clock;
     this.startedMs = clock.monotonicMs();
     this.lookedMs = this.startedMs;
+  }
+
+  /** Each node is heard of so often, as nodes of a cluster of this size tell each other in turn. */
+  expectEach(intervalMs: number): void {
+    this.failedAfterMs = Math.max(FAILED_AFTER_MS, FAILED_AFTER_NEWS * intervalMs);
   }
 
   /**
@@ -78,7 +85,7 @@ export class Peers {
   }
 
   isFailed(node: NodeId): boolean {
-    return this.silentMs(node) > FAILED_AFTER_MS;
+    return this.silentMs(node) > this.failedAfterMs;
   }
 
   /** For how long this node, which may have started later, has not heard the other. */

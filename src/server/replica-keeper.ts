@@ -1,7 +1,7 @@
 /**
  * Keeps the rows of the register as the planner wants them (topology/replica-planner.ts): replication grows as nodes come, replicas leave nodes that
- * leave. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever is first of the nodes that are there,
- * what concerns nodes. A proposal that comes too late for its epoch does nothing, and is made again.
+ * leave, and with a node that has left its sessions end. Each shard's leader proposes for its own shard, once its group has arrived at the row; whoever
+ * is first of the nodes that are there, what concerns nodes. A proposal that comes too late for its epoch does nothing, and is made again.
  */
 import type { TokenHash } from '../../ring/index.ts';
 import type { Log } from '../log.ts';
@@ -13,7 +13,7 @@ import { isArrived } from '../topology/configuration-walk.ts';
 import { applyNodeChange, differs, type NodeChange } from '../topology/node-change.ts';
 import { moveIdOf } from '../topology/move-change.ts';
 import { nextPlacement, planReplicas, stayingNodes, type ReplicaPlan } from '../topology/replica-planner.ts';
-import type { Announcement, NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import type { Announcement, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
 /** What was proposed is proposed again after this, unless the topology has changed. */
@@ -34,6 +34,8 @@ export interface KeeperHost {
   isFailed(node: NodeId): boolean;
   /** For how long it has not been heard; 0: this node. */
   silentMs(node: NodeId): number;
+  /** Whether somebody leads the shard now. */
+  isLed(shard: ShardId): boolean;
   /** What the node may be given more. */
   roomBytes(node: NodeId): number;
   /** Who is silent for so long is lost; 0: nobody is. */
@@ -44,10 +46,10 @@ export interface KeeperHost {
 export class ReplicaKeeper {
   private readonly host: KeeperHost;
   private readonly spread: Pick<TopologySpread, 'propose' | 'isKept'>;
-  private planned: { topology: Topology; lost: string; plan: ReplicaPlan } | null = null;
+  private planned: { topology: Topology; away: string; plan: ReplicaPlan } | null = null;
   private lost: ReadonlySet<NodeId> = new Set();
   private toldWaits = '';
-  private endangered = '';
+  private endangered: readonly ShardId[] = [];
   private proposedOn: Topology | null = null;
   private proposedMs = 0;
   private nextLookMs = 0;
@@ -67,7 +69,10 @@ export class ReplicaKeeper {
     const isAwaited = this.proposedOn === topology && monotonicMs < this.proposedMs + PROPOSE_AGAIN_MS;
     // An epoch that one node alone knows may be lost with its disk: nothing is built on it.
     if (isAwaited || !this.spread.isKept(topology)) return;
+    const { departed = [] } = topology;
+    for (const replica of this.host.replicas) replica.endSessionsOf(departed);
     this.lost = this.lostNodes(topology);
+    this.report(topology);
     const change =
       this.ownAnnouncement(topology) ??
       this.placement(topology) ??
@@ -109,9 +114,13 @@ export class ReplicaKeeper {
     if (entering === undefined) return true;
     if (this.host.isFailed(entering)) return false;
     const isReplacing = before.some((node) => this.lost.has(node) && !nodes.includes(node));
+    if (!isReplacing) return true;
+    // What it said of its room was before another replica that it is being given.
+    const others = this.host.topology().shards.filter(({ id }) => this.host.isLed(id));
+    if (others.some((other) => isBeingGiven(other, entering))) return false;
     const neededBytes = replica.machine.keyspace.usedBytes;
     const roomBytes = this.host.roomBytes(entering);
-    if (!isReplacing || neededBytes <= roomBytes) return true;
+    if (neededBytes <= roomBytes) return true;
     const waits = `${shard.id} ${entering}`;
     if (waits !== this.toldWaits)
       this.host.log.warn('replacement-waits', { shard: shard.id, peer: entering, neededBytes, roomBytes });
@@ -174,21 +183,31 @@ export class ReplicaKeeper {
   }
 
   private planFor(topology: Topology): ReplicaPlan {
-    const lost = [...this.lost].join();
-    if (this.planned?.topology === topology && this.planned.lost === lost) return this.planned.plan;
-    const plan = planReplicas(topology, this.host, this.lost);
-    this.planned = { topology, lost, plan };
-    this.report(plan);
+    const silent = new Set(topology.nodes.map(({ id }) => id).filter((id) => this.host.isFailed(id)));
+    const away = `${[...this.lost].join()} ${[...silent].join()}`;
+    if (this.planned?.topology === topology && this.planned.away === away) return this.planned.plan;
+    const plan = planReplicas(topology, this.host, this.lost, silent);
+    this.planned = { topology, away, plan };
     return plan;
   }
 
-  /** Said when it comes to be so, and when other shards are concerned. */
-  private report({ endangered }: ReplicaPlan): void {
-    const shards = endangered.join();
-    if (shards === this.endangered) return;
-    this.endangered = shards;
-    if (shards !== '') this.host.log.warn('quorum-endangered', { shards: endangered });
+  /** Each shard once, when it comes to be so, by one node. */
+  private report(topology: Topology): void {
+    if (!this.host.placesReplicas || !this.isFirst(topology)) return;
+    const { endangered } = this.planFor(topology);
+    const { log } = this.host;
+    const added = endangered.filter((shard) => !this.endangered.includes(shard));
+    const over = this.endangered.filter((shard) => !endangered.includes(shard));
+    this.endangered = endangered;
+    if (added.length > 0) log.warn('quorum-endangered', { shards: added });
+    if (over.length > 0) log.info('quorum-safe', { shards: over });
   }
+}
+
+/** Another member goes only once the node's has caught up. */
+function isBeingGiven({ replicas }: ShardEntry, node: NodeId): boolean {
+  const own = replicas.find((row) => row.node === node);
+  return replicas.some(({ leaving, member }) => leaving === true && own !== undefined && own.member > member);
 }
 
 function earlier(first: NodeEntry | null, node: NodeEntry): NodeEntry {

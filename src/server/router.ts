@@ -183,19 +183,25 @@ export class Router {
   /** Slots whose requests are under way at another shard are held until those are answered or refused there. */
   private followOwners(slots: readonly number[]): void {
     const underWay = new Map<ShardWay, Set<number>>();
-    const led = new Set<number>();
+    const led: number[] = [];
+    // Mostly that of the slot before.
+    let owner = this.ownerOf(slots[0]);
     for (const slot of slots) {
-      const owner = this.ownerOf(slot);
+      if (this.owners.of(slot) !== owner.shard) owner = this.ownerOf(slot);
       const way: ShardWay | undefined = this.waysBySlot[slot];
       if (way === owner) continue;
       this.hasNewOwners = true;
+      if (way === undefined) {
+        this.waysBySlot[slot] = owner;
+        continue;
+      }
       // A slot that is held finds its owner by itself.
-      if (way !== undefined && this.ways[way.index] !== way) continue;
-      led.add(slot);
-      if (way !== undefined && this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
+      if (this.ways[way.index] !== way) continue;
+      led.push(slot);
+      if (this.isUnderWay(slot, way, underWay)) this.holds.hold(slot, way);
       else this.waysBySlot[slot] = owner;
     }
-    if (led.size > 0) this.sequences.tellAgain((slot) => led.has(slot));
+    this.sequences.tellAgainOf(led);
   }
 
   private isUnderWay(slot: number, way: ShardWay, known: Map<ShardWay, Set<number>>): boolean {

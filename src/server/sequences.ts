@@ -67,6 +67,17 @@ export class Sequences {
     }
   }
 
+  /** The same of these slots. */
+  tellAgainOf(slots: Iterable<number>): void {
+    const { floors, told, groups } = this;
+    for (const slot of slots) {
+      const group = slot >>> GROUP_SHIFT;
+      if (groups[group] === NEVER_WRITTEN) continue;
+      if (floors[slot] > 1) told[slot] = 1;
+      groups[group] = RAISED;
+    }
+  }
+
   /**
    * Slots with nothing under way whose floor rose since it was told, among those that `of` accepts, from slot `from` on and round to it; at most
    * `limit`. They count as told. `next`: where to go on, so that busy slots keep none from its turn.

@@ -235,7 +235,7 @@ export class ClientServer implements WalkHost {
       return;
     }
     if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {
-      connection.postpone(command, args);
+      connection.postpone(command, args, 'read');
       return;
     }
     const request = connection.enqueue();
@@ -391,7 +391,7 @@ export class ClientServer implements WalkHost {
     merge: 'sum' | 'concat' | 'ok',
   ): void {
     if (connection.hasQueue) {
-      connection.postpone(command, args, 'answers');
+      connection.postpone(command, args, 'all');
       return;
     }
     if (merge !== 'concat') {
@@ -431,7 +431,7 @@ export class ClientServer implements WalkHost {
   ): boolean {
     if (!command.isWrite) return false;
     if (!ways.some((way) => connection.mustFollowReads(way.index, 0, ReadScope.SHARD))) return false;
-    connection.postpone(command, args);
+    connection.postpone(command, args, 'read');
     return true;
   }
 

@@ -1,22 +1,26 @@
 /**
  * What is in each slot, and how often it is asked for: a shard's leader knows, and is asked. For plans of rebalancing and what is told of them.
  *
- * A LOADS section: what it is u8, 0 u8, shard u16, question u32; then in TOLD, a row for each slot that is not empty: slot, keys, bytes and
- * operations a second, each f64. An answer without `LEADS` is of a node that does not lead the shard.
+ * A LOADS section: what it is u8, 0 u8, shard u16, question u32; then in TOLD_AS_LEADER a bit for each slot that the shard serves, and a row for each
+ * of those that is not empty: slot, keys, bytes and operations a second, each f64. TOLD is of a node that does not lead the shard.
  */
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import { SlotState } from '../shard/moves/slot-state.ts';
 import type { Replica } from '../shard/replica.ts';
 import { SLOT_COUNT, type NodeId, type ShardId, type Topology } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
 const What = { ASK: 0, TOLD: 1, TOLD_AS_LEADER: 2 } as const;
 const HEAD_BYTES = 8;
+const SERVED_BYTES = SLOT_COUNT / 8;
 const ROW_BYTES = 32;
 /** Who has not answered by then is left out. */
 const ANSWER_TIMEOUT_MS = 2000;
 
 /** By slot. */
 export interface SlotLoads {
+  /** The shard whose log says that it serves the slot; 0: none that answered. */
+  readonly servers: Uint16Array;
   readonly keys: Float64Array;
   readonly bytes: Float64Array;
   readonly operations: Float64Array;
@@ -40,7 +44,7 @@ export interface SlotLoadsHost {
 interface Question {
   readonly shard: ShardId;
   /** Null: the node asked does not lead it. */
-  answered(rows: Buffer | null): void;
+  answered(told: Buffer | null): void;
 }
 
 export class SlotLoadsDesk {
@@ -54,24 +58,28 @@ export class SlotLoadsDesk {
 
   /** Asks the leaders of all shards. Resolves when all have answered, or the time is up. */
   async gather(): Promise<SlotLoads> {
+    const servers = new Uint16Array(SLOT_COUNT);
     const keys = new Float64Array(SLOT_COUNT);
     const bytes = new Float64Array(SLOT_COUNT);
     const operations = new Float64Array(SLOT_COUNT);
     const unknown: ShardId[] = [];
     await Promise.all(
       this.host.topology().shards.map(async ({ id }) => {
-        const rows = await this.ask(id);
-        if (rows === null) unknown.push(id);
-        else
-          for (let at = 0; at < rows.length; at += ROW_BYTES) {
-            const slot = readF64(rows, at);
-            keys[slot] = readF64(rows, at + 8);
-            bytes[slot] = readF64(rows, at + 16);
-            operations[slot] = readF64(rows, at + 24);
-          }
+        const told = await this.ask(id);
+        if (told === null) {
+          unknown.push(id);
+          return;
+        }
+        for (let slot = 0; slot < SLOT_COUNT; slot++) if (isServedIn(told, slot)) servers[slot] = id;
+        for (let at = SERVED_BYTES; at < told.length; at += ROW_BYTES) {
+          const slot = readF64(told, at);
+          keys[slot] = readF64(told, at + 8);
+          bytes[slot] = readF64(told, at + 16);
+          operations[slot] = readF64(told, at + 24);
+        }
       }),
     );
-    return { keys, bytes, operations, unknown: unknown.sort((a, b) => a - b) };
+    return { servers, keys, bytes, operations, unknown: unknown.sort((a, b) => a - b) };
   }
 
   /** False when the section is malformed. */
@@ -80,7 +88,7 @@ export class SlotLoadsDesk {
     const what = bytes[start];
     const shard = readU16(bytes, start + 2);
     const number = readU32(bytes, start + 4);
-    const rows = bytes.subarray(start + HEAD_BYTES, end);
+    const told = bytes.subarray(start + HEAD_BYTES, end);
     if (what === What.ASK) {
       // A peer's questions of one turn are one section.
       for (let at = start; at < end; at += HEAD_BYTES) {
@@ -89,14 +97,14 @@ export class SlotLoadsDesk {
       }
       return true;
     }
-    if (what === What.TOLD) return rows.length === 0 && this.take(number, shard, null);
-    return what === What.TOLD_AS_LEADER && areRows(rows) && this.take(number, shard, rows);
+    if (what === What.TOLD) return told.length === 0 && this.take(number, shard, null);
+    return what === What.TOLD_AS_LEADER && isTold(told) && this.take(number, shard, told);
   }
 
   private ask(shard: ShardId): Promise<Buffer | null> {
     const { host } = this;
     const leader = host.leaderOf(shard);
-    if (leader === host.self) return Promise.resolve(this.rowsOf(shard));
+    if (leader === host.self) return Promise.resolve(this.tell(shard));
     const link = leader === null ? undefined : host.link(leader);
     if (link?.connected !== true) return Promise.resolve(null);
     return new Promise((resolve) => {
@@ -114,37 +122,40 @@ export class SlotLoadsDesk {
   }
 
   private answer(peer: PeerLink, shard: ShardId, number: number): void {
-    const rows = this.rowsOf(shard);
+    const told = this.tell(shard);
     const head = Buffer.alloc(HEAD_BYTES);
-    head[0] = rows === null ? What.TOLD : What.TOLD_AS_LEADER;
+    head[0] = told === null ? What.TOLD : What.TOLD_AS_LEADER;
     writeU16(head, shard, 2);
     writeU32(head, number, 4);
     // A parcel, since sections of one turn are gathered into one, and large shards have much to tell.
-    const body = rows ?? Buffer.alloc(0);
+    const body = told ?? Buffer.alloc(0);
     if (peer.connected) peer.sendParcel(SectionKind.LOADS, head, body, 0, body.length);
     this.host.wake();
   }
 
   /** An answer that came too late is nobody's. */
-  private take(number: number, shard: ShardId, rows: Buffer | null): boolean {
+  private take(number: number, shard: ShardId, told: Buffer | null): boolean {
     const question = this.questions.get(number);
     if (question?.shard !== shard) return question === undefined;
     this.questions.delete(number);
-    question.answered(rows);
+    question.answered(told);
     return true;
   }
 
   /** Null where the shard is not led. */
-  private rowsOf(shard: ShardId): Buffer | null {
+  private tell(shard: ShardId): Buffer | null {
     const replica = this.host.replica(shard);
     if (replica?.isReadable !== true) return null;
-    const { keyspace, operations } = replica.machine;
+    const { keyspace, moves, operations } = replica.machine;
     const nowMs = this.host.nowMs();
+    const served = Buffer.alloc(SERVED_BYTES);
     const slots: number[] = [];
-    for (const run of this.host.topology().slots) {
-      if (run.shard !== shard) continue;
-      for (let slot = run.from; slot <= run.to; slot++)
-        if (operations.counts[slot] > 0 || keyspace.keyCountInSlot(slot) > 0) slots.push(slot);
+    // As the log has them: the register learns of slots that went over only when their move ends.
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const state = moves.stateOf(slot);
+      if (state !== SlotState.OWNED && state !== SlotState.FROZEN) continue;
+      served[slot >> 3] |= 1 << (slot & 7);
+      if (operations.counts[slot] > 0 || keyspace.keyCountInSlot(slot) > 0) slots.push(slot);
     }
     const rows = Buffer.alloc(slots.length * ROW_BYTES);
     for (const [place, slot] of slots.entries()) {
@@ -154,16 +165,20 @@ export class SlotLoadsDesk {
       writeF64(rows, keyspace.bytesInSlot(slot), at + 16);
       writeF64(rows, operations.rateOf(slot, nowMs), at + 24);
     }
-    return rows;
+    return Buffer.concat([served, rows]);
   }
 }
 
-function areRows(rows: Buffer): boolean {
-  if (rows.length % ROW_BYTES !== 0) return false;
-  for (let at = 0; at < rows.length; at += ROW_BYTES) {
-    const slot = readF64(rows, at);
+function isServedIn(told: Buffer, slot: number): boolean {
+  return (told[slot >> 3] & (1 << (slot & 7))) !== 0;
+}
+
+function isTold(told: Buffer): boolean {
+  if (told.length < SERVED_BYTES || (told.length - SERVED_BYTES) % ROW_BYTES !== 0) return false;
+  for (let at = SERVED_BYTES; at < told.length; at += ROW_BYTES) {
+    const slot = readF64(told, at);
     if (!Number.isInteger(slot) || slot < 0 || slot >= SLOT_COUNT) return false;
-    for (let field = 8; field < ROW_BYTES; field += 8) if (!(readF64(rows, at + field) >= 0)) return false;
+    for (let field = 8; field < ROW_BYTES; field += 8) if (!(readF64(told, at + field) >= 0)) return false;
   }
   return true;
 }

@@ -24,8 +24,10 @@ const HEAD_BYTES = 5;
 const ASK_AGAIN_MS = 500;
 /** How often it is seen whether the voters are those that they should be. */
 const VOTERS_LOOK_MS = 1000;
-/** A voter that was not heard for so long is silent. */
-const SILENT_AFTER_MS = 10_000;
+/** A voter that is gone for so long is silent. */
+const SILENT_AFTER_MS = 5000;
+/** The first of the nodes that are there does what one has to do; the next one, when that has not come about for so long, and so on. */
+const TURN_MS = 5000;
 const NONE = Buffer.alloc(0);
 
 export interface SpreadHost {
@@ -35,6 +37,10 @@ export interface SpreadHost {
   readonly register: TopologyRegister;
   readonly acceptor: AcceptorFile;
   links(): ReadonlyMap<NodeId, PeerLink>;
+  /** For how long the node has been dead, as the nodes say; 0: it lives. */
+  goneMs(node: NodeId): number;
+  /** Somebody has said that there is a newer one. */
+  knowsNewer(epoch: Epoch): boolean;
   /** The newest cluster version that this node runs. */
   readonly newestVersion: number;
   uint32(): number;
@@ -47,7 +53,10 @@ export interface SpreadHost {
 export class TopologySpread {
   readonly agreement: Agreement;
   private readonly host: SpreadHost;
-  private readonly heardMs = new Map<NodeId, number>();
+  /** Since when the voters of this epoch are not those that they should be. */
+  private unfit: { on: Topology; sinceMs: number } | null = null;
+  /** Since when a newer one is heard of, and nobody is there to be asked for it. */
+  private behind: { on: Topology; sinceMs: number } | null = null;
   /** Proposals of this node itself that wait for their decision. */
   private readonly proposed = new Set<string>();
   private nextAskMs = 0;
@@ -89,13 +98,39 @@ export class TopologySpread {
     const nowMs = this.host.nowMs();
     this.agreement.tick();
     this.lookAtVoters(nowMs);
-    if (nowMs < this.nextAskMs) return;
+    if (!this.isBehind) this.behind = null;
+    else if (!this.askNewer(nowMs)) this.askVoters(nowMs);
+  }
+
+  /** False when nobody who has a newer one is there. */
+  private askNewer(nowMs: number): boolean {
     for (const link of this.host.links().values()) {
       if (!link.connected || !isNewer(link.peerEpoch, this.current)) continue;
+      this.behind = null;
+      if (nowMs < this.nextAskMs) return true;
       this.nextAskMs = nowMs + ASK_AGAIN_MS;
       this.send(link, What.ASK, NONE);
-      return;
+      return true;
     }
+    return false;
+  }
+
+  /** All that have learned the newer one may be gone, and those that accepted it not know that it was decided: to propose anything tells. */
+  private askVoters(nowMs: number): void {
+    const { current } = this;
+    if (this.behind?.on !== current) this.behind = { on: current, sinceMs: nowMs };
+    if (nowMs - this.behind.sinceMs < (this.turn() + 1) * TURN_MS) return;
+    this.behind = null;
+    void this.agreement.findOut();
+  }
+
+  /** The place of this node among those that are there: they take turns, since the first may not reach the voters. */
+  private turn(): number {
+    const { host } = this;
+    const there = this.current.nodes.filter(
+      ({ id }) => id === host.self || host.goneMs(id) < SILENT_AFTER_MS,
+    );
+    return there.toSorted((a, b) => a.ordinal - b.ordinal).findIndex(({ id }) => id === host.self);
   }
 
   /** False when the section is malformed. */
@@ -122,21 +157,26 @@ export class TopologySpread {
     return this.agreement.propose(proposed);
   }
 
-  recover(on: Epoch, survivors: readonly NodeId[]): Promise<Decision> {
-    return this.agreement.recover(on, survivors);
+  recover(on: Epoch, survivors: readonly NodeId[], bound: readonly NodeId[]): Promise<Decision> {
+    return this.agreement.recover(on, survivors, bound);
   }
 
   /** Whether a majority of the voters has synced the topology: whoever goes on from what some survivor holds, goes on from this or a newer one. */
   isKept(topology: Topology): boolean {
-    const holding = topology.voters.filter((id) => this.has(id, topology)).length;
-    return holding * 2 > topology.voters.length;
+    return this.isKeptSince(topology, topology);
   }
 
-  /** Whether the node is known to have synced the topology, or a newer one. */
-  has(node: NodeId, topology: Topology): boolean {
+  /** Whether a majority of the voters has synced that epoch, or a newer one. */
+  isKeptSince({ voters }: Topology, epoch: Epoch): boolean {
+    const holding = voters.filter((id) => this.has(id, epoch)).length;
+    return holding * 2 > voters.length;
+  }
+
+  /** Whether the node is known to have synced the topology of that epoch, or a newer one. */
+  has(node: NodeId, epoch: Epoch): boolean {
     if (node === this.host.self) return true;
     const link = this.host.links().get(node);
-    return link !== undefined && !isNewer(topology, link.peerEpoch);
+    return link !== undefined && !isNewer(epoch, link.peerEpoch);
   }
 
   /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */
@@ -151,25 +191,24 @@ export class TopologySpread {
 
   /** Whether somebody is known to have synced a newer one. */
   get isBehind(): boolean {
+    if (this.host.knowsNewer(this.current)) return true;
     for (const link of this.host.links().values()) if (isNewer(link.peerEpoch, this.current)) return true;
     return false;
   }
 
-  /** The first of those that hear each other has the voters replaced, so that not all do. */
   private lookAtVoters(nowMs: number): void {
-    const { self } = this.host;
-    const { current } = this;
-    for (const { id } of current.nodes) {
-      const isThere = id === self || this.host.links().get(id)?.connected === true;
-      if (isThere || !this.heardMs.has(id)) this.heardMs.set(id, nowMs);
-    }
     if (nowMs < this.nextVotersMs) return;
     this.nextVotersMs = nowMs + VOTERS_LOOK_MS;
-    const isHeard = (node: NodeId): boolean => nowMs - (this.heardMs.get(node) ?? 0) < SILENT_AFTER_MS;
-    const first = current.nodes.filter(({ id }) => isHeard(id)).toSorted((a, b) => a.ordinal - b.ordinal)[0];
-    if (first.id !== self) return;
+    const { host } = this;
+    const { current } = this;
+    const isHeard = (node: NodeId): boolean => host.goneMs(node) < SILENT_AFTER_MS;
     const voters = nextVoters(current, isHeard);
-    if (voters === null) return;
+    if (voters === null) {
+      this.unfit = null;
+      return;
+    }
+    if (this.unfit?.on !== current) this.unfit = { on: current, sinceMs: nowMs };
+    if (nowMs - this.unfit.sinceMs < this.turn() * TURN_MS) return;
     const { clusterId, generation, epoch } = current;
     this.propose({ clusterId, on: { generation, epoch }, change: { kind: 'set-voters', voters } });
   }
@@ -192,6 +231,8 @@ export class TopologySpread {
     const topology = decodeTopology(body);
     if (topology === null || topology.clusterId !== this.current.clusterId) return false;
     this.host.register.offer(topology).catch((error: unknown) => this.host.fatal(error));
+    // There may be a newer one by now, as while slots move.
+    this.nextAskMs = 0;
     return true;
   }
 

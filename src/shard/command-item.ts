@@ -34,6 +34,8 @@ export const ItemType = {
   /** A part of a command that is too large for one entry, and the item that runs it (staging.ts). */
   PART: 7,
   RUN_STAGED: 8,
+  /** A node has left the cluster: its sessions have ended, of all its starts. */
+  DEPARTED: 9,
 } as const;
 
 export const COMMAND_HEADER_BYTES = 24;

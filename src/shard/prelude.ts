@@ -1,4 +1,4 @@
-/** The items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots. */
+/** Items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots, nodes that left. */
 import type { EvictionPolicy, KeyspaceLimits, Victim } from '../store/types.ts';
 import { ItemType } from './command-item.ts';
 import { SLOT_COUNT } from '../topology/types.ts';
@@ -139,6 +139,17 @@ export function isFloorsItem(bytes: Buffer, at: number, sizeBytes: number): bool
     isGood &&= slot < SLOT_COUNT && Number.isSafeInteger(floor);
   });
   return isGood;
+}
+
+/** | 8: the node | */
+export function departedItem(node: string): Buffer {
+  const item = newItem(ItemType.DEPARTED, HEADER_BYTES + NODE_ID_BYTES);
+  item.write(node, HEADER_BYTES, NODE_ID_BYTES, 'hex');
+  return item;
+}
+
+export function readDeparted(bytes: Buffer, at: number): string {
+  return bytes.toString('hex', at + HEADER_BYTES, at + HEADER_BYTES + NODE_ID_BYTES);
 }
 
 function newItem(type: number, sizeBytes: number): Buffer {

@@ -79,6 +79,12 @@ export async function makeReplica(
   return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random, firstSlots);
 }
 
+/** What a member takes for its group's configuration while its log says nothing of it. */
+export function firstMembership({ first }: ShardEntry, self: MemberId): Membership {
+  // Any other opens empty, and learns from the group's log who its members are.
+  return { voters: first.includes(self) ? first : [], votersOld: [], learners: [] };
+}
+
 function raftConfig(
   deps: ReplicaDeps,
   shard: ShardEntry,
@@ -88,16 +94,10 @@ function raftConfig(
   machine: StateMachine,
 ): RaftConfig {
   const { settings, random } = deps;
-  // Any other opens empty, and learns from the group's log who its members are.
-  const membership: Membership = {
-    voters: shard.first.includes(self) ? shard.first : [],
-    votersOld: [],
-    learners: [],
-  };
   return {
     group: shard.group,
     self,
-    membership,
+    membership: firstMembership(shard, self),
     // Homes change with the topology.
     get preferredLeader() {
       return preferredLeader();

@@ -9,7 +9,7 @@ import type { Instant, RaftCore, ReadReady } from '../raft/types.ts';
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { DATABASE_COUNT, type Victim } from '../store/types.ts';
-import { SLOT_COUNT, type ShardId, type SlotRange } from '../topology/types.ts';
+import { SLOT_COUNT, type NodeId, type ShardId, type SlotRange } from '../topology/types.ts';
 import { Batch, EntryWaiters, type SessionId } from './batch.ts';
 import {
   LARGE_COMMAND_BYTES,
@@ -28,6 +28,7 @@ import type { MoveWaiter, ReplicaMoves } from './moves/types.ts';
 import {
   floorsItem,
   noRoomItem,
+  departedItem,
   policyItem,
   removeItem,
   samePolicy,
@@ -485,6 +486,13 @@ export class Replica {
     this.expire(now);
     // Without writes, too, what is above the budget goes.
     this.evict(now);
+  }
+
+  /** The leader has the sessions of nodes end that have left the cluster; what has ended is not ended again. */
+  endSessionsOf(nodes: readonly NodeId[]): void {
+    if (!this.isReadable) return;
+    for (const node of nodes)
+      if (!this.machine.sessions.hasDeparted(node)) this.batch.addPrelude(departedItem(node));
   }
 
   /** The cluster version was raised: a group that nobody writes to learns it, too. */

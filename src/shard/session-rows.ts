@@ -18,7 +18,8 @@ const { BLOB, OK, INTEGER, NULL_2, NULL_3, LOST } = RowReply;
 
 const NULL_2_TEXT = Buffer.from('$-1\r\n');
 const NULL_3_TEXT = Buffer.from('_\r\n');
-const INITIAL_ROWS = 1024;
+/** Few: each slot's import has rows of its own. */
+const INITIAL_ROWS = 16;
 
 /** The words of a row, side by side: each use of a row would else miss the cache once a field. */
 const ROW_WORDS = 4;

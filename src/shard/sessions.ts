@@ -31,6 +31,9 @@ const FIELDS = 2;
 const HEAD_AT = 0;
 const COUNT_AT = 1;
 
+/** No start of a node is greater: ended with it, none of its sessions opens again. */
+export const LAST_START = 2 ** 32 - 1;
+
 interface Session {
   /** Told by no other of this shard. With the slot in its low bits: a place. */
   number: number;
@@ -132,6 +135,11 @@ export class Sessions {
       else this.dropAll(session);
     }
     this.sessions = kept;
+  }
+
+  /** Whether no session of the node opens again. */
+  hasDeparted(node: string): boolean {
+    return this.ended.get(node) === LAST_START;
   }
 
   /** Whether a write may run. Raises the floor first. */

@@ -8,6 +8,7 @@ import { hexOf, Lanes } from '../store/lanes.ts';
 import { imageOfImports } from './moves/imports-image.ts';
 import { imageOfSlots } from './moves/slots-image.ts';
 import { policyItem } from './prelude.ts';
+import type { Sessions } from './sessions.ts';
 import type { SessionsImage } from './sessions-image.ts';
 import { StagedImage } from './staging.ts';
 import type { StateMachine } from './state-machine.ts';
@@ -29,7 +30,7 @@ export interface StateAt {
 
 /** All of it at once: for a state that is small, or a caller that may hold the loop. Between entries only, and not while a snapshot is loaded. */
 export function hashNow(machine: StateMachine): string {
-  const hash = new StateHash(machine, Infinity, machine.sessions.view());
+  const hash = new StateHash(machine, Infinity, (sessions) => sessions.view());
   let hex: string | null = null;
   while (hex === null) hex = hash.next(Infinity);
   return hex;
@@ -48,11 +49,11 @@ export class StateHash {
   private hasSessions = true;
   private hasStaged: boolean;
 
-  /** Of the state as it is now: between entries. `sessions`: a frozen image, when the log goes on before the end. */
+  /** Of the state as it is now: between entries. `imageOf`: frozen, when the log goes on before the end. */
   constructor(
     machine: StateMachine,
     keptMaxBytes: number,
-    sessions: SessionsImage = machine.sessions.image(),
+    imageOf: (sessions: Sessions) => SessionsImage = (sessions) => sessions.image(),
   ) {
     this.index = machine.appliedIndex;
     const head = Buffer.alloc(52);
@@ -69,13 +70,13 @@ export class StateHash {
     this.lanes.bytes(policy, 0, policy.length);
     for (const image of [imageOfSlots(machine.moves), imageOfImports(machine.moves.imports)])
       this.lanes.bytes(image, 0, image.length);
-    this.sessions = sessions;
+    this.sessions = imageOf(machine.sessions);
     this.staged = machine.staged === null ? null : new StagedImage(machine.staged);
     this.hasStaged = this.staged !== null;
     this.keys = machine.keyspace.beginHash(keptMaxBytes);
     const { imports } = machine.moves;
     if (!imports.isActive) return;
-    this.stagedSessions = imports.sessions.image();
+    this.stagedSessions = imageOf(imports.sessions);
     this.ready = imports.ready.beginHash(keptMaxBytes);
   }
 

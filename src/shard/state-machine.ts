@@ -42,8 +42,15 @@ import type { Activation } from './moves/move-item.ts';
 import { Moves, type MovesHost } from './moves/moves.ts';
 import { SlotState } from './moves/slot-state.ts';
 import type { ItemAnswers } from './moves/types.ts';
-import { eachFloor, floorsSession, readPolicy, readRemoval, type MemoryPolicy } from './prelude.ts';
-import { Admission, Sessions } from './sessions.ts';
+import {
+  eachFloor,
+  floorsSession,
+  readDeparted,
+  readPolicy,
+  readRemoval,
+  type MemoryPolicy,
+} from './prelude.ts';
+import { Admission, LAST_START, Sessions } from './sessions.ts';
 import { SlotOperations } from './slot-operations.ts';
 import { stagePart, type Staged } from './staging.ts';
 import { Refusal, answerWith, type Waiter } from './waiter.ts';
@@ -268,6 +275,7 @@ export class StateMachine implements MovesHost {
 
   takeSessions(slot: number, imports: Imports): void {
     this.sessions.takeSlot(slot, imports.sessions);
+    this.operations.arrive(slot);
   }
 
   dropSessions(slot: number): void {
@@ -416,6 +424,9 @@ export class StateMachine implements MovesHost {
           });
           break;
         }
+        case ItemType.DEPARTED:
+          this.sessions.end(readDeparted(bytes, at), LAST_START);
+          break;
         default:
           assert(false, 'the prelude holds known items');
       }

@@ -1,10 +1,12 @@
 /** Bytes in, at the end, and out, at the front; those in between lie in one piece. */
 import { copyBytes } from './copy-bytes.ts';
 
-const FIRST_CAPACITY_BYTES = 64 * 1024;
+/** Most queues are of a slot on its way from one shard to another, and see little. */
+const LEAST_BYTES = 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 export class ByteQueue {
-  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES);
+  bytes: Buffer = NO_BYTES;
   start = 0;
   end = 0;
 
@@ -19,7 +21,7 @@ export class ByteQueue {
     const target =
       needed <= this.bytes.length / 2
         ? this.bytes
-        : Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+        : Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2, LEAST_BYTES));
     this.bytes.copy(target, 0, this.start, this.end);
     this.bytes = target;
     this.end -= this.start;

@@ -1,8 +1,8 @@
 /** Bytes in, at the end, and out, at the front. They lie in chunks, so that none is moved however many wait. */
 import { copyBytes } from './copy-bytes.ts';
 
-/** The first chunk is small, since a small keyspace needs no more; each is twice as large as the one before, up to the most. */
-const FIRST_CHUNK_BYTES = 32 * 1024;
+/** The first chunk is small, since a slot or a small keyspace needs no more; each is twice as large as the one before, up to the most. */
+const FIRST_CHUNK_BYTES = 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 export class ChunkQueue {

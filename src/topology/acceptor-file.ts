@@ -13,17 +13,20 @@ import type { NodeId, Topology } from './types.ts';
 const FILE_NAME = 'acceptor.json';
 const FORMAT = 1;
 
+const vote = z
+  .object({
+    instance: instanceSchema,
+    promised: ballotSchema,
+    accepted: z.object({ ballot: ballotSchema, value: topologySchema }).nullable(),
+  })
+  .nullable();
+const generation = z.number().int().min(0);
+
 const fileSchema = z.object({
   format: z.literal(FORMAT),
   node: z.string(),
   /** Null: it has not voted yet. */
-  state: z
-    .object({
-      instance: instanceSchema,
-      promised: ballotSchema,
-      accepted: z.object({ ballot: ballotSchema, value: topologySchema }).nullable(),
-    })
-    .nullable(),
+  state: z.object({ vote, recovery: vote, boundTo: generation, barred: generation }).nullable(),
 });
 
 type AcceptorDisk = Pick<Disk, 'readFile' | 'replaceFile'>;

@@ -16,6 +16,7 @@ import type { ProposedChange } from './change.ts';
 import { movedOn, textOf, topologyAfter, type Decision } from './decision.ts';
 import { recoveredTopology, recoveryProblem } from './recovery.ts';
 import type { TopologyRegister } from './register.ts';
+import { nodeName } from './topology-diff.ts';
 import { canonicalTopology, encodeTopology } from './topology-codec.ts';
 import type { Epoch, NodeId, Topology } from './types.ts';
 
@@ -69,6 +70,7 @@ export class Agreement {
         start,
         random: () => host.uint32() / RANDOM_RANGE,
         votersOf: ({ voters }) => voters,
+        survivorsOf: ({ nodes }) => nodes.map(({ id }) => id),
         isSame: (one, other) => encodeTopology(one).equals(encodeTopology(other)),
       },
       { newest: { instance: epochOf(current), value: current }, acceptor: acceptor.state },
@@ -83,6 +85,11 @@ export class Agreement {
     return this.paxos.counts;
   }
 
+  /** Who cannot vote, since a recovery did not end. */
+  get bound(): readonly NodeId[] {
+    return this.paxos.bound;
+  }
+
   /** Resolves once it is known what became of it. */
   propose(proposed: ProposedChange): Promise<Decision> {
     return this.enqueue({
@@ -94,16 +101,26 @@ export class Agreement {
   }
 
   /** All survivors have to agree that the others are lost for good. */
-  recover(on: Epoch, survivors: readonly NodeId[]): Promise<Decision> {
+  recover(on: Epoch, survivors: readonly NodeId[], bound: readonly NodeId[]): Promise<Decision> {
     return this.enqueue({
       what: 'recover',
       make: (current) =>
         textOf(on) === textOf(current)
-          ? (recoveryProblem(current, survivors) ??
+          ? (recoveryProblem(current, survivors, bound) ??
             recoveredTopology(current, survivors, this.paxos.recovery))
           : movedOn(on, current),
       retry: false,
       survivors,
+    });
+  }
+
+  /** Has the next epoch decided, whatever it is: what may be decided already and nobody knows of, else one in which nothing changes. */
+  findOut(): Promise<Decision> {
+    return this.enqueue({
+      what: 'find-out',
+      make: (current) => ({ ...current, epoch: current.epoch + 1 }),
+      retry: false,
+      survivors: null,
     });
   }
 
@@ -125,9 +142,21 @@ export class Agreement {
     if (this.jobs.length >= MOST_WAITING)
       return Promise.resolve({ kind: 'refused', reason: 'too many changes wait to be decided' });
     return new Promise((resolve) => {
-      this.jobs.push({ ...of, untilMs: this.host.nowMs() + PATIENCE_MS, value: null, resolve });
+      const job = { ...of, untilMs: this.host.nowMs() + PATIENCE_MS, value: null, resolve };
+      if (of.survivors === null) this.jobs.push(job);
+      else this.putFirst(job);
       this.run();
     });
+  }
+
+  /** What waits for a majority that is lost for good does not keep a recovery waiting. */
+  private putFirst(recovery: Job): void {
+    const job = this.jobs.at(0);
+    if (job !== undefined && job.value !== null) {
+      this.paxos.giveUp();
+      this.end({ kind: 'unknown', reason: 'a recovery was begun before it was decided' });
+    }
+    this.jobs.unshift(recovery);
   }
 
   private run(): void {
@@ -206,7 +235,7 @@ export class Agreement {
       this.end({ kind: 'decided', topology: value });
       return;
     }
-    if (job.retry) {
+    if (job.retry || outcome === 'outbid') {
       job.value = null;
       return;
     }
@@ -217,22 +246,39 @@ export class Agreement {
   }
 
   private loseHope({ value, survivors }: Job): void {
-    const asked = (survivors ?? this.paxos.newest.value.voters).join(', ');
+    const { value: current } = this.paxos.newest;
+    const asked = namesOf(current, survivors ?? current.voters);
     const wanted = survivors === null ? 'no majority of the voters' : 'not all of the survivors';
     this.paxos.giveUp();
     this.end(
       value === null
-        ? { kind: 'refused', reason: 'other changes were decided before it, for too long' }
+        ? {
+            kind: 'refused',
+            reason: `what was asked before it was not decided within ${PATIENCE_MS / 1000} s`,
+          }
         : {
             kind: 'unknown',
-            reason: `${wanted} (${asked}) answered within ${PATIENCE_MS / 1000} s; it may be decided yet, when they do`,
+            reason: `${wanted} (${asked}) answered within ${PATIENCE_MS / 1000} s; it may be decided yet, when they do${this.boundText()}`,
           },
+    );
+  }
+
+  private boundText(): string {
+    const { bound, newest } = this.paxos;
+    if (bound.length === 0) return '';
+    return (
+      `. A recovery of the topology has begun and not ended: it keeps ${namesOf(newest.value, bound)} from voting until all that it names as survivors ` +
+      'answer again; should one of them be lost, torc topology recover --yes-i-may-lose-decisions begins another'
     );
   }
 
   private end(decision: Decision): void {
     this.jobs.shift()?.resolve(decision);
   }
+}
+
+function namesOf(topology: Topology, nodes: readonly NodeId[]): string {
+  return nodes.map((node) => nodeName(topology, node)).join(', ');
 }
 
 function epochOf({ generation, epoch }: Epoch): Epoch {

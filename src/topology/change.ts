@@ -1,12 +1,13 @@
 /** What a topology can become: each change is a pure function of the one before. Who decides it is another's business (agreement.ts). */
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
+import { applyLogCorrection, type LogCorrection } from './log-correction.ts';
 import type { MoveChange } from './move-change.ts';
-import { applyNodeChange, type NodeChange } from './node-change.ts';
+import { applyNodeChange, replaceNode, withReplicas, type NodeChange } from './node-change.ts';
 import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
 import { setWeight } from './set-weight.ts';
 import { votersProblem } from './voters.ts';
-import type { Announcement, Epoch, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
+import type { Announcement, Epoch, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
 export type TopologyChange =
   /** A node that has lost its disk, or will not be itself any more, is another one from now on: each of its members is replaced by a new one. */
@@ -20,6 +21,7 @@ export type TopologyChange =
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
   | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
+  | LogCorrection
   | NodeChange
   | RebalanceChange;
 
@@ -48,6 +50,8 @@ export interface RecoveryRequest {
   clusterId: string;
   on: Epoch;
   survivors: readonly NodeId[];
+  /** Of these, who cannot vote, since an earlier recovery did not end. */
+  bound: readonly NodeId[];
   request: RequestId;
 }
 
@@ -78,6 +82,9 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'remove-shard':
     case 'remove-node':
       return applyNodeChange(current, change);
+    case 'claim-slots':
+    case 'resume-move':
+      return applyLogCorrection(current, change);
     case 'set-weight':
       return setWeight(current, change.node, change.weight);
     case 'begin-plan':
@@ -92,24 +99,6 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
   }
 }
 
-function replaceNode(current: Topology, old: NodeId, id: NodeId, announced: Announcement): Topology | string {
-  if (!current.nodes.some((node) => node.id === old)) return `there is no node ${old}`;
-  const isKnown = current.nodes.some((node) => node.id === id);
-  const hasMembers = current.shards.some(({ replicas }) => replicas.some(({ node }) => node === id));
-  if (isKnown || hasMembers) return `there is a node ${id} already`;
-  const entry: NodeEntry = { ...announced, id, ordinal: current.nextOrdinal };
-  const nodes = [...current.nodes.filter((node) => node.id !== old), entry];
-  const shards = current.shards.map((shard): ShardEntry => {
-    const home = shard.home === old ? id : shard.home;
-    const isThere = shard.replicas.some(({ node, leaving }) => node === old && leaving !== true);
-    const placed = staysOf(shard).map(({ node }) => (node === old ? id : node));
-    return isThere ? { ...withReplicas(shard, placed), home } : { ...shard, home };
-  });
-  // What it had promised as a voter it may have forgotten: its place is the new one's.
-  const voters = current.voters.map((voter) => (voter === old ? id : voter));
-  return { ...current, nodes, nextOrdinal: current.nextOrdinal + 1, shards, voters };
-}
-
 function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry | string {
   if (nodes.length === 0) return 'a shard has a replica at least';
   if (new Set(nodes).size !== nodes.length) return 'a node has one replica of a shard at most';
@@ -122,15 +111,6 @@ function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId
     if (isLeaving) return `node ${node} is still to be rid of a member of shard ${shard.id}`;
   }
   return withReplicas(shard, nodes);
-}
-
-/** Who is on other nodes leaves; nodes without a member get one. */
-function withReplicas(shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry {
-  let { nextMember } = shard;
-  const kept = shard.replicas.map((row) => (nodes.includes(row.node) ? row : { ...row, leaving: true }));
-  const isNew = (node: NodeId): boolean => !kept.some((row) => row.node === node);
-  const added = nodes.filter(isNew).map((node) => ({ member: nextMember++, node }));
-  return { ...shard, replicas: [...kept, ...added], nextMember };
 }
 
 function dropMembers(shard: ShardEntry, members: readonly MemberId[]): ShardEntry | string {
@@ -151,8 +131,4 @@ function inShard(
   const changed = change(shard);
   if (typeof changed === 'string') return changed;
   return { ...current, shards: current.shards.map((row) => (row === shard ? changed : row)) };
-}
-
-function staysOf({ replicas }: ShardEntry): ShardEntry['replicas'] {
-  return replicas.filter(({ leaving }) => leaving !== true);
 }

@@ -140,13 +140,13 @@ export class Founder {
   }
 
   private hasDialed(seed: SeedAddress): boolean {
-    for (const { session } of this.sessions.get(seed) ?? []) if (session.dialed) return true;
+    for (const { session } of this.sessions.get(seed) ?? []) if (session.dialed !== null) return true;
     return false;
   }
 
   private opened(session: PeerSession): MessageSocketHandler {
     const from = seedAddress(session.remote.announced);
-    if (session.dialed) this.dialing.delete(from);
+    if (session.dialed !== null) this.dialing.delete(from);
     const held: Session = { session, lastHeardMs: this.env.clock.monotonicMs() };
     const sessions = this.sessions.get(from) ?? new Set();
     this.sessions.set(from, sessions.add(held));
@@ -159,7 +159,7 @@ export class Founder {
 
   /** Says where this node stands, without waiting for the next tick. */
   private greet(session: PeerSession): void {
-    if (this.closed || (session.dialed && this.machine.state.phase === 'founded')) return;
+    if (this.closed || (session.dialed !== null && this.machine.state.phase === 'founded')) return;
     const message: FoundingMessage = { seeds: this.options.seeds, state: this.machine.state };
     session.socket.send(encodeFoundingMessage(message));
   }
@@ -228,7 +228,7 @@ export class Founder {
   private closeDialed(): void {
     for (const sessions of this.sessions.values()) {
       for (const { session } of sessions) {
-        if (session.dialed) session.socket.close(CLOSE_NORMAL, 'founded');
+        if (session.dialed !== null) session.socket.close(CLOSE_NORMAL, 'founded');
       }
     }
   }
@@ -237,7 +237,7 @@ export class Founder {
     const nowMs = this.env.clock.monotonicMs();
     for (const sessions of this.sessions.values()) {
       for (const { session, lastHeardMs } of sessions) {
-        if (session.dialed && nowMs - lastHeardMs > SILENCE_LIMIT_MS) session.socket.terminate();
+        if (session.dialed !== null && nowMs - lastHeardMs > SILENCE_LIMIT_MS) session.socket.terminate();
       }
     }
   }

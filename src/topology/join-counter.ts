@@ -1,16 +1,26 @@
 /** Where the nodes of a cluster are asked by those that are not of it: not yet, or not any more. */
-import type { Address, MessageSocketHandler } from '../env/contracts.ts';
+import type { Address, Env, MessageSocketHandler, Timer, Timers } from '../env/contracts.ts';
 import { CLOSE_MALFORMED, CLOSE_NORMAL, type PeerPort, type PeerSession } from '../transport/peer-port.ts';
 import { decodeJoinAnswer, decodeJoinRequest, encodeJoinAnswer, encodeJoinRequest } from './join-codec.ts';
 import type { JoinDesk } from './join-desk.ts';
 import type { Topology } from './types.ts';
 
-export class JoinCounter {
-  private readonly port: PeerPort;
-  private told: ((topology: Topology) => void) | null = null;
-  private isInquiring = false;
+/** An inquiry that brings no answer for so long is broken off: its node may stand still. */
+const INQUIRY_LIMIT_MS = 5_000;
 
-  constructor(port: PeerPort) {
+interface Inquiry {
+  readonly told: (topology: Topology) => void;
+  readonly limit: Timer;
+}
+
+export class JoinCounter {
+  private readonly timers: Timers;
+  private readonly port: PeerPort;
+  /** One at a time. */
+  private inquiry: Inquiry | null = null;
+
+  constructor({ timers }: Pick<Env, 'timers'>, port: PeerPort) {
+    this.timers = timers;
     this.port = port;
   }
 
@@ -20,33 +30,45 @@ export class JoinCounter {
         clusterId === null || clusterId === this.port.local.clusterId
           ? null
           : { reason: `node ${node} is of cluster ${clusterId} already` },
-      opened: (session) => (session.dialed ? this.ask(session) : answering(session, desk)),
+      opened: (session) => (session.dialed === null ? answering(session, desk) : this.ask(session)),
     });
   }
 
-  /** One at a time. */
   inquire(address: Address, told: (topology: Topology) => void): void {
-    if (this.isInquiring) return;
-    this.isInquiring = true;
-    this.told = told;
-    this.port.dial(address, 'joining', null, () => this.done());
+    if (this.inquiry !== null) return;
+    const dialing = this.port.dial(address, 'joining', null, () => this.done(inquiry));
+    const limit = this.timers.after(INQUIRY_LIMIT_MS, () => {
+      dialing.cancel();
+      this.done(inquiry);
+    });
+    const inquiry: Inquiry = { told, limit };
+    this.inquiry = inquiry;
   }
 
   private ask({ socket }: PeerSession): MessageSocketHandler {
+    const { inquiry } = this;
+    if (inquiry === null) {
+      socket.close(CLOSE_NORMAL, 'it took too long');
+      return { onMessage() {}, onClose() {} };
+    }
     socket.send(encodeJoinRequest({ replaces: null }));
+    const limit = this.timers.after(INQUIRY_LIMIT_MS, () => socket.terminate());
     return {
       onMessage: (bytes, start, end) => {
         const answer = decodeJoinAnswer(bytes.subarray(start, end));
-        if (answer?.kind === 'told') this.told?.(answer.topology);
+        if (answer?.kind === 'told') inquiry.told(answer.topology);
         socket.close(CLOSE_NORMAL, 'it was told');
       },
-      onClose: () => this.done(),
+      onClose: () => {
+        limit.cancel();
+        this.done(inquiry);
+      },
     };
   }
 
-  private done(): void {
-    this.isInquiring = false;
-    this.told = null;
+  private done(inquiry: Inquiry): void {
+    inquiry.limit.cancel();
+    if (this.inquiry === inquiry) this.inquiry = null;
   }
 }
 

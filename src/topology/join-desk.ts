@@ -2,6 +2,7 @@
 import type { TokenHash } from '../../ring/index.ts';
 import type { RemotePeer } from '../transport/handshake.ts';
 import { applyChange, type TopologyChange } from './change.ts';
+import { departedProblem } from './departed.ts';
 import type { JoinAnswer, JoinRequest } from './join-codec.ts';
 import { besideNew } from './replica-planner.ts';
 import type { NodeEntry, NodeId, ShardId, Topology } from './types.ts';
@@ -17,6 +18,8 @@ export interface JoinDeskHost {
   /** Whether most of the voters have synced it. */
   isKept(topology: Topology): boolean;
   propose(topology: Topology, change: TopologyChange): void;
+  /** There is a connection to it now. */
+  isConnected(node: NodeId): boolean;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
   /** Whether somebody leads the shard now. */
@@ -51,6 +54,8 @@ export class JoinDesk {
     { node: id, announced }: RemotePeer,
     replaces: string | null,
   ): TopologyChange | Exclude<JoinAnswer, { kind: 'told' }> {
+    const gone = departedProblem(topology, id);
+    if (gone !== null) return refused(gone);
     if (replaces !== null) {
       const old = findNode(topology, replaces);
       if (old === null)
@@ -74,8 +79,9 @@ export class JoinDesk {
 
   /** Why the cluster cannot do without the node now. */
   private whyNeeded({ shards }: Topology, old: NodeId): Exclude<JoinAnswer, { kind: 'told' }> | null {
-    if (!this.host.isFailed(old))
+    if (this.host.isConnected(old))
       return refused(`node ${old} answers: stop it before another takes its place`);
+    if (!this.host.isFailed(old)) return wait(`node ${old} was heard a moment ago: it may come back`);
     for (const { id, replicas } of shards) {
       if (!replicas.some(({ node }) => node === old)) continue;
       if (replicas.every(({ node }) => node === old))

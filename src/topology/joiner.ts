@@ -87,7 +87,8 @@ export class Joiner {
   }
 
   private opened(session: PeerSession): MessageSocketHandler {
-    const seed = this.seedOf(session);
+    // By what was dialed: it may announce another name.
+    const seed = session.dialed === null ? '' : `${session.dialed.host}:${session.dialed.port}`;
     this.dialing.delete(seed);
     const asked: Asked = { session, lastHeardMs: this.env.clock.monotonicMs() };
     this.asked.set(seed, asked);
@@ -98,14 +99,6 @@ export class Joiner {
         if (this.asked.get(seed) === asked) this.asked.delete(seed);
       },
     };
-  }
-
-  /** By what it announces; a seed may be another name for it, and then it is the one that is being dialed. */
-  private seedOf({ remote }: PeerSession): SeedAddress {
-    const { host, peerPort } = remote.announced;
-    const named = `${host}:${peerPort}`;
-    if (this.options.seeds.includes(named)) return named;
-    return [...this.dialing.keys()].find((seed) => seed.endsWith(`:${peerPort}`)) ?? named;
   }
 
   private ask({ session }: Asked): void {

@@ -86,7 +86,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     log: options.log,
   });
   let waiting = '';
-  const counter = new JoinCounter(port);
+  const counter = new JoinCounter(env, port);
   const placement = ringPlacement(hash, options.vnodes);
   const entering = new Entering(env, {
     port,

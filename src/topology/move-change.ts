@@ -19,6 +19,11 @@ export function moveIdOf({ generation, epoch }: Epoch): MoveId {
   return generation * GENERATION_STEP + epoch;
 }
 
+/** The epoch that recorded the move. */
+export function epochOfMove(move: MoveId): Epoch {
+  return { generation: Math.floor(move / GENERATION_STEP), epoch: move % GENERATION_STEP };
+}
+
 /** The topology without its new epoch, or why not. */
 export function applyMoveChange(current: Topology, change: MoveChange): Topology | string {
   switch (change.kind) {
@@ -80,17 +85,18 @@ function withMove(
 }
 
 /** The shard of each slot. */
-function ownersOf(runs: readonly SlotRun[]): Uint16Array {
+export function ownersOf(runs: readonly SlotRun[]): Uint16Array {
   const owners = new Uint16Array(SLOT_COUNT);
   for (const { from, to, shard } of runs) owners.fill(shard, from, to + 1);
   return owners;
 }
 
-function moversOf(moves: readonly MoveEntry[]): ReadonlySet<number> {
+/** The slots that are in some move. */
+export function moversOf(moves: readonly MoveEntry[]): ReadonlySet<number> {
   return new Set(moves.flatMap(({ slots }) => slotsOf(slots)));
 }
 
-function withOwner(
+export function withOwner(
   runs: readonly SlotRun[],
   ranges: readonly SlotRange[],
   owner: ShardId,

@@ -1,5 +1,6 @@
 /** Nodes that come and go, as the register records them, with the home shard that each brings (§6). */
 import { unreachable } from '../assert.ts';
+import { departedProblem, departing } from './departed.ts';
 import type { Announcement, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
 /** As many as a shard's id may count. */
@@ -49,10 +50,10 @@ function addNode(
   beside: readonly NodeId[],
 ): Topology | string {
   const { nodes, shards, nextOrdinal: ordinal, nextGroup: group } = current;
-  if (isKnown(current, id)) return `there is a node ${id} already`;
+  const why = newcomerProblem(current, id);
+  if (why !== null) return why;
   const there = occupantOf(nodes, announced);
   if (there !== undefined) return `node ${there.id} is at ${addressOf(announced)} already`;
-  if (ordinal > MAX_ORDINAL) return `${MAX_ORDINAL} nodes are as many as a cluster has in its life`;
   if (new Set(beside).size !== beside.length || beside.length % 2 !== 0)
     return 'the voters of a shard are an odd number of nodes';
   for (const other of beside) {
@@ -148,7 +149,68 @@ function removeNode(current: Topology, id: NodeId): Topology | string {
     if (home === id) return `node ${id} is the home of shard ${shard}`;
     if (replicas.some((row) => row.node === id)) return `node ${id} has a replica of shard ${shard}`;
   }
-  return { ...current, nodes: current.nodes.filter((entry) => entry !== node) };
+  return { ...current, nodes: current.nodes.filter((entry) => entry !== node), ...departing(current, [id]) };
+}
+
+/**
+ * The dead node's home shard, slots and weight are the new one's, and so is its place wherever it had a replica or voted: what it had promised it may have
+ * forgotten, so the members are others.
+ */
+export function replaceNode(
+  current: Topology,
+  old: NodeId,
+  id: NodeId,
+  announced: Announcement,
+): Topology | string {
+  const replaced = current.nodes.find((node) => node.id === old);
+  if (replaced === undefined) return `there is no node ${old}`;
+  const why = newcomerProblem(current, id);
+  if (why !== null) return why;
+  const there = occupantOf(current.nodes, announced);
+  if (there !== undefined && there !== replaced)
+    return `node ${there.id} is at ${addressOf(announced)} already`;
+  if (replaced.leaving === true)
+    return `node ${old} is leaving: let it leave, and start the new one without --replace`;
+  const entry: NodeEntry = { ...announced, id, ordinal: current.nextOrdinal, weight: replaced.weight };
+  const nodes = [...current.nodes.filter((node) => node !== replaced), entry];
+  const shards = current.shards.map((shard): ShardEntry => {
+    const home = shard.home === old ? id : shard.home;
+    const stays = shard.replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
+    if (!stays.includes(old)) return { ...shard, home };
+    return {
+      ...withReplicas(
+        shard,
+        stays.map((node) => (node === old ? id : node)),
+      ),
+      home,
+    };
+  });
+  const voters = current.voters.map((voter) => (voter === old ? id : voter));
+  return {
+    ...current,
+    nodes,
+    nextOrdinal: current.nextOrdinal + 1,
+    shards,
+    voters,
+    ...departing(current, [old]),
+  };
+}
+
+/** Who is on other nodes leaves; nodes without a member get one. */
+export function withReplicas(shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry {
+  let { nextMember } = shard;
+  const kept = shard.replicas.map((row) => (nodes.includes(row.node) ? row : { ...row, leaving: true }));
+  const isNew = (node: NodeId): boolean => !kept.some((row) => row.node === node);
+  const added = nodes.filter(isNew).map((node) => ({ member: nextMember++, node }));
+  return { ...shard, replicas: [...kept, ...added], nextMember };
+}
+
+/** Why no such node can be taken in. */
+function newcomerProblem(current: Topology, id: NodeId): string | null {
+  if (isKnown(current, id)) return `there is a node ${id} already`;
+  if (current.nextOrdinal > MAX_ORDINAL)
+    return `${MAX_ORDINAL} nodes are as many as a cluster has in its life`;
+  return departedProblem(current, id);
 }
 
 /** A node that has left may still be named by a row. */

@@ -19,6 +19,12 @@ const message = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('accepted'), ...inInstance }),
   z.object({ kind: z.literal('refused'), ...inInstance, promised: ballotSchema }),
   z.object({ kind: z.literal('behind'), newest: instanceSchema }),
+  z.object({
+    kind: z.literal('bound'),
+    instance: instanceSchema,
+    generation: number,
+    never: z.boolean(),
+  }),
   z.object({ kind: z.literal('decided'), instance: instanceSchema, value: topologySchema }),
 ]);
 

@@ -3,13 +3,13 @@
  */
 import { emptyTable, planSlots, slotQuotas, tableOf, type Shard, type SlotTable } from '../../ring/index.ts';
 import { balancingTransfers } from './load-balance.ts';
-import { MAX_PLAN_RANGES } from './rebalance-change.ts';
+import { emptiedShards, MAX_PLAN_RANGES } from './rebalance-change.ts';
 import { slotCountOf, type PlannedMove, type RebalanceBy } from './rebalance.ts';
 import { slotRanges } from './slot-ranges.ts';
 import { SLOT_COUNT, type ShardId, type SlotRange, type Topology } from './types.ts';
 
-/** Slots of one move. Each costs two changes of the register, and a plan is as far as the moves that have ended. */
-export const MAX_MOVE_SLOTS = 512;
+/** Slots of one move. Each costs two changes of the register; the register learns of its slots when it ends. */
+export const MAX_MOVE_SLOTS = 2048;
 
 /** A plan by bytes or operations is made when a shard is so far above its share, or below it, and brings all within the lesser distance. */
 export const ACT_RATIO = 1.1;
@@ -95,13 +95,13 @@ export function balanceOf(owners: SlotTable, shards: readonly Shard[], loads: Fl
 }
 
 /** Shards weigh what their homes do; one without a home is to have nothing. */
-export function weighedShards({ nodes, shards }: Topology): Shard[] {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  return shards.map(({ id, home, closing }) => {
-    const node = byId.get(home);
-    const isToBeRid = node === undefined || node.leaving === true || closing !== undefined;
-    return { id, weight: isToBeRid ? 0 : node.weight };
-  });
+export function weighedShards(topology: Topology): Shard[] {
+  const weights = new Map(topology.nodes.map(({ id, weight }) => [id, weight]));
+  const emptied = emptiedShards(topology);
+  return topology.shards.map(({ id, home }) => ({
+    id,
+    weight: emptied.has(id) ? 0 : (weights.get(home) ?? 0),
+  }));
 }
 
 /** How many slots each shard should have, of those that hold so many now; none while no shard weighs anything. */

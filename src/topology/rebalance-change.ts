@@ -13,7 +13,7 @@ import {
   type Transfer,
 } from './rebalance.ts';
 import { slotsOf } from './slot-ranges.ts';
-import type { MoveEntry, Topology } from './types.ts';
+import type { MoveEntry, ShardId, Topology } from './types.ts';
 
 export type RebalanceChange =
   | {
@@ -67,13 +67,24 @@ export function applyRebalanceChange(current: Topology, change: RebalanceChange)
 export function applyMoveChangeInPlan(current: Topology, change: MoveChange): Topology | string {
   const changed = applyMoveChange(current, change);
   const plan = current.rebalance?.plan;
-  if (typeof changed === 'string' || plan === undefined || change.kind !== 'end-move') return changed;
+  if (typeof changed === 'string' || plan === undefined || change.kind === 'begin-move') return changed;
   const move = current.moves.find(({ id }) => id === change.move);
   if (move === undefined || !plan.moves.includes(move.id)) return changed;
+  if (change.kind === 'abort-move') {
+    const isMisled = emptiedShards(current).has(move.target);
+    return isMisled ? withPlan(changed, { ...plan, superseded: true }) : changed;
+  }
   const moves = plan.moves.filter((id) => id !== move.id);
   const slots = slotCountOf(change.moved);
   const transfers = withTransfer(plan.transfers, move, slots);
   return withPlan(changed, { ...plan, moves, moved: plan.moved + slots, transfers });
+}
+
+/** They are to have no slots any more, or their homes have gone. */
+export function emptiedShards({ nodes, shards }: Topology): ReadonlySet<ShardId> {
+  const staying = new Set(nodes.filter(({ leaving }) => leaving !== true).map(({ id }) => id));
+  const emptied = shards.filter(({ home, closing }) => !staying.has(home) || closing !== undefined);
+  return new Set(emptied.map(({ id }) => id));
 }
 
 export function rebalanceOf({ rebalance }: Topology): Rebalance {
@@ -143,7 +154,7 @@ function beginNext(current: Topology, plan: PlanEntry, left: number): Topology |
 
 function endPlan(current: Topology, plan: PlanEntry, atMs: number): Topology | string {
   if (plan.moves.length > 0) return 'moves of the plan are under way';
-  const { steps: _steps, moves: _moves, aborting: _aborting, ...head } = plan;
+  const { steps: _steps, moves: _moves, aborting: _aborting, superseded: _superseded, ...head } = plan;
   const transfers = [...plan.transfers].sort((a, b) => b.slots - a.slots).slice(0, HISTORY_TRANSFERS);
   const endedMs = Math.max(atMs, plan.beganMs);
   const record: PlanRecord = { ...head, endedMs, outcome: outcomeOf(plan), transfers };
@@ -153,7 +164,7 @@ function endPlan(current: Topology, plan: PlanEntry, atMs: number): Topology | s
 
 function outcomeOf(plan: PlanEntry): PlanOutcome {
   if (plan.aborting === true) return 'aborted';
-  if (plan.steps.length > 0) return 'superseded';
+  if (plan.steps.length > 0 || plan.superseded === true) return 'superseded';
   return plan.moved === plan.slots ? 'done' : 'partly';
 }
 

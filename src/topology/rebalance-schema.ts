@@ -27,7 +27,13 @@ const head = {
 export const rebalance = z.object({
   paused: z.boolean().optional(),
   plan: z
-    .object({ ...head, steps: planSteps, moves: z.array(id), aborting: z.boolean().optional() })
+    .object({
+      ...head,
+      steps: planSteps,
+      moves: z.array(id),
+      aborting: z.boolean().optional(),
+      superseded: z.boolean().optional(),
+    })
     .optional(),
   history: z.array(
     z.object({

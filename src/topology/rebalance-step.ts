@@ -4,12 +4,12 @@
  */
 import type { TopologyChange } from './change.ts';
 import { heldSlots, quotasOf, weighedShards } from './planner.ts';
-import { isPaused, stepProblem } from './rebalance-change.ts';
+import { emptiedShards, isPaused, stepProblem } from './rebalance-change.ts';
 import { slotCountOf, type PlanEntry, type PlannedMove, type RebalanceBy } from './rebalance.ts';
-import type { Topology } from './types.ts';
+import type { MoveEntry, Topology } from './types.ts';
 
-/** Moves of a plan under way at once. */
-export const MOVES_AT_ONCE = 4;
+/** Moves of a plan that the register has begun: more than run at once, so that none waits for the register. */
+export const MOVES_AT_ONCE = 8;
 /** A plan of which not all slots went over is not followed by another at once. */
 export const PARTLY_PAUSE_MS = 60_000;
 
@@ -25,6 +25,8 @@ export function nextPlanChange(situation: RebalanceSituation): TopologyChange | 
   const { topology, obstacle, wallMs } = situation;
   const plan = topology.rebalance?.plan;
   if (plan === undefined) return null;
+  const toCallBack = misledMove(topology, plan);
+  if (toCallBack !== undefined) return { kind: 'abort-move', move: toCallBack.id };
   const isWaitedFor = plan.moves.length > 0;
   const end: TopologyChange | null = isWaitedFor ? null : { kind: 'end-plan', plan: plan.id, atMs: wallMs };
   if (plan.steps.length === 0 || plan.aborting === true) return end;
@@ -55,6 +57,14 @@ export function beginPlan(
 /** Moves that are of no plan: they have to end first. */
 export function hasForeignMoves({ moves, rebalance }: Topology): boolean {
   return moves.some(({ id }) => rebalance?.plan?.moves.includes(id) !== true);
+}
+
+/** Under way to a shard that is to have nothing any more: what has not gone over would have to come back. */
+function misledMove(topology: Topology, { moves }: PlanEntry): MoveEntry | undefined {
+  const emptied = emptiedShards(topology);
+  return topology.moves.find(
+    ({ id, target, aborting }) => aborting !== true && emptied.has(target) && moves.includes(id),
+  );
 }
 
 /**

@@ -44,12 +44,14 @@ export interface PlanEntry extends PlanHead {
   moves: readonly MoveId[];
   /** An operator wants it aborted: it ends once its moves have. */
   aborting?: boolean | undefined;
+  /** Moves of it were called back, since their target is to have nothing any more. */
+  superseded?: boolean | undefined;
 }
 
 /**
  * - `done`: all slots went over.
  * - `partly`: all moves have ended, not all slots went over.
- * - `superseded`: the rest was not begun, since the cluster has changed.
+ * - `superseded`: the rest was not begun, or called back, since the cluster has changed.
  * - `aborted`: by an operator.
  */
 export const OUTCOMES = ['done', 'partly', 'superseded', 'aborted'] as const;

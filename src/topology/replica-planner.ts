@@ -2,7 +2,7 @@
  * Where the replicas of each shard should be, and the way there, one replica of a shard at a time. Replication grows by itself as nodes come:
  * a replica, then a voter and a learner, then voters up to the replication factor. Pure: the same input gives the same plan on every node.
  */
-import { adjustReplicas, type Home, type TokenHash } from '../../ring/index.ts';
+import { adjustReplicas, type Candidate, type TokenHash } from '../../ring/index.ts';
 import type { Announcement, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from './types.ts';
 
 export interface PlacementRules {
@@ -19,11 +19,15 @@ export interface ReplicaPlan {
 
 const NOBODY: ReadonlySet<NodeId> = new Set();
 
-/** `lost`: nodes that do not come back: others take their replicas, as far as there are any. */
+/**
+ * `lost`: nodes that do not come back: others take their replicas, as far as there are any. `silent`: nodes that may come back: they keep what they
+ * have, and nothing waits for them to take more.
+ */
 export function planReplicas(
   topology: Topology,
   rules: PlacementRules,
   lost: ReadonlySet<NodeId> = NOBODY,
+  silent: ReadonlySet<NodeId> = NOBODY,
 ): ReplicaPlan {
   const nodeOf = new Map(topology.shards.map(({ id, home }) => [id, home]));
   const shardOf = new Map(topology.shards.map(({ id, home }) => [home, id]));
@@ -31,18 +35,25 @@ export function planReplicas(
     shard: shard.id,
     members: stayingNodes(shard).flatMap((node) => shardOf.get(node) ?? []),
   }));
-  const sets = adjustReplicas(
-    candidatesOf(topology, rules, shardOf, lost),
-    current,
-    rules.replicationFactor,
-    rules.hash,
-  );
+  const candidates = candidatesOf(topology, rules, shardOf, lost, silent);
+  const sets = adjustReplicas(candidates, current, rules.replicationFactor, rules.hash);
+  const wanted = Math.min(rules.replicationFactor, candidates.length);
+  const placed = new Map(sets.map(({ shard, members }) => [shard, members]));
   return {
     targets: new Map(
-      sets.map(({ shard, members }) => [shard, members.flatMap((home) => nodeOf.get(home) ?? [])]),
+      topology.shards.map((shard) => {
+        const target = (placed.get(shard.id) ?? []).flatMap((home) => nodeOf.get(home) ?? []);
+        return [shard.id, completed(target, stayingNodes(shard), wanted)];
+      }),
     ),
     endangered: sets.filter(({ survivesHostLoss }) => !survivesHostLoss).map(({ shard }) => shard),
   };
+}
+
+/** Who is to go stays while nobody can take its place. */
+function completed(target: NodeId[], now: readonly NodeId[], wanted: number): NodeId[] {
+  const kept = now.filter((node) => !target.includes(node));
+  return [...target, ...kept.slice(0, Math.max(0, wanted - target.length))];
 }
 
 /** The nodes that a new node's home shard begins on, besides itself. */
@@ -96,7 +107,8 @@ function candidatesOf(
   { replicationFactor }: PlacementRules,
   shardOf: ReadonlyMap<NodeId, ShardId>,
   lost: ReadonlySet<NodeId>,
-): Home[] {
+  silent: ReadonlySet<NodeId>,
+): Candidate[] {
   const staying = nodes.filter(({ id, leaving }) => leaving !== true && shardOf.has(id));
   const living = staying.filter(({ id }) => !lost.has(id));
   const enough = Math.min(replicationFactor, staying.length);
@@ -104,5 +116,6 @@ function candidatesOf(
     shard: shardOf.get(id) ?? 0,
     zone,
     host: machine,
+    isFull: silent.has(id),
   }));
 }

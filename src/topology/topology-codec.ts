@@ -4,6 +4,7 @@ import { DamagedError } from '../wal/errors.ts';
 import { announcementSchema } from './announcement-schema.ts';
 import type { ChangeRequest, RecoveryRequest } from './change.ts';
 import { compactTopology, expandTopology } from './compact-topology.ts';
+import { DEPARTED_REMEMBERED } from './departed.ts';
 import { planSteps, rebalance, rebalanceBy } from './rebalance-schema.ts';
 import { sealJson, unsealJson } from './sealed-json.ts';
 import { SLOT_COUNT, type Topology } from './types.ts';
@@ -53,6 +54,7 @@ export const topologySchema = z.object({
   epoch: count,
   version: count,
   nodes: z.array(nodeEntrySchema).min(1),
+  departed: z.array(id).max(DEPARTED_REMEMBERED).optional(),
   nextOrdinal: count,
   nextGroup: count,
   voters: z.array(id).min(1),
@@ -122,6 +124,8 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
+  z.object({ kind: z.literal('claim-slots'), shard: count, slots }),
+  z.object({ kind: z.literal('resume-move'), move: count, source: count, target: count, slots }),
   z.object({ kind: z.literal('add-node'), id, announced: announcementSchema, beside: z.array(id) }),
   z.object({ kind: z.literal('announce'), node: id, announced: announcementSchema }),
   z.object({ kind: z.literal('begin-leave'), node: id }),
@@ -150,7 +154,6 @@ const changeRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   change,
-  retry: z.boolean().optional(),
   request,
 });
 
@@ -158,6 +161,7 @@ const recoveryRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   survivors: z.array(id).min(1),
+  bound: z.array(id),
   request,
 });
 

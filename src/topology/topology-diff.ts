@@ -13,6 +13,7 @@ export function topologyDiff(before: Topology, after: Topology): string[] {
       .map(({ id }) => `- shard ${id}`),
     ...slotLines(before.slots, after.slots),
     ...moveLines(before, after),
+    ...rebalanceLines(before, after),
   ];
 }
 
@@ -52,7 +53,8 @@ function shardLines(before: Topology, after: Topology, shard: ShardEntry): strin
     old.home === shard.home ? [] : [`home ${nodeName(before, old.home)} -> ${nodeName(after, shard.home)}`];
   const [had, has] = [membersText(before, old), membersText(after, shard)];
   const members = had === has ? [] : [`members ${had} -> ${has}`];
-  const changes = [...home, ...members];
+  const closing = old.closing === undefined && shard.closing !== undefined ? ['closing'] : [];
+  const changes = [...home, ...members, ...closing];
   return changes.length === 0 ? [] : [`shard ${shard.id}: ${changes.join('; ')}`];
 }
 
@@ -85,9 +87,28 @@ function ownersOf(runs: readonly SlotRun[]): Uint16Array {
 function moveLines(before: Topology, after: Topology): string[] {
   const ended = before.moves.filter(({ id }) => !after.moves.some((move) => move.id === id));
   const begun = after.moves.filter(({ id }) => !before.moves.some((move) => move.id === id));
+  const calledBack = after.moves.filter(
+    ({ id, aborting }) =>
+      aborting === true && before.moves.some((move) => move.id === id && move.aborting !== true),
+  );
   return [
+    ...calledBack.map(({ id }) => `move ${id}: called back`),
     ...ended.map(({ id, source, target }) => `- move ${id} from shard ${source} to shard ${target}`),
     ...begun.map(({ id, source, target }) => `+ move ${id} from shard ${source} to shard ${target}`),
+  ];
+}
+
+function rebalanceLines({ rebalance: before }: Topology, { rebalance: after }: Topology): string[] {
+  const [had, has] = [before?.plan, after?.plan];
+  const ended = after?.history.filter(({ id }) => !before?.history.some((plan) => plan.id === id)) ?? [];
+  const begun = has === undefined || has.id === had?.id ? [] : [`+ plan ${has.id}: ${has.slots} slots`];
+  const isCalledBack = has?.aborting === true && had?.id === has.id && had.aborting !== true;
+  const paused = (before?.paused === true) !== (after?.paused === true);
+  return [
+    ...ended.map(({ id, outcome, moved }) => `- plan ${id}: ${outcome}, ${moved} slots moved`),
+    ...begun,
+    ...(isCalledBack ? [`plan ${has.id}: called back`] : []),
+    ...(paused ? [`rebalancing ${after?.paused === true ? 'paused' : 'resumed'}`] : []),
   ];
 }
 

@@ -93,6 +93,8 @@ export interface Topology extends Epoch {
   /** The rules that the cluster has agreed on. */
   version: number;
   nodes: readonly NodeEntry[];
+  /** Nodes that were of the cluster, the latest last: the groups end their sessions, and none of them is taken in again. */
+  departed?: readonly NodeId[] | undefined;
   /** The next node's ordinal: none is given twice. A shard has the ordinal of the node that brought it. */
   nextOrdinal: number;
   /** The next group's id: none is given twice. */

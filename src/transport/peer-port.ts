@@ -41,8 +41,8 @@ export const CLOSE_REPLACED = 4003;
 export interface PeerSession {
   readonly channel: Channel;
   readonly remote: RemotePeer;
-  /** This side dialed. */
-  readonly dialed: boolean;
+  /** What this side dialed; null: the other side did. */
+  readonly dialed: Address | null;
   readonly socket: MessageSocket;
 }
 
@@ -125,7 +125,7 @@ export class PeerPort {
     const dialing = this.env.network.connectMessages(
       address,
       PEER_PATH,
-      (socket) => (meeting = this.startDial(socket, channel, expected, onMet)),
+      (socket) => (meeting = this.startDial(socket, address, channel, expected, onMet)),
       failed,
     );
     return {
@@ -159,11 +159,12 @@ export class PeerPort {
       this.admit(remote, channel),
     );
     const who = socket.remoteAddress;
-    return this.meet(socket, handshake, false, (problem) => this.report(who, problem));
+    return this.meet(socket, handshake, null, (problem) => this.report(who, problem));
   }
 
   private startDial(
     socket: MessageSocket,
+    address: Address,
     channel: Channel,
     expected: NodeId | null,
     failed: (problem: Problem) => void,
@@ -171,7 +172,7 @@ export class PeerPort {
     const nonce = this.env.random.bytes(NONCE_BYTES);
     const admit: Admit = (remote, channel) => this.admit(remote, channel);
     const handshake = new DialHandshake(this.local, channel, expected, nonce, admit);
-    const meeting = this.meet(socket, handshake, true, failed);
+    const meeting = this.meet(socket, handshake, address, failed);
     socket.send(handshake.first());
     return meeting;
   }
@@ -179,7 +180,7 @@ export class PeerPort {
   private meet(
     socket: MessageSocket,
     handshake: DialHandshake | AcceptHandshake,
-    dialed: boolean,
+    dialed: Address | null,
     failed: (problem: Problem) => void,
   ): Meeting {
     socket.limitMessageBytes(MAX_HANDSHAKE_BYTES);
@@ -191,13 +192,13 @@ export class PeerPort {
       over: () => {
         timer.cancel();
         this.pending.delete(meeting);
-        if (!dialed) this.halfOpen -= 1;
+        if (dialed === null) this.halfOpen -= 1;
       },
       closed: () => this.open.delete(socket),
     });
     const timer = this.env.timers.after(timeoutMs, () => meeting.fail('the handshake took too long'));
     this.pending.add(meeting);
-    if (!dialed) this.halfOpen += 1;
+    if (dialed === null) this.halfOpen += 1;
     this.open.add(socket);
     return meeting;
   }

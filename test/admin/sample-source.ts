@@ -3,7 +3,12 @@ import type { AdminSource } from '../../src/admin/handler.ts';
 import type { HealthCheck } from '../../src/admin/health.ts';
 import type { MetricsReading, ReplicaReading } from '../../src/admin/metrics-source.ts';
 import { STATUS_SCHEMA, type StatusReport } from '../../src/admin/status.ts';
-import { latencyHistogram, sizeHistogram, type Histogram } from '../../src/metrics/histogram.ts';
+import {
+  latencyHistogram,
+  pauseHistogram,
+  sizeHistogram,
+  type Histogram,
+} from '../../src/metrics/histogram.ts';
 
 function recorded(histogram: Histogram, ...values: number[]): Histogram {
   for (const value of values) histogram.record(value);
@@ -91,7 +96,8 @@ export function sampleReading(): MetricsReading {
       ends: { done: 2, aborted: 1, failed: 0 },
       moved: [{ source: 1, target: 2, slots: 12, keys: 340, bytes: 5600 }],
       left: [{ source: 1, target: 3, slots: 5, keys: 60, bytes: 700 }],
-      pauses: latencyHistogram(),
+      pauses: pauseHistogram(),
+      longestPauseMs: 0,
       durations: latencyHistogram(),
       bytesPerSecond: 1000,
       throttleBytesPerSecond: 2000,
@@ -147,7 +153,7 @@ export function sampleStatus(): StatusReport {
   return {
     schema: STATUS_SCHEMA,
     build: { version: '0.1.0', nodeVersion: 'v20.20.2', newestVersion: 1 },
-    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1 },
+    cluster: { id: 'c'.repeat(40), generation: 1, epoch: 1, version: 1, boundToRecovery: [] },
     node: {
       name: 'node-1',
       id: 'a'.repeat(40),

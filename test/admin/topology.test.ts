@@ -87,7 +87,7 @@ describe('/api/topology', () => {
       2, 1,
     ]);
     const { clusterId, on, request } = CHANGE;
-    const body = encodeRecovery({ clusterId, on, survivors: [request.node], request }).toString();
+    const body = encodeRecovery({ clusterId, on, survivors: [request.node], bound: [], request }).toString();
     expect(await recoveryResponse(source, post(body, 'torc '))).toMatchObject({ status: 403 });
     const answer = await recoveryResponse(source, post(body, `torc ${proofOf('secret', body)}`));
     expect(answer).toMatchObject({ status: 504, body: '{"reason":"not all answered"}' });

@@ -1,8 +1,11 @@
 /** What `npm run chaos` is told. */
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { wholeNumber } from '../../src/cli/command-options.ts';
+import { positiveNumber } from '../command-line.ts';
 import { FAULT_KINDS } from './faults.ts';
 import type { NetworkKind } from './network.ts';
 
@@ -26,35 +29,42 @@ export interface Options {
   keep: boolean;
 }
 
+interface Given extends Omit<Options, 'seed' | 'networks' | 'firstPort' | 'directory'> {
+  seed?: number;
+  network: NetworkKind | 'all';
+  port: number;
+  out?: string;
+}
+
+/** Ends the process with the usage when a word is not understood. */
 export function readOptions(words: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      minutes: { type: 'string', default: '3' },
-      nodes: { type: 'string', default: '3' },
-      seed: { type: 'string' },
-      faults: { type: 'string', default: '' },
-      network: { type: 'string', default: 'all' },
-      durability: { type: 'string', default: 'fsync' },
-      port: { type: 'string', default: String(FIRST_PORT) },
-      out: { type: 'string' },
-      keep: { type: 'boolean', default: false },
-    },
-  });
-  const seed = number('seed', values.seed ?? String(Math.floor(Math.random() * 2 ** 31)), 0, 2 ** 32);
-  const faults = values.faults === '' ? [] : values.faults.split(',').map((name) => name.trim());
-  for (const name of faults) oneOf('faults', name, namesOfFaults());
-  if (values.network !== 'all') oneOf('network', values.network, NETWORKS);
+  const program = new Command('npm run chaos --')
+    .description(
+      'Real processes under faults: what was acknowledged is looked for, what clients saw is checked.',
+    )
+    .option('--minutes <minutes>', 'of all episodes together', positiveNumber, 3)
+    .option('--nodes <count>', 'of each cluster', wholeNumber(3, MOST_NODES), 3)
+    .option('--seed <seed>', 'of faults and commands; drawn when none is given', wholeNumber(0, 2 ** 32))
+    .option(
+      '--faults <names>',
+      `only these, with commas between: ${namesOfFaults().join(', ')}`,
+      faultsOf,
+      [],
+    )
+    .addOption(new Option('--network <kind>').choices([...NETWORKS, 'all']).default('all'))
+    .addOption(new Option('--durability <mode>').choices(['fsync', 'buffered']).default('fsync'))
+    .option('--port <port>', 'the first of those taken', wholeNumber(1024, 60_000), FIRST_PORT)
+    .option('--out <directory>', 'where histories and logs go')
+    .option('--keep', 'keeps the data of the nodes also when all is well', false)
+    .parse(words, { from: 'user' });
+  const { network, port, out, ...given } = program.opts<Given>();
+  const seed = given.seed ?? Math.floor(Math.random() * 2 ** 31);
   return {
-    minutes: number('minutes', values.minutes, 0.1, 10_000),
-    nodes: number('nodes', values.nodes, 3, MOST_NODES),
+    ...given,
     seed,
-    faults,
-    networks: NETWORKS.filter((kind) => values.network === 'all' || values.network === kind),
-    durability: oneOf('durability', values.durability, ['fsync', 'buffered']),
-    firstPort: number('port', values.port, 1024, 60_000),
-    directory: resolve(values.out ?? join(tmpdir(), `torc-chaos-${seed}-${process.pid}`)),
-    keep: values.keep,
+    networks: NETWORKS.filter((kind) => network === 'all' || network === kind),
+    firstPort: port,
+    directory: resolve(out ?? join(tmpdir(), `torc-chaos-${seed}-${process.pid}`)),
   };
 }
 
@@ -71,13 +81,9 @@ function namesOfFaults(): string[] {
   return FAULT_KINDS.map(({ name }) => name);
 }
 
-function number(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (value >= least && value <= most) return value;
-  throw new Error(`--${name} is a number from ${least} to ${most}, not ${text}`);
-}
-
-function oneOf(name: string, text: string, allowed: readonly string[]): string {
-  if (allowed.includes(text)) return text;
-  throw new Error(`--${name}: ${text} is none of ${allowed.join(', ')}`);
+function faultsOf(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !namesOfFaults().includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no fault ${unknown}.`);
+  return names;
 }

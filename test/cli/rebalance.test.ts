@@ -69,7 +69,9 @@ const PLAN: PlanReport = {
   slots: 300,
   moved: 100,
   transfers: [{ source: 1, target: 2, slots: 100 }],
-  underWay: [{ id: 78, source: 1, target: 2, slots: 44, aborting: false, keys: 10, bytes: 1024 }],
+  underWay: [
+    { id: 78, source: 1, target: 2, slots: 44, slotsGone: 0, aborting: false, keys: 10, bytes: 1024 },
+  ],
   movesLeft: 3,
   keysLeft: 1010,
   bytesLeft: 3072,

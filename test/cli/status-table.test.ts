@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ReplicaStatus, StatusReport } from '../../src/admin/status.ts';
 import type { Answer } from '../../src/cli/ask-node.ts';
-import { nodeRows, shardRows } from '../../src/cli/status-table.ts';
+import { nodeRows, shardRows, toleranceNote } from '../../src/cli/status-table.ts';
 import { humanBytes, renderTable } from '../../src/cli/table.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
 
@@ -51,6 +51,25 @@ describe('the tables of torc status', () => {
     expect(shardRows([answer('b', [{ shard: 1, role: 'follower', lagEntries: 1 }])])).toEqual([
       [1, 'none', 16_384, 7, 4, 20, 'b (1)'],
     ]);
+  });
+});
+
+describe('what is not fault tolerant', () => {
+  const leads = (shard: number, voters: number[], learners: number[]): Answer =>
+    answer('a', [{ shard, role: 'leader', leader: 'id-of-a', term: 4, voters, learners }]);
+
+  it('is said of shards with one voter: of one node, and of two', () => {
+    expect(toleranceNote([leads(1, [1], [])])).toBe(
+      'Not fault tolerant: shard 1 has one voter. Three voters need three nodes, and replication-factor 3.',
+    );
+    expect(toleranceNote([leads(2, [2], [1]), leads(1, [1], [2]), leads(3, [1, 2, 3], [])])).toContain(
+      'shards 1, 2 have one voter',
+    );
+  });
+
+  it('is not said of others, nor of shards whose leader does not answer', () => {
+    expect(toleranceNote([leads(1, [1, 2, 3], []), SILENT])).toBeNull();
+    expect(toleranceNote([answer('b', [{ shard: 1, role: 'follower', voters: [1] }])])).toBeNull();
   });
 });
 

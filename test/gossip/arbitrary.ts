@@ -1,6 +1,6 @@
 /** Any message that can be. */
 import * as fc from 'fast-check';
-import { BUCKETS } from '../../src/gossip/member.ts';
+import { BUCKETS, INCARNATION_MOST } from '../../src/gossip/member.ts';
 import { LEADS_MOST } from '../../src/gossip/metadata.ts';
 import type { Message, Metadata, Rumour } from '../../src/gossip/types.ts';
 
@@ -29,12 +29,13 @@ const metadata: fc.Arbitrary<Metadata> = fc.record({
   leads: fc.array(fc.record({ shard: u32, term: count }), { maxLength: LEADS_MOST }),
 });
 
+const incarnation = count.map((value) => Math.min(value, INCARNATION_MOST));
 const rumour: fc.Arbitrary<Rumour> = fc.oneof(
-  fc.record({ kind: fc.constant('alive' as const), name, incarnation: count, metadata }),
+  fc.record({ kind: fc.constant('alive' as const), name, incarnation, metadata }),
   fc.record({
     kind: fc.constantFrom('suspect' as const, 'dead' as const, 'left' as const),
     name,
-    incarnation: count,
+    incarnation,
     from: name,
   }),
 );

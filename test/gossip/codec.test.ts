@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeMessage, encodeMessage, messageBytes } from '../../src/gossip/codec.ts';
 import { MalformedGossipError } from '../../src/gossip/malformed.ts';
+import { metadataOf } from '../sim/gossip/world.ts';
 import { message, u32 } from './arbitrary.ts';
 
 const RUNS = 500;
@@ -49,6 +50,30 @@ describe('a message', () => {
       }),
       { numRuns: RUNS * 4 },
     );
+  });
+
+  test('that was read can be passed on, whatever its bytes: texts that are none, incarnations past the last', () => {
+    fc.assert(
+      fc.property(
+        message,
+        fc.array(fc.tuple(u32, fc.nat({ max: 255 })), { maxLength: 8 }),
+        (sent, changes) => {
+          const bytes = encodeMessage(sent);
+          for (const [place, byte] of changes) bytes[place % bytes.length] = byte;
+          if (refusal(bytes) !== null) return;
+          const read = decodeMessage(bytes);
+          const again = encodeMessage(read);
+          expect(again.length).toBe(messageBytes(read));
+          expect(decodeMessage(again)).toEqual(read);
+        },
+      ),
+      { numRuns: RUNS * 4 },
+    );
+    const long = { ...metadataOf('x'), label: 'x'.repeat(200) };
+    const rumour = { kind: 'alive', name: 'a'.repeat(40), incarnation: 1, metadata: long } as const;
+    const bytes = encodeMessage({ kind: 'gossip', epoch: { generation: 1, epoch: 1 }, rumours: [rumour] });
+    bytes.fill(0xff, bytes.indexOf('xxxx'), bytes.indexOf('xxxx') + 200);
+    expect(refusal(bytes)).toBeInstanceOf(MalformedGossipError);
   });
 
   test('with changed bytes is read or refused, and with a part of them refused', () => {

@@ -4,6 +4,7 @@ import { Awareness } from '../../src/gossip/awareness.ts';
 import { BroadcastQueue, retransmits } from '../../src/gossip/broadcast-queue.ts';
 import { MESSAGE_BYTES_MOST, messageBytes, rumourBytes } from '../../src/gossip/codec.ts';
 import { Gossip } from '../../src/gossip/gossip.ts';
+import { INCARNATION_MOST } from '../../src/gossip/member.ts';
 import { MemberTable } from '../../src/gossip/member-table.ts';
 import { fitted, LEADS_MOST, METADATA_BYTES_MOST, metadataBytes } from '../../src/gossip/metadata.ts';
 import { PRESETS } from '../../src/gossip/presets.ts';
@@ -209,4 +210,47 @@ test('more members than the limit are refused, and counted', () => {
   expect(gossip.members).toHaveLength(MEMBERS_MOST);
   expect(gossip.counters.refusedMembers).toBe(11);
   expect(gossip.queued).toBeLessThanOrEqual(MEMBERS_MOST);
+});
+
+describe('a member that is accused in the greatest incarnation', () => {
+  test('says nothing that others could not read', () => {
+    const random = new SeededRandom(1);
+    const [self, other] = [nameOf(1), nameOf(2)];
+    const config = { self, start: 1, metadata: metadataOf('self'), settings: PRESETS.lan, lifeguard: true };
+    const gossip = new Gossip({ ...config, random: () => random.uint32() }, 0);
+    const epoch = { generation: 1, epoch: 1 };
+    for (const incarnation of [INCARNATION_MOST - 1, INCARNATION_MOST]) {
+      const accusation = { kind: 'dead', name: self, incarnation, from: other } as const;
+      gossip.step(other, { kind: 'gossip', epoch, rumours: [accusation] }, 0);
+    }
+    gossip.announce({ ...metadataOf('self'), weight: 7 }, 60_000);
+    expect(gossip.member(self)).toMatchObject({ state: 'alive', incarnation: INCARNATION_MOST });
+  });
+});
+
+describe('a probe', () => {
+  test('is acknowledged by whom it asked, not by another', () => {
+    const random = new SeededRandom(1);
+    const [self, other, third] = [nameOf(1), nameOf(2), nameOf(3)];
+    const config = { self, start: 1, metadata: metadataOf('self'), settings: PRESETS.lan, lifeguard: true };
+    const gossip = new Gossip({ ...config, random: () => random.uint32() }, 0);
+    gossip.expect([self, other, third], 0);
+    gossip.takeEvents();
+    let sent = gossip.takeOutgoing();
+    for (let nowMs = 0; !sent.some(({ message }) => message.kind === 'ping'); nowMs += 50) {
+      gossip.tick(nowMs, 0);
+      sent = gossip.takeOutgoing();
+    }
+    const [{ to, message }] = sent;
+    const ack = {
+      kind: 'ack',
+      sequence: 'sequence' in message ? message.sequence : 0,
+      epoch: message.epoch,
+      rumours: [],
+    } as const;
+    gossip.step(to === other ? third : other, ack, 2000);
+    expect(gossip.takeEvents()).toEqual([]);
+    gossip.step(to, ack, 2000);
+    expect(gossip.takeEvents()).toMatchObject([{ kind: 'round-trip', name: to }]);
+  });
 });

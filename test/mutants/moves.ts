@@ -14,11 +14,12 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    if (move > slots.endedMove(slot)) return 0;',
     put: '    if (move !== slots.endedMove(slot)) return 0;',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 2: an abort before the import bars it',
     file: MOVES,
-    find: '    if (!isStaged && slots.state(slot) !== NONE) return NOT_NOW;',
+    find: '    if (!isStaged && slots.move(slot) !== 0) return NOT_NOW;',
     put: '    if (!isStaged) return NOT_NOW;',
     tests: SCENARIOS,
   },
@@ -28,6 +29,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    if (!imports.matches(slot, move, proof)) return this.importAbort(slot, move);\n',
     put: '',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'the tail is there, to the last byte',
@@ -49,6 +51,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    if (this.slotStates[slot] !== OWNED) {\n      waiter?.refuse(this.refusalOfSlot(slot));\n      return;\n    }\n    const sequence',
     put: '    const sequence',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'a command on several slots needs all of them',
@@ -56,6 +59,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '      if (this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);\n',
     put: '',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'what is fenced stays as it is: nothing is removed from it',
@@ -63,6 +67,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    if (this.slotStates[slot] !== OWNED) return;\n',
     put: '',
     tests: ['test/shard/moves/moves.test.ts'],
+    simulated: 'moves',
   },
   {
     rule: 'history 6: rows and floors go with the slot',
@@ -70,6 +75,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    host.takeSessions(slot, imports);\n',
     put: '',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 6: what runs while the slot is exported leaves its row at the target',
@@ -77,6 +83,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '        this.redoRow(slot, bytes, at);\n',
     put: '',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: "history 11: keys of a staging area go by the source's time alone",
@@ -84,6 +91,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    ready.at(time.timeMs, time.version, true);',
     put: '    ready.at(time.timeMs + 1e9, time.version, true);',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'history 11: a fence waits for transactions that are not decided',
@@ -98,6 +106,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    this.timeMs = Math.max(this.timeMs, sourceTimeMs);\n',
     put: '',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 14: effects that the cut holds are not done again',
@@ -105,6 +114,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    one.effectsEnd = end.effectsFrom;',
     put: '    one.effectsEnd = 0;',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 14: what comes twice does nothing',
@@ -112,6 +122,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    const known = one.effectsEnd - offset;\n    if (known >= piece.length) return true;',
     put: '    const known = 0;',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'history 14: another leader of the source cuts anew',
@@ -119,6 +130,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    const isNewer = term > one.cutTerm || (term === one.cutTerm && index > one.cutIndex);',
     put: '    const isNewer = one.cutTerm === 0;',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 14: older terms of the source are refused',
@@ -133,6 +145,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    if (sent < exports.keptFrom(slot)) {',
     put: '    if (sent < 0) {',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 19: versions at the target are above those that came',
@@ -140,6 +153,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    this.versionBase = Math.max(this.versionBase, sourceVersion - this.appliedIndex);\n',
     put: '',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'history 19: versions go with the keys, through effects too',
@@ -147,20 +161,22 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '    by.version = version;\n',
     put: '',
     tests: SIM,
+    simulated: 'moves',
   },
   {
     rule: 'history 22: the target knows for ever how a move ended',
     file: MOVES,
-    find: '    slots.end(slot, move, MoveOutcome.ABORTED, NONE);\n    return ABORTED;',
-    put: '    slots.end(slot, move, MoveOutcome.WENT, NONE);\n    return ABORTED;',
+    find: 'slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === OWNED ? OWNED : NONE);',
+    put: 'slots.end(slot, move, MoveOutcome.WENT, slots.state(slot) === OWNED ? OWNED : NONE);',
     tests: SCENARIOS,
+    simulated: 'moves',
   },
   {
     rule: 'a flush is an effect',
     file: 'src/shard/moves/effect-recorder.ts',
     find: '    if (reply.buffer[0] !== SIMPLE_STRING) return;\n',
     put: '    if (reply.size > 0) return;\n',
-    tests: SIM,
+    tests: ['test/shard/moves/flush.test.ts'],
   },
   {
     rule: 'a flush waits while the owner of a slot is being decided',
@@ -168,6 +184,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: "    if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;",
     put: "    if (row.spread.by !== 'keys') return 0;",
     tests: ['test/shard/moves/moves.test.ts'],
+    simulated: 'moves',
   },
   {
     rule: 'a replica made from a snapshot knows how long the effects are',
@@ -175,6 +192,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     find: '      one.end = readF64(image, at + 8);\n',
     put: '',
     tests: ['test/shard/state-hash.test.ts'],
+    simulated: 'moves',
   },
   {
     rule: 'no fence takes effect behind a large command, or much else, that came after it was proposed',

@@ -19,5 +19,6 @@ export interface Mutant extends Patch {
   simulated?: Simulator;
 }
 
-/** `upgrade`: whole nodes of two builds. */
-export type Simulator = 'nodes' | 'raft' | 'upgrade';
+/** `upgrade`: whole nodes of two builds. `moves`: slots that move between the logs of groups. `paxos`: the register. */
+export const SIMULATORS = ['nodes', 'raft', 'upgrade', 'moves', 'paxos'] as const;
+export type Simulator = (typeof SIMULATORS)[number];

@@ -1,5 +1,6 @@
 import type { Mutant, Patch } from './mutant.ts';
 import { MOVE_MUTANTS } from './moves.ts';
+import { NODE_MUTANTS } from './nodes.ts';
 import { PAXOS_MUTANTS } from './paxos.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
@@ -15,6 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MOVE_MUTANTS,
   ...SHARD_MUTANTS,
   ...PAXOS_MUTANTS,
+  ...NODE_MUTANTS,
 ];
 
 /** Those whose rule or file contains one of the parts; all, without parts. */

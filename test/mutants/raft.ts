@@ -214,7 +214,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: ' || !storage.hardStateDurable) return;',
     put: ') return;',
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
   },
   {
     rule: '§5.2: one vote a term',
@@ -246,7 +245,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     find: 'message.group !== this.group || message.to !== this.self',
     put: 'message.group !== this.group',
     tests: KNOWN_BUGS,
-    simulated: 'nodes',
+    simulated: 'raft',
   },
 
   // Replication

@@ -77,14 +77,22 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     file: 'src/server/forwarding.ts',
     find: 'abandon: (of) => window.remove(of),',
     put: 'abandon: () => {},',
+    more: [
+      {
+        file: 'src/server/forward-window.ts',
+        find: 'if (request === null || request.correlation !== correlation) return null;',
+        put: 'if (request === null) return null;',
+      },
+    ],
     tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
   {
     rule: '#27: a reply names what it answers',
     file: 'src/server/forward-window.ts',
-    find: 'if (request === null || request.correlation !== correlation) return null;',
-    put: 'if (request === null) return null;',
+    find: '    const request = this.slots[at];\n    if (request === null || request.correlation !== correlation) return null;\n    this.slots[at] = null;',
+    put: '    const request = this.slots[at] && this.slots.reduce((first, one) => (one !== null && (first === null || one.correlation < first.correlation) ? one : first), null);\n    if (request === null) return null;\n    this.slots[request.correlation & (this.slots.length - 1)] = null;',
+    tests: ['test/server/forwarding.test.ts'],
     simulated: 'nodes',
   },
 

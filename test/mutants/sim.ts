@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 
+import { Command, Option } from 'commander';
+
+import { wholeNumber } from '../../src/cli/command-options.ts';
 import { chosenBy, MUTANTS } from './mutants.ts';
-import type { Mutant, Simulator } from './mutant.ts';
+import { SIMULATORS, type Mutant, type Simulator } from './mutant.ts';
 import { PatchedTree } from './patched-tree.ts';
 import { appendResult, Results, type SimResult } from './results.ts';
 import { tableOf } from './table.ts';
@@ -11,11 +13,24 @@ const RESULTS = 'test/mutants/results.jsonl';
 const DOCS = 'docs/mutants.md';
 const TABLE_BEGINS = '<!-- table -->';
 const TABLE_ENDS = '<!-- /table -->';
-const SEEDS: Readonly<Record<Simulator, number>> = { nodes: 60, raft: 3000, upgrade: 20 };
+const SEEDS: Readonly<Record<Simulator, number>> = {
+  nodes: 60,
+  raft: 3000,
+  upgrade: 20,
+  moves: 300,
+  paxos: 3000,
+};
 /** Runs from different starts have no seed in common. */
 const START_EVERY = 100_000;
+const STARTS_MAX = 100;
 /** No seed takes so long, unless it stands still. */
-const LIMIT_MS: Readonly<Record<Simulator, number>> = { nodes: 100_000, raft: 2000, upgrade: 200_000 };
+const LIMIT_MS: Readonly<Record<Simulator, number>> = {
+  nodes: 100_000,
+  raft: 2000,
+  upgrade: 200_000,
+  moves: 10_000,
+  paxos: 2000,
+};
 
 type Simulated = Mutant & { simulated: Simulator };
 
@@ -25,43 +40,48 @@ interface Run {
   seeds: number;
 }
 
-/**
- * `npm run sim:mutants [-- PART…]`: breaks one rule after the other in a copy of the sources, and runs seeds until one fails. `--starts K`: from K
- * different seeds on; `--seeds N`: at most so many from each. What came of it is kept in a file (`--results FILE`); what is there is not run again,
- * unless `--again`. At the end the table of all is printed. `--docs` writes it into docs/mutants.md. `--on nodes|raft|upgrade`: all mutants by this simulation.
- */
+interface Options {
+  starts: number;
+  seeds?: number;
+  results: string;
+  on?: Simulator;
+  again: boolean;
+  docs: boolean;
+}
+
+/** What came of a mutant is kept in a file; what is there is not run again. */
 function main(): void {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      starts: { type: 'string', default: '1' },
-      seeds: { type: 'string' },
-      results: { type: 'string', default: RESULTS },
-      on: { type: 'string' },
-      again: { type: 'boolean', default: false },
-      docs: { type: 'boolean', default: false },
-    },
-  });
+  const program = new Command('npm run sim:mutants --')
+    .description('Breaks one rule after the other in a copy of the sources, and runs seeds until one fails.')
+    .argument('[part...]', 'only mutants whose rules contain one of these')
+    .option('--starts <count>', 'from so many different seeds on', wholeNumber(1, STARTS_MAX), 1)
+    .option('--seeds <count>', 'at most so many from each', wholeNumber(1, START_EVERY))
+    .option('--results <file>', 'where results are kept', RESULTS)
+    .option('--again', 'also those with a result', false)
+    .option('--docs', 'writes the table of results into docs/mutants.md, and runs nothing', false)
+    .addOption(new Option('--on <simulation>', 'all mutants by this one').choices([...SIMULATORS]))
+    .parse();
+  const values = program.opts<Options>();
   const { starts, seeds, results: path, on, again } = values;
   const mutants = MUTANTS.flatMap((mutant): Simulated[] => {
-    const simulated = simulatorOf(on) ?? mutant.simulated;
+    const simulated = on ?? mutant.simulated;
     return simulated === undefined ? [] : [{ ...mutant, simulated }];
   });
   if (values.docs) {
     writeTable(tableOf(mutants, new Results(path)));
     return;
   }
-  const chosen = chosenBy(mutants, positionals);
+  const chosen = chosenBy(mutants, program.args);
   const before = new Results(path);
   const tree = new PatchedTree();
   try {
-    for (let start = 0; start < Number(starts); start++) {
+    for (let start = 0; start < starts; start++) {
       for (const mutant of chosen) {
         const { rule, simulated } = mutant;
         const run = {
           simulator: simulated,
           from: 1 + start * START_EVERY,
-          seeds: Number(seeds ?? SEEDS[simulated]),
+          seeds: seeds ?? SEEDS[simulated],
         };
         if (!again && before.has({ mutant: rule, ...run })) continue;
         const result = tree.with(mutant, () => simulate(tree, rule, run));
@@ -105,10 +125,6 @@ function writeTable(table: string): void {
   const text = readFileSync(DOCS, 'utf8');
   const [from, to] = [text.indexOf(TABLE_BEGINS) + TABLE_BEGINS.length, text.indexOf(TABLE_ENDS)];
   writeFileSync(DOCS, `${text.slice(0, from)}\n\n${table}\n\n${text.slice(to)}`);
-}
-
-function simulatorOf(name: string | undefined): Simulator | undefined {
-  return name === 'nodes' || name === 'raft' || name === 'upgrade' ? name : undefined;
 }
 
 /** Of an invariant; with what the product's own assertions say. */

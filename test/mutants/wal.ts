@@ -117,6 +117,20 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     tests: DAMAGE,
   },
   {
+    rule: 'a file that has outgrown its size is cut when it is no part of the log any more',
+    file: 'src/wal/segment-files.ts',
+    find: '    await oldest.file.close();\n    await this.#disk.rename(oldest.file.path, path);',
+    put: '    if (oldest.sizeBytes > this.#segmentBytes) await oldest.file.truncate(this.#segmentBytes);\n    await oldest.file.close();\n    await this.#disk.rename(oldest.file.path, path);',
+    tests: ['test/wal/recycling.test.ts'],
+  },
+  {
+    rule: 'a header whose writing broke off is none, and no newer format',
+    file: 'src/wal/segment.ts',
+    find: '  if (!isFormatWord(view.getUint32(FORMAT, true))) return null;\n',
+    put: '',
+    tests: ['test/wal/segment-header.test.ts'],
+  },
+  {
     rule: 'a file of the log that is missing is missed',
     file: 'src/wal/recovery.ts',
     find: 'if (previous !== null && sequence !== previous + 1)',

@@ -1,11 +1,16 @@
 /**
  * All that can happen to a few nodes that agree on one value: every order of delivery, with loss and duplication (a message that was sent may arrive
  * at any time, any number of times, or never), every moment of a sync, every crash. A state that was seen is not gone through again; nor is one that
- * differs in the acceptors' names alone.
+ * differs in the acceptors' names alone. Left out is what makes no difference:
+ * - While an acceptor syncs nobody else does anything: it sends nothing meanwhile, so all that others do may as well have been before.
+ * - Promises come to their proposer by majorities: fewer do nothing.
+ * - What was asked, synced and answered is not asked again, unless the answer could be of use.
  */
+import { hash } from 'node:crypto';
+
 import { compareBallots, sameBallot } from '../../src/paxos/ballot.ts';
 import { Paxos } from '../../src/paxos/paxos.ts';
-import type { AcceptorState, Ballot, Decided, PaxosMessage } from '../../src/paxos/types.ts';
+import type { AcceptorState, Ballot, Decided, PaxosMessage, Vote } from '../../src/paxos/types.ts';
 
 /** So that whatever waits for a time goes on at the next tick. */
 const LATER_MS = Infinity;
@@ -105,7 +110,10 @@ class Explorer {
   private goOn(world: World): void {
     const { rounds } = this.bounds;
     const { acceptors, slow } = this.bounds;
+    const syncing = [...world.processes].find(([, { writing }]) => writing !== null)?.[0];
+    if (syncing === undefined) this.givePromises(world);
     for (const { from, to, message } of world.network.values()) {
+      if ((syncing !== undefined && to !== syncing) || message.kind === 'promise') continue;
       const deliver = (process: Process): void => {
         if (message.kind === 'accept')
           process.asked = { ...process.asked, [textOf(message.ballot)]: message.value };
@@ -116,6 +124,7 @@ class Explorer {
         this.step(world, to, deliver, true);
     }
     for (const [name, { writing, canCrash, node }] of world.processes) {
+      if (syncing !== undefined && name !== syncing) continue;
       if (writing !== null) this.step(world, name, synced);
       // An acceptor that has synced all that it did forgets nothing.
       if (canCrash && (writing !== null || !acceptors.includes(name)))
@@ -123,6 +132,20 @@ class Explorer {
       // While nothing was refused it would ask for the same again.
       if (node.isProposing && node['proposer']['attempt'] === null && node.counts.rounds < rounds)
         this.step(world, name, (process) => process.node.tick(LATER_MS));
+    }
+  }
+
+  /** Those of any majority, at once: fewer do nothing. */
+  private givePromises(world: World): void {
+    const majority = Math.floor(this.bounds.acceptors.length / 2) + 1;
+    for (const name of this.bounds.proposers) {
+      const promises = [...world.network.values()].filter(
+        ({ to, message }) => to === name && message.kind === 'promise',
+      );
+      for (const some of choices(promises, majority))
+        this.step(world, name, ({ node }) => {
+          for (const { from, message } of some) node.step(from, message, LATER_MS);
+        });
     }
   }
 
@@ -143,7 +166,10 @@ class Explorer {
 
   private started(self: string, start: number, acceptor: AcceptorState<string> | null): Paxos<string> {
     const votersOf = (): readonly string[] => this.bounds.acceptors;
-    return new Paxos({ self, start, random: half, votersOf, isSame }, { newest: GENESIS, acceptor });
+    return new Paxos(
+      { self, start, random: half, votersOf, survivorsOf: votersOf, isSame },
+      { newest: GENESIS, acceptor },
+    );
   }
 
   private crash(name: string, process: Process): void {
@@ -206,13 +232,15 @@ class Explorer {
   private isDead({ processes, network }: World, { from, to, message }: Sent): boolean {
     if (message.kind === 'prepare' || message.kind === 'accept') {
       const { node, disk } = processOf(processes, to);
-      const promised = [node['acceptor']['state'], disk].map((state) => state?.promised);
+      if (this.isAnswered({ processes, network }, { from, to, message, text: '' }, disk?.vote ?? null))
+        return true;
+      const promised = [node['acceptor']['state'], disk].map((state) => state?.vote?.promised);
       if (!promised.every((one) => one !== undefined && compareBallots(message.ballot, one) < 0))
         return false;
       const refusal = { ...message, kind: 'refused' as const, promised: promised[0] ?? message.ballot };
       return this.isDead({ processes, network }, { from: to, to: from, message: refusal, text: '' });
     }
-    if (message.kind === 'behind' || message.kind === 'decided') return true;
+    if (message.kind === 'behind' || message.kind === 'decided' || message.kind === 'bound') return true;
     const { node } = processOf(processes, to);
     const attempt = node['proposer']['attempt'];
     const isCurrent = attempt !== null && sameBallot(attempt.ballot, message.ballot);
@@ -222,6 +250,22 @@ class Explorer {
         (!isCurrent && message.promised.round <= node['proposer']['round'])
       );
     return !isCurrent || attempt.value !== null || attempt.promises.has(from);
+  }
+
+  /** What it asks for is synced, and told: it would be done again for nothing. */
+  private isAnswered({ processes, network }: World, asked: Sent, vote: Vote<string> | null): boolean {
+    const { from, to, message } = asked;
+    if (vote === null) return false;
+    if (message.kind === 'accept')
+      return vote.accepted !== null && sameBallot(vote.accepted.ballot, message.ballot);
+    if (message.kind !== 'prepare' || !sameBallot(vote.promised, message.ballot)) return false;
+    const { node } = processOf(processes, from);
+    const attempt = node['proposer']['attempt'];
+    if (attempt === null || attempt.value !== null || !sameBallot(attempt.ballot, message.ballot))
+      return true;
+    return [...network.values()].some(
+      (sent) => sent.from === to && sent.to === from && sent.message.kind === 'promise',
+    );
   }
 
   /** Values that a majority has accepted at one ballot. */
@@ -243,7 +287,8 @@ class Explorer {
     const attempts = proposers.map((name) => processOf(processes, name).node['proposer']['attempt']);
     const ofAcceptors = acceptors.map((name) => {
       const { canCrash, disk, writing, votes, node } = processOf(processes, name);
-      const promises = attempts.map((one) => one?.promises.get(name));
+      // In phase 2 nobody asks who promised.
+      const promises = attempts.map((one) => (one?.value === null ? one.promises.get(name) : undefined));
       const { state, held, ofWrite } = node['acceptor'] as unknown as Record<string, unknown>;
       const sent = messages.get(name)?.toSorted();
       return JSON.stringify([canCrash, disk, writing, votes, state, held, ofWrite, promises, sent]);
@@ -253,8 +298,14 @@ class Explorer {
       const { ballot, value } = attempts[at] ?? {};
       return [start, canCrash, node.counts.rounds, node['proposer']['round'], ballot, value];
     });
-    return JSON.stringify([ofProposers, ofAcceptors.toSorted()]);
+    return hash('md5', JSON.stringify([ofProposers, ofAcceptors.toSorted()]), 'base64');
   }
+}
+
+/** All ways to take so many of them. */
+function choices<T>(from: readonly T[], count: number): T[][] {
+  if (count === 0) return [[]];
+  return from.flatMap((one, at) => choices(from.slice(at + 1), count - 1).map((rest) => [one, ...rest]));
 }
 
 function synced(process: Process): void {

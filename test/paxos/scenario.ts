@@ -79,6 +79,8 @@ export class Scenario {
       this.running(name).recover({ label, voters: survivors }, survivors, this.nowMs);
       this.perform(name);
     },
+    /** Whoever asked has lost patience. */
+    giveup: ([name]) => this.running(name).giveUp(),
     /** Messages on these links wait. */
     hold: (links) => links.forEach((link) => this.held.add(link)),
     release: (links) => links.forEach((link) => this.held.delete(link)),
@@ -144,6 +146,7 @@ export class Scenario {
       start: node.start,
       random: () => 0,
       votersOf: ({ voters }: Value) => voters,
+      survivorsOf: ({ voters }: Value) => voters,
       isSame: (one: Value, other: Value) => one.label === other.label,
     };
     node.paxos = new Paxos(config, { newest: node.newest, acceptor: node.acceptor });
@@ -221,6 +224,8 @@ function describe(message: PaxosMessage<Value>): string {
       return `refused ${ballotText(message.ballot)} for ${textOf(message.instance)}: promised to ${ballotText(message.promised)}`;
     case 'behind':
       return `behind: knows ${textOf(message.newest)}`;
+    case 'bound':
+      return `bound to generation ${message.generation}${message.never ? `, and never votes for ${textOf(message.instance)}` : ''}`;
     case 'decided':
       return `decided ${textOf(message.instance)}: ${describeValue(message.value)}`;
     default:

@@ -9,7 +9,7 @@ import { SeededRandom } from '../../src/env/sim/random.ts';
 import { type Entry, EntryKind, sealEntry, writeEntryHeader } from '../../src/raft/entry.ts';
 import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
-import { floorsItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
+import { departedItem, floorsItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
 import type { StateMachine } from '../../src/shard/state-machine.ts';
 import { StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
 import { DATABASE_COUNT, type EvictionPolicy, type Keyspace, type Victim } from '../../src/store/types.ts';
@@ -57,6 +57,7 @@ class Log {
     for (let count = this.index === 1 ? 40 : random.below(20); count > 0; count--) this.command();
     this.removals();
     if (random.below(20) === 0) this.policy();
+    if (random.below(20) === 0) this.departed();
     this.timeMs += random.below(2000);
     const { machines } = this;
     machines[0].monotonicMs = this.index * 500;
@@ -136,6 +137,18 @@ class Log {
       keyspace.sampleVictims('allkeys-lru', 500, this.index * 500, () => this.random.uint32(), evicted);
     for (const victim of expired) this.batch.addPrelude(removeItem(victim, 'expired'));
     for (const victim of evicted) this.batch.addPrelude(removeItem(victim, 'evicted'));
+  }
+
+  /** Of a node that nobody hears of any more. */
+  private departed(): void {
+    this.batch.addPrelude(
+      departedItem(
+        this.random
+          .below(2 ** 31)
+          .toString(16)
+          .padStart(40, '0'),
+      ),
+    );
   }
 
   private policy(): void {

@@ -66,7 +66,7 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
   moves: { replicated: ['slots', 'exports', 'imports'], own: ['undecided', 'host'] },
   slots: {
     replicated: ['states', 'isFounded', 'closedBy', 'epochs', 'moves', 'peers', 'ended', 'outcomes'],
-    own: ['hasMoved', 'counts'],
+    own: ['hasMoved', 'counts', 'runs'],
   },
   // The bytes of effects each replica keeps as far as it has them.
   exports: { replicated: ['slots'], own: ['keptMaxBytes', 'keptBytes'] },

@@ -4,7 +4,7 @@ import { SeededRandom } from '../../src/env/sim/random.ts';
 import { sealEntry } from '../../src/raft/entry.ts';
 import { FIRST_VERSION } from '../../src/topology/cluster-version.ts';
 import { Batch, sessionId } from '../../src/shard/batch.ts';
-import { floorsItem, noRoomItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
+import { departedItem, floorsItem, noRoomItem, policyItem, removeItem } from '../../src/shard/prelude.ts';
 import type { Sessions } from '../../src/shard/sessions.ts';
 import type { StateMachine } from '../../src/shard/state-machine.ts';
 import { SnapshotDamagedError, StateLoad, StateSnapshot } from '../../src/shard/state-snapshot.ts';
@@ -194,6 +194,37 @@ describe('the state machine', () => {
     shard.seal();
     expect(first.text).toHaveLength(100_011);
     expect(second.text).toMatch(/^-REPLYLOST /);
+  });
+
+  it('ends the sessions of a node that has left, of all its starts, and frees what was kept of them', () => {
+    const shard = new Shard(newMachine(), newMachine());
+    const ran = shard.add(0, 1, 1, 'set', 'k', 'v'.repeat(500));
+    const others = shard.add(1, 1, 1, 'set', 'k1', 'v');
+    shard.seal();
+    expect([ran.text, others.text]).toEqual(['+OK\r\n', '+OK\r\n']);
+    const [{ sessions }] = shard.machines;
+    const node = SESSIONS[0].toString('hex', 0, 20);
+    expect([sessions.hasDeparted(node), sessions.rowCount]).toEqual([false, 2]);
+    shard.batch.addPrelude(departedItem(node));
+    const retried = shard.add(0, 1, 1, 'set', 'k', 'v'.repeat(500));
+    const later = Buffer.from(SESSIONS[0]);
+    later.writeUInt32LE(4_000_000_000, 20);
+    const ofLaterStart = new Answer();
+    const item = itemOf(['set', 'k', 'later'], 1, 1);
+    shard.batch.addCommand(ofLaterStart, later, item.bytes, item.start, item.end);
+    const other = shard.add(1, 2, 1, 'append', 'k1', 'w');
+    shard.seal();
+    // They are not run, and whoever sent them before may not think so.
+    expect([retried.refusal, ofLaterStart.refusal]).toEqual([Refusal.OUTDATED, Refusal.OUTDATED]);
+    expect(other.text).toBe(':2\r\n');
+    expect(shard.machines[0].sessions.blobBytes).toBe(0);
+    for (const machine of shard.machines) {
+      expect(machine.sessions.hasDeparted(node)).toBe(true);
+      expect(stateOf(machine)).toEqual(stateOf(shard.machines[0]));
+    }
+    expect(stateOf(restored(bytesOf(shard.machines[0]), shard.machines[0]))).toEqual(
+      stateOf(shard.machines[0]),
+    );
   });
 
   it('refuses what needs room by the log alone: under noeviction, or when its leader found nothing to evict', () => {

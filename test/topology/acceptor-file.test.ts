@@ -11,10 +11,12 @@ const PATH = '/data/acceptor.json';
 const topology = oneNode(1, 2);
 const [{ id: self }] = topology.nodes;
 const ballot = { round: 3, start: 2, node: self };
+const accepted = { ballot, value: topology };
 const state = {
-  instance: { generation: 1, epoch: 2 },
-  promised: ballot,
-  accepted: { ballot, value: topology },
+  vote: { instance: { generation: 1, epoch: 2 }, promised: ballot, accepted },
+  recovery: { instance: { generation: 3, epoch: 2 }, promised: ballot, accepted },
+  boundTo: 3,
+  barred: 2,
 };
 
 function open(disk: SimulatedDisk, node: string | null): Promise<AcceptorFile> {

@@ -25,7 +25,7 @@ function topology(): Topology {
     generation: 1,
     epoch: 5,
     version: 1,
-    nodes: NODES.map((id, at) => ({ ...ANNOUNCED, id, ordinal: at + 1 })),
+    nodes: NODES.map((id, at) => ({ ...ANNOUNCED, peerPort: 100 + at, id, ordinal: at + 1 })),
     nextOrdinal: 5,
     nextGroup: 2,
     shards: [
@@ -111,6 +111,25 @@ describe('a decision', () => {
     const replaced = decided(topology(), { kind: 'replace-node', node: NODES[0], by });
     expect(replaced).toMatchObject({ generation: 1, epoch: 6, voters: [by.id, NODES[1], NODES[2]] });
     expect(replaced.shards[0].home).toBe(by.id);
+  });
+
+  it('replaces no node at the place of another, none that leaves, and by none that was of the cluster', () => {
+    const by = { id: idOf('9'), announced: { ...ANNOUNCED, peerPort: 103 } };
+    const replace = (node: string, id = by.id): TopologyChange => ({
+      kind: 'replace-node',
+      node,
+      by: { ...by, id },
+    });
+    expect(() => decided(topology(), replace(NODES[2]))).toThrow(`node ${NODES[3]} is at`);
+    const leaving = decided(topology(), { kind: 'begin-leave', node: NODES[3] });
+    expect(() => decided(leaving, replace(NODES[3]))).toThrow('is leaving');
+    const last = { ...topology(), nextOrdinal: 65_536 };
+    expect(() => decided(last, replace(NODES[3]))).toThrow('as many as a cluster has in its life');
+    const replaced = decided(topology(), replace(NODES[3]));
+    expect(replaced.departed).toEqual([NODES[3]]);
+    expect(() => decided(replaced, replace(by.id, NODES[3]))).toThrow('has left the cluster');
+    const weighed = decided(topology(), { kind: 'set-weight', node: NODES[3], weight: 5 });
+    expect(decided(weighed, replace(NODES[3])).nodes.at(-1)).toMatchObject({ id: by.id, weight: 5 });
   });
 });
 

@@ -57,6 +57,29 @@ describe('a node that comes', () => {
     expect(() => after(three, beginLeave(2), add(4, 1, 2))).toThrow('is leaving');
   });
 
+  it('is none that has left: its directory is of no use any more', () => {
+    const three = manyNodes(3);
+    const left = after(
+      { ...three, slots: [{ from: 0, to: 16_383, shard: 1 }] },
+      beginLeave(3),
+      { kind: 'close-shard', shard: 3 },
+      { kind: 'remove-shard', shard: 3 },
+      removeNode(3),
+    );
+    expect(left.departed).toEqual([nodeId(3)]);
+    expect(() => after(left, add(3))).toThrow('has left the cluster');
+    expect(decodeTopology(encodeTopology(left))).toEqual(left);
+  });
+
+  it('may come after many have gone, of which the last are remembered', () => {
+    let topology = manyNodes(1);
+    for (let at = 2; at < 140; at++)
+      topology = after(topology, add(at), beginLeave(at), close(at), remove(at), removeNode(at));
+    expect(topology.departed).toHaveLength(128);
+    expect(topology.departed?.at(-1)).toBe(nodeId(139));
+    expect(decodeTopology(encodeTopology(topology))).toEqual(topology);
+  });
+
   it('is never given an id that was given before', () => {
     const three = manyNodes(3);
     const left = after(three, beginLeave(3), close(3), remove(3), removeNode(3), add(4));

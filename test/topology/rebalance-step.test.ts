@@ -15,9 +15,16 @@ import { after, cluster, preferences, withLeaving } from './clusters.ts';
 
 const WALL_MS = 5_000_000;
 
+/** One more has come to so many. */
+function grown(count: number): Topology {
+  const ids = Array.from({ length: count }, (_, at) => at + 1);
+  const shards = ids.map((id) => ({ id, weight: 1 }));
+  const weights = Array.from({ length: count + 1 }, () => 1);
+  return cluster(weights, planSlots(emptyTable(), shards, preferences(ids)).table);
+}
+
 function four(): Topology {
-  const shards = [1, 2, 3].map((id) => ({ id, weight: 1 }));
-  return cluster([1, 1, 1, 1], planSlots(emptyTable(), shards, preferences([1, 2, 3])).table);
+  return grown(3);
 }
 
 function planned(topology: Topology = four()): Topology {
@@ -38,14 +45,15 @@ function running(topology: Topology): Topology {
 
 describe('the next step of a plan', () => {
   it('is to begin a move, a few at a time, and to end the plan once they have ended', () => {
-    let now = running(planned());
+    let now = running(planned(grown(MOVES_AT_ONCE + 2)));
+    const { slots = 0 } = now.rebalance?.plan ?? {};
     expect(now.moves).toHaveLength(MOVES_AT_ONCE);
     for (let guard = 0; now.moves.length > 0 && guard < 100; guard++) {
       const [move] = now.moves;
       now = running(after(now, { kind: 'end-move', move: move.id, moved: move.slots }));
     }
     expect(now.rebalance?.plan).toBeUndefined();
-    expect(now.rebalance?.history).toMatchObject([{ outcome: 'done', moved: 4096, endedMs: WALL_MS }]);
+    expect(now.rebalance?.history).toMatchObject([{ outcome: 'done', moved: slots, endedMs: WALL_MS }]);
     expect(next(now)).toBeNull();
   });
 
@@ -70,6 +78,16 @@ describe('the next step of a plan', () => {
     const same = after(now, { kind: 'raise-version', version: 2 });
     expect(next(same)).toMatchObject({ kind: 'begin-planned-move' });
     expect(next(withLeaving(now, 4))).toMatchObject({ kind: 'end-plan' });
+  });
+
+  it('is to call back moves to a shard that is to have nothing any more', () => {
+    const now = withLeaving(running(planned()), 4);
+    const called = running(now);
+    expect(called.moves.map(({ aborting }) => aborting)).toEqual([true, true, true]);
+    expect(called.rebalance?.plan?.aborting).toBeUndefined();
+    let ended = called;
+    for (const { id } of called.moves) ended = after(ended, { kind: 'end-move', move: id, moved: [] });
+    expect(running(ended).rebalance?.history).toMatchObject([{ outcome: 'superseded', moved: 0 }]);
   });
 
   it('waits for the moves under way before a plan left behind is ended', () => {

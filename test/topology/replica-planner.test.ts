@@ -120,6 +120,24 @@ describe('replicas', () => {
     expect(rowsOn(settled(settled(four, lost)), 3)).toHaveLength(3);
   });
 
+  it('wait for no silent node to take them: another does, else they stay', () => {
+    const five = settled(manyNodes(5));
+    const [lost, silent] = [new Set([nodeId(3)]), new Set([nodeId(3), nodeId(4)])];
+    const held = rowsOn(five, 4);
+    const { targets } = planReplicas(five, RULES, lost, silent);
+    for (const { id } of five.shards) {
+      expect(targets.get(id)).toHaveLength(3);
+      expect(targets.get(id)).not.toContain(nodeId(3));
+      if (!held.includes(id)) expect(targets.get(id)).not.toContain(nodeId(4));
+    }
+    const four = after(settled(manyNodes(4)), { kind: 'begin-leave', node: nodeId(3) });
+    const stay = planReplicas(four, RULES, new Set(), new Set([nodeId(4)]));
+    const stuck = four.shards.filter((shard) => !stayingNodes(shard).includes(nodeId(4)));
+    expect(stuck).not.toEqual([]);
+    for (const shard of stuck)
+      expect(stay.targets.get(shard.id)?.toSorted()).toEqual(stayingNodes(shard).toSorted());
+  });
+
   it('of a new node’s shard begin on nodes that are there', () => {
     const four = settled(manyNodes(4));
     const beside = besideNew(four, RULES, announcedAs(5), new Set([nodeId(1), nodeId(2)]));

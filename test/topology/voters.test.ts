@@ -2,7 +2,7 @@ import { array, assert, boolean, integer, property, tuple } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { nodeName, topologyDiff } from '../../src/topology/topology-diff.ts';
-import { recoveredTopology, recoveryProblem } from '../../src/topology/recovery.ts';
+import { lostShards, recoveredTopology, recoveryProblem } from '../../src/topology/recovery.ts';
 import type { NodeEntry, Topology } from '../../src/topology/types.ts';
 import { firstVoters, nextVoters, voterCount, votersProblem } from '../../src/topology/voters.ts';
 import { oneNode } from './one-node.ts';
@@ -119,10 +119,14 @@ describe('a recovery', () => {
   };
 
   it('is for a majority of the voters that is lost', () => {
-    expect(recoveryProblem(topology, [1, 2, 4].map(idOf))).toContain('2 of the 3 voters are left');
-    expect(recoveryProblem(topology, [3, 9].map(idOf))).toContain('there is no node');
-    expect(recoveryProblem(topology, [3, 3].map(idOf))).toContain('survives once');
-    expect(recoveryProblem(topology, [3, 4, 5].map(idOf))).toBeNull();
+    expect(recoveryProblem(topology, [1, 2, 4].map(idOf), [])).toContain('2 of the 3 voters are left');
+    expect(recoveryProblem(topology, [3, 9].map(idOf), [])).toContain('there is no node');
+    expect(recoveryProblem(topology, [3, 3].map(idOf), [])).toContain('survives once');
+    expect(recoveryProblem(topology, [3, 4, 5].map(idOf), [])).toBeNull();
+    expect(lostShards(topology, [3, 4, 5].map(idOf))).toEqual([1]);
+    expect(lostShards(topology, [2, 4, 5].map(idOf))).toEqual([]);
+    // One of two voters that answer is bound to a recovery that did not end.
+    expect(recoveryProblem(topology, [1, 2, 4].map(idOf), [idOf(2)])).toBeNull();
   });
 
   it('goes on with the survivors under the next generation, and keeps lost members in the rows (history 18)', () => {
@@ -173,6 +177,27 @@ describe('what differs', () => {
       '100 slots shard 1 -> shard 2',
       '+ move 7 from shard 1 to shard 2',
     ]);
+    const plan = {
+      id: 9,
+      by: 'slots' as const,
+      isAutomatic: true,
+      beganMs: 0,
+      slots: 40,
+      moved: 0,
+      transfers: [],
+      steps: [],
+      moves: [],
+    };
+    const planned: Topology = { ...after, rebalance: { plan, history: [] } };
+    expect(topologyDiff(after, planned)).toEqual(['+ plan 9: 40 slots']);
+    const { steps: _, moves: __, ...head } = plan;
+    const ended: Topology = {
+      ...after,
+      rebalance: { paused: true, history: [{ ...head, moved: 38, endedMs: 5, outcome: 'partly' }] },
+    };
+    expect(topologyDiff(planned, ended)).toEqual(['- plan 9: partly, 38 slots moved', 'rebalancing paused']);
+    const calledBack: Topology = { ...after, moves: [{ ...after.moves[0], aborting: true }] };
+    expect(topologyDiff(after, calledBack)).toEqual(['move 7: called back']);
     expect(topologyDiff(after, before)).toContain('- shard 2');
     expect(topologyDiff(after, before)).toContain('- move 7 from shard 1 to shard 2');
     expect(nodeName(before, 'e'.repeat(40))).toBe('eeeeeeee');

@@ -1,5 +1,5 @@
 /** What a node has counted of the moves whose sources it led. */
-import { latencyHistogram, type Histogram } from '../../metrics/histogram.ts';
+import { latencyHistogram, pauseHistogram, type Histogram } from '../../metrics/histogram.ts';
 import { slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, ShardId } from '../../topology/types.ts';
 
@@ -18,7 +18,9 @@ export interface MovedFigures {
 export class MoveFigures {
   readonly ends: Record<MoveEnd, number> = { done: 0, aborted: 0, failed: 0 };
   /** From the fence to the target's decision, one value a slot. */
-  readonly pauses: Histogram = latencyHistogram();
+  readonly pauses: Histogram = pauseHistogram();
+  longestPauseMs = 0;
+  private recentPauseMs = 0;
   readonly durations: Histogram = latencyHistogram();
   private readonly pairs = new Map<string, MovedFigures>();
 
@@ -32,6 +34,15 @@ export class MoveFigures {
 
   paused(slots: number, pauseMs: number): void {
     for (let slot = 0; slot < slots; slot++) this.pauses.record(pauseMs);
+    this.longestPauseMs = Math.max(this.longestPauseMs, pauseMs);
+    this.recentPauseMs = Math.max(this.recentPauseMs, pauseMs);
+  }
+
+  /** The longest since this was asked last. */
+  takeRecentPauseMs(): number {
+    const { recentPauseMs } = this;
+    this.recentPauseMs = 0;
+    return recentPauseMs;
   }
 
   sent(move: MoveEntry, bytes: number): void {

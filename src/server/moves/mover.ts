@@ -8,7 +8,7 @@ import { LatencyWindow } from '../../metrics/latency-window.ts';
 import type { Instant } from '../../raft/types.ts';
 import type { Replica } from '../../shard/replica.ts';
 import { MoveThrottle } from '../../topology/move-throttle.ts';
-import { moveIdOf } from '../../topology/move-change.ts';
+import { epochOfMove, moveIdOf } from '../../topology/move-change.ts';
 import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, MoveId, ShardId, Topology } from '../../topology/types.ts';
 import type { TopologySpread } from '../topology-spread.ts';
@@ -61,6 +61,8 @@ export class Mover {
   /** Those of the register, and since when this node has known of them. */
   private readonly known = new Map<MoveId, { entry: MoveEntry; sinceMs: number }>();
   private nextLookMs = 0;
+  /** At the last look. */
+  private seen: Topology | null = null;
   private hasTimer = false;
   private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
 
@@ -87,14 +89,15 @@ export class Mover {
   /** Called in each turn: costs nothing while nothing moves. */
   turn(): void {
     const { now } = this.host;
-    if (now.monotonicMs >= this.nextLookMs) this.look(now);
+    const topology = this.host.topology();
+    if (now.monotonicMs >= this.nextLookMs || topology !== this.seen) this.look(now, topology);
     for (const driven of this.driven.values()) this.drive(driven);
   }
 
   /** The moves of sources that are led here, as the register has them now. */
-  private look(now: Instant): void {
-    this.nextLookMs = now.monotonicMs + LOOK_MS;
-    const topology = this.host.topology();
+  private look(now: Instant, topology: Topology): void {
+    const isTimely = now.monotonicMs >= this.nextLookMs;
+    this.seen = topology;
     this.host.questions.look();
     const entries = [...topology.moves, ...this.orphans(topology)];
     this.follow(entries);
@@ -104,7 +107,11 @@ export class Mover {
       else this.drop(id, driven);
     }
     for (const entry of entries) this.begin(entry, topology);
-    this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
+    // The throttle's steps are so far apart.
+    if (!isTimely) return;
+    this.nextLookMs = now.monotonicMs + LOOK_MS;
+    const reading = this.window.read(this.host.latencies());
+    this.throttle.look(reading, this.driven.size > 0, this.figures.takeRecentPauseMs(), now.monotonicMs);
     for (const driven of this.driven.values()) this.watch(driven, now);
     this.measure(now.monotonicMs);
   }
@@ -155,8 +162,8 @@ export class Mover {
   private begin(entry: MoveEntry, topology: Topology): void {
     const { id } = entry;
     const replica = this.replicaOf(entry);
-    if (replica?.isReadable !== true || this.driven.has(id) || !this.host.spread().isKept(topology)) return;
-    if (this.mustWait(entry)) return;
+    if (replica?.isReadable !== true || this.driven.has(id) || this.mustWait(entry)) return;
+    if (!this.host.spread().isKeptSince(topology, epochOfMove(id))) return;
     const nowMs = this.host.now.monotonicMs;
     this.driven.set(id, {
       move: new SourceMove(replica, entry, this.hostOf(id)),
@@ -185,7 +192,7 @@ export class Mover {
     const { now, log } = this.host;
     if (!move.replica.isReadable) return;
     if (!driven.isBegun) {
-      if (!this.isKnownByAll() && now.monotonicMs - sinceMs < KNOWN_BY_ALL_MS) return;
+      if (!this.isKnownByAll(move.entry) && now.monotonicMs - sinceMs < KNOWN_BY_ALL_MS) return;
       driven.isBegun = true;
       log.info('move-begun', { ...fieldsOf(move.entry), slots: move.slotsLeft().length });
     }
@@ -193,9 +200,9 @@ export class Mover {
     if (move.phase === 'ended') this.propose(driven, move);
   }
 
-  private isKnownByAll(): boolean {
-    const topology = this.host.topology();
-    return topology.nodes.every(({ id }) => this.host.spread().has(id, topology));
+  private isKnownByAll(entry: MoveEntry): boolean {
+    const epoch = epochOfMove(entry.id);
+    return this.host.topology().nodes.every(({ id }) => this.host.spread().has(id, epoch));
   }
 
   private propose(driven: Driven, move: SourceMove): void {
@@ -227,7 +234,7 @@ export class Mover {
 
   private watch(driven: Driven, now: Instant): void {
     const { move } = driven;
-    if (move.progress !== driven.seenProgress) {
+    if (move.progress !== driven.seenProgress || move.phase === 'paused') {
       driven.seenProgress = move.progress;
       driven.progressMs = now.monotonicMs;
       driven.nextStuckMs = now.monotonicMs + STUCK_AFTER_MS;
@@ -250,6 +257,7 @@ export class Mover {
       now: host.now,
       questions: host.questions,
       throttle: this.throttle,
+      isPaused: () => isPausedMove(host.topology(), id),
       wake: () => host.wake(),
       wakeAfter: (delayMs) => this.wakeAfter(delayMs),
       paused: (slots, pauseMs) => figures.paused(slots, pauseMs),
@@ -274,6 +282,11 @@ export class Mover {
 
 function isStuck({ progressMs }: Driven, nowMs: number): boolean {
   return nowMs - progressMs >= STUCK_AFTER_MS;
+}
+
+/** An operator wants no more of its plan for now. */
+function isPausedMove({ rebalance }: Topology, id: MoveId): boolean {
+  return rebalance?.paused === true && rebalance.plan?.moves.includes(id) === true;
 }
 
 function fieldsOf({ id, source, target }: MoveEntry): { move: MoveId; source: ShardId; target: ShardId } {

@@ -30,6 +30,8 @@ export interface SourceMoveHost {
   readonly now: Instant;
   readonly questions: MoveQuestions;
   readonly throttle: MoveThrottle;
+  /** No batch is to be begun for now. */
+  isPaused(): boolean;
   /** Another turn, soon. */
   wake(): void;
   wakeAfter(delayMs: number): void;
@@ -42,10 +44,11 @@ export interface SourceMoveHost {
 }
 
 /**
- * BEGIN: both sides are told. SEND: cuts and effects. FENCE: some of the batch are frozen here. TAIL: their last effects. DECIDE: the target's word. END: it
- * is noted here; what is left of the batch goes on with SEND.
+ * PAUSED: no batch is begun. BEGIN: both sides are told. SEND: cuts and effects. FENCE: some of the batch are frozen here. TAIL: their last effects.
+ * DECIDE: the target's word. END: it is noted here; what is left of the batch goes on with SEND.
  */
-export type MovePhase = 'plan' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
+export type MovePhase =
+  'plan' | 'paused' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
 
 export class SourceMove {
   readonly replica: Replica;
@@ -129,6 +132,9 @@ export class SourceMove {
       case 'plan':
         this.plan();
         break;
+      case 'paused':
+        if (!this.host.isPaused()) this.plan();
+        break;
       case 'begin':
         this.begun();
         break;
@@ -165,11 +171,14 @@ export class SourceMove {
   private plan(): void {
     const left = this.slotsLeft();
     const { id, source, target } = this.entry;
+    const recalled = this.entry.aborting === true ? left : this.neverHere(left);
     if (left.length === 0) this.phase = 'ended';
-    else if (this.entry.aborting === true) {
-      this.batch = left;
+    else if (recalled.length > 0) {
+      this.batch = recalled;
       this.phase = 'abort';
-      this.steps.ask(slotsItem(MoveItemType.IMPORT_ABORT, id, 0, rangesOf(left)));
+      this.steps.ask(slotsItem(MoveItemType.IMPORT_ABORT, id, 0, rangesOf(recalled)));
+    } else if (this.host.isPaused() && this.replica.machine.moves.slotsOfMove(id).length === 0) {
+      this.phase = 'paused';
     } else {
       this.batch = this.nextBatch(left);
       this.phase = 'begin';
@@ -180,6 +189,11 @@ export class SourceMove {
       // Unless that was refused at once.
       if (this.steps.open > 0) this.steps.ask(slotsItem(MoveItemType.IMPORT_BEGIN, id, source, ranges));
     }
+  }
+
+  /** A register that had lost epochs in a recovery recorded a move of what had gone from here before: it cannot be sent. */
+  private neverHere(left: readonly number[]): readonly number[] {
+    return left.filter((slot) => this.replica.machine.moves.stateOf(slot) === SlotState.NONE);
   }
 
   /** What is frozen first: clients wait for it. Then what is begun, then as much as is worth its commits. */

@@ -4,7 +4,6 @@
  */
 import { assert } from '../../assert.ts';
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../../little-endian.ts';
-import { slotsOf } from '../../topology/slot-ranges.ts';
 import { SLOT_COUNT, type MoveId, type ShardId, type SlotRange } from '../../topology/types.ts';
 import { SlotState, type MoveOutcome } from './slot-state.ts';
 
@@ -32,11 +31,13 @@ export class SlotStates {
   private readonly ended = new Float64Array(SLOT_COUNT);
   private readonly outcomes = new Uint8Array(SLOT_COUNT);
   private readonly counts = Uint32Array.of(0, SLOT_COUNT, 0, 0);
+  /** What an image tells of slots, until something changes: looking at each is what an image costs. */
+  private runs: Buffer | null = null;
 
   found(slots: readonly SlotRange[]): void {
     this.isFounded = true;
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) this.setState(slot, SlotState.NONE);
-    for (const slot of slotsOf(slots)) this.setState(slot, OWNED);
+    this.setStates({ from: 0, to: SLOT_COUNT - 1 }, SlotState.NONE);
+    for (const range of slots) this.setStates(range, OWNED);
   }
 
   state(slot: number): SlotState {
@@ -92,6 +93,7 @@ export class SlotStates {
   }
 
   setEpoch(slot: number, epoch: number): void {
+    this.runs = null;
     this.epochs[slot] = epoch;
   }
 
@@ -103,9 +105,18 @@ export class SlotStates {
   }
 
   private setState(slot: number, state: SlotState): void {
+    this.runs = null;
     this.counts[this.states[slot]] -= 1;
     this.counts[state] += 1;
     this.states[slot] = state;
+  }
+
+  private setStates({ from, to }: SlotRange, state: SlotState): void {
+    this.runs = null;
+    const { counts, states } = this;
+    for (let slot = from; slot <= to; slot += 1) counts[states[slot]] -= 1;
+    counts[state] += to - from + 1;
+    states.fill(state, from, to + 1);
   }
 
   /** All of it; as few runs as can be. */
@@ -113,7 +124,12 @@ export class SlotStates {
     const head = Buffer.alloc(HEAD_BYTES);
     head[0] = this.isFounded ? 1 : 0;
     writeF64(head, this.closedBy, 1);
-    const runs: Buffer[] = [head];
+    this.runs ??= this.allRuns();
+    return Buffer.concat([head, this.runs]);
+  }
+
+  private allRuns(): Buffer {
+    const runs: Buffer[] = [];
     for (let from = 0; from < SLOT_COUNT;) {
       let to = from;
       while (to + 1 < SLOT_COUNT && this.isAlike(from, to + 1)) to += 1;
@@ -158,7 +174,7 @@ export class SlotStates {
       const move = readF64(image, at + 16);
       const ended = readF64(image, at + 24);
       if (move !== 0 || ended !== 0) this.hasMoved = true;
-      for (let slot = from; slot <= to; slot += 1) this.setState(slot, image[at + 4] as SlotState);
+      this.setStates({ from, to }, image[at + 4] as SlotState);
       this.outcomes.fill(image[at + 5], from, to + 1);
       this.epochs.fill(readU32(image, at + 8), from, to + 1);
       this.peers.fill(readU32(image, at + 12), from, to + 1);

@@ -59,6 +59,24 @@ describe('the driver of a move', () => {
     ).toBe(true);
   });
 
+  it('begins no batch while an operator has paused it, ends the one that is begun, and goes on later', () => {
+    const shards = filled();
+    const went = (): number => shards.told.filter((line) => line.includes('went')).length;
+    shards.turns(() => went() === 2);
+    shards.isPaused = true;
+    shards.turns(() => shards.move.phase === 'paused');
+    const wentMeanwhile = went();
+    for (let turn = 0; turn < 20; turn++) shards.pass(1);
+    expect(went()).toBe(wentMeanwhile);
+    expect(wentMeanwhile).toBeLessThan(Math.ceil(1200 / 32) / 2);
+    const states = shards.states(shards.source, slotsOf(shards.entry.slots));
+    expect(states).not.toContain(FROZEN);
+    expect(states.filter((state) => state === NONE)).toHaveLength(went() * 32);
+    shards.isPaused = false;
+    shards.turns(() => shards.move.phase === 'ended');
+    expectGone(shards);
+  });
+
   it('takes along what is written meanwhile, and refuses what comes after the fence', () => {
     const shards = filled();
     const { gone } = keysOf(shards);

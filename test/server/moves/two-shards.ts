@@ -38,6 +38,8 @@ export class TwoShards {
     return this.source.now;
   }
 
+  isPaused = false;
+
   questions(): MoveQuestions {
     const { told } = this;
     const target = new MoveTarget({
@@ -64,6 +66,7 @@ export class TwoShards {
       now: this.now,
       questions: this.questions(),
       throttle: new MoveThrottle(() => 0, 0),
+      isPaused: () => this.isPaused,
       wake: () => {},
       wakeAfter: () => {},
       paused: (slots, pauseMs) => told.push(`${slots} paused ${pauseMs} ms`),

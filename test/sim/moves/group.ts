@@ -172,7 +172,8 @@ export class Group {
     }
     load.finish();
     this.snapshot = null;
-    if (hashNow(to) !== hash) throw new BrokenRule(`a snapshot of group ${this.shard} is not what was there`);
+    if (hashNow(to) !== hash)
+      throw new BrokenRule(`state-hash: a snapshot of group ${this.shard} is not what was there`);
     return 'done';
   }
 
@@ -187,7 +188,8 @@ export class Group {
     for (let slice = from.next(65536); slice !== null; slice = from.next(65536))
       load.feed(Buffer.from(slice));
     load.finish();
-    if (hashNow(to) !== hashNow(machine)) throw new BrokenRule('a snapshot is not what was there');
+    if (hashNow(to) !== hashNow(machine))
+      throw new BrokenRule('state-hash: a snapshot is not what was there');
   }
 
   /** Replicas at one index have one state. */
@@ -197,7 +199,7 @@ export class Group {
     const known = this.hashes.get(appliedIndex);
     const hash = hashNow(machine);
     if (known !== undefined && known !== hash)
-      throw new BrokenRule(`replicas of group ${this.shard} differ at ${appliedIndex}`);
+      throw new BrokenRule(`state-hash: replicas of group ${this.shard} differ at ${appliedIndex}`);
     this.hashes.set(appliedIndex, hash);
     if (this.hashes.size > HASHES_KEPT * 4) this.hashes.delete([...this.hashes.keys()][0]);
   }

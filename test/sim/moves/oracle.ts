@@ -27,7 +27,9 @@ export class Oracle {
     const slot = slotOfKey(words[1]);
     const machine = this.of(slot);
     if (timeMs < machine.timeMs)
-      throw new BrokenRule(`the time of slot ${slot} went back: what had expired is there again`);
+      throw new BrokenRule(
+        `log-time-rises: the time of slot ${slot} went back: what had expired is there again`,
+      );
     let text: string | null = null;
     const batch = new Batch();
     const { bytes, start, end } = itemOf(words, sequence, floor);
@@ -39,17 +41,18 @@ export class Oracle {
     batch.addCommand(waiter, session(client), bytes, start, end);
     const { entry, waiters } = batch.seal(FIRST_VERSION, 1, timeMs);
     machine.apply(sealEntry(entry, 1, machine.appliedIndex + 1), waiters);
-    if (text === null) throw new BrokenRule(`${words.join(' ').slice(0, 40)} ran twice`);
+    if (text === null) throw new BrokenRule(`exactly-once: ${words.join(' ').slice(0, 40)} ran twice`);
     if (text !== reply)
       throw new BrokenRule(
-        `${words.join(' ').slice(0, 40)} was answered ${JSON.stringify(reply.slice(0, 40))}, not ${JSON.stringify(String(text).slice(0, 40))}`,
+        `replies-as-asked: ${words.join(' ').slice(0, 40)} was answered ${JSON.stringify(reply.slice(0, 40))}, not ${JSON.stringify(String(text).slice(0, 40))}`,
       );
   }
 
   /** A version was given to what a write made. */
   wrote(key: string, version: number): void {
     const last = this.versions.get(key) ?? 0;
-    if (version <= last) throw new BrokenRule(`the version of ${key} is ${version} after ${last}`);
+    if (version <= last)
+      throw new BrokenRule(`versions-rise: the version of ${key} is ${version} after ${last}`);
     this.versions.set(key, version);
   }
 
@@ -79,11 +82,13 @@ export class Oracle {
   read(slot: number, timeMs: number, content: string): void {
     const machine = this.of(slot);
     if (timeMs < machine.timeMs)
-      throw new BrokenRule(`the time of slot ${slot} went back: what had expired is there again`);
+      throw new BrokenRule(
+        `log-time-rises: the time of slot ${slot} went back: what had expired is there again`,
+      );
     machine.timeMs = timeMs;
     const expected = contentOf(machine.keyspace, slot, timeMs, machine.version);
     if (content !== expected)
-      throw new BrokenRule(`slot ${slot} holds\n${content}\nand should hold\n${expected}`);
+      throw new BrokenRule(`slot-content: slot ${slot} holds\n${content}\nand should hold\n${expected}`);
   }
 }
 

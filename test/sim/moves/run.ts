@@ -20,8 +20,16 @@ export function runMovesSeed(seed: number, trace: ((line: string) => void) | nul
     for (let step = 0; step < STEPS; step += 1) world.step();
     world.heal();
   } catch (error) {
-    if (!(error instanceof BrokenRule || error instanceof InvariantError)) throw error;
-    result.failure = error.message;
+    result.failure = failureOf(error);
   }
   return result;
+}
+
+/** Begins with the name of what was found wrong by, as in simulations of whole nodes (../node/run/invariant-name.ts). */
+function failureOf(error: unknown): string {
+  if (!(error instanceof Error)) return `crash: ${String(error)}`;
+  if (error instanceof BrokenRule) return error.message;
+  return error instanceof InvariantError
+    ? `assert: ${error.message}`
+    : `crash: ${error.stack ?? error.message}`;
 }

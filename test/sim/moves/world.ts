@@ -227,7 +227,7 @@ export class World {
       this.group(shard).remove({ db: 0, key: Buffer.from(key), version: groupVersion }, 'evicted');
       if (this.group(shard).machine.keyspace.evictedCount === before) return;
       if (version !== this.oracle.versionOf(key))
-        throw new BrokenRule(`a write of ${key} that was acknowledged is evicted`);
+        throw new BrokenRule(`linearizable: a write of ${key} that was acknowledged is evicted`);
       this.oracle.evicted(key);
       return;
     }
@@ -456,13 +456,15 @@ export class World {
   private check(): void {
     for (const slot of this.slots) {
       const owners = this.groups.filter(({ machine }) => machine.moves.isOwned(slot));
-      if (owners.length > 1) throw new BrokenRule(`slot ${slot} is served by ${owners.length} groups`);
+      if (owners.length > 1)
+        throw new BrokenRule(`slots-owned-once: slot ${slot} is served by ${owners.length} groups`);
       const frozen = this.groups.filter(({ machine }) => this.holdsFrozen(machine.moves, slot));
       if (owners.length + frozen.length !== 1)
-        throw new BrokenRule(`slot ${slot} has ${owners.length + frozen.length} owners`);
+        throw new BrokenRule(`slots-owned-once: slot ${slot} has ${owners.length + frozen.length} owners`);
       for (const { machine } of owners) {
         const epoch = machine.moves.epochOf(slot);
-        if (epoch < (this.epochs.get(slot) ?? 0)) throw new BrokenRule(`the epoch of slot ${slot} fell`);
+        if (epoch < (this.epochs.get(slot) ?? 0))
+          throw new BrokenRule(`epochs-rise: the epoch of slot ${slot} fell`);
         this.epochs.set(slot, epoch);
       }
     }
@@ -479,7 +481,7 @@ export class World {
   /** No more faults: every move comes to its end, and every slot holds what it should. */
   heal(): void {
     for (let round = 0; this.moves.length > 0; round += 1) {
-      if (round > 3000) throw new BrokenRule('moves do not come to an end');
+      if (round > 3000) throw new BrokenRule('progress: moves do not come to an end');
       for (const move of this.moves) this.drive(move);
       this.settle();
       this.check();
@@ -492,7 +494,8 @@ export class World {
     }
     for (const slot of this.slots) {
       const { machine, timeMs } = this.group(this.ownerInRegister(slot));
-      if (!machine.moves.isOwned(slot)) throw new BrokenRule(`slot ${slot} is not where the register says`);
+      if (!machine.moves.isOwned(slot))
+        throw new BrokenRule(`slots-owned-once: slot ${slot} is not where the register says`);
       const readMs = Math.max(machine.timeMs, timeMs);
       this.oracle.read(slot, Math.floor(readMs), contentOf(machine.keyspace, slot, readMs, machine.version));
     }
@@ -512,7 +515,7 @@ export class World {
     const command = this.pending[client];
     if (command === null) return;
     const owner = this.group(this.ownerInRegister(slotOfKey(command.words[1])));
-    if (!this.send(command, owner)) throw new BrokenRule('a command is refused for ever');
+    if (!this.send(command, owner)) throw new BrokenRule('progress: a command is refused for ever');
   }
 }
 

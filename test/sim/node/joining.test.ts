@@ -1,6 +1,7 @@
 /** Nodes that come and leave while clients write: replicas follow by themselves, and no client is told an error. */
 import { describe, expect, it } from 'vitest';
 
+import type { NodeParts } from '../../../src/observe/parts.ts';
 import { stayingNodes } from '../../../src/topology/replica-planner.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, portOf, SimCluster } from './cluster.ts';
@@ -93,6 +94,8 @@ describe('a node that joins', () => {
   it('is taken out when it dies', async () => {
     const cluster = new SimCluster(7, 5);
     cluster.founders = 3;
+    const serving: NodeParts[] = [];
+    cluster.onlooker.onServing = (i, parts) => (serving[i] = parts);
     await cluster.startAll();
     const counters = [0, 1, 2].map((i) => new Counter(cluster, i));
     for (const i of [3, 4]) {
@@ -114,6 +117,12 @@ describe('a node that joins', () => {
     }
     await cluster.pass(3000);
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null]);
+    const { departed, nodes } = await newestTopology(cluster);
+    expect(departed).toHaveLength(2);
+    for (const { machine } of serving.slice(0, 3).flatMap(({ replicas }) => replicas)) {
+      expect(departed?.filter((node) => !machine.sessions.hasDeparted(node))).toEqual([]);
+      expect(nodes.some(({ id }) => machine.sessions.hasDeparted(id))).toBe(false);
+    }
     cluster.dispose();
   });
 
@@ -150,11 +159,24 @@ describe('a node that joins', () => {
     const replaced = await untilPlaced(cluster, counters, (now) => held(now, 4) === 0);
     expect(sizes(replaced)).toEqual([3, 3, 3, 3, 3]);
     expect(cluster.events.get('node-lost')).toBeGreaterThan(0);
+    // It is told so, and enters empty: what it had it keeps until it has caught up.
     await cluster.start(4);
+    const { disk } = cluster.nodes[4];
+    await expect(cluster.until(() => false)).rejects.toMatchObject({ code: 'TORC_REPLACED' });
+    await cluster.start(4);
+    expect(cluster.events.get('replaced-set-aside')).toBe(1);
+    const aside = (): string[] =>
+      disk.paths().filter((path) => path.startsWith('/data/set-aside/1/log/log/'));
+    expect(aside().length).toBeGreaterThan(0);
     const back = await untilPlaced(cluster, counters, (now) => held(now, 4) === 3);
     expect(sizes(back)).toEqual([3, 3, 3, 3, 3]);
     expect(back.nodes).toHaveLength(5);
     await cluster.pass(3000);
+    expect(cluster.events.get('set-aside-removed')).toBe(1);
+    expect(aside()).toEqual([]);
+    const ownCounter = new Counter(cluster, 4);
+    await load(cluster, [ownCounter], KEYS, 500);
+    expect(ownCounter.wrong(KEYS)).toBeNull();
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null]);
     // Two of five are more than a third: nobody is replaced.
     cluster.crash(3, 'lost');
@@ -233,7 +255,7 @@ describe('a node that joins', () => {
     );
     cluster.crash(4);
     cluster.crash(3, 'lost');
-    await cluster.pass(5000);
+    // It waits until the other has been silent for some seconds.
     await cluster.start(4);
     await cluster.until(() => cluster.nodes[4].running?.ready === true, 60_000);
     const after = await newestTopology(cluster);

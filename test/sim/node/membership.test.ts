@@ -1,7 +1,8 @@
 /** Members that come and go while clients write: no client of a living node is told an error, and replicas end up equal. */
 import { describe, expect, it } from 'vitest';
 
-import { SimCluster } from './cluster.ts';
+import type { StatusReport } from '../../../src/admin/status.ts';
+import { portOf, SimCluster } from './cluster.ts';
 import { Counter, load } from './counters.ts';
 import { changeTopology, leaderOf, newestTopology, untilSettled } from './topology.ts';
 import { wrongReplicas } from './replicas.ts';
@@ -35,5 +36,36 @@ describe('members', () => {
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null, null, null]);
     expect(cluster.events.get('replica-removed')).toBe(NODES);
     expect(await wrongReplicas(cluster, false)).toBeNull();
+  });
+
+  it('that leave are opened again with their node, until the log has dropped them (history 3)', async () => {
+    const cluster = new SimCluster(3, NODES, { 'place-replicas': 'no' });
+    await cluster.startAll();
+    const { nodes, shards } = await newestTopology(cluster);
+    const [{ id: shard, home, replicas }] = shards;
+    const indexOf = (node: string): number =>
+      cluster.nodes.findIndex((_, i) => nodes.find(({ id }) => id === node)?.clientPort === portOf(i));
+    const leaving = replicas.find(({ node }) => node !== home)!;
+    const entering = nodes.find(({ id }) => !replicas.some(({ node }) => node === id))!;
+    const [leaver, enterer] = [indexOf(leaving.node), indexOf(entering.id)];
+    const hasReplica = async (): Promise<boolean> => {
+      const report = (await cluster.admin(leaver, '/api/status')) as StatusReport;
+      return report.replicas.some((replica) => replica.shard === shard);
+    };
+    // Who takes its place does not come.
+    cluster.crash(enterer);
+    const staying = replicas.filter((row) => row !== leaving).map(({ node }) => node);
+    const change = { kind: 'place-shard', shard, nodes: [...staying, entering.id] } as const;
+    while ((await changeTopology(cluster, change)) === null) await cluster.pass(100);
+    await cluster.pass(1000);
+    cluster.crash(leaver);
+    await cluster.start(leaver);
+    await cluster.pass(2000);
+    expect(await hasReplica()).toBe(true);
+    expect((await leaderOf(cluster, shard))?.status.voters).toContain(leaving.member);
+    await cluster.start(enterer);
+    await untilSettled(cluster);
+    await cluster.pass(1000);
+    expect(await hasReplica()).toBe(false);
   });
 });

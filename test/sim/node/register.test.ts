@@ -2,16 +2,20 @@
 import { describe, expect, it } from 'vitest';
 
 import type { StatusReport } from '../../../src/admin/status.ts';
-import { recoverTopology } from '../../../src/cli/recover-topology.ts';
 import { requestTo } from '../../../src/cli/topology-request.ts';
-import type { Address } from '../../../src/env/contracts.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import type { Answered } from '../../../src/cli/http-get.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { decodeTopology, encodeChange, encodeTopology } from '../../../src/topology/topology-codec.ts';
+import {
+  decodeTopology,
+  encodeChange,
+  encodeRecovery,
+  encodeTopology,
+} from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, SimCluster } from './cluster.ts';
+import { startRecovery } from './recover.ts';
 import { newestTopology } from './topology.ts';
 
 const ADMIN = 2000;
@@ -189,6 +193,46 @@ describe('the register', () => {
     for (const i of left) expect((await topologyAt(cluster, i)).nodes).toHaveLength(2);
   });
 
+  it('goes on as before when a recovery comes to nothing and the lost voters come back', async () => {
+    const cluster = await started(7, 4);
+    const before = await newestTopology(cluster);
+    const lost = before.voters.slice(0, 2).map((voter) => before.nodes.findIndex(({ id }) => id === voter));
+    const [voter, other] = [0, 1, 2, 3]
+      .filter((i) => !lost.includes(i))
+      .toSorted((a) => (before.voters.includes(before.nodes[a].id) ? -1 : 1));
+    for (const i of [...lost, other]) cluster.crash(i, 'lost');
+    await cluster.pass(2000);
+    const { clusterId, generation, epoch } = before;
+    const survivors = [voter, other].map((i) => before.nodes[i].id);
+    const report = (await cluster.admin(voter, '/api/status')) as StatusReport;
+    const request = requestTo(report, new SeededRandom(1));
+    const asked = { clusterId, on: { generation, epoch }, survivors, bound: [], request };
+    const answer = await cluster.settle(
+      post(cluster, voter, encodeRecovery(asked).toString(), '/api/topology/recover'),
+    );
+    expect(answer).toMatchObject({
+      status: 504,
+      body: expect.stringContaining('not all of the survivors') as string,
+    });
+    for (const i of lost) await cluster.start(i);
+    await cluster.pass(1000);
+    cluster.crash(lost[0], 'lost');
+    const isBound = async (): Promise<boolean> => {
+      const report = (await cluster.admin(voter, '/api/status')) as StatusReport;
+      return report.cluster?.boundToRecovery.includes(before.nodes[voter].id) === true;
+    };
+    expect(await isBound()).toBe(true);
+    const raise = async (): Promise<Answered> => {
+      const now = await topologyAt(cluster, voter);
+      return cluster.settle(post(cluster, voter, await bodyFor(cluster, voter, now, placement(now, 1, 3))));
+    };
+    expect((await raise()).body).toContain('A recovery of the topology has begun and not ended');
+    await cluster.pass(15_000);
+    expect((await raise()).status).not.toBe(504);
+    expect(await isBound()).toBe(false);
+    expect((await topologyAt(cluster, voter)).generation).toBe(1);
+  });
+
   it('is founded once: seeds that come back empty, cut off from the others, found nothing (history 1)', async () => {
     const cluster = await started(6, 3);
     const before = encodeTopology(await newestTopology(cluster)).toString();
@@ -207,29 +251,3 @@ describe('the register', () => {
     for (const i of [1, 2]) expect(String(cluster.nodes[i].fatal)).toContain('the data directory is empty');
   });
 });
-
-function startRecovery(cluster: SimCluster, from: number, isSure: boolean): Promise<Topology> {
-  const request = async (
-    to: Address,
-    method: string,
-    path: string,
-    body: string,
-    authorization: string,
-  ): Promise<Answered | null> => {
-    try {
-      const asked = { method, path, query: new URLSearchParams(), body, authorization, peerAddress: HOST };
-      const answer = await cluster.network.request(to, asked);
-      return { status: answer.status, body: answer.body.toString() };
-    } catch {
-      return null;
-    }
-  };
-  return recoverTopology({
-    random: new SeededRandom(7),
-    from: { host: HOST, port: cluster.portOf(from) + ADMIN },
-    secret: '',
-    isSure,
-    ask: (to, path) => request(to, 'GET', path, '', ''),
-    post: (to, path, body, authorization) => request(to, 'POST', path, body, authorization),
-  });
-}

@@ -14,6 +14,8 @@ import { NEXT } from '../../versions/next-rules.ts';
 import { SimCluster } from './cluster.ts';
 import { Recorder, strike, wrongHistory } from './histories.ts';
 import { wrongReplicas } from './replicas.ts';
+import { Counters } from './run/counters.ts';
+import { Invariants } from './run/invariants.ts';
 import { changeTopology } from './topology.ts';
 import { REGISTERS, type Workload } from './workloads.ts';
 
@@ -91,7 +93,23 @@ export class Upgrade {
     this.cluster = new SimCluster(seed, NODES);
     // Members that are behind need snapshots.
     this.cluster.logRetention = { keptBytes: 16 * 1024, keptForPeersBytes: 16 * 1024 };
+    this.watch();
     this.recorders = Array.from({ length: CLIENTS }, (_, i) => new Recorder(this.cluster, i % NODES, i));
+  }
+
+  /** Whatever hangs on which build a node runs: logs, and states by their hashes. */
+  private watch(): void {
+    const { cluster } = this;
+    const broken = (name: string, what: string): never => {
+      this.failure ??= `${name}: ${what}`;
+      throw new Error(what);
+    };
+    const invariants = new Invariants(new Counters(), () => [], broken);
+    // Elections may be in vain here.
+    invariants.slowness = 1;
+    cluster.onlooker = {
+      onReplica: (i, replica, recovered) => invariants.watch(i, replica, recovered, cluster.nodes[i].clock),
+    };
   }
 
   static async begin(seed: number): Promise<Upgrade> {

@@ -7,7 +7,9 @@ import type {
   InstanceId,
   PaxosEffect,
   PaxosMessage,
+  Vote,
 } from '../../../src/paxos/types.ts';
+import { nextElectorate, type Chosen } from './electorate.ts';
 import type { Value, World } from './world.ts';
 
 const TICK_MS = 40;
@@ -24,14 +26,22 @@ export class Member {
   private newest: Decided<Value>;
   private isWriting = false;
   private proposedAtMs = 0;
+  /** It is not to come back, unless the operator was wrong. */
+  isDead = false;
   /** Of each ballot, what was to be accepted. */
   private readonly asked = new Map<string, Value>();
+  /** And what was known then. */
+  private readonly knewEpoch = new Map<string, number>();
 
   constructor(world: World, name: string, first: Decided<Value>) {
     this.world = world;
     this.name = name;
     this.newest = first;
     this.start();
+  }
+
+  get value(): Value {
+    return this.newest.value;
   }
 
   get epoch(): number {
@@ -43,7 +53,7 @@ export class Member {
   }
 
   start(): void {
-    if (this.node !== null) return;
+    if (this.node !== null || this.isDead) return;
     this.starts += 1;
     const { random } = this.world;
     const config = {
@@ -51,6 +61,7 @@ export class Member {
       start: this.starts,
       random: () => random.between(0, 1),
       votersOf: (value: Value) => value.voters,
+      survivorsOf: (value: Value) => value.survivors ?? [],
       isSame: (one: Value, other: Value) => one.label === other.label,
     };
     const stored = { newest: this.newest, acceptor: this.acceptor };
@@ -64,22 +75,51 @@ export class Member {
     if (this.node === null) return;
     world.count('crashes');
     if (this.isWriting) world.count('crashes in a sync');
-    const remembered = this.node['acceptor']['state'];
-    if (remembered !== null && !isAtLeast(this.acceptor, remembered)) world.count('unsynced promises lost');
+    if (!isAtLeast(this.acceptor, this.node['acceptor']['state'])) world.count('unsynced promises lost');
     world.say(`${this.name} crashes`);
     this.node = null;
   }
 
   /** With voters, they are to be these. */
   propose(voters: readonly string[] | null): void {
+    const { node } = this;
+    if (node === null || node.isProposing) return;
+    const { value } = node.newest;
+    this.proposeElectorate({ nodes: value.nodes, voters: voters ?? value.voters });
+  }
+
+  /** What the rule for voters asks for, and a change of nodes now and then. */
+  proposeByRule(): void {
     const { node, world } = this;
     if (node === null || node.isProposing) return;
+    const { value } = node.newest;
+    const next = nextElectorate(value, world, (name) => name === this.name || world.isHeard(this.name, name));
+    this.proposeElectorate(next ?? value);
+  }
+
+  private proposeElectorate({ nodes, voters }: Chosen): void {
+    const { node, world } = this;
+    if (node === null) return;
     world.count('proposals');
     const { value } = node.newest;
     const label = world.label();
     this.proposedAtMs = world.schedule.nowMs;
     world.say(`${this.name} proposes ${label} after ${value.label}`);
-    node.propose({ voters: voters ?? value.voters, label, after: value.label }, world.schedule.nowMs);
+    node.propose({ nodes, voters, label, after: value.label }, world.schedule.nowMs);
+    this.perform(node);
+  }
+
+  /** An operator says that these are all that is left. */
+  recover(survivors: readonly string[], voters: readonly string[]): void {
+    const { node, world } = this;
+    if (node === null) return;
+    node.giveUp();
+    world.count('recoveries tried');
+    const label = world.label();
+    this.proposedAtMs = world.schedule.nowMs;
+    world.say(`${this.name} recovers with ${label}, survivors ${survivors.join(' ')}`);
+    const after = node.newest.value.label;
+    node.recover({ nodes: survivors, voters, survivors, label, after }, survivors, world.schedule.nowMs);
     this.perform(node);
   }
 
@@ -89,7 +129,12 @@ export class Member {
     if (message.kind === 'refused') world.count('ballots refused');
     if (message.kind === 'promise' && message.accepted !== null && node.isProposing)
       world.count('values taken over');
-    if (message.kind === 'accept') this.asked.set(JSON.stringify(message.ballot), message.value);
+    if (message.kind === 'bound') world.count(message.never ? 'never to be decided' : 'bound to a recovery');
+    if (message.kind === 'accept') {
+      const at = JSON.stringify(message.ballot);
+      this.asked.set(at, message.value);
+      if (!this.knewEpoch.has(at)) this.knewEpoch.set(at, this.epoch);
+    }
     node.step(from, message, world.schedule.nowMs);
     this.perform(node);
   }
@@ -129,6 +174,7 @@ export class Member {
         this.afterSync(node, () => this.learned(node, effect.decided));
         return;
       case 'settled':
+        world.say(`${this.name}: ${effect.outcome}`);
         world.count(effect.outcome === 'lost' ? 'lost to another' : effect.outcome);
     }
   }
@@ -138,8 +184,8 @@ export class Member {
     if (message.kind === 'decided') world.count('handed over');
     if (message.kind === 'promise')
       world.check(
-        acceptor !== null && isAtLeast(acceptor, { ...message, promised: message.ballot }),
-        `${this.name} answers with a promise that is not synced`,
+        partsOf(acceptor).some((vote) => isVoteAtLeast(vote, { ...message, promised: message.ballot })),
+        `register-promises: ${this.name} answers with a promise that is not synced`,
       );
     if (message.kind === 'accepted') this.voted(message.instance, message.ballot);
     if (to === this.name) world.schedule.after(0, () => this.receive(to, message));
@@ -148,21 +194,27 @@ export class Member {
 
   private voted(instance: InstanceId, ballot: Ballot): void {
     const { acceptor, world } = this;
-    // It knows that one decided, synced: what it says of it changes nothing.
-    if (acceptor !== null && compareInstances(acceptor.instance, instance) > 0) return;
     const at = JSON.stringify(ballot);
     const value = this.asked.get(at);
-    const kept = acceptor?.accepted ?? null;
+    const part = value?.survivors === undefined ? acceptor?.vote : acceptor?.recovery;
+    // It knows that one decided, synced, or has been asked for a newer recovery: what it says of it changes nothing.
+    if (part != null && compareInstances(part.instance, instance) > 0) return;
+    const kept = part?.accepted ?? null;
     world.check(
       kept !== null && compareBallots(kept.ballot, ballot) >= 0 && value !== undefined,
-      `${this.name} says that it has accepted what is not synced`,
+      `register-promises: ${this.name} says that it has accepted what is not synced`,
     );
-    if (value !== undefined) world.accepted(this.name, instance.epoch, at, value);
+    if (value?.survivors !== undefined)
+      world.check(
+        (this.knewEpoch.get(at) ?? 0) < instance.epoch,
+        `register-promises: ${this.name} accepts a recovery of less than it knows`,
+      );
+    if (value !== undefined) world.accepted(this.name, instance, at, value);
   }
 
   private written(node: Paxos<Value>, state: AcceptorState<Value>): void {
     const { acceptor, world } = this;
-    world.check(acceptor === null || isAtLeast(state, acceptor), `a promise of ${this.name} is taken back`);
+    world.check(isAtLeast(state, acceptor), `register-promises: a promise of ${this.name} is taken back`);
     this.acceptor = state;
     this.isWriting = false;
     node.written();
@@ -183,9 +235,21 @@ export class Member {
   }
 }
 
-type Promised = Pick<AcceptorState<Value>, 'instance' | 'promised'>;
+type Promised = Pick<Vote<Value>, 'instance' | 'promised'>;
 
-function isAtLeast(one: Promised | null, other: Promised): boolean {
+function partsOf(state: AcceptorState<Value> | null): (Vote<Value> | null)[] {
+  return [state?.vote ?? null, state?.recovery ?? null];
+}
+
+function isAtLeast(one: AcceptorState<Value> | null, other: AcceptorState<Value> | null): boolean {
+  const others = partsOf(other);
+  return (
+    (one?.barred ?? 0) >= (other?.barred ?? 0) &&
+    partsOf(one).every((vote, at) => others[at] === null || isVoteAtLeast(vote, others[at]))
+  );
+}
+
+function isVoteAtLeast(one: Promised | null, other: Promised): boolean {
   if (one === null) return false;
   const order = compareInstances(one.instance, other.instance);
   return order > 0 || (order === 0 && compareBallots(one.promised, other.promised) >= 0);

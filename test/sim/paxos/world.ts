@@ -2,12 +2,18 @@
 import type { SeededRandom } from '../raft/random.ts';
 import { Schedule } from '../raft/schedule.ts';
 import { InvariantBroken } from '../raft/check.ts';
-import type { Decided, PaxosMessage } from '../../../src/paxos/types.ts';
+import { compareInstances } from '../../../src/paxos/ballot.ts';
+import type { Decided, InstanceId, PaxosMessage } from '../../../src/paxos/types.ts';
+import { electionProblem } from './electorate.ts';
 import { Member } from './member.ts';
 
 /** What is decided: who decides the next, and who proposed it upon what. */
 export interface Value {
   voters: readonly string[];
+  /** Who is of the cluster. */
+  nodes: readonly string[];
+  /** Of a recovery: all that are left. */
+  survivors?: readonly string[] | undefined;
   label: string;
   /** The epoch before, as whoever proposed it knew it, and its label. */
   after: string;
@@ -28,6 +34,12 @@ export interface PaxosOptions {
   proposeEveryMs: number;
   /** Of proposals, how many change the voters. */
   changeRate: number;
+  /** After this part of that time most of the voters die, and an operator recovers. */
+  calamityAt: number;
+  /** Then the operator was wrong: they come back. */
+  returnMs: number;
+  /** Voters are re-chosen as the product does, as nodes come and go. */
+  byRule: boolean;
 }
 
 export const COVERAGE = [
@@ -49,9 +61,17 @@ export const COVERAGE = [
   'handed over',
   'told to be behind',
   'voters changed',
+  'voters re-chosen',
   'decided while cut',
   'all voters replaced',
   'decided',
+  'recoveries tried',
+  'recovered',
+  'recovered once healed',
+  'outbid',
+  'bound to a recovery',
+  'never to be decided',
+  'back from the dead',
 ] as const;
 type Counted = (typeof COVERAGE)[number];
 
@@ -64,10 +84,13 @@ export class World {
   readonly members: Member[];
   readonly coverage = new Map<Counted, number>(COVERAGE.map((name) => [name, 0]));
   isHealed = false;
+  hasRecovered = false;
   private readonly trace: ((line: string) => void) | null;
-  private readonly chain = new Map<number, Value>();
+  private readonly chain = new Map<string, Value>();
   private readonly votes = new Map<string, Set<string>>();
-  private readonly chosen = new Map<number, Value>();
+  private readonly chosen = new Map<string, Value>();
+  /** The newest that is chosen. */
+  newest: Decided<Value>;
   private cuts: ReadonlySet<string> = new Set();
   private nextLabel = 1;
 
@@ -78,10 +101,16 @@ export class World {
     const names = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
     const first: Decided<Value> = {
       instance: FIRST,
-      value: { voters: names.slice(0, options.voters), label: 'first', after: '' },
+      value: {
+        voters: names.slice(0, options.voters),
+        nodes: names.slice(0, options.voters),
+        label: 'first',
+        after: '',
+      },
     };
-    this.chain.set(FIRST.epoch, first.value);
-    this.chosen.set(FIRST.epoch, first.value);
+    this.newest = first;
+    this.chain.set(textOf(FIRST), first.value);
+    this.chosen.set(textOf(FIRST), first.value);
     this.members = names.map((name) => new Member(this, name, first));
   }
 
@@ -127,43 +156,69 @@ export class World {
     this.say(`cut off: ${left.join(' ')}`);
   }
 
+  /** Whether the two hear each other. */
+  isHeard(one: string, other: string): boolean {
+    if (this.cuts.has(`${one}>${other}`) || this.cuts.has(`${other}>${one}`)) return false;
+    return this.members.some(({ name, isUp }) => name === other && isUp);
+  }
+
   reconnect(): void {
     this.cuts = new Set();
   }
 
-  /** An acceptor says that it has synced this: what a majority of the voters says so of one ballot is chosen. */
-  accepted(by: string, epoch: number, ballot: string, value: Value): void {
-    const voters = this.chosen.get(epoch - 1)?.voters;
-    this.check(voters?.includes(by) === true, `${by} votes on epoch ${epoch} and is no voter of it`);
-    const at = `${epoch} ${ballot} ${value.label}`;
+  /** An acceptor says that it has synced this: what a majority of the voters, or all survivors, say so of one ballot is chosen. */
+  accepted(by: string, instance: InstanceId, ballot: string, value: Value): void {
+    const { generation, epoch } = instance;
+    const voters = this.chosen.get(textOf({ generation, epoch: epoch - 1 }))?.voters;
+    const acceptors = value.survivors ?? voters;
+    this.check(
+      acceptors?.includes(by) === true,
+      `only-voters-vote: ${by} votes on ${textOf(instance)} and is not to`,
+    );
+    const at = `${textOf(instance)} ${ballot} ${value.label}`;
     const said = (this.votes.get(at) ?? new Set()).add(by);
     this.votes.set(at, said);
-    if (said.size * 2 <= (voters?.length ?? 0)) return;
-    const other = this.chosen.get(epoch);
+    const count = acceptors?.length ?? 0;
+    if (value.survivors === undefined ? said.size * 2 <= count : said.size < count) return;
+    const other = this.chosen.get(textOf(instance));
     this.check(
       other === undefined || other.label === value.label,
-      `epoch ${epoch} is chosen as ${other?.label} and ${value.label}`,
+      `one-map-per-epoch: epoch ${textOf(instance)} is chosen as ${other?.label} and ${value.label}`,
     );
-    this.chosen.set(epoch, value);
+    this.chosen.set(textOf(instance), value);
+    if (compareInstances(instance, this.newest.instance) > 0) this.newest = { instance, value };
+    if (other !== undefined || value.survivors === undefined) return;
+    this.hasRecovered = true;
+    this.count('recovered');
   }
 
   /** One value for each epoch, and each made upon the one before. */
-  decided(by: string, { instance: { epoch }, value }: Decided<Value>): void {
-    const chosen = this.chosen.get(epoch);
+  decided(by: string, { instance, value }: Decided<Value>): void {
+    const chosen = this.chosen.get(textOf(instance));
     this.check(
       chosen?.label === value.label,
-      `${by} takes ${value.label} for epoch ${epoch}, and ${chosen?.label} is chosen`,
+      `one-map-per-epoch: ${by} takes ${value.label} for ${textOf(instance)}, and ${chosen?.label} is chosen`,
     );
-    if (this.chain.has(epoch)) return;
-    const before = this.chain.get(epoch - 1) ?? this.chosen.get(epoch - 1);
-    this.check(
-      before?.label === value.after,
-      `${value.label} at ${epoch} is upon ${value.after}, not ${before?.label}`,
-    );
-    this.chain.set(epoch, value);
+    if (this.chain.has(textOf(instance))) return;
+    this.chain.set(textOf(instance), value);
     this.count('decided');
     if (this.cuts.size > 0) this.count('decided while cut');
+    if (value.survivors !== undefined) return;
+    const earlier = textOf({ ...instance, epoch: instance.epoch - 1 });
+    const before = this.chain.get(earlier) ?? this.chosen.get(earlier);
+    this.check(
+      before?.label === value.after,
+      `one-map-per-epoch: ${value.label} at ${textOf(instance)} is upon ${value.after}, not ${before?.label}`,
+    );
     if (before === undefined || before.voters.join() === value.voters.join()) return;
+    if (this.options.byRule) {
+      this.count('voters re-chosen');
+      const problem = electionProblem(before, value);
+      this.check(
+        problem === null,
+        `${value.voters.join(' ')} cannot vote after ${before.voters.join(' ')}: ${problem}`,
+      );
+    }
     this.count('voters changed');
     if (!before.voters.some((name) => value.voters.includes(name))) this.count('all voters replaced');
   }
@@ -184,4 +239,8 @@ export class World {
       else this.members.find(({ name }) => name === to)?.receive(from, message);
     });
   }
+}
+
+function textOf({ generation, epoch }: InstanceId): string {
+  return `${generation}.${epoch}`;
 }

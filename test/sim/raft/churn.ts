@@ -17,6 +17,8 @@ export function startChurn(world: World): void {
 
 class Churn {
   readonly world: World;
+  /** Of those that are gone. */
+  private readonly places: SimMember[] = [];
 
   constructor(world: World) {
     this.world = world;
@@ -58,13 +60,18 @@ class Churn {
     const { random, members, coverage } = this.world;
     const left = members.filter(({ isLeft, isBack, isGone }) => isLeft && !isBack && !isGone);
     if (left.length === 0) return;
-    random.pick(left).destroy();
+    const gone = random.pick(left);
+    gone.destroy();
+    this.places.push(gone);
     coverage.retired++;
   }
 
   /** A member that was never named; it comes with an empty disk. */
   newcomer(): MemberId {
-    return (this.world.members.find(({ isNamed }) => !isNamed) ?? this.world.addMember()).id;
+    const member = this.world.members.find(({ isNamed }) => !isNamed) ?? this.world.addMember();
+    const place = this.places.shift();
+    if (place !== undefined) place.heir = member;
+    return member.id;
   }
 
   /** One that was left out, and comes back with the log that it had. */

@@ -60,6 +60,11 @@ export class SimDisk {
     };
   }
 
+  /** What would be known of the last vote after any crash. */
+  get durableVote(): Pick<HardState, 'term' | 'vote'> {
+    return this.hardState;
+  }
+
   /** Recycles what the snapshot covers. */
   release(index: number): void {
     const first = this.entries[0]?.index ?? 0;

@@ -88,12 +88,15 @@ export class Invariants {
   onStep(member: SimMember): void {
     if (member.role === 'leader') this.checkLeader(member);
     this.ofMembership.onStep(member);
+    this.checkLeases(this.maxCommittedTerm, 'has committed');
+  }
+
+  private checkLeases(term: number, what: string): void {
     for (const holder of this.world.members) {
       if (!holder.hasLease()) continue;
       check(
-        holder.term >= this.maxCommittedTerm,
-        () =>
-          `one-lease: member ${holder.id} holds a lease in term ${holder.term}, term ${this.maxCommittedTerm} has committed`,
+        holder.term >= term,
+        () => `one-lease: member ${holder.id} holds a lease in term ${holder.term}, and term ${term} ${what}`,
       );
     }
   }
@@ -127,7 +130,13 @@ export class Invariants {
       () => `one-leader-per-term: two leaders in term ${member.term}: ${known} and ${member.id}`,
     );
     this.leaders.set(member.term, member.id);
+    const { term, vote } = member.disk.durableVote;
+    check(
+      term === member.term && vote === member.id,
+      () => `votes-durable: member ${member.id} leads term ${member.term}, and its own vote is not durable`,
+    );
     if (isJoint(member.membership)) this.world.coverage.electionsInJoint++;
+    this.checkLeases(member.term, 'has a leader');
     const last = this.committed.length - 1;
     // Of a later term may be committed already what a deposed leader knows nothing of: it leads no more by then.
     check(

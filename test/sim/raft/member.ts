@@ -17,6 +17,7 @@ import type {
   SnapshotWanted,
 } from '../../../src/raft/types.ts';
 import { SimDisk } from './disk.ts';
+import { check } from './check.ts';
 import { describeMessage } from './describe-message.ts';
 import type { StoredSnapshot } from './disk.ts';
 import { LogMirror } from './log-mirror.ts';
@@ -56,6 +57,8 @@ export class SimMember {
   isBack = false;
   /** Its files are gone: it never starts again. */
   isGone = false;
+  /** Who has come to the place where this one was, once it is gone: what is still on its way arrives there. */
+  heir: SimMember | null = null;
   isPaused = false;
   /** How often it has been paused. */
   pauses = 0;
@@ -213,6 +216,13 @@ export class SimMember {
       this.trace(`hears ${describeMessage(message)}`);
       this.core.step(message, this.now());
     });
+  }
+
+  /** What was for another, whose place this one has: it does nothing. */
+  receiveStray(message: Message): void {
+    if (!this.isUp || this.isPaused || this.core.hasReady()) return;
+    this.core.step(message, this.now());
+    check(!this.core.hasReady(), () => `own-messages: ${this.id} acts on what was for ${message.to}`);
   }
 
   write(): void {

@@ -56,6 +56,8 @@ export interface Coverage {
   restartsWithChanges: number;
   membershipsInstalled: number;
   retired: number;
+  /** Messages for a member that is gone, which came to the one in its place. */
+  strays: number;
   proposals: Record<ProposeOutcome, number>;
   changes: Record<ChangeOutcome, number>;
 }
@@ -159,8 +161,17 @@ export class World {
     }
     this.schedule.after(delayMs, () => {
       if (this.isCut(message.from, message.to)) this.coverage.cut++;
-      else this.member(message.to).receive(message);
+      else this.arrive(message);
     });
+  }
+
+  private arrive(message: Message): void {
+    const member = this.member(message.to);
+    if (!member.isGone) member.receive(message);
+    else if (member.heir !== null) {
+      this.coverage.strays++;
+      member.heir.receiveStray(message);
+    }
   }
 }
 
@@ -203,6 +214,7 @@ function noCoverage(): Coverage {
     restartsWithChanges: 0,
     membershipsInstalled: 0,
     retired: 0,
+    strays: 0,
     proposals: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0 },
     changes: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0, busy: 0, illegal: 0 },
   };

@@ -35,6 +35,8 @@ export const FAULTS = [
   'late ears',
   'restart in a split',
   'power loss after a kill',
+  'disks slow at a fence',
+  'node replaced by an empty one',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

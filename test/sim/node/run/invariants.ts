@@ -1,20 +1,21 @@
 /** Looks on at every replica of every node (design section 9), and counts the rare things that it sees. */
+import type { Clock } from '../../../../src/env/contracts.ts';
 import { EntryKind, type Entry } from '../../../../src/raft/entry.ts';
-import { compareBallots, compareInstances } from '../../../../src/paxos/ballot.ts';
-import type { AcceptorState } from '../../../../src/paxos/types.ts';
-import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { decodeMembership } from '../../../../src/raft/membership.ts';
 import type { Instant, Message, RaftCore } from '../../../../src/raft/types.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { hashNow } from '../../../../src/shard/state-hash.ts';
 import type { StateMachine } from '../../../../src/shard/state-machine.ts';
-import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
-import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
+import type { Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Counters } from './counters.ts';
 import { GroupLaw, type Broken } from './group-law.ts';
+import { holdsLease } from './lease.ts';
+import { ReadWatch } from './read-watch.ts';
 import { SlotLaw } from './slot-law.ts';
+import { StreamWatch } from './stream-watch.ts';
+import { TopologyLaw } from './topology-law.ts';
 
 /** The state is hashed when so many more entries are applied. */
 const HASH_EVERY = 128;
@@ -33,34 +34,38 @@ export class Invariants {
   slowness = 0;
   private readonly laws = new Map<number, GroupLaw>();
   private readonly slots: SlotLaw;
+  private readonly reads: ReadWatch;
+  private readonly streams: StreamWatch;
+  private readonly topologies: TopologyLaw;
   private readonly counters: Counters;
   private readonly broken: Broken;
   private readonly living: () => Iterable<Living>;
-  /** What each node knew last. */
-  private readonly epochs = new Map<number, Topology>();
-  private readonly promises = new Map<string, AcceptorState<Topology>>();
   private readonly snapshotters = new Map<number, NodeParts['snapshotter']>();
-  /** The topology of an epoch: as it was first known. */
-  private readonly maps = new Map<string, string>();
 
   constructor(counters: Counters, living: () => Iterable<Living>, broken: Broken) {
     this.counters = counters;
     this.living = living;
     this.broken = broken;
     this.slots = new SlotLaw(counters, broken);
+    this.reads = new ReadWatch(counters, broken);
+    this.streams = new StreamWatch(broken);
+    this.topologies = new TopologyLaw(broken);
   }
 
   /** A replica of a node that has just started. */
-  watch(node: number, replica: Replica, recovered: RecoveredGroup | undefined): void {
+  watch(node: number, replica: Replica, recovered: RecoveredGroup | undefined, clock: Clock): void {
     const { raft, machine } = replica;
     const law = this.law(raft.group);
+    this.topologies.opens(raft, recovered !== undefined, !law.mirrors.has(raft.self));
     const lost = law.mirror(raft.self).restart(recovered);
     if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
     law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
     this.watchRaft(law, raft);
+    this.watchChanges(node, raft);
     this.watchMachine(node, law, raft, machine);
-    this.watchReads(law, replica);
+    this.reads.watch(replica, law.reads, clock);
+    this.streams.watch(replica);
   }
 
   private law(group: number): GroupLaw {
@@ -80,7 +85,7 @@ export class Invariants {
       raft.step.bind(raft),
       raft.requestRead.bind(raft),
     ];
-    let [term, commit] = [0, 0];
+    let [term, commit, led] = [0, 0, 0];
     raft.takeReady = () => {
       const ready = take();
       if (raft.term < term || raft.commitIndex < commit)
@@ -88,6 +93,10 @@ export class Invariants {
       term = raft.term;
       commit = raft.commitIndex;
       if (law.onReady(raft, ready) > 0) counters.sometimes('log truncated');
+      if (raft.role === 'leader' && raft.term > led) {
+        led = raft.term;
+        this.checkLeases(law, raft.group, led);
+      }
       for (const { id, index } of ready.reads) law.reads.onConfirmed(raft.self, id, index);
       return ready;
     };
@@ -106,7 +115,19 @@ export class Invariants {
     };
     raft.step = (message, now) => {
       this.noteVote(message, mirror.last, mirror.term(mirror.last) ?? 0);
+      const isStray = message.to !== raft.self && !raft.hasReady();
       step(message, now);
+      if (isStray && raft.hasReady())
+        this.broken('own-messages', `group ${raft.group}: ${raft.self} acts on what was for ${message.to}`);
+    };
+  }
+
+  private watchChanges(node: number, raft: RaftCore): void {
+    const change = raft.changeMembership.bind(raft);
+    raft.changeMembership = (target, now) => {
+      const outcome = change(target, now);
+      if (outcome === 'proposed') this.topologies.builds(node);
+      return outcome;
     };
   }
 
@@ -135,7 +156,7 @@ export class Invariants {
       begin(...of);
     };
     const applied = (entry: Entry): void => {
-      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group);
+      if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group, law.committedTerm);
       if (machine.timeMs < timeMs) this.broken('log-time-rises', `group ${raft.group} goes back`);
       timeMs = machine.timeMs;
       if (machine.appliedIndex % HASH_EVERY === 0)
@@ -159,7 +180,7 @@ export class Invariants {
       const answers = applyMove(entry);
       law.reads.onRaised(entry.index, machine.timeMs);
       applied(entry);
-      this.slots.applied(raft.group, entry.index, machine.moves);
+      this.slots.applied(raft.group, entry.index, machine.moves.slots);
       return answers;
     };
     const readRefusal = machine.readRefusal.bind(machine);
@@ -170,7 +191,9 @@ export class Invariants {
       return refusal;
     };
     machine.read = (...of) => {
-      law.reads.onRead(machine.appliedIndex, of[4]);
+      const timeMs = of[4];
+      this.reads.onRead(node, timeMs);
+      law.reads.onRead(machine.appliedIndex, timeMs);
       return read(...of);
     };
     machine.skip = (entry) => {
@@ -223,75 +246,35 @@ export class Invariants {
   }
 
   /** Not only when somebody reads. */
-  private checkLeases(law: GroupLaw, group: number): void {
+  private checkLeases(law: GroupLaw, group: number, newest: number): void {
     for (const { replica, now } of this.living()) {
       const { raft } = replica;
-      if (
-        raft.group === group &&
-        raft.term < law.committedTerm &&
-        replica.isReadable &&
-        holdsLease(raft, now)
-      )
-        law.reads.onLease(raft);
+      if (raft.group === group && raft.term < newest && replica.isReadable && holdsLease(raft, now))
+        law.reads.onLease(raft, newest);
     }
   }
 
-  private watchReads(law: GroupLaw, replica: Replica): void {
-    const canRead = replica.canReadNow.bind(replica);
-    replica.canReadNow = (now) => {
-      const can = canRead(now);
-      if (can) law.reads.onLease(replica.raft);
-      else if (replica.isReadable) this.counters.sometimes('lease read refused');
-      return can;
-    };
-  }
-
-  serving(node: number, { self, acceptor, snapshotter, topology }: NodeParts): void {
+  serving(node: number, parts: NodeParts): void {
+    const { self, acceptor, snapshotter, topology } = parts;
     this.snapshotters.set(node, snapshotter);
+    this.reads.serving(node, parts);
     this.knows(node, topology);
-    this.watchPromises(self, acceptor);
+    this.topologies.serves(node, parts, (group, member) => this.law(group).mirrors.has(member));
+    this.topologies.watchPromises(self, acceptor);
   }
 
-  /** What a node has promised as a voter of the register, and synced, it does not take back, whatever becomes of its process. */
-  private watchPromises(self: string, acceptor: AcceptorFile): void {
-    const promised = (state: AcceptorState<Topology> | null): void => {
-      const before = this.promises.get(self) ?? null;
-      if (before !== null && (state === null || isLower(state, before)))
-        this.broken('register-promises', `node ${self} has taken back what it promised about the topology`);
-      if (state !== null) this.promises.set(self, state);
-    };
-    promised(acceptor.state);
-    const save = acceptor.save.bind(acceptor);
-    acceptor.save = async (node, state) => {
-      await save(node, state);
-      promised(state);
-    };
-  }
-
-  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
   knows(node: number, topology: Topology): void {
-    const known = this.epochs.get(node);
-    if (known === topology) return;
-    const { generation, epoch } = topology;
-    if (
-      known !== undefined &&
-      (generation < known.generation || (generation === known.generation && epoch < known.epoch))
-    )
-      this.broken('epochs-rise', `that of node ${node} goes back`);
-    this.epochs.set(node, topology);
-    const at = `${generation}.${epoch}`;
-    const map = encodeTopology(topology).toString();
-    const other = this.maps.get(at);
-    if (other !== undefined && other !== map)
-      this.broken('one-map-per-epoch', `two topologies at epoch ${at}`);
-    this.maps.set(at, map);
-    const wrong = wrongSlots(topology);
-    if (wrong !== null) this.broken('slots-owned-once', wrong);
+    this.topologies.knows(node, topology);
+  }
+
+  /** Now and then. */
+  rows(): void {
+    this.topologies.rows(this.living(), (group) => this.law(group).committedTerm);
   }
 
   /** The node has lost its disk, and knows nothing. */
   forget(node: number): void {
-    this.epochs.delete(node);
+    this.topologies.forget(node);
   }
 
   /** Null: all replicas that are given stand at the same index with the same state. */
@@ -305,28 +288,4 @@ export class Invariants {
       this.law(raft.group).onHash(raft.self, machine.appliedIndex, hashNow(machine));
     return null;
   }
-}
-
-/** By both clocks (design section 4). */
-function holdsLease(raft: RaftCore, { monotonicMs, wallMs }: Instant): boolean {
-  return (
-    monotonicMs >= raft.leaseFromMonotonicMs &&
-    monotonicMs < raft.leaseUntilMonotonicMs &&
-    wallMs >= raft.leaseFromWallMs &&
-    wallMs < raft.leaseUntilWallMs
-  );
-}
-
-function isLower(one: AcceptorState<Topology>, other: AcceptorState<Topology>): boolean {
-  const order = compareInstances(one.instance, other.instance);
-  return order < 0 || (order === 0 && compareBallots(one.promised, other.promised) < 0);
-}
-
-function wrongSlots({ slots }: Topology): string | null {
-  let next = 0;
-  for (const { from, to } of slots) {
-    if (from !== next || to < from) return `slot ${next} is of no group, or of two`;
-    next = to + 1;
-  }
-  return next === SLOT_COUNT ? null : `slot ${next} is of no group`;
 }

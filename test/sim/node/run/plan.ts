@@ -10,6 +10,10 @@ const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
 const LEAVES: Fault = 'node leaves for a while';
+const REPLACED: Fault = 'node replaced by an empty one';
+const AT_FENCE: Fault = 'disks slow at a fence';
+/** Only where there is what they are about. */
+const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED];
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
 const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
@@ -82,7 +86,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const drift = pick([0, 0.005, 0.024]);
   const apartMs = pick([0, 300, 4000]);
   const isChosen = (fault: Fault): boolean => random.chance(chanceOf(fault, nodes));
-  const chosen = FAULTS.filter((fault) => fault !== LEAVES && isChosen(fault));
+  const chosen = FAULTS.filter((fault) => !DRAWN_LATE.includes(fault) && isChosen(fault));
   const plan: RunPlan = {
     nodes,
     durability,
@@ -93,7 +97,6 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       'raft-max-snapshot-chunk-bytes': pick(['64kb', '1mb']),
       'raft-max-entries-per-message': String(pick([2, 16, 1024])),
       'hash-max-listpack-entries': pick(['4', '512']),
-      // Slots are moved at random: nobody is to bring them back.
       'rebalance-auto': 'no',
       'rebalance-max-bytes-per-second': pick(['0', '256kb', '40kb', '8kb']),
     },
@@ -136,6 +139,13 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
+  const mayFence = wanted.faults === undefined && plan.faults.includes('slots moved');
+  if (mayFence && random.chance(0.3)) plan.faults.push(AT_FENCE);
+  // Slots that were moved at random are mostly to stay there; else somebody brings them back.
+  if (wanted.faults === undefined && random.chance(0.25)) plan.flags['rebalance-auto'] = 'yes';
+  // Its shards need two others each to learn from, and to go on.
+  const mayBeReplaced = nodes >= 3 && durability === 'fsync' && !plan.faults.some(isDamage);
+  if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
 }
 

@@ -11,12 +11,15 @@ const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
 const SOON_MS = 400;
 const SLOW_SYNC_MS = 120;
+/** Longer than a client of the redirect port waits for a slot that is on the move. */
+const FENCE_SYNC_MS = 1500;
 
 export class Plots {
   readonly strikes = {
     'late ears': () => this.lateEars(),
     'restart in a split': () => this.restartInSplit(),
     'power loss after a kill': () => this.powerLossAfterKill(),
+    'disks slow at a fence': () => this.slowAtFence(),
   };
   private readonly world: World;
   private readonly random: SeededRandom;
@@ -133,6 +136,35 @@ export class Plots {
       world.log.say(`${victim.name} loses power (lost)`);
       world.crash(victim, 'lost', random.chance(0.5));
       world.startLater(victim, random.below(SHORT_MS));
+    });
+  }
+
+  /** The next time that a command meets a slot which is fenced: until the other shard has decided, it waits, and then for too long. */
+  private slowAtFence(): boolean {
+    const { world } = this;
+    world.onHeld = () => {
+      world.onHeld = () => {};
+      if (world.isHealed) return;
+      world.counters.struck('disks slow at a fence');
+      this.slowDisks(2 * FENCE_SYNC_MS);
+    };
+    return false;
+  }
+
+  private slowDisks(durationMs: number): void {
+    const { world } = this;
+    const { durability, writeMs, syncMs } = world.plan;
+    world.log.say(`all disks: ${FENCE_SYNC_MS} ms for ${durationMs} ms`);
+    const disks = world.cluster.nodes.map(({ disk }) => disk);
+    for (const disk of disks) {
+      disk.syncMs = FENCE_SYNC_MS;
+      // Without syncs, it is writes that a command waits for.
+      if (durability === 'buffered') disk.writeMs = FENCE_SYNC_MS;
+    }
+    world.invariants.slowness += 1;
+    world.lasts(durationMs, () => {
+      world.invariants.slowness -= 1;
+      for (const disk of disks) Object.assign(disk, { writeMs, syncMs });
     });
   }
 }

@@ -16,8 +16,14 @@ export function countParts({ replicas, forwarding, router, mover }: NodeParts, c
   counters.sometimes('move ended without all slots', aborted + failed);
 }
 
-/** Of one that begins to serve: looks on at its routes. */
-export function watchParts({ router }: NodeParts, counters: Counters): void {
+/** Of one that begins to serve: looks on at its routes. `held`: a command waits, since its slot is between two shards. */
+export function watchParts({ router }: NodeParts, counters: Counters, held: () => void): void {
+  const { holds } = router;
+  const hold = holds.hold.bind(holds);
+  holds.hold = (...of) => {
+    hold(...of);
+    held();
+  };
   for (const { route } of router.ways) {
     const [dispatch, pump] = [route.dispatch.bind(route), route.pump.bind(route)];
     route.dispatch = (request) => {

@@ -27,13 +27,12 @@ export class ReadLaw {
     this.broken = broken;
   }
 
-  /** Nobody holds a lease once an entry of a later term is committed. */
-  onLease({ self, term }: RaftCore): void {
-    const { committedTerm } = this.log;
-    if (term < committedTerm)
+  /** Nobody holds a lease once somebody leads in a later term, `newest`. */
+  onLease({ self, term }: RaftCore, newest = this.log.committedTerm): void {
+    if (term < newest)
       this.broken(
         'one-lease',
-        `group ${this.group}: member ${self} holds one in term ${term}, and term ${committedTerm} has committed`,
+        `group ${this.group}: member ${self} holds one in term ${term}, and term ${newest} has a leader`,
       );
   }
 

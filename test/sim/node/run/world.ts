@@ -45,6 +45,8 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
+  /** A command waits for a move. */
+  onHeld: () => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -70,11 +72,11 @@ export class World {
     cluster.onlooker = {
       onEvent: (i, event, fields) => this.onEvent(i, event, fields),
       onReplica: (i, replica, recovered) => {
-        this.guard(() => this.invariants.watch(i, replica, recovered));
+        this.guard(() => this.invariants.watch(i, replica, recovered, cluster.nodes[i].clock));
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters);
+        watchParts(parts, this.counters, () => this.onHeld());
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
@@ -268,6 +270,21 @@ export class World {
     return true;
   }
 
+  /** Its disk is gone for good; with an empty one it takes the place of what it was. Refused while it may be needed, it asks again. */
+  replace(victim: Victim, afterMs: number): void {
+    const { parts, i } = victim;
+    if (parts === null) return;
+    const old = parts.self;
+    this.log.say(`${victim.name} burns: another one is to take the place of ${old.slice(0, 6)}`);
+    this.crash(victim, 'lost', false);
+    const { disk } = this.cluster.nodes[i];
+    for (const path of disk.paths()) disk.removeContent(path);
+    this.cluster.ownFlags[i] = { ...this.cluster.ownFlags[i], replace: old };
+    this.hasRebuilt = true;
+    this.invariants.forget(i);
+    this.startLater(victim, afterMs);
+  }
+
   rebuildLater(victim: Victim): void {
     this.scheduler.after(0, () => {
       this.rebuild(victim).catch((error: unknown) => this.fail(error));
@@ -345,6 +362,7 @@ export class World {
   lookAround(): void {
     for (const { i, parts } of this.victims)
       if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
+    this.guard(() => this.invariants.rows());
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
@@ -401,6 +419,8 @@ export class World {
       this.lasts(REBUILD_MS, () => this.rebuildLater(victim));
       return true;
     }
+    if (code === 'TORC_JOIN_REFUSED' && error.message.includes('stop it before another takes its place'))
+      return true;
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
     if (error instanceof StartupError) counters.sometimes('start refused: disk');
     else this.countStopped(victim, error);

@@ -1,0 +1,150 @@
+/** Who asks to be taken in, and who asks whether it still is of the cluster: nodes that go, stand still, or have other names. */
+import { describe, expect, it } from 'vitest';
+
+import type { Address, Clock, MessageSocket, MessageSocketHandler, Timer } from '../../src/env/contracts.ts';
+import { decodeJoinRequest, encodeJoinAnswer } from '../../src/topology/join-codec.ts';
+import { JoinCounter } from '../../src/topology/join-counter.ts';
+import type { JoinDesk } from '../../src/topology/join-desk.ts';
+import { Joiner } from '../../src/topology/joiner.ts';
+import type { Topology } from '../../src/topology/types.ts';
+import type { PeerPort, PeerRoute } from '../../src/transport/peer-port.ts';
+import { localPeer } from '../transport/support.ts';
+import { manyNodes, nodeId } from './many-nodes.ts';
+
+const NEVER: JoinDesk = {} as JoinDesk;
+
+interface Dial {
+  address: Address;
+  failed: () => void;
+  cancelled: boolean;
+}
+
+/** Time, dials and sessions by hand. */
+class Rig {
+  nowMs = 0;
+  readonly dials: Dial[] = [];
+  private route: PeerRoute | null = null;
+  private readonly due: { atMs: number; run: () => void; cancelled: boolean }[] = [];
+  readonly timers = {
+    after: (delayMs: number, run: () => void): Timer => {
+      const timer = { atMs: this.nowMs + delayMs, run, cancelled: false };
+      this.due.push(timer);
+      return { cancel: () => (timer.cancelled = true) };
+    },
+    endOfTurn: (run: () => void): void => run(),
+  };
+  readonly env = { clock: { monotonicMs: () => this.nowMs } as unknown as Clock, timers: this.timers };
+  readonly port = {
+    local: localPeer(9),
+    route: (_: string, route: PeerRoute) => (this.route = route),
+    dial: (address: Address, _channel: string, _expected: null, failed: () => void): Timer => {
+      const dial: Dial = { address, failed, cancelled: false };
+      this.dials.push(dial);
+      return { cancel: () => (dial.cancelled = true) };
+    },
+  } as unknown as PeerPort;
+
+  pass(durationMs: number): void {
+    const untilMs = this.nowMs + durationMs;
+    for (;;) {
+      const next = this.due
+        .filter(({ cancelled, atMs }) => !cancelled && atMs <= untilMs)
+        .toSorted((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined) break;
+      this.due.splice(this.due.indexOf(next), 1);
+      this.nowMs = next.atMs;
+      next.run();
+    }
+    this.nowMs = untilMs;
+  }
+
+  /** Whoever answers there announces another name. */
+  open(address: Address): {
+    handler: MessageSocketHandler;
+    sent: Uint8Array[];
+    close: () => void;
+    isCut: () => boolean;
+  } {
+    const sent: Uint8Array[] = [];
+    let isOpen = true;
+    const close = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      handler.onClose(1000, '');
+    };
+    const socket = { send: (bytes: Uint8Array) => sent.push(bytes), close, terminate: close };
+    const session = {
+      channel: 'joining',
+      remote: localPeer(1),
+      dialed: address,
+      socket: socket as unknown as MessageSocket,
+    };
+    const handler = this.route!.opened(session as unknown as Parameters<PeerRoute['opened']>[0]);
+    return { handler, sent, close, isCut: () => !isOpen };
+  }
+}
+
+function tell(handler: MessageSocketHandler, topology: Topology): void {
+  const bytes = encodeJoinAnswer({ kind: 'told', topology });
+  handler.onMessage(bytes, 0, bytes.length);
+}
+
+describe('a node that is to be taken in', () => {
+  it('dials each seed again that it has lost, whatever that calls itself', () => {
+    const rig = new Rig();
+    const [a, b] = ['torc-a', 'torc-b'].map((host) => ({ host, port: 16_379 }));
+    const seeds = ['torc-a:16379', 'torc-b:16379'];
+    const joiner = new Joiner(rig.env, {
+      port: rig.port,
+      node: nodeId(9),
+      seeds,
+      replaces: null,
+      onWaiting: () => {},
+    });
+    expect(rig.dials.map(({ address }) => address)).toEqual([a, b]);
+    // The second answers, the first is never there.
+    const session = rig.open(b);
+    expect(decodeJoinRequest(session.sent[0])).toEqual({ replaces: null });
+    rig.dials[0].failed();
+    session.close();
+    rig.pass(1000);
+    expect(rig.dials.slice(2).map(({ address }) => address)).toEqual([a, b]);
+    joiner.close();
+  });
+});
+
+describe('a node that asks whether it still is of the cluster', () => {
+  const address = { host: 'torc-a', port: 1 };
+
+  it('is told, and may ask again', () => {
+    const rig = new Rig();
+    const counter = new JoinCounter(rig, rig.port);
+    counter.open(NEVER);
+    const told: number[] = [];
+    counter.inquire(address, ({ epoch }) => told.push(epoch));
+    counter.inquire(address, () => {});
+    expect(rig.dials).toHaveLength(1);
+    const { handler, isCut } = rig.open(address);
+    const topology = manyNodes(3);
+    tell(handler, topology);
+    expect(told).toEqual([topology.epoch]);
+    expect(isCut()).toBe(true);
+    counter.inquire(address, () => {});
+    expect(rig.dials).toHaveLength(2);
+  });
+
+  it.each(['while it dials', 'while it waits for the answer'])(
+    'asks another when that one stands still %s',
+    (when) => {
+      const rig = new Rig();
+      const counter = new JoinCounter(rig, rig.port);
+      counter.open(NEVER);
+      counter.inquire(address, () => {});
+      const session = when === 'while it dials' ? null : rig.open(address);
+      rig.pass(5000);
+      expect(session === null ? rig.dials[0].cancelled : session.isCut()).toBe(true);
+      counter.inquire({ host: 'torc-b', port: 1 }, () => {});
+      expect(rig.dials.at(-1)?.address.host).toBe('torc-b');
+    },
+  );
+});
