@@ -23,7 +23,7 @@ class World {
     shards.turns(() => shards.states(shards.source, [0])[0] === FROZEN);
     shards.move.stop();
     const spread = {
-      isKept: () => true,
+      isKeptSince: () => true,
       has: () => true,
       propose: (change: unknown) => this.proposed.push(change),
     } as unknown as TopologySpread;
