@@ -23,10 +23,16 @@ export interface PacedOptions {
 export class PacedLoad {
   private readonly child: ChildProcessByStdio<null, Readable, Readable>;
   private readonly lines: Interface;
+  private readonly ended: Promise<never>;
   private complaints = '';
 
   private constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
     this.child = child;
+    this.ended = once(child, 'exit').then(() => {
+      throw new Error(`the load has ended: ${this.complaints.slice(0, 300)}`);
+    });
+    // Heard of where a line is waited for.
+    this.ended.catch(() => undefined);
     this.lines = createInterface(child.stdout);
     child.stderr.on('data', (bytes: Buffer) => {
       this.complaints += bytes.toString();
@@ -54,13 +60,9 @@ export class PacedLoad {
   }
 
   private async told(signal: NodeJS.Signals): Promise<LoadResult> {
-    const ended = once(this.child, 'exit').then(() => {
-      throw new Error(`the load has ended: ${this.complaints.slice(0, 300)}`);
-    });
     const line = once(this.lines, 'line') as Promise<[string]>;
-    ended.catch(() => undefined);
     this.child.kill(signal);
-    const [text] = await Promise.race([line, ended]);
+    const [text] = await Promise.race([line, this.ended]);
     if (this.complaints !== '') console.log(this.complaints.slice(0, 300));
     return JSON.parse(text) as LoadResult;
   }

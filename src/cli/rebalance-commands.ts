@@ -45,7 +45,7 @@ export function rebalanceCommand(): Command {
   apply.action(() => finish(async () => applyPlan(targetOf(apply), byOf(apply))));
   const status = told('status', 'Shows how far the plan under way is.');
   status.action(() => finish(async () => showRebalance(toldOptions(status))));
-  const pause = changing('pause', 'Begins no more moves, by hand or by itself; those under way end.');
+  const pause = changing('pause', 'Sends no more slots than are on their way, by hand or by itself.');
   pause.action(() => finish(async () => pauseRebalance(targetOf(pause))));
   const resume = changing('resume', 'Goes on after pause or abort.');
   resume.action(() => finish(async () => resumeRebalance(targetOf(resume))));

@@ -57,9 +57,9 @@ export async function applyPlan(target: ChangeTarget, by: RebalanceBy | null): P
 
 export async function pauseRebalance(target: ChangeTarget): Promise<number> {
   const { rebalance } = await proposeChange(target, () => ({ kind: 'pause-rebalance' }));
-  const moving = rebalance?.plan?.moves.length ?? 0;
-  const rest = moving > 0 ? ` ${moving} that ${moving === 1 ? 'is' : 'are'} under way will still end.` : '';
-  process.stdout.write(`Rebalancing is paused: no move is begun until torc rebalance resume.${rest}\n`);
+  const rest =
+    rebalance?.plan === undefined ? '' : ' Slots that are on their way still go over, a few from each shard.';
+  process.stdout.write(`Rebalancing is paused: no slot is sent until torc rebalance resume.${rest}\n`);
   return ExitCode.OK;
 }
 

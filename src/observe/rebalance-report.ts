@@ -22,9 +22,10 @@ import { slotsOf } from '../topology/slot-ranges.ts';
 import type { NodeId, ShardId, Topology } from '../topology/types.ts';
 import type { NodeParts } from './parts.ts';
 
-/** What a plan is expected to take before one has shown it: for what is in the slots, and for each slot. */
-const ASSUMED_BYTES_PER_SECOND = 32 * 1024 * 1024;
-const ASSUMED_SLOT_MS = 5;
+/** What a plan takes where nobody asks for anything, as `npm run bench:resize` shows on two cores: to begin and end it, for each slot, for what is in them. */
+const ASSUMED_PLAN_MS = 1000;
+const ASSUMED_SLOT_MS = 0.25;
+const ASSUMED_BYTES_PER_SECOND = 16 * 1024 * 1024;
 const MS_PER_SECOND = 1000;
 
 interface Contents {
@@ -173,11 +174,13 @@ function contentsOf(slots: readonly number[], loads: SlotLoads): Contents {
   return contents;
 }
 
-/** At the pace of the last plan that was done, or an assumed one. */
+/** As it is assumed, or at the pace of the last plan that was done where that was slower: its slots may have held less, but it knew the machines. */
 function expectedMs(slots: number, bytes: number, history: readonly PlanRecord[]): number {
+  const assumedMs =
+    ASSUMED_PLAN_MS + slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
   const last = history.findLast(({ outcome, moved }) => outcome === 'done' && moved > 0);
-  if (last !== undefined) return ((last.endedMs - last.beganMs) / last.moved) * slots;
-  return slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
+  const paceMs = last === undefined ? 0 : ((last.endedMs - last.beganMs) / last.moved) * slots;
+  return slots === 0 ? 0 : Math.max(assumedMs, paceMs);
 }
 
 function nameOf({ self, settings, peers }: NodeParts, node: NodeId): string {

@@ -17,6 +17,7 @@ const PROPOSE_AGAIN_MS = 500;
 const SETTLED_MS = 3000;
 /** How often loads are looked at, where plans go by them. */
 const LOADS_INTERVAL_MS = 10_000;
+const NO_PLAN: Pick<MovePlan, 'moves'> = { moves: [] };
 
 export interface RebalancerHost {
   readonly self: NodeId;
@@ -68,15 +69,20 @@ export class Rebalancer {
     const topology = host.topology();
     const nowMs = host.nowMs();
     if (topology !== this.seen) this.changed(topology, nowMs);
-    if (topology.rebalance?.plan === undefined && (!host.isAutomatic || this.restsOn === topology)) return;
-    const isIdle = topology.rebalance?.plan === undefined && host.by !== 'slots' && nowMs < this.nextLoadsMs;
+    const hasPlan = topology.rebalance?.plan !== undefined;
+    if (!hasPlan && this.restsOn === topology) return;
+    const leaving = hasPlan ? [] : leavingShards(topology);
+    // Nodes that leave are emptied whatever else is done by hand.
+    if (!hasPlan && !host.isAutomatic && leaving.length === 0) return;
+    const by = host.isAutomatic ? host.by : 'slots';
+    const isIdle = !hasPlan && by !== 'slots' && nowMs < this.nextLoadsMs;
     if (isIdle || nowMs < this.nextProposalMs || !this.isProposer(topology)) return;
     const situation = { topology, wallMs: host.wallMs(), obstacle: this.obstacle };
     const change = nextPlanChange(situation);
     if (change !== null) this.propose(topology, change, nowMs);
-    if (topology.rebalance?.plan !== undefined || nowMs - this.seenSinceMs < SETTLED_MS) return;
+    if (hasPlan || nowMs - this.seenSinceMs < SETTLED_MS) return;
     if (!mayBeginPlan(situation)) return;
-    if (host.by === 'slots') this.planBySlots(topology, nowMs);
+    if (by === 'slots') this.planBySlots(topology, leaving, nowMs);
     else if (nowMs >= this.nextLoadsMs && !this.isLooking) void this.planByLoads(nowMs);
   }
 
@@ -100,9 +106,12 @@ export class Rebalancer {
     return `not safe now: no leader with a majority is reached of shard${lacking.length > 1 ? 's' : ''} ${lacking.join(', ')}`;
   }
 
-  private planBySlots(topology: Topology, nowMs: number): void {
+  private planBySlots(topology: Topology, leaving: readonly ShardId[], nowMs: number): void {
+    const { isAutomatic } = this.host;
     const input = this.inputOf(topology, 'slots', null);
-    if (isPlanDue(input)) this.begin(topology, 'slots', planMoves(input), nowMs);
+    const { moves } = isPlanDue(input) ? planMoves(input) : NO_PLAN;
+    const wanted = isAutomatic ? moves : moves.filter(({ source }) => leaving.includes(source));
+    if (wanted.length > 0) this.begin(topology, 'slots', wanted, nowMs);
     else this.restsOn = topology;
   }
 
@@ -116,7 +125,7 @@ export class Rebalancer {
       const loads = await host.loads.gather();
       const input = this.inputOf(topology, by, loads);
       if (loads.unknown.length > 0 || topology !== host.topology() || !isPlanDue(input)) return;
-      this.begin(topology, by, planMoves(input), host.nowMs());
+      this.begin(topology, by, planMoves(input).moves, host.nowMs());
     } catch (error) {
       host.fatal(error);
     } finally {
@@ -124,7 +133,7 @@ export class Rebalancer {
     }
   }
 
-  private begin(topology: Topology, by: RebalanceBy, { moves }: MovePlan, nowMs: number): void {
+  private begin(topology: Topology, by: RebalanceBy, moves: MovePlan['moves'], nowMs: number): void {
     this.propose(topology, beginPlan(by, moves, true, this.host.wallMs()), nowMs);
   }
 
@@ -177,6 +186,14 @@ export class Rebalancer {
     this.ended.set(outcome, (this.ended.get(outcome) ?? 0) + 1);
     log.info('rebalance-ended', { plan: before, outcome, moved, durationMs: Math.round(endedMs - beganMs) });
   }
+}
+
+/** Of nodes that leave, with slots. */
+function leavingShards({ nodes, shards, slots }: Topology): ShardId[] {
+  const leaving = nodes.filter((node) => node.leaving === true).map(({ id }) => id);
+  if (leaving.length === 0) return [];
+  const homes = shards.filter(({ home }) => leaving.includes(home)).map(({ id }) => id);
+  return homes.filter((id) => slots.some(({ shard }) => shard === id));
 }
 
 function ordinalOf(nodes: Topology['nodes'], node: NodeId): number {

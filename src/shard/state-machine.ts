@@ -275,6 +275,7 @@ export class StateMachine implements MovesHost {
 
   takeSessions(slot: number, imports: Imports): void {
     this.sessions.takeSlot(slot, imports.sessions);
+    this.operations.arrive(slot);
   }
 
   dropSessions(slot: number): void {

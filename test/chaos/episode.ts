@@ -19,6 +19,7 @@ import { THIS_BUILD, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.t
 import { run } from './command-line.ts';
 import { Disk, type DiskAbilities } from './disks.ts';
 import type { FaultKind } from './faults.ts';
+import { Guest, idsOf } from './guest.ts';
 import { judgeBetween, judgeRound, type Round, type Seen } from './judge.ts';
 import type { Lab } from './lab.ts';
 import { Namespaces } from './namespaces.ts';
@@ -48,6 +49,8 @@ export interface EpisodePlan {
   onRound: (round: Round, seen: Seen) => void;
 }
 
+type Founded = Pick<Lab, 'cluster' | 'network' | 'guest'>;
+
 export interface EpisodeResult {
   survey: Survey | null;
   /** How the history, the replicas and the whole were found. */
@@ -69,7 +72,8 @@ export class Episode {
   private readonly loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
   private network: Network | null = null;
   private cluster: TorcCluster | null = null;
-  private founding: Promise<{ cluster: TorcCluster; network: Network }> | null = null;
+  private guest: Guest | null = null;
+  private founding: Promise<Founded> | null = null;
   private closing: Promise<void> | null = null;
 
   constructor(options: Options, plan: EpisodePlan) {
@@ -86,10 +90,11 @@ export class Episode {
     let survey: Survey | null = null;
     try {
       this.founding = this.found();
-      const { cluster, network } = await this.founding;
+      const { cluster, network, guest } = await this.founding;
       this.placed.push(...(await placeClients(cluster.nodes, recorder, PACE)));
       await this.addLateReaders(cluster, recorder);
-      await this.runRounds({ cluster, network, disks: this.disks, abilities: this.plan.abilities }, recorder);
+      const { abilities } = this.plan;
+      await this.runRounds({ cluster, network, guest, disks: this.disks, abilities }, recorder);
       await this.stopWorkers();
       this.problems.push(...judgeBetween(recorder, this.placed, this.rounds));
       survey = await this.judgeState(cluster, recorder);
@@ -113,11 +118,11 @@ export class Episode {
   private async takeDown(keepData: boolean): Promise<void> {
     // A process that waits for its disk cannot even be killed.
     for (const disk of this.disks) await disk.release();
-    await this.cluster?.kill();
+    await this.kill();
     await this.founding?.catch(() => undefined);
     await this.stopWorkers();
     // What a fault under way has started since.
-    await this.cluster?.kill();
+    await this.kill();
     await this.network?.close();
     this.network = null;
     for (const [place, disk] of this.disks.splice(0).entries()) {
@@ -128,17 +133,23 @@ export class Episode {
     for (const log of this.logs.splice(0)) log.end();
   }
 
+  private async kill(): Promise<void> {
+    await this.cluster?.kill();
+    await this.guest?.kill();
+  }
+
   private async openHistory(): Promise<ReturnType<typeof createWriteStream>> {
     await mkdir(this.directory, { recursive: true });
     return createWriteStream(join(this.directory, 'history.jsonl'));
   }
 
-  private async found(): Promise<{ cluster: TorcCluster; network: Network }> {
+  private async found(): Promise<Founded> {
     const { nodes } = this.options;
     const places = Array.from({ length: nodes }, (_, place) => place);
+    // The last place is the guest's.
     const plan: NetworkPlan = {
-      ports: places.map((place) => this.portsOf(place)),
-      sparePorts: places.map((place) => this.options.firstPort + 4 * PORT_BLOCK + place),
+      ports: [...places, nodes].map((place) => this.portsOf(place)),
+      sparePorts: [...places, nodes].map((place) => this.options.firstPort + 4 * PORT_BLOCK + place),
     };
     const network = await openNetwork(this.plan.network, plan);
     this.network = network;
@@ -146,11 +157,15 @@ export class Episode {
     const made: TorcNode[] = [];
     for (const place of places) made.push(await this.makeNode(place, plan.ports[place], network, seeds));
     this.cluster = TorcCluster.of(this.directory, made);
+    await this.makeDisk(nodes);
+    this.guest = new Guest(this.cluster, network, (visit) =>
+      this.makeNodeOn(this.disks[nodes], nodes, plan.ports[nodes], network, seeds, visit),
+    );
     this.cluster.start();
     await this.cluster.waitReady();
-    if (network instanceof ProxiedNetwork) await network.know(await idsOf(this.cluster));
+    await network.know(await idsOf(made));
     await this.cluster.waitHome();
-    return { cluster: this.cluster, network };
+    return { cluster: this.cluster, network, guest: this.guest };
   }
 
   private async makeNode(
@@ -159,7 +174,10 @@ export class Episode {
     network: Network,
     seeds: string,
   ): Promise<TorcNode> {
-    const name = `node-${place}`;
+    return this.makeNodeOn(await this.makeDisk(place), place, ports, network, seeds, 0);
+  }
+
+  private async makeDisk(place: number): Promise<Disk> {
     const disk = new Disk(
       join(this.directory, `disk-${place}`),
       this.plan.abilities.kind,
@@ -167,9 +185,28 @@ export class Episode {
     );
     this.disks.push(disk);
     await disk.mount();
+    return disk;
+  }
+
+  /** `visit`: a node that comes again is another one, with a directory of its own. */
+  private makeNodeOn(
+    disk: Disk,
+    place: number,
+    ports: NodePorts,
+    network: Network,
+    seeds: string,
+    visit: number,
+  ): TorcNode {
+    const name = visit === 0 ? `node-${place}` : `guest-${visit}`;
     const own = ['--seeds', seeds, '--host', `host-${place}`, '--durability', this.options.durability];
     const settings = [...own, ...SETTINGS, ...network.settings(place)];
-    const node = new TorcNode(name, ports, join(disk.directory, 'data'), settings, network.site(place));
+    const node = new TorcNode(
+      name,
+      ports,
+      join(disk.directory, visit === 0 ? 'data' : name),
+      settings,
+      network.site(place),
+    );
     const log = createWriteStream(join(this.directory, `${name}.log`));
     this.logs.push(log);
     node.onLine = (line) => log.write(`${line}\n`);
@@ -279,12 +316,4 @@ export function openNetwork(kind: NetworkKind, plan: NetworkPlan): Promise<Netwo
 async function verify(address: string): Promise<string> {
   const printed = await run(process.execPath, ...THIS_BUILD, 'verify', '--address', address);
   return printed.trimEnd();
-}
-
-async function idsOf(cluster: TorcCluster): Promise<string[]> {
-  const reports = await Promise.all(cluster.nodes.map((node) => node.status()));
-  return reports.map(({ node }) => {
-    if (node.id === null) throw new Error(`${node.name} is ready and has no id`);
-    return node.id;
-  });
 }

@@ -6,6 +6,7 @@
 import { pause } from '../e2e/cluster/torc-cluster.ts';
 import { between, sizeOf, someNodes, withNetwork, type Lab } from './lab.ts';
 import { bothWays, linesFrom, linesTo, type LineFault } from './network.ts';
+import { RESIZES } from './resize.ts';
 
 export interface Strike {
   /** What exactly was done, for the timeline. */
@@ -288,4 +289,5 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   { name: 'kill majority', missing: always, strike: killMajority },
   { name: 'kill all', missing: always, strike: killAll },
   { name: 'storm', missing: always, strike: storm },
+  ...RESIZES,
 ];

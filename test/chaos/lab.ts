@@ -2,12 +2,15 @@
 import { pause, type TorcCluster } from '../e2e/cluster/torc-cluster.ts';
 import type { SeededRandom } from '../../src/env/sim/random.ts';
 import type { Disk, DiskAbilities } from './disks.ts';
+import type { Guest } from './guest.ts';
 import type { Network } from './network.ts';
 
 export interface Lab {
   cluster: TorcCluster;
   network: Network;
   disks: readonly Disk[];
+  /** Comes when the cluster is resized. */
+  guest: Guest;
   abilities: DiskAbilities;
   random: SeededRandom;
 }

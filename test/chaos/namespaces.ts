@@ -47,6 +47,11 @@ export class Namespaces implements Network {
     return [...LISTEN_EVERYWHERE, '--announce-host', this.host(place)];
   }
 
+  /** A namespace knows its node. */
+  know(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async apply(faults: readonly LineFault[]): Promise<void> {
     await Promise.all(
       this.plan.ports.map(async (_, to) => {

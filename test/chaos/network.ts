@@ -21,6 +21,8 @@ export interface Network {
   /** What other nodes are told of its peer port. */
   peerAddress(place: number): string;
   settings(place: number): readonly string[];
+  /** Who is where: before the first fault of a node, since ids are known only once nodes run. */
+  know(ids: readonly string[]): Promise<void>;
   /** All that is wrong from now on; nothing heals all. */
   apply(faults: readonly LineFault[]): Promise<void>;
   close(): Promise<void>;

@@ -48,7 +48,6 @@ export class ProxiedNetwork implements Network {
     return ['--announce-peer-port', String(this.plan.sparePorts[place])];
   }
 
-  /** Before the first fault: who has which id is known only once the nodes run. */
   async know(ids: readonly string[]): Promise<void> {
     this.places = Object.fromEntries(ids.map((id, place) => [id, place]));
     await this.apply([]);

@@ -19,7 +19,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 2: an abort before the import bars it',
     file: MOVES,
-    find: '    if (!isStaged && slots.state(slot) !== NONE) return NOT_NOW;',
+    find: '    if (!isStaged && slots.move(slot) !== 0) return NOT_NOW;',
     put: '    if (!isStaged) return NOT_NOW;',
     tests: SCENARIOS,
   },
@@ -166,8 +166,8 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 22: the target knows for ever how a move ended',
     file: MOVES,
-    find: '    slots.end(slot, move, MoveOutcome.ABORTED, NONE);\n    return ABORTED;',
-    put: '    slots.end(slot, move, MoveOutcome.WENT, NONE);\n    return ABORTED;',
+    find: 'slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === OWNED ? OWNED : NONE);',
+    put: 'slots.end(slot, move, MoveOutcome.WENT, slots.state(slot) === OWNED ? OWNED : NONE);',
     tests: SCENARIOS,
     simulated: 'moves',
   },

@@ -2,7 +2,11 @@ import { assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { latencyHistogram } from '../../src/metrics/histogram.ts';
 import { LatencyWindow } from '../../src/metrics/latency-window.ts';
-import { MoveThrottle, SLOWEST_BYTES_PER_SECOND } from '../../src/topology/move-throttle.ts';
+import {
+  CAREFUL_STEP_BYTES_PER_SECOND,
+  MoveThrottle,
+  SLOWEST_BYTES_PER_SECOND,
+} from '../../src/topology/move-throttle.ts';
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 100;
@@ -17,10 +21,10 @@ class Rig {
     this.throttle = new MoveThrottle(() => limit, this.nowMs);
   }
 
-  looks(times: number, reading: { count: number; p99: number }, isMoving: boolean): void {
+  looks(times: number, reading: { count: number; p99: number }, isMoving: boolean, pauseMs = 0): void {
     for (let i = 0; i < times; i++) {
       this.nowMs += LOOK_MS;
-      this.throttle.look(reading, isMoving, this.nowMs);
+      this.throttle.look(reading, isMoving, pauseMs, this.nowMs);
     }
   }
 
@@ -46,10 +50,30 @@ describe('the rate at which slots are sent', () => {
 
   it('rises without a limit while commands stay fast', () => {
     const rig = new Rig();
-    rig.looks(1, IDLE, true);
-    const before = rig.throttle.bytesPerSecond;
+    rig.looks(1, busy(1), false);
     rig.looks(50, busy(1), true);
-    expect(rig.throttle.bytesPerSecond).toBe(before + 50 * 2 * MIB);
+    expect(rig.throttle.bytesPerSecond).toBe(SLOWEST_BYTES_PER_SECOND + 50 * CAREFUL_STEP_BYTES_PER_SECOND);
+  });
+
+  it('is high at once where nobody asks for anything, and begins anew when somebody does', () => {
+    const rig = new Rig();
+    rig.looks(10, IDLE, false);
+    rig.looks(1, IDLE, true);
+    expect(rig.throttle.bytesPerSecond).toBeGreaterThan(30 * MIB);
+    rig.looks(1, busy(1), true);
+    expect(rig.throttle.bytesPerSecond).toBe(SLOWEST_BYTES_PER_SECOND);
+  });
+
+  it('falls when slots are frozen for long, where commands come', () => {
+    const rig = new Rig();
+    rig.looks(10, busy(0.4), false);
+    rig.looks(10, busy(0.4), true);
+    const before = rig.throttle.bytesPerSecond;
+    rig.looks(1, busy(0.4), true, 16);
+    expect(rig.throttle.bytesPerSecond).toBe(before / 2);
+    const idle = new Rig();
+    idle.looks(10, IDLE, true, 200);
+    expect(idle.throttle.decreases).toBe(0);
   });
 
   it('falls at once when commands are slower than 5 ms, where they were fast before', () => {
@@ -89,11 +113,23 @@ describe('the rate at which slots are sent', () => {
 
   it('halves no oftener than it can see what became of it', () => {
     const rig = new Rig();
-    rig.looks(1, IDLE, true);
+    rig.looks(1, busy(1), false);
+    rig.looks(20, busy(1), true);
     rig.looks(3, busy(100), true);
     expect(rig.throttle.decreases).toBe(1);
     rig.looks(1, busy(100), true);
     expect(rig.throttle.decreases).toBe(2);
+  });
+
+  it('does not take commands for few that are slow', () => {
+    const rig = new Rig();
+    rig.looks(10, busy(0.4), false);
+    rig.looks(40, busy(0.4), true);
+    const before = rig.throttle.bytesPerSecond;
+    rig.looks(40, { count: 3, p99: 500 }, true);
+    expect(rig.throttle.bytesPerSecond).toBe(before / 4);
+    rig.looks(12, IDLE, true);
+    expect(rig.throttle.bytesPerSecond).toBeGreaterThan(before / 4);
   });
 
   it('goes by no percentile of a handful of commands', () => {

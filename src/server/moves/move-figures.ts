@@ -20,6 +20,7 @@ export class MoveFigures {
   /** From the fence to the target's decision, one value a slot. */
   readonly pauses: Histogram = pauseHistogram();
   longestPauseMs = 0;
+  private recentPauseMs = 0;
   readonly durations: Histogram = latencyHistogram();
   private readonly pairs = new Map<string, MovedFigures>();
 
@@ -34,6 +35,14 @@ export class MoveFigures {
   paused(slots: number, pauseMs: number): void {
     for (let slot = 0; slot < slots; slot++) this.pauses.record(pauseMs);
     this.longestPauseMs = Math.max(this.longestPauseMs, pauseMs);
+    this.recentPauseMs = Math.max(this.recentPauseMs, pauseMs);
+  }
+
+  /** The longest since this was asked last. */
+  takeRecentPauseMs(): number {
+    const { recentPauseMs } = this;
+    this.recentPauseMs = 0;
+    return recentPauseMs;
   }
 
   sent(move: MoveEntry, bytes: number): void {

@@ -109,7 +109,8 @@ export class Mover {
     // The throttle's steps are so far apart.
     if (!isTimely) return;
     this.nextLookMs = now.monotonicMs + LOOK_MS;
-    this.throttle.look(this.window.read(this.host.latencies()), this.driven.size > 0, now.monotonicMs);
+    const reading = this.window.read(this.host.latencies());
+    this.throttle.look(reading, this.driven.size > 0, this.figures.takeRecentPauseMs(), now.monotonicMs);
     for (const driven of this.driven.values()) this.watch(driven, now);
     this.measure(now.monotonicMs);
   }

@@ -12,6 +12,14 @@ async function report(cluster: SimCluster, i = 0): Promise<RebalanceReport> {
   return (await cluster.admin(i, '/api/rebalance')) as RebalanceReport;
 }
 
+/** How many slots each shard has. */
+async function heldBy(cluster: SimCluster): Promise<Map<number, number>> {
+  const held = new Map<number, number>();
+  for (const { from, to, shard } of (await newestTopology(cluster)).slots)
+    held.set(shard, (held.get(shard) ?? 0) + to - from + 1);
+  return held;
+}
+
 /** Passes until a plan has ended; how many moves were under way at most. */
 async function untilEnded(cluster: SimCluster): Promise<number> {
   let most = 0;
@@ -75,6 +83,17 @@ it('makes none by itself where that is switched off, and by bytes where that is 
   await changeTopology(off, { kind: 'set-weight', node: founded.nodes[0].id, weight: 9 });
   await off.pass(15_000);
   expect((await newestTopology(off)).rebalance).toBeUndefined();
+  // A node that leaves is emptied all the same, and nothing else is moved.
+  const held = await heldBy(off);
+  await changeTopology(off, { kind: 'begin-leave', node: founded.nodes[2].id });
+  await untilEnded(off);
+  const left = await heldBy(off);
+  expect([held.get(3), left.get(3)]).toEqual([5461, undefined]);
+  expect([left.get(1), left.get(2)].every((slots, at) => (slots ?? 0) >= (held.get(at + 1) ?? 0))).toBe(true);
+  expect((await report(off)).history).toMatchObject([{ outcome: 'done', slots: 5461 }]);
+  const rest = (await newestTopology(off)).rebalance;
+  await off.pass(10_000);
+  expect((await newestTopology(off)).rebalance).toEqual(rest);
 
   const byBytes = new SimCluster(14, 3, { 'rebalance-by': 'bytes' });
   await byBytes.startAll();

@@ -36,6 +36,7 @@ export const FAULTS = [
   'restart in a split',
   'power loss after a kill',
   'disks slow at a fence',
+  'node replaced by an empty one',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

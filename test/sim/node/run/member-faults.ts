@@ -8,12 +8,14 @@ import type { World } from './world.ts';
 const REPLICAS_LEAST = 3;
 const MOST_LEAVES_MS = 15_000;
 const STAY_AGAIN_MS = 700;
+const MOST_REPLACED_AFTER_MS = 8000;
 
 /** Members come, go, and come again as others. */
 export class MemberFaults {
   readonly strikes = {
     'shard placed anew': () => this.place(),
     'node leaves for a while': () => this.leave(),
+    'node replaced by an empty one': () => this.replace(),
   };
   private readonly world: World;
   private readonly random: SeededRandom;
@@ -39,6 +41,15 @@ export class MemberFaults {
     while (nodes.length > count) nodes.splice(random.below(nodes.length), 1);
     world.log.say(`shard ${shard.id} is to be on ${nodes.map((id) => id.slice(0, 6)).join(' ')}`);
     return { kind: 'place-shard', shard: shard.id, nodes };
+  }
+
+  /** Its machine burns, and another one takes its place. */
+  private replace(): boolean {
+    const { random, world } = this;
+    const victim = world.victims[random.below(world.victims.length)];
+    if (!victim.isReady || world.victims.length < REPLICAS_LEAST || !world.mayLose(victim)) return false;
+    world.replace(victim, random.below(MOST_REPLACED_AFTER_MS));
+    return true;
   }
 
   private leave(): boolean {

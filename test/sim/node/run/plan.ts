@@ -10,9 +10,10 @@ const NODE_COUNTS = [1, 3, 3, 3, 3, 3, 3, 4, 5, 5];
 const EVICTING = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random'];
 const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random'];
 const LEAVES: Fault = 'node leaves for a while';
+const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
 /** Only where there is what they are about. */
-const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE];
+const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED];
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
 const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
@@ -142,6 +143,9 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   if (mayFence && random.chance(0.3)) plan.faults.push(AT_FENCE);
   // Slots that were moved at random are mostly to stay there; else somebody brings them back.
   if (wanted.faults === undefined && random.chance(0.25)) plan.flags['rebalance-auto'] = 'yes';
+  // Its shards need two others each to learn from, and to go on.
+  const mayBeReplaced = nodes >= 3 && durability === 'fsync' && !plan.faults.some(isDamage);
+  if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
 }
 

@@ -68,6 +68,12 @@ describe('a run that is made to', () => {
       ['node taken in by a cluster', 'replica created', 'replica removed'],
     ],
     [
+      'have an empty node take the place of another',
+      1,
+      { nodes: 4, faults: ['node replaced by an empty one', 'kill', 'two-way cut', 'slots moved'] },
+      ['node taken in by a cluster', 'replica created', 'slot went to another shard'],
+    ],
+    [
       'damage disks',
       1,
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },

@@ -270,6 +270,21 @@ export class World {
     return true;
   }
 
+  /** Its disk is gone for good; with an empty one it takes the place of what it was. Refused while it may be needed, it asks again. */
+  replace(victim: Victim, afterMs: number): void {
+    const { parts, i } = victim;
+    if (parts === null) return;
+    const old = parts.self;
+    this.log.say(`${victim.name} burns: another one is to take the place of ${old.slice(0, 6)}`);
+    this.crash(victim, 'lost', false);
+    const { disk } = this.cluster.nodes[i];
+    for (const path of disk.paths()) disk.removeContent(path);
+    this.cluster.ownFlags[i] = { ...this.cluster.ownFlags[i], replace: old };
+    this.hasRebuilt = true;
+    this.invariants.forget(i);
+    this.startLater(victim, afterMs);
+  }
+
   rebuildLater(victim: Victim): void {
     this.scheduler.after(0, () => {
       this.rebuild(victim).catch((error: unknown) => this.fail(error));
@@ -404,6 +419,8 @@ export class World {
       this.lasts(REBUILD_MS, () => this.rebuildLater(victim));
       return true;
     }
+    if (code === 'TORC_JOIN_REFUSED' && error.message.includes('stop it before another takes its place'))
+      return true;
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
     if (error instanceof StartupError) counters.sometimes('start refused: disk');
     else this.countStopped(victim, error);
