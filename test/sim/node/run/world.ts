@@ -45,8 +45,8 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
-  /** A command waits for a move. */
-  onHeld: () => void = () => {};
+  /** At node `i` a command waits for a move. */
+  onHeld: (i: number, slot: number) => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -76,7 +76,7 @@ export class World {
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters, () => this.onHeld());
+        watchParts(parts, this.counters, (slot) => this.onHeld(i, slot));
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
