@@ -36,6 +36,9 @@ export class StartupError extends TorcError {
   }
 }
 
+/** The code of a refusal after which the same directory may be started from at once: its node then enters its cluster empty. */
+export const REPLACED = 'TORC_REPLACED';
+
 /** What a newer version made, and this build must not take for something else: the cluster version was raised above what it runs. */
 export class NewerVersionError extends StartupError {
   constructor(what: string, version: number, newest: number) {

@@ -45,8 +45,10 @@ export const LOG_EVENTS = {
     'The register has a plan of moves: plan, by (slots, bytes or ops), slots that are to move, automatic or asked for.',
   'rebalance-ended':
     'It has ended: plan, outcome (done, partly, superseded or aborted), moved (slots), durationMs.',
-  'set-aside-removed':
-    'The files that torc repair had set aside were removed: this node has caught up. directory.',
+  replaced:
+    'This node was away for so long that others have its replicas now: reason. It starts anew, with nothing.',
+  'replaced-set-aside': 'What it held is kept until it has caught up: directory.',
+  'set-aside-removed': 'The files that had been set aside were removed: this node has caught up. directory.',
   'set-aside-not-removed': 'They should have been, and could not: directory, reason. They do no harm.',
 
   'move-begun':

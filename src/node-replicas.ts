@@ -99,6 +99,7 @@ export class NodeReplicas {
 
   /** Every replica that this node should have is there, and is what it should become. */
   hasCaughtUp({ shards }: Topology): boolean {
+    if (!shards.some((shard) => this.ownEntry(shard) !== undefined)) return false;
     return shards.every((shard) => {
       const own = this.ownEntry(shard);
       if (own === undefined || own.leaving === true) return true;

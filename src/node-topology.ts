@@ -1,10 +1,11 @@
 /** What a node makes of the topology: who it is by its disk, and that its mesh, routes and replicas follow each newer one. */
 import type { Env } from './env/contracts.ts';
-import { HOW_TO_REBUILD, StartupError } from './errors.ts';
+import { HOW_TO_REBUILD, REPLACED, StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { NodeReplicas, ReplicaListener } from './node-replicas.ts';
 import { isOwnRecord } from './node-replicas.ts';
 import { loadTokenHash, type TokenHash } from '../ring/index.ts';
+import { Absence, isReplaced } from './server/absence.ts';
 import { ConfigurationWalker } from './server/configuration-walker.ts';
 import { LogCorrector } from './server/log-corrector.ts';
 import type { PeerForwarding } from './server/forwarding.ts';
@@ -29,7 +30,7 @@ import { textOf, type Decision } from './topology/decision.ts';
 import { JoinDesk } from './topology/join-desk.ts';
 import { meshPeers, type Membership } from './topology/membership.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
-import { hasSetAside, setAsidePath } from './topology/set-aside.ts';
+import { hasSetAside, setAsidePath, setReplacedAside } from './topology/set-aside.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { DamagedError } from './wal/errors.ts';
@@ -39,6 +40,8 @@ export interface FollowingParts {
   self: NodeId;
   /** Of the data directory. */
   start: number;
+  /** For how long no node had run there, as far as that can be told. */
+  downMs: number;
   /** The newest cluster version that this node runs. */
   newestVersion: number;
   engine: Engine;
@@ -73,6 +76,7 @@ export class NodeTopology {
   private readonly log: Log;
   /** Null when no node has begun in this directory before. */
   private readonly known: ClusterFile | null;
+  private file: ClusterFile | null = null;
   private parts: FollowingParts | null = null;
   private spread: TopologySpread | null = null;
   private walker: ConfigurationWalker | null = null;
@@ -81,6 +85,9 @@ export class NodeTopology {
   private readonly hash: TokenHash;
   /** Null until the node serves. */
   rebalancer: Rebalancer | null = null;
+  /** The last that was acted on. */
+  private acted: Topology | null = null;
+  private absence: Absence | null = null;
   /** Topologies are acted on one after the other. */
   private following: Promise<void> = Promise.resolve();
   private hasSetAside = false;
@@ -126,6 +133,15 @@ export class NodeTopology {
     return this.known !== null && !this.known.isReturning;
   }
 
+  /** What it holds of members that others have taken the place of is no use to it, and not removed before it has caught up. */
+  async setReplacedAside(): Promise<void> {
+    const { known, log, settings } = this;
+    if (known?.wasReplaced !== true) return;
+    const directory = await setReplacedAside(this.env.disk, settings.dataDirectory);
+    await known.setAside();
+    log.warn('replaced-set-aside', { directory });
+  }
+
   /** Whether recovery may count a group's records. */
   isOwnRecord(group: number, member: number): boolean {
     const { current } = this.register;
@@ -136,6 +152,7 @@ export class NodeTopology {
   async begin(): Promise<ClusterFile> {
     const { env, known, settings } = this;
     const file = known ?? (await ClusterFile.open(env.disk, env.random, settings.dataDirectory));
+    this.file = file;
     await file.returned();
     this.hasSetAside = await hasSetAside(env.disk, settings.dataDirectory);
     return file;
@@ -165,6 +182,8 @@ export class NodeTopology {
     const { engine, replicas } = parts;
     const { log, register } = this;
     this.parts = parts;
+    this.acted = this.current;
+    this.absence = new Absence(engine.now.monotonicMs, parts.downMs);
     const spread = new TopologySpread({
       self: parts.self,
       start: parts.start,
@@ -210,6 +229,7 @@ export class NodeTopology {
     const desk = new JoinDesk({
       ...placing,
       nowMs: () => engine.now.monotonicMs,
+      isConnected: (node) => node === parts.self || parts.mesh.links.get(node)?.connected === true,
       isKept: (topology) => spread.isKept(topology),
       propose: ({ clusterId, generation, epoch }, change) =>
         spread.propose({ clusterId, on: { generation, epoch }, change }),
@@ -230,6 +250,8 @@ export class NodeTopology {
   maintain(): void {
     const { parts } = this;
     if (parts === null) return;
+    const connected = [...parts.mesh.links.values()].filter((link) => link.connected).length;
+    this.absence?.look(parts.engine.now.monotonicMs, connected, this.current.nodes.length);
     this.spread?.look();
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
@@ -358,6 +380,13 @@ export class NodeTopology {
       parts.refuse(removedError(this.settings.dataDirectory));
       return;
     }
+    const before = this.acted ?? topology;
+    this.acted = topology;
+    if (this.wasReplaced(replicas, before, topology)) {
+      await this.file?.replaced();
+      parts.refuse(replacedError(self, this.settings.replaceAfterSeconds));
+      return;
+    }
     gossip.follow(topology);
     mesh.setPeers(meshPeers(topology));
     traffic.follow(mesh.links, (link) => parts.makeForwarding(link));
@@ -366,6 +395,17 @@ export class NodeTopology {
     engine.wake();
     await replicas.follow(topology);
     this.log.info('topology-changed', { epoch: textOf(topology) });
+  }
+
+  /** It is not told for how long it was missed: half of replace-after is long. */
+  private wasReplaced({ list }: NodeReplicas, before: Topology, now: Topology): boolean {
+    const { placeReplicas, replaceAfterSeconds } = this.settings;
+    const { parts } = this;
+    if (parts === null || !placeReplicas || replaceAfterSeconds === 0) return false;
+    const awayMs = this.absence?.durationMs(parts.engine.now.monotonicMs) ?? 0;
+    if (awayMs * 2 < replaceAfterSeconds * 1000) return false;
+    const held = list.map(({ shard, raft }) => ({ shard, member: raft.self }));
+    return isReplaced(parts.self, held, before, now);
   }
 }
 
@@ -422,5 +462,14 @@ function removedError(directory: string): StartupError {
     'TORC_REMOVED',
     `the node of ${directory} was taken out of its cluster and its members were replaced: remove the directory, ` +
       'or have a new node take its place with torc repair --discard-replica',
+  );
+}
+
+/** Whoever runs the node starts it again: then it enters empty. */
+function replacedError(node: NodeId, replaceAfterSeconds: number): StartupError {
+  return new StartupError(
+    REPLACED,
+    `node ${node} was away for longer than replace-after (${replaceAfterSeconds} s), and others have its replicas now: started again, ` +
+      'it keeps what it had aside and enters empty',
   );
 }

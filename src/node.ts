@@ -185,6 +185,7 @@ class Node implements RunningNode {
       const topology = await NodeTopology.open(env, settings, log);
       this.topology = topology;
       this.version.follow();
+      await topology.setReplacedAside();
       this.opened = await this.openLog(topology);
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
@@ -257,6 +258,7 @@ class Node implements RunningNode {
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
 
+    const downMs = Math.max(0, env.clock.wallMs() - opened.recovery.timeCeilingMs);
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool(this.surroundings.slabBytes);
     const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
@@ -306,7 +308,19 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
+    const following = {
+      self,
+      start,
+      downMs,
+      engine,
+      mesh,
+      membership,
+      traffic,
+      wire,
+      router,
+      replicas,
+      gossip,
+    };
     const { spread, loads } = nodeTopology.serve({
       ...following,
       makeForwarding,

@@ -99,7 +99,9 @@ async function finish(
     }
     if (topology.nodes.some((node) => node.id === id && node.leaving !== true))
       throw new StartupError('TORC_NODE_STAYS', `node ${name} stays: somebody has cancelled its leaving`);
-    const line = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go`;
+    const isHeld = (rest?.slots ?? 0) > 0 && topology.rebalance?.paused === true;
+    const held = isHeld ? '; rebalancing is paused: torc rebalance resume goes on with it' : '';
+    const line = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go${held}`;
     if (line !== said) say(`${name}: ${line}`);
     said = line;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

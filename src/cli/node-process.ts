@@ -1,5 +1,5 @@
 /** One node in the foreground: `torc start`. Signals stop it; so does the end of the `torc dev` that started it. */
-import { StartupError } from '../errors.ts';
+import { REPLACED, StartupError } from '../errors.ts';
 import type { Settings } from '../settings/rows.ts';
 import { redacted } from '../settings/views.ts';
 import { VERSION } from '../version.ts';
@@ -18,6 +18,7 @@ export class NodeProcess {
   readonly #log: ProcessLog;
   #node: RunningNode | null = null;
   #stopping = false;
+  #poll: NodeJS.Timeout | undefined;
 
   /** `unknownVariables`: names of variables that were meant for Torc, it seems, and are none of its. */
   constructor(settings: Settings, unknownVariables: readonly string[]) {
@@ -32,15 +33,30 @@ export class NodeProcess {
     process.on('disconnect', () => this.#exit(ExitCode.FAILED));
     // What nobody caught is a bug: the node must not serve on with a broken state.
     process.on('uncaughtException', (error) => this.#fail(error));
+    await this.#launch(launch);
+  }
 
+  async #launch(launch: LaunchNode): Promise<void> {
     try {
       const node = await launch(this.#settings, this.#log, () => this.#onClaimed());
-      node.onFatal((error) => this.#giveUp(error));
+      node.onFatal((error) => this.#onFatal(error, launch));
       this.#node = node;
       if (process.send !== undefined) this.#announceWhenReady(node);
     } catch (error) {
       this.#giveUp(error);
     }
+  }
+
+  /** One that was replaced while it was away goes on as one that has nothing. */
+  #onFatal(error: Error, launch: LaunchNode): void {
+    if (this.#stopping || !(error instanceof StartupError) || error.code !== REPLACED) {
+      this.#giveUp(error);
+      return;
+    }
+    this.#log.warn('replaced', { reason: error.message });
+    this.#node = null;
+    clearInterval(this.#poll);
+    void this.#launch(launch);
   }
 
   #onClaimed(): void {
@@ -78,9 +94,9 @@ export class NodeProcess {
   }
 
   #announceWhenReady(node: RunningNode): void {
-    const poll = setInterval(() => {
+    this.#poll = setInterval(() => {
       if (!node.ready) return;
-      clearInterval(poll);
+      clearInterval(this.#poll);
       this.#tellParent({ kind: 'ready' }, () => {});
     }, READY_POLL_MS);
   }

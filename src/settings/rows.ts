@@ -325,7 +325,7 @@ const ROWS = {
     scope: 'cluster',
     changed: 'start',
     meaning:
-      'Slots move by themselves when shards are off their shares. torc rebalance pause stops it at once.',
+      'Slots move by themselves when shards are off their shares; those of nodes that leave in any case.',
   },
   rebalanceBy: {
     group: 'Rebalancing',

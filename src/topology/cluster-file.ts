@@ -87,6 +87,24 @@ export class ClusterFile {
     if (current.phase === 'founded' && !this.hasTopology) await this.save({ ...current, hasTopology: true });
   }
 
+  /** Its members were replaced while it was away. */
+  get wasReplaced(): boolean {
+    return this.current.phase === 'founded' && this.current.wasReplaced === true;
+  }
+
+  /** Until what is here of the members was set aside. */
+  async replaced(): Promise<void> {
+    const { current } = this;
+    if (current.phase === 'founded') await this.save({ ...current, wasReplaced: true });
+  }
+
+  async setAside(): Promise<void> {
+    const { current } = this;
+    if (current.phase !== 'founded' || current.wasReplaced !== true) return;
+    const { wasReplaced: _, ...rest } = current;
+    await this.save(rest);
+  }
+
   async save(state: FoundingState): Promise<void> {
     await this.disk.replaceFile(this.path, encodeFoundingFile(state));
     this.current = state;

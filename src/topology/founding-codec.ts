@@ -21,6 +21,7 @@ const foundingState = z.discriminatedUnion('phase', [
     cluster,
     isReturning: z.boolean().optional(),
     hasTopology: z.boolean().optional(),
+    wasReplaced: z.boolean().optional(),
   }),
 ]);
 

@@ -20,7 +20,7 @@ export type FoundingState =
   | { phase: 'prepared'; node: NodeId; cluster: ClusterRecord }
   /**
    * Returning: it has taken the place of a node that lost its disk, and has not begun a log yet. Has a topology: one was synced beside this; a
-   * directory without it has lost it.
+   * directory without it has lost it. Replaced: its members were, while it was away; what it holds of them is to be set aside before it starts.
    */
   | {
       phase: 'founded';
@@ -28,6 +28,7 @@ export type FoundingState =
       cluster: ClusterRecord;
       isReturning?: boolean | undefined;
       hasTopology?: boolean | undefined;
+      wasReplaced?: boolean | undefined;
     };
 
 /** The one message of the founding: the sender's synced state, as often as wanted. */
@@ -262,7 +263,7 @@ export class Founding {
     } else {
       this.refuse(
         `the data directory is empty, but ${from} is founding cluster ${cluster.id} with node ${place.id} at ` +
-          `${this.self}: bring its data directory back, or, since nothing was ever served, empty those of all seeds`,
+          `${this.self}: bring its data directory back, or, unless one of the seeds was ever founded, empty those of all seeds`,
       );
     }
   }

@@ -18,6 +18,8 @@ export interface JoinDeskHost {
   /** Whether most of the voters have synced it. */
   isKept(topology: Topology): boolean;
   propose(topology: Topology, change: TopologyChange): void;
+  /** There is a connection to it now. */
+  isConnected(node: NodeId): boolean;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
   /** Whether somebody leads the shard now. */
@@ -77,8 +79,9 @@ export class JoinDesk {
 
   /** Why the cluster cannot do without the node now. */
   private whyNeeded({ shards }: Topology, old: NodeId): Exclude<JoinAnswer, { kind: 'told' }> | null {
-    if (!this.host.isFailed(old))
+    if (this.host.isConnected(old))
       return refused(`node ${old} answers: stop it before another takes its place`);
+    if (!this.host.isFailed(old)) return wait(`node ${old} was heard a moment ago: it may come back`);
     for (const { id, replicas } of shards) {
       if (!replicas.some(({ node }) => node === old)) continue;
       if (replicas.every(({ node }) => node === old))

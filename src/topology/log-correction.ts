@@ -2,7 +2,7 @@
  * After a recovery the register may know less than the groups' logs: epochs were lost that began or ended moves. The log that decides says who owns a
  * slot (design section 6), so the register is put right by what the leaders of shards read there. Pure.
  */
-import { epochOfMove, moversOf, ownersOf, withOwner } from './move-change.ts';
+import { epochOfMove, moveIdOf, moversOf, ownersOf, withOwner } from './move-change.ts';
 import { rangesOf, slotRanges, slotsOf } from './slot-ranges.ts';
 import { SLOT_COUNT, type MoveId, type ShardId, type SlotRange, type Topology } from './types.ts';
 
@@ -82,20 +82,17 @@ function lostMove(
   };
 }
 
-/** What came here, or stayed, by a move that the register has not recorded. */
-function lostOwner(
-  { generation, slots, moves }: Topology,
-  shard: ShardId,
-  log: SlotLog,
-): LogCorrection | null {
-  const owners = ownersOf(slots);
-  const movers = moversOf(moves);
+/** What came here, or stayed, by a move that the register has not recorded. Of an epoch that is not known here yet: that says what became of it. */
+function lostOwner(topology: Topology, shard: ShardId, log: SlotLog): LogCorrection | null {
+  const owners = ownersOf(topology.slots);
+  const movers = moversOf(topology.moves);
+  const newest = moveIdOf(topology);
   const own = allSlots().filter(
     (slot) =>
       log.isOwned(slot) &&
       log.moveOf(slot) === 0 &&
       owners[slot] !== shard &&
-      epochOfMove(log.endedOf(slot)).generation < generation &&
+      log.endedOf(slot) <= newest &&
       !movers.has(slot),
   );
   return own.length === 0 ? null : { kind: 'claim-slots', shard, slots: rangesOf(own) };

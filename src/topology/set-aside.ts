@@ -1,5 +1,6 @@
-/** Where `torc repair` keeps what was in a node's directory, until the node has caught up: one numbered directory for each time. */
+/** Where a node's directory keeps what it was before it was repaired, or replaced while it was away, until the node has caught up: numbered. */
 import type { Disk } from '../env/contracts.ts';
+import { setMembersAside } from '../wal/set-aside.ts';
 import { CLUSTER_FILE_NAME } from './cluster-file.ts';
 
 const DIRECTORY_NAME = 'set-aside';
@@ -8,7 +9,7 @@ export function setAsidePath(directory: string): string {
   return `${directory}/${DIRECTORY_NAME}`;
 }
 
-/** The next one that is free. Each begins with a cluster file. */
+/** The next one that is free: without a cluster file. */
 export async function nextSetAside(disk: Pick<Disk, 'readFile'>, directory: string): Promise<string> {
   for (let number = 1; ; number++) {
     const path = `${setAsidePath(directory)}/${number}`;
@@ -18,4 +19,13 @@ export async function nextSetAside(disk: Pick<Disk, 'readFile'>, directory: stri
 
 export async function hasSetAside(disk: Pick<Disk, 'readFile'>, directory: string): Promise<boolean> {
   return (await disk.readFile(`${setAsidePath(directory)}/1/${CLUSTER_FILE_NAME}`)) !== null;
+}
+
+/** What a node holds of members that were replaced while it was away. Resolves with where it is. Broken off, it is done again. */
+export async function setReplacedAside(disk: Disk, directory: string): Promise<string> {
+  const to = await nextSetAside(disk, directory);
+  await setMembersAside(disk, `${directory}/log`, `${to}/log`);
+  const file = await disk.readFile(`${directory}/${CLUSTER_FILE_NAME}`);
+  await disk.replaceFile(`${to}/${CLUSTER_FILE_NAME}`, file ?? Buffer.from('\n'));
+  return to;
 }

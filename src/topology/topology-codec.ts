@@ -154,7 +154,6 @@ const changeRequest = z.object({
   clusterId: id,
   on: instanceSchema,
   change,
-  retry: z.boolean().optional(),
   request,
 });
 

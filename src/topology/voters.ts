@@ -2,7 +2,16 @@
  * Which nodes decide the next epoch (design section 6): 1, 3, 5 or 7, never an even number, spread over machines. They are replaced one by one, so
  * that a majority of the old ones is there yet when the new ones have not heard of it; a silent one is replaced, never merely dropped. Pure.
  */
-import type { NodeEntry, NodeId, Topology } from './types.ts';
+import type { NodeEntry, NodeId } from './types.ts';
+
+/** What is looked at of a node. */
+export type Candidate = Pick<NodeEntry, 'id' | 'ordinal' | 'machine' | 'zone' | 'leaving'>;
+
+/** What is looked at of a topology. */
+export interface Electorate {
+  nodes: readonly Candidate[];
+  voters: readonly NodeId[];
+}
 
 /** From so many nodes on there are so many voters. */
 const COUNTS: readonly { nodes: number; voters: number }[] = [
@@ -16,15 +25,15 @@ export function voterCount(nodes: number): number {
 }
 
 /** Those of a new cluster: all of its nodes are there. */
-export function firstVoters(nodes: readonly NodeEntry[]): NodeId[] {
-  const chosen: NodeEntry[] = [];
+export function firstVoters(nodes: readonly Candidate[]): NodeId[] {
+  const chosen: Candidate[] = [];
   while (chosen.length < voterCount(nodes.length)) chosen.push(...bestOf(nodes, chosen, 1));
   return chosen.map(({ id }) => id);
 }
 
 /** The voters after the next step towards what they should be; null when nothing is to be done, or nobody is there to do it with. */
 export function nextVoters(
-  { nodes: all, voters }: Topology,
+  { nodes: all, voters }: Electorate,
   isHeard: (node: NodeId) => boolean,
 ): NodeId[] | null {
   const nodes = stayingOf(all);
@@ -47,12 +56,12 @@ export function nextVoters(
 }
 
 /** One that leaves the cluster gives up its vote first. */
-function stayingOf(nodes: readonly NodeEntry[]): readonly NodeEntry[] {
+function stayingOf(nodes: readonly Candidate[]): readonly Candidate[] {
   return nodes.filter(({ leaving }) => leaving !== true);
 }
 
 /** Why these cannot follow; null when they can. */
-export function votersProblem({ nodes, voters }: Topology, next: readonly NodeId[]): string | null {
+export function votersProblem({ nodes, voters }: Electorate, next: readonly NodeId[]): string | null {
   const added = next.filter((id) => !voters.includes(id));
   const gone = voters.filter((id) => !next.includes(id));
   const stranger = added.find((voter) => !nodes.some(({ id }) => id === voter));
@@ -71,9 +80,9 @@ export function votersProblem({ nodes, voters }: Topology, next: readonly NodeId
 }
 
 /** Those first whose machine and zone the fewest chosen ones have; among equals the oldest node. */
-function bestOf(from: readonly NodeEntry[], chosen: readonly NodeEntry[], count: number): NodeEntry[] {
+function bestOf(from: readonly Candidate[], chosen: readonly Candidate[], count: number): Candidate[] {
   const taken = [...chosen];
-  const best: NodeEntry[] = [];
+  const best: Candidate[] = [];
   while (best.length < count) {
     const free = from.filter(({ id }) => !taken.some((one) => one.id === id));
     if (free.length === 0) break;
@@ -84,20 +93,20 @@ function bestOf(from: readonly NodeEntry[], chosen: readonly NodeEntry[], count:
   return best;
 }
 
-function compare(a: NodeEntry, b: NodeEntry, taken: readonly NodeEntry[]): number {
-  const onMachine = (node: NodeEntry): number =>
+function compare(a: Candidate, b: Candidate, taken: readonly Candidate[]): number {
+  const onMachine = (node: Candidate): number =>
     taken.filter(({ machine }) => machine === node.machine).length;
-  const inZone = (node: NodeEntry): number => taken.filter(({ zone }) => zone === node.zone).length;
+  const inZone = (node: Candidate): number => taken.filter(({ zone }) => zone === node.zone).length;
   return onMachine(a) - onMachine(b) || inZone(a) - inZone(b) || a.ordinal - b.ordinal;
 }
 
 /** Two: who has left, then the silent, then those that share a machine, then the youngest. */
 function leastNeeded(
-  entries: readonly NodeEntry[],
+  entries: readonly Candidate[],
   isHeard: (node: NodeId) => boolean,
   gone: readonly NodeId[],
 ): NodeId[] {
-  const shares = ({ machine }: NodeEntry): number =>
+  const shares = ({ machine }: Candidate): number =>
     entries.filter((other) => other.machine === machine).length;
   const order = entries.toSorted(
     (a, b) => Number(isHeard(a.id)) - Number(isHeard(b.id)) || shares(b) - shares(a) || b.ordinal - a.ordinal,
@@ -108,8 +117,8 @@ function leastNeeded(
 /** A node on a machine that has no voter takes the place of one that shares its. */
 function spreadBetter(
   voters: readonly NodeId[],
-  entries: readonly NodeEntry[],
-  heard: readonly NodeEntry[],
+  entries: readonly Candidate[],
+  heard: readonly Candidate[],
 ): NodeId[] | null {
   const spare = entries.findLast((entry) =>
     entries.some((other) => other !== entry && other.machine === entry.machine),

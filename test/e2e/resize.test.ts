@@ -1,12 +1,15 @@
-/** A fourth node joins a cluster of three, is given replicas, and leaves again; a dead one is taken out. No client of the others is told an error. */
+/** Nodes that are lost: taken out, replaced by another, or back after others have their replicas. No client of the others is told an error. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
+import { topologyOf } from './cluster/change-topology.ts';
 import { Counting } from './cluster/counting.ts';
 import { pause, portsAt, TorcCluster } from './cluster/torc-cluster.ts';
 import { runTorc, TorcNode } from './cluster/torc-node.ts';
 
 const PLACED_LIMIT_MS = 30_000;
+const HOST = '127.0.0.1';
 
 function newcomer(cluster: TorcCluster, place: number, ...settings: string[]): TorcNode {
   const name = `node-${place}`;
@@ -35,45 +38,88 @@ async function until(done: () => Promise<boolean>): Promise<void> {
   }
 }
 
-test('a node joins and is decommissioned, and another that died is taken out, while clients go on', async () => {
-  const cluster = await TorcCluster.forTest({ nodes: 3 });
-  await cluster.settle();
-  const [one, two] = cluster.nodes;
-  const counting = [one, two].flatMap(({ name, ports }) =>
-    Array.from({ length: 8 }, (_, i) => new Counting(ports.client, `${name}-${i}`)),
-  );
-  const admin = `127.0.0.1:${one.ports.admin}`;
-  const peers = `127.0.0.1:${one.ports.peer},127.0.0.1:${two.ports.peer}`;
+async function idOf(cluster: TorcCluster, { ports }: TorcNode): Promise<string> {
+  const { nodes } = await topologyOf(cluster);
+  return nodes.find(({ clientPort }) => clientPort === ports.client)?.id ?? '';
+}
 
-  const fourth = newcomer(cluster, 3, '--join', peers);
-  fourth.start();
-  await fourth.waitReady();
-  await until(async () => (await votersOn(fourth)) === 3);
-  const ownCount = new Counting(fourth.ports.client, 'through the fourth');
-  await pause(500);
-  await ownCount.stop();
-  expect(ownCount.wrong).toEqual([]);
+async function replicasOf(cluster: TorcCluster, node: string): Promise<number> {
+  const { shards } = await topologyOf(cluster);
+  return shards.filter(({ replicas }) => replicas.some((row) => row.node === node)).length;
+}
+
+function count(nodes: readonly TorcNode[]): () => Promise<void> {
+  const counting = nodes.flatMap(({ name, ports }) =>
+    Array.from({ length: 4 }, (_, i) => new Counting(ports.client, `${name}-${i}`)),
+  );
+  return async () => {
+    await Promise.all(counting.map((client) => client.stop()));
+    expect(counting.flatMap(({ wrong }) => wrong)).toEqual([]);
+    expect(Math.min(...counting.map(({ counted }) => counted))).toBeGreaterThan(10);
+  };
+}
+
+test('a dead node is taken out, and another takes the place of a second one', async () => {
+  const cluster = await TorcCluster.forTest({ nodes: 4 });
+  await cluster.settle();
+  const [one, two, third, fourth] = cluster.nodes;
+  const stopCounting = count([one, two]);
+  const admin = `${HOST}:${one.ports.admin}`;
+  const peers = `${HOST}:${one.ports.peer},${HOST}:${two.ports.peer}`;
 
   const early = await runTorc('node', 'remove', '--dead', 'node-3', '--address', admin);
   expect(early).toMatchObject({ code: 1 });
   expect(early.output).toContain('it answers: torc node decommission');
-  const left = await runTorc('node', 'decommission', 'node-3', '--address', admin);
-  expect(left).toMatchObject({ code: 0 });
-  expect(left.output).toContain('holds nothing any more. Its process may stop now.');
-  expect(await fourth.stop()).toMatchObject({ code: 0 });
-
-  const fifth = newcomer(cluster, 4, '--seeds', peers);
-  fifth.start();
-  await fifth.waitReady();
-  await until(async () => (await votersOn(fifth)) === 3);
-  await fifth.kill();
-  const id = `127.0.0.1:${fifth.ports.client}`;
-  expect(await runTorc('node', 'decommission', id, '--address', admin)).toMatchObject({ code: 1 });
-  const removed = await runTorc('node', 'remove', '--dead', id, '--address', admin);
+  await fourth.kill();
+  const address = `${HOST}:${fourth.ports.client}`;
+  const silent = await runTorc('node', 'decommission', address, '--address', admin);
+  expect(silent).toMatchObject({ code: 1 });
+  expect(silent.output).toContain('it does not answer');
+  const removed = await runTorc('node', 'remove', '--dead', address, '--address', admin);
   expect(removed.output).toContain('is removed');
   expect(removed.code).toBe(0);
+  fourth.start();
+  expect(await fourth.exited()).toMatchObject({ code: 1 });
+  expect(fourth.tail(5)).toContain('was taken out of its cluster');
 
-  await Promise.all(counting.map((client) => client.stop()));
-  expect(counting.flatMap(({ wrong }) => wrong)).toEqual([]);
-  expect(Math.min(...counting.map(({ counted }) => counted))).toBeGreaterThan(10);
+  const old = await idOf(cluster, third);
+  const replacing = newcomer(cluster, 4, '--seeds', peers, '--replace', old);
+  replacing.start();
+  expect(await replacing.exited()).toMatchObject({ code: 1 });
+  expect(replacing.tail(5)).toContain('answers: stop it before another takes its place');
+  await third.kill();
+  // It waits until the other has been silent for some seconds.
+  replacing.start();
+  await replacing.waitReady();
+  await until(async () => (await votersOn(replacing)) === 3);
+  await until(async () => (await replicasOf(cluster, old)) === 0);
+  const { nodes, departed } = await topologyOf(cluster);
+  expect(nodes.map(({ ordinal }) => ordinal)).toEqual([1, 2, 5]);
+  expect(departed).toHaveLength(2);
+  third.start();
+  expect(await third.exited()).toMatchObject({ code: 1 });
+  await stopCounting();
+}, 120_000);
+
+test('a node that is back after replace-after is told so, and enters empty', async () => {
+  const cluster = await TorcCluster.forTest({ nodes: 4, settings: ['--replace-after', '4'] });
+  await cluster.settle();
+  const fourth = cluster.nodes[3];
+  const stopCounting = count(cluster.nodes.slice(0, 3));
+  const id = await idOf(cluster, fourth);
+  expect(await replicasOf(cluster, id)).toBe(3);
+  await fourth.kill();
+  await until(async () => (await replicasOf(cluster, id)) === 0);
+  fourth.start();
+  await until(() => Promise.resolve(fourth.lines.some((line) => line.includes('replaced-set-aside'))));
+  expect(fourth.lines.some((line) => line.includes('others have its replicas now'))).toBe(true);
+  expect(existsSync(join(fourth.directory, 'set-aside', '1'))).toBe(true);
+  await fourth.waitReady();
+  await until(async () => (await votersOn(fourth)) === 3);
+  expect(await idOf(cluster, fourth)).toBe(id);
+  await until(() => Promise.resolve(!existsSync(join(fourth.directory, 'set-aside'))));
+  const stopOwn = count([fourth]);
+  await pause(3000);
+  await stopOwn();
+  await stopCounting();
 }, 120_000);

@@ -84,7 +84,21 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     file: 'src/server/configuration-walker.ts',
     find: 'if (votersOld.length > 0 || knowing.length * 2 <= voters.length) return true;',
     put: 'if (votersOld.length > 0 && knowing.length < 0) return true;',
-    simulated: 'nodes',
+    tests: ['test/server/configuration-walker.test.ts'],
+  },
+  {
+    rule: 'history 17: and once it is certain that no other has led meanwhile',
+    file: 'src/server/configuration-walker.ts',
+    find: '    replica.confirmLeadership(note, now);\n',
+    put: '    if (now.monotonicMs >= 0) note();\n',
+    tests: ['test/server/configuration-walker.test.ts'],
+  },
+  {
+    rule: 'history 5: members change by what most voters of the register have synced',
+    file: 'src/server/configuration-walker.ts',
+    find: 'if (this.spread.isKept(topology) && !this.spread.isBehind) this.take',
+    put: 'this.take',
+    tests: ['test/server/configuration-walker.test.ts'],
   },
   {
     rule: 'history 5: nothing is built on an epoch before most voters have synced it',

@@ -14,6 +14,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: "if (write !== null) this.effects.push({ kind: 'write', state: write });",
     put: 'if (write !== null) this.written();',
     tests: EXHAUSTIVE,
+    simulated: 'paxos',
   },
   {
     rule: 'history 5: no ballot is used twice, since the start number is in it',
@@ -28,6 +29,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: '      this.refuse(from, known, ballot);\n      return;\n    }\n    this.keep(role, { instance, promised: ballot, accepted: { ballot, value } });',
     put: '    }\n    this.keep(role, { instance, promised: known === null || compareBallots(ballot, known.promised) > 0 ? ballot : known.promised, accepted: { ballot, value } });',
     tests: EXHAUSTIVE,
+    simulated: 'paxos',
   },
   {
     rule: 'what may be chosen already is proposed on',
@@ -35,6 +37,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'newest?.value ?? proposal.value',
     put: 'proposal.value',
     tests: EXHAUSTIVE,
+    simulated: 'paxos',
   },
   {
     rule: 'of what was accepted the newest is proposed on',
@@ -42,6 +45,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'compareBallots(accepted.ballot, newest.ballot) > 0) newest = accepted;',
     put: 'compareBallots(accepted.ballot, newest.ballot) < 0) newest = accepted;',
     tests: SIMULATION,
+    simulated: 'paxos',
   },
   {
     rule: 'a majority of the voters has to accept',
@@ -49,6 +53,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'const quorum = Math.floor(acceptors.length / 2) + 1;',
     put: 'const quorum = Math.max(1, Math.floor(acceptors.length / 2));',
     tests: SIMULATION,
+    simulated: 'paxos',
   },
   {
     rule: 'history 1: who knows the instance decided votes on it no more',
@@ -70,6 +75,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'return { generation: Math.max(generation, promised) + 1, epoch: epoch + 1 };',
     put: 'return { generation: Math.max(generation, promised), epoch: epoch + 1 };',
     tests: ['test/paxos/scenarios.test.ts'],
+    simulated: 'paxos',
   },
   {
     rule: 'who has accepted a recovery is bound to it: it may be decided',
@@ -91,6 +97,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'this.state = { ...this.state, [role]: next };',
     put: "this.state = { ...this.state, [role]: next, ...(role === 'recovery' ? { vote: null } : {}) };",
     tests: SIMULATION,
+    simulated: 'paxos',
   },
   {
     rule: 'whoever is behind is handed what was decided',

@@ -145,3 +145,33 @@ it('has voters added by the next node, when the first does not reach those that 
   await mesh.pass(TURN_MS);
   for (const name of mesh.names) expect(mesh.currentOf(name).voters).toHaveLength(5);
 });
+
+it('does not keep a recovery waiting behind what waits for voters that are lost', async () => {
+  const mesh = new Mesh(3);
+  await mesh.open();
+  const [one, two, three] = mesh.names;
+  mesh.up.delete(two);
+  mesh.up.delete(three);
+  const spread = mesh.spreads.get(one) as TopologySpread;
+  const { clusterId, generation, epoch } = mesh.currentOf(one);
+  const on = { generation, epoch };
+  const change = { kind: 'set-weight', node: one, weight: 2 } as const;
+  const waiting = spread.decide({ clusterId, on, change });
+  const next = spread.decide({ clusterId, on, change: { ...change, weight: 3 } });
+  await mesh.pass(1000);
+  const recovery = spread.recover(on, [one], []);
+  await mesh.pass(1000);
+  expect(await recovery).toMatchObject({
+    kind: 'decided',
+    topology: { generation: 2, nodes: [{ id: one }] },
+  });
+  expect(await waiting).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringContaining('recovery') as string,
+  });
+  expect(await next).toMatchObject({
+    kind: 'refused',
+    reason: expect.stringContaining('moved on to 2.2') as string,
+  });
+  expect(await spread.recover(on, [one], [])).toMatchObject({ kind: 'refused' });
+});

@@ -171,11 +171,12 @@ export class SourceMove {
   private plan(): void {
     const left = this.slotsLeft();
     const { id, source, target } = this.entry;
+    const recalled = this.entry.aborting === true ? left : this.neverHere(left);
     if (left.length === 0) this.phase = 'ended';
-    else if (this.entry.aborting === true) {
-      this.batch = left;
+    else if (recalled.length > 0) {
+      this.batch = recalled;
       this.phase = 'abort';
-      this.steps.ask(slotsItem(MoveItemType.IMPORT_ABORT, id, 0, rangesOf(left)));
+      this.steps.ask(slotsItem(MoveItemType.IMPORT_ABORT, id, 0, rangesOf(recalled)));
     } else if (this.host.isPaused() && this.replica.machine.moves.slotsOfMove(id).length === 0) {
       this.phase = 'paused';
     } else {
@@ -188,6 +189,11 @@ export class SourceMove {
       // Unless that was refused at once.
       if (this.steps.open > 0) this.steps.ask(slotsItem(MoveItemType.IMPORT_BEGIN, id, source, ranges));
     }
+  }
+
+  /** A register that had lost epochs in a recovery recorded a move of what had gone from here before: it cannot be sent. */
+  private neverHere(left: readonly number[]): readonly number[] {
+    return left.filter((slot) => this.replica.machine.moves.stateOf(slot) === SlotState.NONE);
   }
 
   /** What is frozen first: clients wait for it. Then what is begun, then as much as is worth its commits. */

@@ -187,8 +187,9 @@ export class Moves implements MoveLookups {
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     const isOurs = slots.move(slot) === move || slots.move(slot) === 0;
-    if (!isOurs || (slots.state(slot) !== OWNED && slots.state(slot) !== FROZEN)) return NOT_NOW;
-    slots.end(slot, move, MoveOutcome.ABORTED, OWNED);
+    if (!isOurs || slots.state(slot) === STAGING) return NOT_NOW;
+    // What had gone before the move was recorded, by a register that had lost epochs, stays where it is.
+    slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === NONE ? NONE : OWNED);
     this.exports.end(slot);
     return ABORTED;
   }
@@ -267,9 +268,10 @@ export class Moves implements MoveLookups {
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     const isStaged = slots.state(slot) === STAGING && slots.move(slot) === move;
-    if (!isStaged && slots.state(slot) !== NONE) return NOT_NOW;
+    if (!isStaged && slots.move(slot) !== 0) return NOT_NOW;
     this.imports.drop(slot);
-    slots.end(slot, move, MoveOutcome.ABORTED, NONE);
+    // Owned already, by a move that a register which had lost epochs did not know of: it is not taken again.
+    slots.end(slot, move, MoveOutcome.ABORTED, slots.state(slot) === OWNED ? OWNED : NONE);
     return ABORTED;
   }
 

@@ -159,11 +159,24 @@ describe('a node that joins', () => {
     const replaced = await untilPlaced(cluster, counters, (now) => held(now, 4) === 0);
     expect(sizes(replaced)).toEqual([3, 3, 3, 3, 3]);
     expect(cluster.events.get('node-lost')).toBeGreaterThan(0);
+    // It is told so, and enters empty: what it had it keeps until it has caught up.
     await cluster.start(4);
+    const { disk } = cluster.nodes[4];
+    await expect(cluster.until(() => false)).rejects.toMatchObject({ code: 'TORC_REPLACED' });
+    await cluster.start(4);
+    expect(cluster.events.get('replaced-set-aside')).toBe(1);
+    const aside = (): string[] =>
+      disk.paths().filter((path) => path.startsWith('/data/set-aside/1/log/log/'));
+    expect(aside().length).toBeGreaterThan(0);
     const back = await untilPlaced(cluster, counters, (now) => held(now, 4) === 3);
     expect(sizes(back)).toEqual([3, 3, 3, 3, 3]);
     expect(back.nodes).toHaveLength(5);
     await cluster.pass(3000);
+    expect(cluster.events.get('set-aside-removed')).toBe(1);
+    expect(aside()).toEqual([]);
+    const ownCounter = new Counter(cluster, 4);
+    await load(cluster, [ownCounter], KEYS, 500);
+    expect(ownCounter.wrong(KEYS)).toBeNull();
     expect(counters.map((counter) => counter.wrong(KEYS))).toEqual([null, null]);
     // Two of five are more than a third: nobody is replaced.
     cluster.crash(3, 'lost');
@@ -242,7 +255,7 @@ describe('a node that joins', () => {
     );
     cluster.crash(4);
     cluster.crash(3, 'lost');
-    await cluster.pass(5000);
+    // It waits until the other has been silent for some seconds.
     await cluster.start(4);
     await cluster.until(() => cluster.nodes[4].running?.ready === true, 60_000);
     const after = await newestTopology(cluster);

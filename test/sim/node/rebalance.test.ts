@@ -14,6 +14,14 @@ async function report(cluster: SimCluster, i = 0): Promise<RebalanceReport> {
   return (await cluster.admin(i, '/api/rebalance')) as RebalanceReport;
 }
 
+/** How many slots each shard has. */
+async function heldBy(cluster: SimCluster): Promise<Map<number, number>> {
+  const held = new Map<number, number>();
+  for (const { from, to, shard } of (await newestTopology(cluster)).slots)
+    held.set(shard, (held.get(shard) ?? 0) + to - from + 1);
+  return held;
+}
+
 /** Asked again while another change comes first, as the command does. */
 async function decided(cluster: SimCluster, change: TopologyChange): Promise<Topology> {
   for (let turn = 0; turn < 100; turn++) {
@@ -80,6 +88,22 @@ it('begins nothing while a shard lacks its majority, by itself or paused', async
   await untilEnded(cluster);
 });
 
+it('gives nothing to a shard while a node of it is away', async () => {
+  const cluster = new SimCluster(14, 3);
+  await cluster.startAll();
+  const founded = await newestTopology(cluster);
+  cluster.crash(2);
+  await changeTopology(cluster, { kind: 'set-weight', node: founded.nodes[0].id, weight: 2 });
+  await cluster.pass(10_000);
+  expect((await newestTopology(cluster)).moves).toEqual([]);
+  expect((await newestTopology(cluster)).rebalance).toBeUndefined();
+  expect((await report(cluster)).obstacle).toBe(
+    'shard 1 is to take slots, and its node 127.0.0.1:7003 is not reached',
+  );
+  await cluster.start(2);
+  await untilEnded(cluster);
+});
+
 it('makes none by itself where that is switched off, and by bytes where that is set', async () => {
   const off = new SimCluster(13, 3, { 'rebalance-auto': 'no' });
   await off.startAll();
@@ -87,6 +111,17 @@ it('makes none by itself where that is switched off, and by bytes where that is 
   await changeTopology(off, { kind: 'set-weight', node: founded.nodes[0].id, weight: 9 });
   await off.pass(15_000);
   expect((await newestTopology(off)).rebalance).toBeUndefined();
+  // A node that leaves is emptied all the same, and nothing else is moved.
+  const held = await heldBy(off);
+  await changeTopology(off, { kind: 'begin-leave', node: founded.nodes[2].id });
+  await untilEnded(off);
+  const left = await heldBy(off);
+  expect([held.get(3), left.get(3)]).toEqual([5461, undefined]);
+  expect([left.get(1), left.get(2)].every((slots, at) => (slots ?? 0) >= (held.get(at + 1) ?? 0))).toBe(true);
+  expect((await report(off)).history).toMatchObject([{ outcome: 'done', slots: 5461 }]);
+  const rest = (await newestTopology(off)).rebalance;
+  await off.pass(10_000);
+  expect((await newestTopology(off)).rebalance).toEqual(rest);
 
   const byBytes = new SimCluster(14, 3, { 'rebalance-by': 'bytes' });
   await byBytes.startAll();

@@ -112,6 +112,23 @@ it('names the owner that the target has become by a move whose epochs were lost'
   await settledOn(lost, TARGET);
 });
 
+it('gives up a move that was recorded before the register was put right', async () => {
+  const lost = await loseMove(
+    23,
+    {},
+    async ({ cluster }) => (await newestTopology(cluster)).moves.length === 0,
+  );
+  const { cluster, slot } = lost;
+  const begun = await changeTopology(cluster, {
+    kind: 'begin-move',
+    source: SOURCE,
+    target: TARGET,
+    slots: [{ from: slot, to: slot }],
+  });
+  expect(begun?.moves).toHaveLength(1);
+  await settledOn(lost, TARGET);
+});
+
 it('calls back a move that both logs are in and that nobody knows any more', async () => {
   const slow = { 'rebalance-max-bytes-per-second': '1kb' };
   const lost = await loseMove(22, slow, (now) => Promise.resolve(stateAt(now, TARGET) === SlotState.STAGING));

@@ -2,7 +2,7 @@ import { explore } from '../../paxos/explorer.ts';
 import { replayCommand, runSeed } from './run.ts';
 
 const SMALL = { acceptors: ['a', 'b', 'c'], proposers: ['p', 'q'] };
-/** Crashes of several processes and slow disks together; each takes a minute or more. */
+/** Crashes of several processes and slow disks together; a minute in all. */
 const INSTANCES = [
   { crashing: ['a', 'b', 'c', 'p', 'q'], slow: [], rounds: 1 },
   { crashing: ['a', 'p'], slow: ['a'], rounds: 1 },

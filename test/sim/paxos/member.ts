@@ -9,6 +9,7 @@ import type {
   PaxosMessage,
   Vote,
 } from '../../../src/paxos/types.ts';
+import { nextElectorate, type Chosen } from './electorate.ts';
 import type { Value, World } from './world.ts';
 
 const TICK_MS = 40;
@@ -37,6 +38,10 @@ export class Member {
     this.name = name;
     this.newest = first;
     this.start();
+  }
+
+  get value(): Value {
+    return this.newest.value;
   }
 
   get epoch(): number {
@@ -77,14 +82,30 @@ export class Member {
 
   /** With voters, they are to be these. */
   propose(voters: readonly string[] | null): void {
+    const { node } = this;
+    if (node === null || node.isProposing) return;
+    const { value } = node.newest;
+    this.proposeElectorate({ nodes: value.nodes, voters: voters ?? value.voters });
+  }
+
+  /** What the rule for voters asks for, and a change of nodes now and then. */
+  proposeByRule(): void {
     const { node, world } = this;
     if (node === null || node.isProposing) return;
+    const { value } = node.newest;
+    const next = nextElectorate(value, world, (name) => name === this.name || world.isHeard(this.name, name));
+    this.proposeElectorate(next ?? value);
+  }
+
+  private proposeElectorate({ nodes, voters }: Chosen): void {
+    const { node, world } = this;
+    if (node === null) return;
     world.count('proposals');
     const { value } = node.newest;
     const label = world.label();
     this.proposedAtMs = world.schedule.nowMs;
     world.say(`${this.name} proposes ${label} after ${value.label}`);
-    node.propose({ voters: voters ?? value.voters, label, after: value.label }, world.schedule.nowMs);
+    node.propose({ nodes, voters, label, after: value.label }, world.schedule.nowMs);
     this.perform(node);
   }
 
@@ -98,7 +119,7 @@ export class Member {
     this.proposedAtMs = world.schedule.nowMs;
     world.say(`${this.name} recovers with ${label}, survivors ${survivors.join(' ')}`);
     const after = node.newest.value.label;
-    node.recover({ voters, survivors, label, after }, survivors, world.schedule.nowMs);
+    node.recover({ nodes: survivors, voters, survivors, label, after }, survivors, world.schedule.nowMs);
     this.perform(node);
   }
 
@@ -164,7 +185,7 @@ export class Member {
     if (message.kind === 'promise')
       world.check(
         partsOf(acceptor).some((vote) => isVoteAtLeast(vote, { ...message, promised: message.ballot })),
-        `${this.name} answers with a promise that is not synced`,
+        `register-promises: ${this.name} answers with a promise that is not synced`,
       );
     if (message.kind === 'accepted') this.voted(message.instance, message.ballot);
     if (to === this.name) world.schedule.after(0, () => this.receive(to, message));
@@ -181,19 +202,19 @@ export class Member {
     const kept = part?.accepted ?? null;
     world.check(
       kept !== null && compareBallots(kept.ballot, ballot) >= 0 && value !== undefined,
-      `${this.name} says that it has accepted what is not synced`,
+      `register-promises: ${this.name} says that it has accepted what is not synced`,
     );
     if (value?.survivors !== undefined)
       world.check(
         (this.knewEpoch.get(at) ?? 0) < instance.epoch,
-        `${this.name} accepts a recovery of less than it knows`,
+        `register-promises: ${this.name} accepts a recovery of less than it knows`,
       );
     if (value !== undefined) world.accepted(this.name, instance, at, value);
   }
 
   private written(node: Paxos<Value>, state: AcceptorState<Value>): void {
     const { acceptor, world } = this;
-    world.check(isAtLeast(state, acceptor), `a promise of ${this.name} is taken back`);
+    world.check(isAtLeast(state, acceptor), `register-promises: a promise of ${this.name} is taken back`);
     this.acceptor = state;
     this.isWriting = false;
     node.written();

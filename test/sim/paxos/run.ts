@@ -1,6 +1,7 @@
 import { InvariantError } from '../../../src/errors.ts';
 import { InvariantBroken } from '../raft/check.ts';
 import { SeededRandom } from '../raft/random.ts';
+import { isFit } from './electorate.ts';
 import { World, type PaxosOptions } from './world.ts';
 
 /** After healing, so long until something was decided, and everybody knows it. */
@@ -58,6 +59,7 @@ function drawOptions(random: SeededRandom): PaxosOptions {
     changeRate: random.pick([0, 0.3, 1]),
     calamityAt: sometimes(0.4, 0.1, 0.9),
     returnMs: sometimes(0.6, 50, 6000),
+    byRule: random.chance(0.4),
   };
 }
 
@@ -76,8 +78,9 @@ function runWorld(world: World): number {
     world,
     options.proposeEveryMs,
     () => {
-      const voters = random.chance(options.changeRate) ? drawVoters(world) : null;
-      random.pick(world.members).propose(voters);
+      const member = random.pick(world.members);
+      if (options.byRule) member.proposeByRule();
+      else member.propose(random.chance(options.changeRate) ? drawVoters(world) : null);
     },
     true,
   );
@@ -93,7 +96,8 @@ function runWorld(world: World): number {
   const limitMs = options.calamityAt < Infinity ? RECOVERED_MS : PROGRESS_MS;
   const goal = Math.max(...left.map(({ epoch }) => epoch)) + 1;
   const untilMs = schedule.nowMs + limitMs;
-  const isThere = (): boolean => left.every(({ epoch }) => epoch >= goal);
+  const isThere = (): boolean =>
+    left.every(({ epoch }) => epoch >= goal) && (!options.byRule || left.some(({ value }) => isFit(value)));
   if (options.calamityAt < Infinity)
     for (let afterMs = RECOVERED_MS / 3; afterMs < RECOVERED_MS; afterMs += RECOVER_EVERY_MS)
       schedule.after(afterMs, () => {
@@ -103,9 +107,9 @@ function runWorld(world: World): number {
       });
   while (schedule.step(untilMs)) {
     if (isThere()) return events;
-    world.check(++events < EVENT_LIMIT, 'the run comes to an end');
+    world.check(++events < EVENT_LIMIT, 'progress: the run comes to no end');
   }
-  throw new InvariantBroken(`no progress within ${limitMs} ms of healing`);
+  throw new InvariantBroken(`progress: nothing within ${limitMs} ms of healing`);
 }
 
 /** Most of the voters die, and an operator says so, until a recovery comes about, or they come back. */

@@ -4,11 +4,14 @@ import { Schedule } from '../raft/schedule.ts';
 import { InvariantBroken } from '../raft/check.ts';
 import { compareInstances } from '../../../src/paxos/ballot.ts';
 import type { Decided, InstanceId, PaxosMessage } from '../../../src/paxos/types.ts';
+import { electionProblem } from './electorate.ts';
 import { Member } from './member.ts';
 
 /** What is decided: who decides the next, and who proposed it upon what. */
 export interface Value {
   voters: readonly string[];
+  /** Who is of the cluster. */
+  nodes: readonly string[];
   /** Of a recovery: all that are left. */
   survivors?: readonly string[] | undefined;
   label: string;
@@ -35,6 +38,8 @@ export interface PaxosOptions {
   calamityAt: number;
   /** Then the operator was wrong: they come back. */
   returnMs: number;
+  /** Voters are re-chosen as the product does, as nodes come and go. */
+  byRule: boolean;
 }
 
 export const COVERAGE = [
@@ -56,6 +61,7 @@ export const COVERAGE = [
   'handed over',
   'told to be behind',
   'voters changed',
+  'voters re-chosen',
   'decided while cut',
   'all voters replaced',
   'decided',
@@ -95,7 +101,12 @@ export class World {
     const names = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
     const first: Decided<Value> = {
       instance: FIRST,
-      value: { voters: names.slice(0, options.voters), label: 'first', after: '' },
+      value: {
+        voters: names.slice(0, options.voters),
+        nodes: names.slice(0, options.voters),
+        label: 'first',
+        after: '',
+      },
     };
     this.newest = first;
     this.chain.set(textOf(FIRST), first.value);
@@ -145,6 +156,12 @@ export class World {
     this.say(`cut off: ${left.join(' ')}`);
   }
 
+  /** Whether the two hear each other. */
+  isHeard(one: string, other: string): boolean {
+    if (this.cuts.has(`${one}>${other}`) || this.cuts.has(`${other}>${one}`)) return false;
+    return this.members.some(({ name, isUp }) => name === other && isUp);
+  }
+
   reconnect(): void {
     this.cuts = new Set();
   }
@@ -154,7 +171,10 @@ export class World {
     const { generation, epoch } = instance;
     const voters = this.chosen.get(textOf({ generation, epoch: epoch - 1 }))?.voters;
     const acceptors = value.survivors ?? voters;
-    this.check(acceptors?.includes(by) === true, `${by} votes on ${textOf(instance)} and is not to`);
+    this.check(
+      acceptors?.includes(by) === true,
+      `only-voters-vote: ${by} votes on ${textOf(instance)} and is not to`,
+    );
     const at = `${textOf(instance)} ${ballot} ${value.label}`;
     const said = (this.votes.get(at) ?? new Set()).add(by);
     this.votes.set(at, said);
@@ -163,7 +183,7 @@ export class World {
     const other = this.chosen.get(textOf(instance));
     this.check(
       other === undefined || other.label === value.label,
-      `epoch ${textOf(instance)} is chosen as ${other?.label} and ${value.label}`,
+      `one-map-per-epoch: epoch ${textOf(instance)} is chosen as ${other?.label} and ${value.label}`,
     );
     this.chosen.set(textOf(instance), value);
     if (compareInstances(instance, this.newest.instance) > 0) this.newest = { instance, value };
@@ -177,7 +197,7 @@ export class World {
     const chosen = this.chosen.get(textOf(instance));
     this.check(
       chosen?.label === value.label,
-      `${by} takes ${value.label} for ${textOf(instance)}, and ${chosen?.label} is chosen`,
+      `one-map-per-epoch: ${by} takes ${value.label} for ${textOf(instance)}, and ${chosen?.label} is chosen`,
     );
     if (this.chain.has(textOf(instance))) return;
     this.chain.set(textOf(instance), value);
@@ -188,9 +208,17 @@ export class World {
     const before = this.chain.get(earlier) ?? this.chosen.get(earlier);
     this.check(
       before?.label === value.after,
-      `${value.label} at ${textOf(instance)} is upon ${value.after}, not ${before?.label}`,
+      `one-map-per-epoch: ${value.label} at ${textOf(instance)} is upon ${value.after}, not ${before?.label}`,
     );
     if (before === undefined || before.voters.join() === value.voters.join()) return;
+    if (this.options.byRule) {
+      this.count('voters re-chosen');
+      const problem = electionProblem(before, value);
+      this.check(
+        problem === null,
+        `${value.voters.join(' ')} cannot vote after ${before.voters.join(' ')}: ${problem}`,
+      );
+    }
     this.count('voters changed');
     if (!before.voters.some((name) => value.voters.includes(name))) this.count('all voters replaced');
   }

@@ -36,6 +36,7 @@ export const FAULTS = [
   'restart in a split',
   'power loss after a kill',
   'disks slow at a fence',
+  'node replaced by an empty one',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -88,6 +89,7 @@ export const SITUATIONS = [
   'suspicion refuted',
   'peer connection cut for silence',
   'core without one node made progress',
+  'node left for good',
   'replica created',
   'replica removed',
   'joint configuration committed',

@@ -28,6 +28,7 @@ export type InvariantName =
   | 'slots-owned-once'
   | 'register-promises'
   | 'rows-name-members'
+  | 'epoch-kept'
   | 'rows-opened'
   | 'opens-empty'
   | 'memory-budget'

@@ -62,6 +62,7 @@ export class Invariants {
     law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
     this.watchRaft(law, raft);
+    this.watchChanges(node, raft);
     this.watchMachine(node, law, raft, machine);
     this.reads.watch(replica, law.reads, clock);
     this.streams.watch(replica);
@@ -118,6 +119,15 @@ export class Invariants {
       step(message, now);
       if (isStray && raft.hasReady())
         this.broken('own-messages', `group ${raft.group}: ${raft.self} acts on what was for ${message.to}`);
+    };
+  }
+
+  private watchChanges(node: number, raft: RaftCore): void {
+    const change = raft.changeMembership.bind(raft);
+    raft.changeMembership = (target, now) => {
+      const outcome = change(target, now);
+      if (outcome === 'proposed') this.topologies.builds(node);
+      return outcome;
     };
   }
 
@@ -249,7 +259,7 @@ export class Invariants {
     this.snapshotters.set(node, snapshotter);
     this.reads.serving(node, parts);
     this.knows(node, topology);
-    this.topologies.serves(parts, (group, member) => this.law(group).mirrors.has(member));
+    this.topologies.serves(node, parts, (group, member) => this.law(group).mirrors.has(member));
     this.topologies.watchPromises(self, acceptor);
   }
 

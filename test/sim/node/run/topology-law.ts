@@ -17,6 +17,8 @@ export class TopologyLaw {
   private readonly epochs = new Map<number, Topology>();
   /** The topology of an epoch: as it was first known. */
   private readonly maps = new Map<string, string>();
+  /** Of the process that each node had last. */
+  private readonly parts = new Map<number, NodeParts>();
   private readonly promises = new Map<string, AcceptorState<Topology>>();
 
   constructor(broken: Broken) {
@@ -61,6 +63,7 @@ export class TopologyLaw {
   /** The node has lost its disk, and knows nothing. */
   forget(node: number): void {
     this.epochs.delete(node);
+    this.parts.delete(node);
   }
 
   /** A new member has no files, and takes nothing from the register but that it is of the first configuration, if it is (histories 3 and 17). */
@@ -76,16 +79,32 @@ export class TopologyLaw {
   }
 
   /** Whom a row names is there again when its node is (history 3). */
-  serves(
-    { self, replicas, topology }: NodeParts,
-    hasLived: (group: GroupId, member: MemberId) => boolean,
-  ): void {
+  serves(node: number, parts: NodeParts, hasLived: (group: GroupId, member: MemberId) => boolean): void {
+    this.parts.set(node, parts);
+    const { self, replicas, topology } = parts;
     for (const { id, group, replicas: row } of topology.shards) {
       const own = row.find(({ node }) => node === self);
       if (own === undefined || !hasLived(group, own.member)) continue;
       if (!replicas.some(({ raft }) => raft.group === group && raft.self === own.member))
         this.broken('rows-opened', `node ${self} serves without its member ${own.member} of shard ${id}`);
     }
+  }
+
+  /** A leader changes members by what its node knows: most voters have synced that, so that no recovery goes on from less (history 5). */
+  builds(node: number): void {
+    const topology = this.parts.get(node)?.topology;
+    if (topology === undefined) return;
+    const known = [...this.parts.values()];
+    // Of nobody is anything else known than what it has served with.
+    const lacking = topology.voters.filter((voter) => {
+      const those = known.filter(({ self }) => self === voter);
+      return those.length > 0 && those.every((one) => isNewer(topology, one.topology));
+    });
+    if (lacking.length * 2 >= topology.voters.length)
+      this.broken(
+        'epoch-kept',
+        `node ${node} goes by epoch ${topology.epoch}, which ${lacking.length} voters lack`,
+      );
   }
 
   /** A row names whomever the group's log may name: else one of them may be missing, or come back as another one (histories 3 and 17). */
