@@ -528,6 +528,7 @@ export class StateMachine implements MovesHost {
     }
     const sequence = commandSequence(bytes, at);
     const admission = sessions.admit(session, slot, sequence, sequence - commandFloorDelta(bytes, at));
+    if (admission !== RUN && this.moves.exports.isActive) this.recordFloor(session, slot);
     if (admission === BELOW_FLOOR || admission === NOT_OPEN) {
       waiter?.refuse(Refusal.OUTDATED);
       return;
@@ -539,6 +540,7 @@ export class StateMachine implements MovesHost {
       if (this.moves.slots.hasMoved) {
         const refusal = this.refusalOfMany(command, context.args, namesSlotsIn(head));
         if (refusal !== 0) {
+          this.recordFloor(session, slot);
           waiter?.refuse(refusal);
           return;
         }
@@ -558,6 +560,13 @@ export class StateMachine implements MovesHost {
       scratch.error(REPLY_LOST);
     }
     if (waiter !== null) answerWith(waiter, scratch);
+  }
+
+  /** Where no row tells it: it may have risen. */
+  private recordFloor(session: number, slot: number): void {
+    const { sessions } = this;
+    if (session < 0 || !this.moves.exports.has(slot)) return;
+    this.recorder.floor(slot, sessions.idOf(session), sessions.floorOf(session, slot));
   }
 
   private recordRow(session: number, slot: number, sequence: number): void {

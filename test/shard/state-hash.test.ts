@@ -362,6 +362,13 @@ describe('the state hash', () => {
       expect(fieldsOf(found[part]), part).toEqual([...replicated, ...own].sort());
   });
 
+  it('and what moves with a slot is told of each field that is replicated', () => {
+    const replicated = Object.entries(PARTS).flatMap(([part, { replicated: fields }]) =>
+      fields.map((field) => `${part}.${field}`),
+    );
+    expect(STATE_PARTS.flatMap(({ fields }) => fields).toSorted()).toEqual(replicated.toSorted());
+  });
+
   it('and what moves with a slot are told of each part of a snapshot', () => {
     expect(new Set(STATE_PARTS.map(({ record }) => record))).toEqual(new Set(Object.keys(RecordType)));
     for (const { what, moves, why } of STATE_PARTS) expect(moves === null, what).toBe(why !== undefined);

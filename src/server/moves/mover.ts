@@ -8,8 +8,8 @@ import { LatencyWindow } from '../../metrics/latency-window.ts';
 import type { Instant } from '../../raft/types.ts';
 import type { Replica } from '../../shard/replica.ts';
 import { MoveThrottle } from '../../topology/move-throttle.ts';
-import { epochOfMove } from '../../topology/move-change.ts';
-import { slotsOf } from '../../topology/slot-ranges.ts';
+import { epochOfMove, moveIdOf } from '../../topology/move-change.ts';
+import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, MoveId, ShardId, Topology } from '../../topology/types.ts';
 import type { TopologySpread } from '../topology-spread.ts';
 import { MoveFigures } from './move-figures.ts';
@@ -99,13 +99,14 @@ export class Mover {
     const isTimely = now.monotonicMs >= this.nextLookMs;
     this.seen = topology;
     this.host.questions.look();
-    this.follow(topology.moves);
+    const entries = [...topology.moves, ...this.orphans(topology)];
+    this.follow(entries);
     for (const [id, driven] of this.driven) {
       const known = this.known.get(id);
       if (known !== undefined && driven.move.replica.isReadable) driven.move.entry = known.entry;
       else this.drop(id, driven);
     }
-    for (const entry of topology.moves) this.begin(entry, topology);
+    for (const entry of entries) this.begin(entry, topology);
     // The throttle's steps are so far apart.
     if (!isTimely) return;
     this.nextLookMs = now.monotonicMs + LOOK_MS;
@@ -120,6 +121,24 @@ export class Mover {
     if (nowMs - atMs < RATE_OVER_MS) return;
     const { sentBytes } = this.figures;
     this.rate = { atMs: nowMs, sentBytes, bytesPerSecond: ((sentBytes - before) * 1000) / (nowMs - atMs) };
+  }
+
+  /**
+   * Moves that a source's log is in and the register does not know any more: it was recovered from before them. They are called back, or their slots
+   * would stay frozen for ever.
+   */
+  private orphans(topology: Topology): MoveEntry[] {
+    const latest = moveIdOf(topology);
+    const found: MoveEntry[] = [];
+    for (const { shard, isReadable, machine } of this.host.replicas) {
+      if (!isReadable || !machine.moves.exports.isActive) continue;
+      for (const { move: id, peer: target, side } of machine.moves.movesUnderWay()) {
+        if (side !== 'source' || id > latest || topology.moves.some((row) => row.id === id)) continue;
+        const slots = rangesOf(machine.moves.slotsOfMove(id));
+        found.push({ id, source: shard, target, slots, aborting: true });
+      }
+    }
+    return found;
   }
 
   /** What the register has ended is told by the leader of the source, whoever drove it. */
@@ -190,7 +209,8 @@ export class Mover {
     const nowMs = this.host.now.monotonicMs;
     if (nowMs < driven.nextProposalMs) return;
     driven.nextProposalMs = nowMs + PROPOSE_AGAIN_MS;
-    const { clusterId, generation, epoch } = this.host.topology();
+    const { clusterId, generation, epoch, moves } = this.host.topology();
+    if (!moves.some(({ id }) => id === move.entry.id)) return;
     const change = { kind: 'end-move', move: move.entry.id, moved: move.slotsGone() } as const;
     this.host.spread().propose({ clusterId, on: { generation, epoch }, change, retry: true });
   }

@@ -40,8 +40,7 @@ export class TwoShards {
 
   isPaused = false;
 
-  /** Another that knows nothing of what the one before did, as of a new leader. */
-  driver(): SourceMove {
+  questions(): MoveQuestions {
     const { told } = this;
     const target = new MoveTarget({
       replica: () => this.target.replica,
@@ -50,16 +49,22 @@ export class TwoShards {
         told.push(`${move}: ${slots.map(({ from, to }) => `${from}-${to}`).join(' ')} at ${shard}`),
       wake: () => {},
     });
+    return new MoveQuestions({
+      self: SELF,
+      nowMs: () => this.now.monotonicMs,
+      leaderOf: () => this.targetLeader,
+      link: () => undefined,
+      target,
+      wake: () => {},
+    });
+  }
+
+  /** Another that knows nothing of what the one before did, as of a new leader. */
+  driver(): SourceMove {
+    const { told } = this;
     const host: SourceMoveHost = {
       now: this.now,
-      questions: new MoveQuestions({
-        self: SELF,
-        nowMs: () => this.now.monotonicMs,
-        leaderOf: () => this.targetLeader,
-        link: () => undefined,
-        target,
-        wake: () => {},
-      }),
+      questions: this.questions(),
       throttle: new MoveThrottle(() => 0, 0),
       isPaused: () => this.isPaused,
       wake: () => {},

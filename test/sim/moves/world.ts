@@ -369,7 +369,9 @@ export class World {
 
   receive({ move, source, target, items, slots }: ToTarget): void {
     const group = this.group(target);
+    const staged = slots.filter((slot) => group.machine.moves.stateOf(slot) === SlotState.STAGING);
     const answers = items === null ? [] : group.move(items);
+    for (const slot of staged) if (group.machine.moves.isOwned(slot)) this.compareSides(slot, source, target);
     for (const { answers: each } of answers) {
       for (const answer of each) {
         if (answer === MoveAnswer.OLD_TERM) this.coverage.oldTerms += 1;
@@ -377,6 +379,12 @@ export class World {
       }
     }
     this.toSource.push({ move, source, answers, positions: group.machine.moves.positions(move, slots) });
+  }
+
+  /** What a slot holds where it has just come is what its source froze, to the last byte. */
+  private compareSides(slot: number, source: ShardId, target: ShardId): void {
+    const [before, after] = [source, target].map((shard) => wholeOf(this.group(shard).machine, slot));
+    if (before !== after) throw new BrokenRule(`slot ${slot} is not at ${target} what it was at ${source}`);
   }
 
   private replay(): void {
@@ -509,6 +517,18 @@ export class World {
     const owner = this.group(this.ownerInRegister(slotOfKey(command.words[1])));
     if (!this.send(command, owner)) throw new BrokenRule('progress: a command is refused for ever');
   }
+}
+
+/** Keys as a snapshot has them, and sessions' records: whatever is replicated of a slot. */
+function wholeOf({ keyspace, sessions }: Group['machine'], slot: number): string {
+  const cut = keyspace.beginCut(slot, Infinity);
+  const parts: string[] = [];
+  for (let slice = cut.next(65_536); slice !== null; slice = cut.next(65_536))
+    parts.push(slice.toString('hex'));
+  const view = sessions.slotView(slot);
+  const records: string[] = [];
+  for (let record = view.next(); record !== null; record = view.next()) records.push(record.toString('hex'));
+  return [...parts, ...records.toSorted()].join('\n');
 }
 
 export function rangesOf(slots: readonly number[]): SlotRange[] {

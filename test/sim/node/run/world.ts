@@ -52,8 +52,8 @@ export class World {
   /** Nodes that were to leave: they may be gone before that is taken back. */
   readonly leavers = new Set<NodeId>();
   private known: Topology | null = null;
-  /** A command waits for a move. */
-  onHeld: () => void = () => {};
+  /** At node `i` a command waits for a move. */
+  onHeld: (i: number, slot: number) => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -83,7 +83,7 @@ export class World {
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters, () => this.onHeld());
+        watchParts(parts, this.counters, (slot) => this.onHeld(i, slot));
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
