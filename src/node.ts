@@ -15,6 +15,7 @@ import { rebalanceSource } from './observe/rebalance-report.ts';
 import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
 import { Verification } from './observe/verification.ts';
 import { watchNode, type Watch } from './observe/watch.ts';
+import { downMs } from './server/absence.ts';
 import { ClientPorts } from './server/client-ports.ts';
 import { compiledRules } from './server/compiled-command.ts';
 import { PeerForwarding, type ForwardingCounters } from './server/forwarding.ts';
@@ -24,7 +25,7 @@ import { joinGossip } from './node-gossip.ts';
 import { NodeReplicas } from './node-replicas.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { finishUnderWay, handOver } from './node-stop.ts';
-import { NodeTopology } from './node-topology.ts';
+import { NodeTopology, type FollowingParts } from './node-topology.ts';
 import type { NodeMoves } from './server/moves/node-moves.ts';
 import { makeMoves } from './node-moves.ts';
 import { ComposedNodeView } from './server/node-view.ts';
@@ -67,6 +68,8 @@ type Measure =
   | 'startedWallMs'
   | 'startedMonotonicMs'
   | 'rates';
+
+type NodeWhole = 'downMs' | 'newestVersion' | 'isStopping' | 'refuse' | 'fatal';
 
 const STARTING: Decision = { kind: 'refused', reason: 'the node starts' };
 
@@ -192,7 +195,7 @@ class Node implements RunningNode {
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
-      this.downMs = Math.max(0, env.clock.wallMs() - this.opened.recovery.timeCeilingMs);
+      this.downMs = downMs(this.opened.recovery.timeCeilingMs, env.clock.wallMs());
       this.membership = await openMembership(env, {
         file: await topology.begin(),
         register: topology.register,
@@ -310,24 +313,28 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
+    const { watch } = this;
+    const { peers } = parts;
     const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
-    const { spread, loads } = nodeTopology.serve({
-      ...following,
-      makeForwarding,
-      downMs: this.downMs,
-      watch: this.watch,
-      peers: this.parts.peers,
-      newestVersion: this.rules.newest,
-      isStopping: () => this.isStopping || this.fatalError !== null,
-      refuse: (error) => void this.refuse(error),
-      fatal: (error) => this.fatal(error),
-    });
+    const { spread, loads } = this.follow({ ...following, makeForwarding, watch, peers });
     traffic.open(wire, this.news, holders, spread, loads, moves, gossip);
     this.ports.serve(server);
     this.surroundings.onServing?.(this.parts);
     engine.wake();
     const shards = replicas.list.map((replica) => replica.shard);
     this.log.info('serving', { nodeId: self, cluster: topology.clusterId, shards, start });
+  }
+
+  private follow(parts: Omit<FollowingParts, NodeWhole>): ReturnType<NodeTopology['serve']> {
+    if (this.topology === null) throw new TypeError('the node was not started');
+    return this.topology.serve({
+      ...parts,
+      downMs: this.downMs,
+      newestVersion: this.rules.newest,
+      isStopping: () => this.isStopping || this.fatalError !== null,
+      refuse: (error) => void this.refuse(error),
+      fatal: (error) => this.fatal(error),
+    });
   }
 
   private measured(): Pick<NodeParts, Measure> {

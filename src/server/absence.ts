@@ -3,6 +3,8 @@ import type { NodeId, ReplicaEntry, ShardId, Topology } from '../topology/types.
 
 /** Less is no absence: connections are made anew. */
 const LEAST_MS = 2000;
+/** So long after it what became of this node meanwhile has been heard. */
+const NEWS_MS = 30_000;
 
 /** A replica that is here. */
 export interface Held {
@@ -10,11 +12,17 @@ export interface Held {
   member: number;
 }
 
+/** For how long no node has run on a log; 0 where none has yet. */
+export function downMs(timeCeilingMs: number, wallMs: number): number {
+  return timeCeilingMs === 0 ? 0 : Math.max(0, wallMs - timeCeilingMs);
+}
+
 export class Absence {
   /** When most of the nodes were connected last. */
   private reachedMs: number;
   /** For how long they had not been, the last time. */
   private missedMs = 0;
+  private returnedMs = 0;
 
   /** `downMs`: for how long no node had run here before. */
   constructor(nowMs: number, downMs: number) {
@@ -24,13 +32,17 @@ export class Absence {
   /** Called some times a second. */
   look(nowMs: number, connected: number, nodes: number): void {
     if ((connected + 1) * 2 <= nodes) return;
-    if (nowMs - this.reachedMs > LEAST_MS) this.missedMs = nowMs - this.reachedMs;
+    if (nowMs - this.reachedMs > LEAST_MS) {
+      this.missedMs = nowMs - this.reachedMs;
+      this.returnedMs = nowMs;
+    }
     this.reachedMs = nowMs;
   }
 
-  /** The last one, which may not be over. */
+  /** One that is not over, or has been a moment ago. */
   durationMs(nowMs: number): number {
-    return Math.max(this.missedMs, nowMs - this.reachedMs);
+    const missedMs = nowMs - this.returnedMs < NEWS_MS ? this.missedMs : 0;
+    return Math.max(missedMs, nowMs - this.reachedMs);
   }
 }
 

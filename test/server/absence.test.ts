@@ -4,7 +4,7 @@ import { Absence, isReplaced } from '../../src/server/absence.ts';
 import { after, manyNodes, nodeId } from '../topology/many-nodes.ts';
 
 describe('an absence', () => {
-  it('begins before the start, or when most others are not reached, and is remembered when it is over', () => {
+  it('begins before the start, or when most others are not reached, and is remembered for a while when it is over', () => {
     const absence = new Absence(1000, 60_000);
     expect(absence.durationMs(1000)).toBe(60_000);
     absence.look(1100, 2, 5);
@@ -16,6 +16,13 @@ describe('an absence', () => {
     absence.look(40_000, 1, 4);
     absence.look(42_000, 2, 4);
     expect(absence.durationMs(42_000)).toBe(39_500);
+    absence.look(72_000, 3, 4);
+    expect(absence.durationMs(72_000)).toBe(30_000);
+    absence.look(72_500, 3, 4);
+    absence.look(74_000, 3, 4);
+    absence.look(102_500, 3, 4);
+    absence.look(102_600, 3, 4);
+    expect(absence.durationMs(102_600)).toBeLessThan(30_000);
   });
 });
 
