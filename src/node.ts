@@ -116,6 +116,8 @@ class Node implements RunningNode {
   private news: News | null = null;
   private watch: Watch | null = null;
   private moves: NodeMoves | null = null;
+  /** For how long no node had run in this directory. */
+  private downMs = 0;
   private nextFloorsMs = 0;
   private nextHousekeepingMs = 0;
   private isStopping = false;
@@ -190,6 +192,7 @@ class Node implements RunningNode {
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
       const { start, tornBytes } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
+      this.downMs = Math.max(0, env.clock.wallMs() - this.opened.recovery.timeCeilingMs);
       this.membership = await openMembership(env, {
         file: await topology.begin(),
         register: topology.register,
@@ -258,7 +261,6 @@ class Node implements RunningNode {
     const { start } = opened.recovery;
     const random = (): number => env.random.uint32();
 
-    const downMs = Math.max(0, env.clock.wallMs() - opened.recovery.timeCeilingMs);
     const { engine, snapshotter } = this.makeEngine(opened, random);
     const slabs = createSlabPool(this.surroundings.slabBytes);
     const replicas = this.makeReplicas(opened, self, slabs, engine, snapshotter);
@@ -308,22 +310,11 @@ class Node implements RunningNode {
     server.view = view;
     this.news = this.makeNews(this.parts, view);
     this.watch = watchNode(this.parts, this.log);
-    const following = {
-      self,
-      start,
-      downMs,
-      engine,
-      mesh,
-      membership,
-      traffic,
-      wire,
-      router,
-      replicas,
-      gossip,
-    };
+    const following = { self, start, engine, mesh, membership, traffic, wire, router, replicas, gossip };
     const { spread, loads } = nodeTopology.serve({
       ...following,
       makeForwarding,
+      downMs: this.downMs,
       watch: this.watch,
       peers: this.parts.peers,
       newestVersion: this.rules.newest,

@@ -10,7 +10,8 @@ import { compareDigests } from './cluster/digests.ts';
 import { pause, portsAt, TorcCluster } from './cluster/torc-cluster.ts';
 import { runTorc, TorcNode } from './cluster/torc-node.ts';
 
-const STEP_LIMIT_MS = 60_000;
+/** A busy machine moves slots slowly: what clients ask goes first. */
+const STEP_LIMIT_MS = 120_000;
 const SLOTS = 16_384;
 
 async function until(cluster: TorcCluster, isSo: (topology: Topology) => boolean): Promise<Topology> {
@@ -33,7 +34,7 @@ function isSpread(topology: Topology, nodes: number): boolean {
   return isEven && shards.every(({ replicas }) => replicas.length === 3);
 }
 
-test('three nodes become six, and three again', { timeout: 180_000 }, async () => {
+test('three nodes become six, and three again', { timeout: 300_000 }, async () => {
   const cluster = await TorcCluster.forTest({ nodes: 3 });
   await cluster.waitHome();
   const [one, two] = cluster.nodes;
