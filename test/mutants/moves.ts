@@ -90,7 +90,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     file: IMPORTS,
     find: '    ready.at(time.timeMs, time.version, true);',
     put: '    ready.at(time.timeMs + 1e9, time.version, true);',
-    tests: SIM,
+    tests: ['test/shard/moves/effects.test.ts'],
     simulated: 'moves',
   },
   {
@@ -176,7 +176,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     file: 'src/shard/moves/effect-recorder.ts',
     find: '    if (reply.buffer[0] !== SIMPLE_STRING) return;\n',
     put: '    if (reply.size > 0) return;\n',
-    tests: ['test/shard/moves/flush.test.ts'],
+    tests: ['test/shard/moves/effects.test.ts'],
   },
   {
     rule: 'a flush waits while the owner of a slot is being decided',

@@ -10,10 +10,15 @@ const SLOT = slotOfKey('{a}');
 const SLOTS = rangesOf([SLOT]);
 const MOVE = 1;
 
-it.each(['flushall', 'flushdb'])('%s at the source empties what is on its way, too', (flush) => {
+it.each([
+  { command: ['flushall'], reply: '+OK\r\n', keys: 1 },
+  { command: ['flushdb'], reply: '+OK\r\n', keys: 1 },
+  // It has not expired at the time of the effect.
+  { command: ['append', '{a}before', 'x'], reply: ':2\r\n', keys: 2 },
+])('$command.0 at the source does the same to what is on its way', ({ command, reply, keys }) => {
   const source = new Group(1, SLOTS, 2, 1e9);
   const target = new Group(2, [], 2, 1e9);
-  source.command(['set', '{a}before', '1'], 1, 1);
+  source.command(['set', '{a}before', '1', 'px', '100000'], 1, 1);
   source.move(slotsItem(MoveItemType.EXPORT_BEGIN, MOVE, target.shard, SLOTS));
   target.move(slotsItem(MoveItemType.IMPORT_BEGIN, MOVE, source.shard, SLOTS));
   const feed = source.feed(MOVE);
@@ -27,12 +32,12 @@ it.each(['flushall', 'flushdb'])('%s at the source empties what is on its way, t
   };
   feed.resume(positions());
   sendAll();
-  expect(source.command([flush], 1, 2, 2, 0, SLOT).text).toBe('+OK\r\n');
+  expect(source.command(command, 1, 2, 2, 0, SLOT).text).toBe(reply);
   source.command(['set', '{a}after', '2'], 1, 3);
   source.move(slotsItem(MoveItemType.FENCE, MOVE, 0, SLOTS));
   sendAll();
   const activation = feed.activation([SLOT], NOW);
   if (activation === null) expect.fail('not all is sent');
   expect(target.move(activation).flatMap(({ answers }) => [...answers])).toEqual([MoveAnswer.WENT]);
-  expect(target.machine.keyspace.keyCountInSlot(SLOT)).toBe(1);
+  expect(target.machine.keyspace.keyCountInSlot(SLOT)).toBe(keys);
 });
