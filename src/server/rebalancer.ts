@@ -4,9 +4,18 @@
  */
 import type { Log } from '../log.ts';
 import type { ProposedChange, TopologyChange } from '../topology/change.ts';
-import { isPlanDue, planMoves, type MovePlan, type PlanInput } from '../topology/planner.ts';
+import {
+  heldSlots,
+  isPlanDue,
+  planMoves,
+  quotasOf,
+  weighedShards,
+  type MovePlan,
+  type PlanInput,
+} from '../topology/planner.ts';
 import { OUTCOMES, type PlanId, type PlanOutcome, type RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan, hasForeignMoves, mayBeginPlan, nextPlanChange } from '../topology/rebalance-step.ts';
+import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import type { SlotLoads, SlotLoadsDesk } from './slot-loads.ts';
@@ -90,7 +99,9 @@ export class Rebalancer {
   async plan(by: RebalanceBy): Promise<ProposedPlan> {
     const loads = await this.host.loads.gather();
     const topology = this.host.topology();
-    return { ...planMoves(this.inputOf(topology, by, loads)), topology, by, loads, obstacle: this.obstacle };
+    const planned = planMoves(this.inputOf(topology, by, loads));
+    const obstacle = this.obstacle || this.absence(topology, targetsOf(planned));
+    return { ...planned, topology, by, loads, obstacle };
   }
 
   gatherLoads(): Promise<SlotLoads> {
@@ -102,7 +113,7 @@ export class Rebalancer {
     const topology = this.host.topology();
     if (hasForeignMoves(topology)) return 'slots are being moved without a plan';
     const lacking = topology.shards.filter((shard) => !this.hasMajority(shard)).map(({ id }) => id);
-    if (lacking.length === 0) return '';
+    if (lacking.length === 0) return this.absence(topology, this.takers(topology));
     return `not safe now: no leader with a majority is reached of shard${lacking.length > 1 ? 's' : ''} ${lacking.join(', ')}`;
   }
 
@@ -151,17 +162,37 @@ export class Rebalancer {
 
   private isProposer({ nodes }: Topology): boolean {
     const { self } = this.host;
-    const links = this.host.links();
-    const up = nodes.filter(({ id }) => id === self || links.get(id)?.connected === true);
+    const up = nodes.filter(({ id }) => this.isReached(id));
     return up.every(({ id, ordinal }) => id === self || ordinal > ordinalOf(up, self));
+  }
+
+  /** Shards that slots go to next: of the plan under way, or of the one that would be made by itself. */
+  private takers(topology: Topology): ReadonlySet<ShardId> {
+    const plan = topology.rebalance?.plan;
+    if (plan !== undefined) return new Set(plan.steps.slice(0, 1).map(({ target }) => target));
+    return this.host.by === 'slots' ? shortOf(topology) : new Set();
+  }
+
+  /** Slots are not given to a shard that the next failure could leave without a majority: all its members have to be reached. Empty: they are. */
+  private absence(topology: Topology, takers: ReadonlySet<ShardId>): string {
+    for (const { id, home, replicas } of topology.shards) {
+      if (!takers.has(id)) continue;
+      const members = replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
+      const away = [home, ...members].find((node) => !this.isReached(node));
+      if (away === undefined) continue;
+      return `shard ${id} is to take slots, and its node ${nodeName(topology, away)} is not reached`;
+    }
+    return '';
+  }
+
+  private isReached(node: NodeId): boolean {
+    return node === this.host.self || this.host.links().get(node)?.connected === true;
   }
 
   /** It has a leader, and more than half of its members are on nodes that are reached. */
   private hasMajority({ id, replicas }: ShardEntry): boolean {
-    const { self } = this.host;
-    const links = this.host.links();
     const stay = replicas.filter(({ leaving }) => leaving !== true);
-    const reached = stay.filter(({ node }) => node === self || links.get(node)?.connected === true);
+    const reached = stay.filter(({ node }) => this.isReached(node));
     return this.host.leaderOf(id) !== null && reached.length * 2 > stay.length;
   }
 
@@ -194,6 +225,17 @@ function leavingShards({ nodes, shards, slots }: Topology): ShardId[] {
   if (leaving.length === 0) return [];
   const homes = shards.filter(({ home }) => leaving.includes(home)).map(({ id }) => id);
   return homes.filter((id) => slots.some(({ shard }) => shard === id));
+}
+
+/** Those that are short of their quotas. */
+function shortOf(topology: Topology): ReadonlySet<ShardId> {
+  const held = heldSlots(topology);
+  const quotas = quotasOf(weighedShards(topology), held);
+  return new Set([...quotas].filter(([id, quota]) => quota > (held.get(id) ?? 0)).map(([id]) => id));
+}
+
+function targetsOf({ moves }: MovePlan): ReadonlySet<ShardId> {
+  return new Set(moves.map(({ target }) => target));
 }
 
 function ordinalOf(nodes: Topology['nodes'], node: NodeId): number {

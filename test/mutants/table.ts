@@ -1,6 +1,6 @@
 /** The table of docs/mutants.md. */
 import type { Mutant } from './mutant.ts';
-import type { Results } from './results.ts';
+import type { Results, SimResult } from './results.ts';
 
 const HEAD = [
   '| from | rule that is taken away | simulator | caught by | seeds to catch |',
@@ -18,7 +18,7 @@ function rowOf({ rule, simulated, tests }: Mutant, results: Results): string {
   const by = [...new Set(runs.flatMap(({ caughtBy }) => (caughtBy === null ? [] : [nameOf(caughtBy)])))];
   // Until a seed is found a test holds it.
   if (by.length === 0 && tests !== undefined) by.push(...tests.map((test) => `\`${test}\``));
-  const cells = [from, what, simulated ?? '', by.join(', '), seedsOf(runs)];
+  const cells = [from, what, simulated ?? '', by.join(', '), seedsOf(runs, tests !== undefined)];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
@@ -27,15 +27,16 @@ function nameOf(caughtBy: string): string {
   return caughtBy.replace(/node-\d+ ended itself: InvariantError: /, '').replace(/ \(at [\d.]+ ms\)$/, '');
 }
 
-/** The median, and of each start; what was not caught counts as more than all. */
-function seedsOf(runs: readonly { seeds: number; caughtBy: string | null }[]): string {
+/** The median, and of each start; what was not caught counts as more than all. Alive is what no test holds, either. */
+function seedsOf(runs: readonly SimResult[], hasTest: boolean): string {
   if (runs.length === 0) return 'not run';
   const sorted = runs.toSorted((a, b) => countOf(a) - countOf(b));
-  const median = sorted[Math.floor((sorted.length - 1) / 2)];
   const all = sorted.map(({ seeds, caughtBy }) => (caughtBy === null ? `not in ${seeds}` : String(seeds)));
-  return `${median.caughtBy === null ? '**alive**' : median.seeds} (${all.join(', ')})`;
+  const { seeds, caughtBy } = sorted[Math.floor((sorted.length - 1) / 2)];
+  if (caughtBy !== null) return `${seeds} (${all.join(', ')})`;
+  return hasTest ? all.join(', ') : `**alive** (${all.join(', ')})`;
 }
 
-function countOf({ seeds, caughtBy }: { seeds: number; caughtBy: string | null }): number {
+function countOf({ seeds, caughtBy }: SimResult): number {
   return caughtBy === null ? Infinity : seeds;
 }

@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest';
 
 import type { PlanProposal, RebalanceReport } from '../../../src/admin/rebalance.ts';
+import type { TopologyChange } from '../../../src/topology/change.ts';
+import type { Topology } from '../../../src/topology/types.ts';
 import { MOVES_AT_ONCE } from '../../../src/topology/rebalance-step.ts';
 import { SimCluster } from './cluster.ts';
 import { changeTopology, newestTopology } from './topology.ts';
@@ -18,6 +20,16 @@ async function heldBy(cluster: SimCluster): Promise<Map<number, number>> {
   for (const { from, to, shard } of (await newestTopology(cluster)).slots)
     held.set(shard, (held.get(shard) ?? 0) + to - from + 1);
   return held;
+}
+
+/** Asked again while another change comes first, as the command does. */
+async function decided(cluster: SimCluster, change: TopologyChange): Promise<Topology> {
+  for (let turn = 0; turn < 100; turn++) {
+    const topology = await changeTopology(cluster, change);
+    if (topology !== null) return topology;
+    await cluster.pass(20);
+  }
+  throw new Error('it is not decided');
 }
 
 /** Passes until a plan has ended; how many moves were under way at most. */
@@ -69,10 +81,26 @@ it('begins nothing while a shard lacks its majority, by itself or paused', async
   await cluster.start(1);
   await cluster.start(2);
   await cluster.pass(1500);
-  expect(await changeTopology(cluster, { kind: 'pause-rebalance' })).not.toBeNull();
+  const paused = await decided(cluster, { kind: 'pause-rebalance' });
+  await cluster.pass(10_000);
+  expect((await newestTopology(cluster)).moves).toEqual(paused.moves);
+  await decided(cluster, { kind: 'resume-rebalance' });
+  await untilEnded(cluster);
+});
+
+it('gives nothing to a shard while a node of it is away', async () => {
+  const cluster = new SimCluster(14, 3);
+  await cluster.startAll();
+  const founded = await newestTopology(cluster);
+  cluster.crash(2);
+  await changeTopology(cluster, { kind: 'set-weight', node: founded.nodes[0].id, weight: 2 });
   await cluster.pass(10_000);
   expect((await newestTopology(cluster)).moves).toEqual([]);
-  await changeTopology(cluster, { kind: 'resume-rebalance' });
+  expect((await newestTopology(cluster)).rebalance).toBeUndefined();
+  expect((await report(cluster)).obstacle).toBe(
+    'shard 1 is to take slots, and its node 127.0.0.1:7003 is not reached',
+  );
+  await cluster.start(2);
   await untilEnded(cluster);
 });
 
@@ -130,6 +158,32 @@ it('tells what the slots of all shards hold, whichever node is asked', async () 
   cluster.crash(2);
   const { unknown } = await report(cluster, 0);
   expect(unknown).toEqual([3]);
+});
+
+it('sends no slots while paused, whoever leads, and goes on where it stood', async () => {
+  const cluster = new SimCluster(16, 3, { 'rebalance-max-bytes-per-second': '16kb' });
+  await cluster.startAll();
+  await fill(cluster);
+  const founded = await newestTopology(cluster);
+  await changeTopology(cluster, { kind: 'set-weight', node: founded.nodes[2].id, weight: 2 });
+  const moved = async (): Promise<number> => (await report(cluster, 1)).plan?.moved ?? 0;
+  for (let turn = 0; turn < 2000 && (await moved()) === 0; turn++) await cluster.pass(10);
+  await decided(cluster, { kind: 'pause-rebalance' });
+  await cluster.pass(2000);
+  const paused = await moved();
+  expect(paused).toBeGreaterThan(0);
+  expect(paused).toBeLessThan(2731);
+  // The one that proposes, and leads a source.
+  cluster.crash(0);
+  await cluster.pass(5000);
+  await cluster.start(0);
+  await cluster.pass(3000);
+  expect(await moved()).toBe(paused);
+  expect((await newestTopology(cluster)).moves.length).toBeGreaterThan(0);
+  await decided(cluster, { kind: 'resume-rebalance' });
+  await untilEnded(cluster);
+  const { history } = await report(cluster);
+  expect(history).toMatchObject([{ outcome: 'done', slots: 2731, moved: 2731 }]);
 });
 
 /** Values of 100 bytes, by one client. */

@@ -89,6 +89,7 @@ export const SITUATIONS = [
   'suspicion refuted',
   'peer connection cut for silence',
   'core without one node made progress',
+  'node left for good',
   'replica created',
   'replica removed',
   'joint configuration committed',

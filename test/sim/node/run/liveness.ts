@@ -38,7 +38,7 @@ export async function requireProgress(
     all.every((victim) => isReady(world, victim)),
   );
   if (all.length === world.victims.length)
-    await within(world, movesMs(world), 'moves have ended', () => newest(world).moves.length === 0);
+    await within(world, movesMs(world), 'moves have ended', () => world.newest().moves.length === 0);
   if (all.length === world.victims.length)
     await within(world, PROGRESS_MS, 'members are those of the topology', () => isSettled(world));
   for (const client of clients) client.isStopped = true;
@@ -48,7 +48,7 @@ export async function requireProgress(
 }
 
 function movesMs(world: World): number {
-  const slots = newest(world).moves.reduce((sum, move) => sum + slotCountOf(move.slots), 0);
+  const slots = world.newest().moves.reduce((sum, move) => sum + slotCountOf(move.slots), 0);
   return PROGRESS_MS + slots * MOVED_SLOT_MS;
 }
 
@@ -133,7 +133,7 @@ function isReady(world: World, victim: Victim): boolean {
 /** Nobody is leaving, and each group's log has committed what the topology says. */
 function isSettled(world: World): boolean {
   return world.liveReplicas().every(({ shard, raft }) => {
-    const row = newest(world).shards.find(({ id }) => id === shard);
+    const row = world.newest().shards.find(({ id }) => id === shard);
     const { membership } = raft.committedMembership;
     const members = [...membership.voters, ...membership.learners].toSorted((a, b) => a - b);
     return (
@@ -143,13 +143,6 @@ function isSettled(world: World): boolean {
       members.join() === row.replicas.map(({ member }) => member).join()
     );
   });
-}
-
-function newest(world: World): Topology {
-  const known = world.victims.flatMap(({ parts }) => (parts === null ? [] : [parts.topology]));
-  return known.reduce((a, b) =>
-    b.generation > a.generation || (b.generation === a.generation && b.epoch > a.epoch) ? b : a,
-  );
 }
 
 async function within(

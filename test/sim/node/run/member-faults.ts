@@ -7,8 +7,11 @@ import type { World } from './world.ts';
 /** With fewer, one that is lost for good would take the shard with it. */
 const REPLICAS_LEAST = 3;
 const MOST_LEAVES_MS = 15_000;
+const MOST_GOES_MS = 60_000;
 const STAY_AGAIN_MS = 700;
 const MOST_REPLACED_AFTER_MS = 8000;
+/** Others take it for gone by then. */
+const REMOVED_AFTER_MS = 5000;
 
 /** Members come, go, and come again as others. */
 export class MemberFaults {
@@ -19,6 +22,7 @@ export class MemberFaults {
   };
   private readonly world: World;
   private readonly random: SeededRandom;
+  private readonly going = new Set<NodeId>();
 
   constructor(world: World, random: SeededRandom) {
     this.world = world;
@@ -64,32 +68,67 @@ export class MemberFaults {
     changeTopology(world, random, draw, () => {
       const node = leaver;
       if (node === null) return;
+      world.leavers.add(node);
       world.counters.struck('node leaves for a while');
-      world.lasts(1000 + random.below(MOST_LEAVES_MS), () => this.stay(node));
+      if (random.chance(0.5)) {
+        this.go(node);
+        world.lasts(MOST_GOES_MS, () => this.stay(node));
+      } else world.lasts(1000 + random.below(MOST_LEAVES_MS), () => this.stay(node));
     });
     return false;
   }
 
   /** Enough stay for three voters of each shard, one of them to spare. */
-  private leaverOf({ nodes, shards, slots }: Topology): NodeId | null {
+  private leaverOf({ nodes }: Topology): NodeId | null {
     if (nodes.length <= REPLICAS_LEAST || nodes.some(({ leaving }) => leaving === true)) return null;
-    // One without slots would be gone for good: nothing keeps its shard from being closed.
-    const owning = nodes.filter(({ id }) =>
-      shards.some((shard) => shard.home === id && slots.some((run) => run.shard === shard.id)),
-    );
-    return owning.length === 0 ? null : owning[this.random.below(owning.length)].id;
+    return nodes[this.random.below(nodes.length)].id;
   }
 
-  /** Again and again, until it is decided. */
+  /** Again and again, until it is decided; once its home shard is closed it cannot: then it goes. */
   private stay(node: NodeId): void {
     const { random, world } = this;
-    if (world.failure !== null) return;
-    let hasStayed = false;
-    const draw = ({ nodes }: Topology): TopologyChange | null => {
-      hasStayed = !nodes.some(({ id, leaving }) => id === node && leaving === true);
-      return hasStayed ? null : { kind: 'cancel-leave', node };
-    };
-    changeTopology(world, random, draw, () => {});
-    if (!hasStayed) world.scheduler.after(STAY_AGAIN_MS, () => this.stay(node));
+    if (world.failure !== null || !isLeaving(world.newest(), node)) return;
+    if (isClosed(world.newest(), node)) {
+      this.go(node);
+      return;
+    }
+    changeTopology(
+      world,
+      random,
+      () => ({ kind: 'cancel-leave', node }),
+      () => {},
+    );
+    world.scheduler.after(STAY_AGAIN_MS, () => this.stay(node));
   }
+
+  /** When it holds nothing any more its process is stopped, and its machine comes back with an empty disk, as another node. */
+  private go(node: NodeId): void {
+    const { world } = this;
+    if (world.failure !== null || !isLeaving(world.newest(), node) || this.going.has(node)) return;
+    const holds = world.newest().shards.some(({ replicas }) => replicas.some((row) => row.node === node));
+    const victim = world.victims.find(({ parts, life }) => parts?.self === node && life === 'up');
+    if (holds || !isClosed(world.newest(), node) || victim === undefined || victim.isPaused) {
+      world.scheduler.after(STAY_AGAIN_MS, () => this.go(node));
+      return;
+    }
+    this.going.add(node);
+    world.log.say(`node ${node.slice(0, 6)} holds nothing any more`);
+    world.stop(victim).then(
+      () => {
+        world.empty(victim);
+        world.counters.sometimes('node left for good');
+        world.startLater(victim, REMOVED_AFTER_MS);
+      },
+      (error: unknown) => world.fail(error),
+    );
+  }
+}
+
+function isLeaving({ nodes }: Topology, node: NodeId): boolean {
+  return nodes.some(({ id, leaving }) => id === node && leaving === true);
+}
+
+/** Its home shard is, or is about to be: it cannot stay. */
+function isClosed({ shards }: Topology, node: NodeId): boolean {
+  return shards.every(({ home, closing }) => home !== node || closing !== undefined);
 }

@@ -14,6 +14,7 @@ const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
 /** Only where there is what they are about. */
 const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED];
+const SLOW_WRITE_MS = 5;
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
 const DEPOSING: readonly Fault[] = ['pause', 'late ears', 'restart in a split'];
@@ -81,7 +82,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   const hasLarge = wanted.hasLarge ?? (drawsLarge && wanted.evictsAll !== true);
   const evictsAll = wanted.evictsAll ?? (!hasLarge && random.chance(0.2));
   const isSmall = evictsAll || (!hasLarge && random.chance(0.2));
-  const budget = isSmall ? `${pick([600, 1200, 3000]) * nodes}kb` : '0';
+  const budget = isSmall ? `${pick([150, 600, 3000]) * nodes}kb` : '0';
   const policy = evictsAll ? pick(EVICTING) : pick(VOLATILE);
   const drift = pick([0, 0.005, 0.024]);
   const apartMs = pick([0, 300, 4000]);
@@ -134,18 +135,19 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     },
   };
   // Drawn after all else: so older seeds are what they were.
-  // A node that leaves and has lost all its slots is gone for good, once its process is silent.
-  const mayLeave = nodes > 3 && !plan.faults.includes('slots moved');
+  const mayLeave = nodes > 3;
   if (wanted.faults === undefined && mayLeave && random.chance(0.5)) plan.faults.push(LEAVES);
   const mayJoin = nodes > 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   const drawnMs = mayJoin && random.chance(0.5) ? random.below(MOST_JOINS_AFTER_MS) : null;
   const mayFence = wanted.faults === undefined && plan.faults.includes('slots moved');
-  if (mayFence && random.chance(0.3)) plan.faults.push(AT_FENCE);
+  if (mayFence && random.chance(0.5)) plan.faults.push(AT_FENCE);
   // Slots that were moved at random are mostly to stay there; else somebody brings them back.
   if (wanted.faults === undefined && random.chance(0.25)) plan.flags['rebalance-auto'] = 'yes';
   // Its shards need two others each to learn from, and to go on.
   const mayBeReplaced = nodes >= 3 && durability === 'fsync' && !plan.faults.some(isDamage);
   if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
+  // A snapshot is made for long enough that keys are evicted meanwhile.
+  if (evictsAll && random.chance(0.7)) plan.writeMs = SLOW_WRITE_MS;
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
 }
 

@@ -1,6 +1,9 @@
 /** Faults in a row, upon the same nodes: what one alone does not show, and chance would bring together too seldom. */
+import { slotOf } from '../../../../ring/index.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
+import { portOf } from '../cluster.ts';
 import { bothWays } from './cuts.ts';
+import { Line } from './line.ts';
 import type { Victim } from './victim.ts';
 import type { World } from './world.ts';
 
@@ -11,6 +14,9 @@ const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
 const SOON_MS = 400;
 const SLOW_SYNC_MS = 120;
+const REDIRECT = 1000;
+const REDIRECTIONS_MAX = 4;
+const MOVED = /^-MOVED \d+ [^:]+:(\d+)/;
 /** Longer than a client of the redirect port waits for a slot that is on the move. */
 const FENCE_SYNC_MS = 1500;
 
@@ -27,6 +33,8 @@ export class Plots {
   constructor(world: World, random: SeededRandom) {
     this.world = world;
     this.random = random;
+    // Few commands meet a slot that is fenced: from the beginning on, then, and again whenever it is drawn.
+    if (world.plan.faults.includes('disks slow at a fence')) this.slowAtFence();
   }
 
   /** In an order of chance. */
@@ -142,13 +150,31 @@ export class Plots {
   /** The next time that a command meets a slot which is fenced: until the other shard has decided, it waits, and then for too long. */
   private slowAtFence(): boolean {
     const { world } = this;
-    world.onHeld = () => {
+    world.onHeld = (i, slot) => {
       world.onHeld = () => {};
       if (world.isHealed) return;
       world.counters.struck('disks slow at a fence');
       this.slowDisks(2 * FENCE_SYNC_MS);
+      const key = keyIn(slot);
+      world.scheduler.after(0, () => this.askFor(key, portOf(i) + REDIRECT));
     };
     return false;
+  }
+
+  /** On the redirect port, where a client waits for a second only. */
+  private askFor(key: string, port: number, redirections = 0): void {
+    const { cluster, counters } = this.world;
+    const line = new Line(cluster.network, 'probe', port, {
+      reply: (told) => {
+        line.drop();
+        if (told.startsWith('-TRYAGAIN')) counters.sometimes('TRYAGAIN');
+        const moved = MOVED.exec(told);
+        if (moved !== null && redirections < REDIRECTIONS_MAX)
+          this.askFor(key, Number(moved[1]), redirections + 1);
+      },
+      closed: () => {},
+    });
+    if (line.isOpen) line.send([['EXISTS', key]]);
   }
 
   private slowDisks(durationMs: number): void {
@@ -166,5 +192,12 @@ export class Plots {
       world.invariants.slowness -= 1;
       for (const disk of disks) Object.assign(disk, { writeMs, syncMs });
     });
+  }
+}
+
+function keyIn(slot: number): string {
+  for (let n = 0; ; n++) {
+    const key = `fenced${n}`;
+    if (slotOf(Buffer.from(key), 0, key.length) === slot) return key;
   }
 }

@@ -17,12 +17,12 @@ export function countParts({ replicas, forwarding, router, mover }: NodeParts, c
 }
 
 /** Of one that begins to serve: looks on at its routes. `held`: a command waits, since its slot is between two shards. */
-export function watchParts({ router }: NodeParts, counters: Counters, held: () => void): void {
+export function watchParts({ router }: NodeParts, counters: Counters, held: (slot: number) => void): void {
   const { holds } = router;
   const hold = holds.hold.bind(holds);
-  holds.hold = (...of) => {
-    hold(...of);
-    held();
+  holds.hold = (slot, source) => {
+    hold(slot, source);
+    held(slot);
   };
   for (const { route } of router.ways) {
     const [dispatch, pump] = [route.dispatch.bind(route), route.pump.bind(route)];

@@ -21,6 +21,8 @@ export class Victim {
   /** Its disk was damaged on purpose. */
   damage: { path: string; offset: number; bit: number } | null = null;
   hasServed = false;
+  /** As which it served last. */
+  node = '';
   /** In `buffered`: what it acknowledged may be gone, so that it may, or must, refuse to start. */
   mayBeUnclean = false;
   mustBeUnclean = false;

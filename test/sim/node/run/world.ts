@@ -5,6 +5,8 @@ import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
 import { DiskError, InvariantError, StartupError } from '../../../../src/errors.ts';
 import type { LogEvent, LogFields } from '../../../../src/log.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
+import { isNewer } from '../../../../src/topology/register.ts';
+import type { NodeId, Topology } from '../../../../src/topology/types.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
 import { nameOf, SimCluster } from '../cluster.ts';
 import { startRepair } from '../repair.ts';
@@ -22,6 +24,8 @@ import { Victim } from './victim.ts';
 export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
+/** The node whose place it is to have, or had, is not gone yet. */
+const MAY_COME_LATER = ['stop it before another takes its place', 'the place of'];
 const READS_FIRST_MS = 40;
 const NODES_LATER_MS = 5;
 const REBUILD_MS = 4000;
@@ -45,8 +49,11 @@ export class World {
   uncut: () => void = () => {};
   /** A node is another one now: until its new members vote no other may be lost. */
   hasRebuilt = false;
-  /** A command waits for a move. */
-  onHeld: () => void = () => {};
+  /** Nodes that were to leave: they may be gone before that is taken back. */
+  readonly leavers = new Set<NodeId>();
+  private known: Topology | null = null;
+  /** At node `i` a command waits for a move. */
+  onHeld: (i: number, slot: number) => void = () => {};
   private readonly movesBegun = new Set<number>();
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
@@ -76,7 +83,7 @@ export class World {
       },
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
-        watchParts(parts, this.counters, () => this.onHeld());
+        watchParts(parts, this.counters, (slot) => this.onHeld(i, slot));
         this.guard(() => this.served(i, parts));
       },
       onEnded: (i, error) => this.ended(i, error),
@@ -147,6 +154,15 @@ export class World {
   end(): void {
     for (const { parts } of this.victims) if (parts !== null) countParts(parts, this.counters);
     this.cluster.dispose();
+  }
+
+  /** The newest topology that was seen of any process. */
+  newest(): Topology {
+    for (const { parts } of this.victims)
+      if (parts !== null && (this.known === null || isNewer(parts.topology, this.known)))
+        this.known = parts.topology;
+    if (this.known === null) throw new TypeError('no node has served yet');
+    return this.known;
   }
 
   // --- faults that go on for a while
@@ -277,12 +293,22 @@ export class World {
     const old = parts.self;
     this.log.say(`${victim.name} burns: another one is to take the place of ${old.slice(0, 6)}`);
     this.crash(victim, 'lost', false);
+    this.empty(victim);
+    this.cluster.ownFlags[i] = { replace: old };
+    this.hasRebuilt = true;
+    this.startLater(victim, afterMs);
+  }
+
+  /** Whatever starts there next is another node. */
+  empty(victim: Victim): void {
+    const { i } = victim;
     const { disk } = this.cluster.nodes[i];
     for (const path of disk.paths()) disk.removeContent(path);
-    this.cluster.ownFlags[i] = { ...this.cluster.ownFlags[i], replace: old };
-    this.hasRebuilt = true;
+    this.cluster.ownFlags[i] = {};
+    victim.hasServed = false;
+    victim.mayBeUnclean = false;
+    victim.mustBeUnclean = false;
     this.invariants.forget(i);
-    this.startLater(victim, afterMs);
   }
 
   rebuildLater(victim: Victim): void {
@@ -352,6 +378,7 @@ export class World {
     if (victim.mustBeUnclean)
       this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
+    victim.node = parts.self;
     // The damage lay where nothing counts.
     victim.damage = null;
     victim.mayBeUnclean = false;
@@ -419,8 +446,13 @@ export class World {
       this.lasts(REBUILD_MS, () => this.rebuildLater(victim));
       return true;
     }
-    if (code === 'TORC_JOIN_REFUSED' && error.message.includes('stop it before another takes its place'))
+    const isRefused = code === 'TORC_JOIN_REFUSED' || code === 'TORC_FOUNDING_REFUSED';
+    if (isRefused && MAY_COME_LATER.some((why) => error.message.includes(why))) return !victim.hasServed;
+    if (code === 'TORC_REMOVED' && this.leavers.has(victim.node)) {
+      this.empty(victim);
+      counters.sometimes('node left for good');
       return true;
+    }
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
     if (error instanceof StartupError) counters.sometimes('start refused: disk');
     else this.countStopped(victim, error);
