@@ -119,3 +119,47 @@ test(
     await compareDigests(cluster);
   },
 );
+
+test(
+  'commands on all keys see each key once, and flush all of them, while slots move',
+  { timeout: 120_000 },
+  async () => {
+    const cluster = await TorcCluster.forTest({ nodes: 3, settings: BY_HAND });
+    await cluster.waitHome();
+    const clients = cluster.nodes.map(({ ports }) => new Redis({ port: ports.client }));
+    onTestFinished(() => {
+      for (const client of clients) client.disconnect();
+    });
+    const [first, second, third] = clients;
+    const fill = async (keys: number): Promise<void> => {
+      await Promise.all(Array.from({ length: keys }, (_, n) => first.set(`key:${n}`, 'value')));
+    };
+    const whileMoving = async (
+      source: number,
+      target: number,
+      work: () => Promise<void>,
+    ): Promise<number> => {
+      const slots = slotsOfShard(await topologyOf(cluster), source, 3);
+      await changeTopology(cluster, { kind: 'begin-move', source, target, slots });
+      let rounds = 0;
+      for (; (await topologyOf(cluster)).moves.length > 0; rounds++) await work();
+      return rounds;
+    };
+    await fill(3000);
+    const counted = await whileMoving(1, 2, async () => {
+      expect(await first.dbsize()).toBe(3000);
+      const keys = await second.keys('key:*');
+      expect([keys.length, new Set(keys).size]).toEqual([3000, 3000]);
+      const scanned = new Set<string>();
+      for await (const page of third.scanStream({ count: 500 }))
+        for (const key of page as string[]) scanned.add(key);
+      expect(scanned.size).toBe(3000);
+    });
+    const flushed = await whileMoving(2, 3, async () => {
+      await fill(300);
+      await second.flushall();
+      expect(await third.dbsize()).toBe(0);
+    });
+    expect(Math.min(counted, flushed)).toBeGreaterThan(0);
+  },
+);
