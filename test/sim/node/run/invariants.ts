@@ -192,7 +192,7 @@ export class Invariants {
     };
     machine.read = (...of) => {
       const timeMs = of[4];
-      this.reads.onRead(node, timeMs);
+      this.reads.onRead(node, timeMs, machine.timeMs);
       law.reads.onRead(machine.appliedIndex, timeMs);
       return read(...of);
     };

@@ -91,8 +91,9 @@ export class ReadWatch {
       });
   }
 
-  onRead(node: number, timeMs: number): void {
-    if (timeMs > (this.ceilings.get(node)?.syncedMs ?? Infinity))
+  /** `logMs`: what is applied has it, so whoever leads next does, too. A slot brings its source's time, above the ceiling when the disk is slow. */
+  onRead(node: number, timeMs: number, logMs: number): void {
+    if (timeMs > logMs && timeMs > (this.ceilings.get(node)?.syncedMs ?? Infinity))
       this.broken('ceiling-synced', `node ${node} answers a read at ${timeMs}, which it would forget`);
   }
 }
