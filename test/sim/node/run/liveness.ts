@@ -180,7 +180,10 @@ async function probe(world: World, core: readonly Victim[]): Promise<void> {
   const topology = core[0].parts?.topology;
   if (topology === undefined) return world.broken('answers-after-healing', 'a node that is ready serves');
   for (const key of keysOf(topology)) {
-    for (const { i } of core) {
+    for (const victim of core) {
+      const { i } = victim;
+      // It may have left meanwhile, and come as another one.
+      await within(world, PROGRESS_MS, `${victim.name} is ready`, () => isReady(world, victim));
       const value = `${i}-${world.scheduler.nowMs}`;
       const wrote = await answer(world, portOf(i), ['SET', key, value]);
       // What has no room was refused by the log: it goes on.

@@ -53,7 +53,7 @@ describe('a run that is made to', () => {
     ],
     [
       'move slots',
-      1,
+      5,
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
       ['slot went to another shard', 'move ended'],
     ],
