@@ -49,7 +49,8 @@ export function nodeListRow(member: MemberStatus): (string | number)[] {
   const { host, clientPort, peerPort } = member;
   return [
     member.name,
-    member.isInTopology ? member.state : `${member.state}, no member yet`,
+    // One that has left is none any more.
+    member.isInTopology || member.state === 'left' ? member.state : `${member.state}, no member yet`,
     humanDuration(member.stateForMs),
     incarnationText(member.incarnation),
     formatAddress({ host, port: clientPort }),

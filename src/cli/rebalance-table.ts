@@ -1,5 +1,6 @@
 /** Plans, their progress and their history, as text for a terminal. */
 import type { PlanProposal, PlanReport, RebalanceReport, ShardBalance } from '../admin/rebalance.ts';
+import { moveName } from '../topology/move-change.ts';
 import { slotCountOf, type PlanRecord, type Transfer } from '../topology/rebalance.ts';
 import { humanBytes, renderTable } from './table.ts';
 
@@ -67,11 +68,11 @@ export function humanTime(timeMs: number): string {
 function stateLine({ plan, paused, isAutomatic, by }: RebalanceReport): string {
   const goal = plan?.by ?? by;
   const rule = isAutomatic ? `automatic, by ${goal}` : `when asked for, by ${goal}`;
-  if (plan?.aborting === true) return `Plan ${plan.id} is being aborted; rebalancing is paused.`;
+  if (plan?.aborting === true) return `Plan ${moveName(plan.id)} is being aborted; rebalancing is paused.`;
   if (paused) return `Rebalancing is paused: torc rebalance resume goes on (${rule}).`;
   if (plan === null) return `No plan is under way (${rule}).`;
   const { id, underWay, movesLeft } = plan;
-  return `Plan ${id} is under way (${rule}): ${plural(underWay.length, 'move')} running, ${movesLeft} to begin.`;
+  return `Plan ${moveName(id)} is under way (${rule}): ${plural(underWay.length, 'move')} running, ${movesLeft} to begin.`;
 }
 
 function balanceTable(

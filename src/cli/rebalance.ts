@@ -4,6 +4,7 @@ import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import type { TopologyChange } from '../topology/change.ts';
+import { moveName } from '../topology/move-change.ts';
 import type { RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan } from '../topology/rebalance-step.ts';
 import type { NodeEntry, Topology } from '../topology/types.ts';
@@ -49,9 +50,7 @@ export async function applyPlan(target: ChangeTarget, by: RebalanceBy | null): P
     return beginPlan(begun.by, steps, false, Date.now());
   });
   const text = begun === null ? '' : planText(begun, process.stdout.isTTY);
-  process.stdout.write(
-    `${text}\nPlan ${topology.rebalance?.plan?.id ?? ''} is begun: torc rebalance status shows how far it is.\n`,
-  );
+  process.stdout.write(`${text}\n${planOf(topology)} is begun: torc rebalance status shows how far it is.\n`);
   return ExitCode.OK;
 }
 
@@ -70,9 +69,9 @@ export async function resumeRebalance(target: ChangeTarget): Promise<number> {
 }
 
 export async function abortRebalance(target: ChangeTarget): Promise<number> {
-  const { rebalance } = await proposeChange(target, abortChange);
+  const topology = await proposeChange(target, abortChange);
   process.stdout.write(
-    `Plan ${rebalance?.plan?.id ?? ''} is being aborted: what has gone over stays, moves under way go back if they still can. ` +
+    `${planOf(topology)} is being aborted: what has gone over stays, moves under way go back if they still can. ` +
       'Rebalancing is paused until torc rebalance resume.\n',
   );
   return ExitCode.OK;
@@ -90,6 +89,12 @@ export async function setNodeWeight(target: ChangeTarget, name: string, weight: 
     `The weight of ${name} is ${weight} now; it was ${before}. torc rebalance plan shows what that moves.\n`,
   );
   return ExitCode.OK;
+}
+
+/** It may have come to its end already. */
+function planOf({ rebalance }: Topology): string {
+  const id = rebalance?.plan?.id ?? rebalance?.history.at(-1)?.id;
+  return id === undefined ? 'The plan' : `Plan ${moveName(id)}`;
 }
 
 function abortChange({ rebalance }: Topology): TopologyChange {

@@ -5,6 +5,7 @@ import { formatAddress } from '../settings/kinds.ts';
 import { textOf } from '../topology/decision.ts';
 import { nodeName, topologyDiff } from '../topology/topology-diff.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
+import { moveName } from '../topology/move-change.ts';
 import type { Topology } from '../topology/types.ts';
 import { reasonOf } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
@@ -114,6 +115,6 @@ function tables(topology: Topology): string {
     `Cluster ${clusterId}, epoch ${textOf(topology)}, cluster version ${version}`,
     renderTable(NODE_HEAD, nodeRows, boxed),
     renderTable(SHARD_HEAD, shardRows, boxed),
-    ...moves.map(({ id, source, target }) => `Move ${id}: from shard ${source} to shard ${target}`),
+    ...moves.map(({ id, source, target }) => `Move ${moveName(id)}: from shard ${source} to shard ${target}`),
   ].join('\n\n');
 }

@@ -15,6 +15,7 @@ import {
 } from '../topology/planner.ts';
 import { OUTCOMES, type PlanId, type PlanOutcome, type RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan, hasForeignMoves, mayBeginPlan, nextPlanChange } from '../topology/rebalance-step.ts';
+import { moveName } from '../topology/move-change.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
@@ -208,14 +209,19 @@ export class Rebalancer {
     if (isFirst || this.planSeen === before) return;
     if (plan !== undefined) {
       const { id, by, slots, isAutomatic } = plan;
-      log.info('rebalance-begun', { plan: id, by, slots, automatic: isAutomatic });
+      log.info('rebalance-begun', { plan: moveName(id), by, slots, automatic: isAutomatic });
       return;
     }
     const ended = topology.rebalance?.history.find(({ id }) => id === before);
     if (ended === undefined) return;
     const { outcome, moved, beganMs, endedMs } = ended;
     this.ended.set(outcome, (this.ended.get(outcome) ?? 0) + 1);
-    log.info('rebalance-ended', { plan: before, outcome, moved, durationMs: Math.round(endedMs - beganMs) });
+    log.info('rebalance-ended', {
+      plan: moveName(ended.id),
+      outcome,
+      moved,
+      durationMs: Math.round(endedMs - beganMs),
+    });
   }
 }
 

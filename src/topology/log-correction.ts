@@ -2,7 +2,7 @@
  * After a recovery the register may know less than the groups' logs: epochs were lost that began or ended moves. The log that decides says who owns a
  * slot (design section 6), so the register is put right by what the leaders of shards read there. Pure.
  */
-import { epochOfMove, moveIdOf, moversOf, ownersOf, withOwner } from './move-change.ts';
+import { epochOfMove, moveIdOf, moveName, moversOf, ownersOf, withOwner } from './move-change.ts';
 import { rangesOf, slotRanges, slotsOf } from './slot-ranges.ts';
 import { SLOT_COUNT, type MoveId, type ShardId, type SlotRange, type Topology } from './types.ts';
 
@@ -50,8 +50,9 @@ export function applyLogCorrection(current: Topology, change: LogCorrection): To
   if (change.kind === 'claim-slots')
     return { ...current, slots: withOwner(current.slots, slots, change.shard) };
   const { move: id, source, target } = change;
-  if (epochOfMove(id).generation >= current.generation) return `move ${id} is not of an epoch that was lost`;
-  if (current.moves.some((row) => row.id === id)) return `move ${id} is under way`;
+  if (epochOfMove(id).generation >= current.generation)
+    return `move ${moveName(id)} is not of an epoch that was lost`;
+  if (current.moves.some((row) => row.id === id)) return `move ${moveName(id)} is under way`;
   return { ...current, moves: [...current.moves, { id, source, target, slots, aborting: true }] };
 }
 

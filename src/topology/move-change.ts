@@ -24,6 +24,12 @@ export function epochOfMove(move: MoveId): Epoch {
   return { generation: Math.floor(move / GENERATION_STEP), epoch: move % GENERATION_STEP };
 }
 
+/** As people see a move or a plan: by the epoch that recorded it, as `torc topology history` has it. */
+export function moveName(id: MoveId): string {
+  const { generation, epoch } = epochOfMove(id);
+  return `${generation}.${epoch}`;
+}
+
 /** The topology without its new epoch, or why not. */
 export function applyMoveChange(current: Topology, change: MoveChange): Topology | string {
   switch (change.kind) {
@@ -71,7 +77,8 @@ function endMove(current: Topology, move: MoveEntry, moved: readonly SlotRange[]
   const ranges = slotRanges(moved);
   if (ranges === null) return 'the slots that moved are ranges apart from each other, in order';
   const movers = moversOf([move]);
-  for (const slot of slotsOf(ranges)) if (!movers.has(slot)) return `slot ${slot} is not of move ${move.id}`;
+  for (const slot of slotsOf(ranges))
+    if (!movers.has(slot)) return `slot ${slot} is not of move ${moveName(move.id)}`;
   return { ...current, slots: withOwner(current.slots, ranges, move.target), moves };
 }
 
@@ -81,7 +88,7 @@ function withMove(
   change: (move: MoveEntry) => Topology | string,
 ): Topology | string {
   const move = current.moves.find((row) => row.id === id);
-  return move === undefined ? `there is no move ${id} under way` : change(move);
+  return move === undefined ? `there is no move ${moveName(id)} under way` : change(move);
 }
 
 /** The shard of each slot. */

@@ -1,6 +1,6 @@
 /** Plans of moves, as the register records them: begun, taken step by step, ended, paused and aborted. */
 import { unreachable } from '../assert.ts';
-import { applyMoveChange, type MoveChange, moveIdOf } from './move-change.ts';
+import { applyMoveChange, type MoveChange, moveIdOf, moveName } from './move-change.ts';
 import {
   slotCountOf,
   type PlanEntry,
@@ -183,7 +183,7 @@ function inPlan(
   change: (plan: PlanEntry) => Topology | string,
 ): Topology | string {
   const plan = current.rebalance?.plan;
-  return plan?.id === id ? change(plan) : `there is no plan ${id} under way`;
+  return plan?.id === id ? change(plan) : `there is no plan ${moveName(id)} under way`;
 }
 
 function withPlan(current: Topology, plan: PlanEntry): Topology {

@@ -1,4 +1,5 @@
 /** What makes two topologies differ, in lines for people. Pure. */
+import { moveName } from './move-change.ts';
 import { SLOT_COUNT, type NodeEntry, type ShardEntry, type SlotRun, type Topology } from './types.ts';
 
 /** Empty: nothing but the epoch. */
@@ -92,22 +93,27 @@ function moveLines(before: Topology, after: Topology): string[] {
       aborting === true && before.moves.some((move) => move.id === id && move.aborting !== true),
   );
   return [
-    ...calledBack.map(({ id }) => `move ${id}: called back`),
-    ...ended.map(({ id, source, target }) => `- move ${id} from shard ${source} to shard ${target}`),
-    ...begun.map(({ id, source, target }) => `+ move ${id} from shard ${source} to shard ${target}`),
+    ...calledBack.map(({ id }) => `move ${moveName(id)}: called back`),
+    ...ended.map(
+      ({ id, source, target }) => `- move ${moveName(id)} from shard ${source} to shard ${target}`,
+    ),
+    ...begun.map(
+      ({ id, source, target }) => `+ move ${moveName(id)} from shard ${source} to shard ${target}`,
+    ),
   ];
 }
 
 function rebalanceLines({ rebalance: before }: Topology, { rebalance: after }: Topology): string[] {
   const [had, has] = [before?.plan, after?.plan];
   const ended = after?.history.filter(({ id }) => !before?.history.some((plan) => plan.id === id)) ?? [];
-  const begun = has === undefined || has.id === had?.id ? [] : [`+ plan ${has.id}: ${has.slots} slots`];
+  const begun =
+    has === undefined || has.id === had?.id ? [] : [`+ plan ${moveName(has.id)}: ${has.slots} slots`];
   const isCalledBack = has?.aborting === true && had?.id === has.id && had.aborting !== true;
   const paused = (before?.paused === true) !== (after?.paused === true);
   return [
-    ...ended.map(({ id, outcome, moved }) => `- plan ${id}: ${outcome}, ${moved} slots moved`),
+    ...ended.map(({ id, outcome, moved }) => `- plan ${moveName(id)}: ${outcome}, ${moved} slots moved`),
     ...begun,
-    ...(isCalledBack ? [`plan ${has.id}: called back`] : []),
+    ...(isCalledBack ? [`plan ${moveName(has.id)}: called back`] : []),
     ...(paused ? [`rebalancing ${after?.paused === true ? 'paused' : 'resumed'}`] : []),
   ];
 }

@@ -8,7 +8,7 @@ import { LatencyWindow } from '../../metrics/latency-window.ts';
 import type { Instant } from '../../raft/types.ts';
 import type { Replica } from '../../shard/replica.ts';
 import { MoveThrottle } from '../../topology/move-throttle.ts';
-import { epochOfMove, moveIdOf } from '../../topology/move-change.ts';
+import { epochOfMove, moveIdOf, moveName } from '../../topology/move-change.ts';
 import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, MoveId, ShardId, Topology } from '../../topology/types.ts';
 import type { TopologySpread } from '../topology-spread.ts';
@@ -289,6 +289,6 @@ function isPausedMove({ rebalance }: Topology, id: MoveId): boolean {
   return rebalance?.paused === true && rebalance.plan?.moves.includes(id) === true;
 }
 
-function fieldsOf({ id, source, target }: MoveEntry): { move: MoveId; source: ShardId; target: ShardId } {
-  return { move: id, source, target };
+function fieldsOf({ id, source, target }: MoveEntry): { move: string; source: ShardId; target: ShardId } {
+  return { move: moveName(id), source, target };
 }
