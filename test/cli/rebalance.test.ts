@@ -18,6 +18,7 @@ import {
 import { humanTime, progressLine } from '../../src/cli/rebalance-table.ts';
 import type { ChangeTarget } from '../../src/cli/propose-change.ts';
 import { mayChange } from '../../src/topology/change-proof.ts';
+import { moveName } from '../../src/topology/move-change.ts';
 import { decodeChange, encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { Topology } from '../../src/topology/types.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
@@ -180,7 +181,7 @@ describe('torc rebalance', () => {
     expect(plan?.steps).toEqual(
       PROPOSAL.moves.map(({ source, target, slots }) => ({ source, target, slots })),
     );
-    expect(printed).toContain(`Plan ${plan?.id} is begun`);
+    expect(printed).toContain(`Plan ${moveName(plan?.id ?? 0)} is begun`);
   });
 
   it('apply says why it does not', async () => {
@@ -206,7 +207,7 @@ describe('torc rebalance', () => {
     expect(printed).toContain('What the slots of shards 2 hold is not known');
     node.plan = PLAN;
     await showRebalance(node.target);
-    expect(printed).toContain('Plan 77 is under way (automatic, by slots): 1 move running, 3 to begin.');
+    expect(printed).toContain('Plan 0.77 is under way (automatic, by slots): 1 move running, 3 to begin.');
     expect(printed).toContain(progressLine(PLAN));
     expect(printed).toMatch(/78 +shard 1 +shard 2 +44 +10 +1\.0 KiB/);
     printed = '';

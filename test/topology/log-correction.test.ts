@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { applyChange } from '../../src/topology/change.ts';
 import { correctionFor, type SlotLog } from '../../src/topology/log-correction.ts';
-import { moveIdOf } from '../../src/topology/move-change.ts';
+import { moveIdOf, moveName } from '../../src/topology/move-change.ts';
 import type { Topology } from '../../src/topology/types.ts';
 import { after, cluster, preferences } from './clusters.ts';
 
@@ -86,7 +86,9 @@ describe('the register after a recovery', () => {
         { id: LOST, source: 1, target: 2, slots: [{ from: 8, to: 8 }], aborting: true },
       ]);
       expect(correctionFor(now, shard, log)).toBeNull();
-      expect(refusal({ ...resumed, slots: [{ from: 9, to: 9 }] }, now)).toBe(`move ${LOST} is under way`);
+      expect(refusal({ ...resumed, slots: [{ from: 9, to: 9 }] }, now)).toBe(
+        `move ${moveName(LOST)} is under way`,
+      );
       const recent = moveIdOf({ generation: 2, epoch: 1 });
       expect(refusal({ ...resumed, move: recent })).toContain('is not of an epoch that was lost');
     },

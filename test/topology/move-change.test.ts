@@ -72,6 +72,6 @@ describe('a move in the register', () => {
     const [move] = begun.moves;
     const end: TopologyChange = { kind: 'end-move', move: move?.id ?? 0, moved: [{ from: 9, to: 9 }] };
     expect(refusal(end)).toContain('slot 9 is not of move');
-    expect(refusal({ kind: 'abort-move', move: 1 })).toBe('there is no move 1 under way');
+    expect(refusal({ kind: 'abort-move', move: 1 })).toBe('there is no move 0.1 under way');
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { emptyTable, planSlots, tableOf } from '../../ring/index.ts';
 import { applyChange, type TopologyChange } from '../../src/topology/change.ts';
+import { moveName } from '../../src/topology/move-change.ts';
 import { planMoves } from '../../src/topology/planner.ts';
 import { MAX_PLAN_RANGES } from '../../src/topology/rebalance-change.ts';
 import type { PlanEntry, PlannedMove } from '../../src/topology/rebalance.ts';
@@ -113,7 +114,7 @@ describe('a plan in the register', () => {
     const stayed = after(stepped, { kind: 'end-move', move: move.id, moved: [] });
     expect(after(stayed, end).rebalance?.history).toMatchObject([{ outcome: 'superseded', moved: 0 }]);
     expect(after(finished(stayed), end).rebalance?.history).toMatchObject([{ outcome: 'partly' }]);
-    expect(refusal(after(finished(stayed), end), end)).toBe(`there is no plan ${id} under way`);
+    expect(refusal(after(finished(stayed), end), end)).toBe(`there is no plan ${moveName(id)} under way`);
   });
 
   it('begins no more while paused, and goes on when resumed', () => {

@@ -175,7 +175,7 @@ describe('what differs', () => {
       'node h:1: weight 1 -> 3',
       '+ shard 2 on 1@h:1',
       '100 slots shard 1 -> shard 2',
-      '+ move 7 from shard 1 to shard 2',
+      '+ move 0.7 from shard 1 to shard 2',
     ]);
     const plan = {
       id: 9,
@@ -189,17 +189,20 @@ describe('what differs', () => {
       moves: [],
     };
     const planned: Topology = { ...after, rebalance: { plan, history: [] } };
-    expect(topologyDiff(after, planned)).toEqual(['+ plan 9: 40 slots']);
+    expect(topologyDiff(after, planned)).toEqual(['+ plan 0.9: 40 slots']);
     const { steps: _, moves: __, ...head } = plan;
     const ended: Topology = {
       ...after,
       rebalance: { paused: true, history: [{ ...head, moved: 38, endedMs: 5, outcome: 'partly' }] },
     };
-    expect(topologyDiff(planned, ended)).toEqual(['- plan 9: partly, 38 slots moved', 'rebalancing paused']);
+    expect(topologyDiff(planned, ended)).toEqual([
+      '- plan 0.9: partly, 38 slots moved',
+      'rebalancing paused',
+    ]);
     const calledBack: Topology = { ...after, moves: [{ ...after.moves[0], aborting: true }] };
-    expect(topologyDiff(after, calledBack)).toEqual(['move 7: called back']);
+    expect(topologyDiff(after, calledBack)).toEqual(['move 0.7: called back']);
     expect(topologyDiff(after, before)).toContain('- shard 2');
-    expect(topologyDiff(after, before)).toContain('- move 7 from shard 1 to shard 2');
+    expect(topologyDiff(after, before)).toContain('- move 0.7 from shard 1 to shard 2');
     expect(nodeName(before, 'e'.repeat(40))).toBe('eeeeeeee');
     expect(nextVoters(before, none)).toBeNull();
   });

@@ -5,7 +5,8 @@
 import { slotOf } from '../../../../ring/index.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { slotCountOf } from '../../../../src/topology/rebalance.ts';
-import type { Topology } from '../../../../src/topology/types.ts';
+import { slotsOf } from '../../../../src/topology/slot-ranges.ts';
+import type { MoveEntry, Topology } from '../../../../src/topology/types.ts';
 import { portOf } from '../cluster.ts';
 import type { Client } from './client.ts';
 import { bothWays } from './cuts.ts';
@@ -48,8 +49,21 @@ export async function requireProgress(
 }
 
 function movesMs(world: World): number {
-  const slots = world.newest().moves.reduce((sum, move) => sum + slotCountOf(move.slots), 0);
-  return PROGRESS_MS + slots * MOVED_SLOT_MS;
+  const { moves } = world.newest();
+  const slots = moves.reduce((sum, move) => sum + slotCountOf(move.slots), 0);
+  return PROGRESS_MS + slots * MOVED_SLOT_MS + throttledMs(world, moves);
+}
+
+/** What is to go may be sent slowly, as the settings say; and again, after a change of leader. */
+function throttledMs(world: World, moves: readonly MoveEntry[]): number {
+  const limit = Number.parseInt(world.plan.flags['rebalance-max-bytes-per-second'] ?? '0', 10) * 1024;
+  if (limit === 0) return 0;
+  const replicas = world.liveReplicas();
+  const bytes = moves.flatMap(({ source, slots }) => {
+    const moved = replicas.find(({ shard }) => shard === source)?.machine.moves;
+    return moved === undefined ? [] : slotsOf(slots).map((slot) => moved.bytesIn(slot));
+  });
+  return (2 * 1000 * bytes.reduce((sum, one) => sum + one, 0)) / limit;
 }
 
 /** All replicas of each group stand at one index, with one state. */
