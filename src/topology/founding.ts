@@ -1,5 +1,4 @@
 import { assert } from '../assert.ts';
-import { HOW_TO_REBUILD } from '../errors.ts';
 import type { Announcement, ClusterId, NodeEntry, NodeId, Topology } from './types.ts';
 
 /** `host:peerPort` as announced: how a seed list names a node. */
@@ -253,24 +252,17 @@ export class Founding {
   private judgeCluster(from: SeedAddress, cluster: ClusterRecord, phase: FoundingState['phase']): void {
     if (cluster.nodes.some(({ id }) => id === this.current.node)) return;
     const place = cluster.nodes.find((entry) => seedAddress(entry) === this.self);
-    // It is not of those that found: it asks to be taken in once they have (joiner.ts).
-    if (place === undefined) return;
-    if (phase === 'founded') {
-      this.refuse(
-        `the data directory is empty, but the place of ${this.self} in cluster ${cluster.id} is node ${place.id}'s: ` +
-          `bring its data directory back, or ${HOW_TO_REBUILD}`,
-      );
-    } else {
-      this.refuse(
-        `the data directory is empty, but ${from} is founding cluster ${cluster.id} with node ${place.id} at ` +
-          `${this.self}: bring its data directory back, or, unless one of the seeds was ever founded, empty those of all seeds`,
-      );
-    }
+    // It asks to be taken in once they have founded (joiner.ts). Then the place may be free: those who know the topology say whose it is.
+    if (place === undefined || phase === 'founded') return;
+    this.refuse(
+      `the data directory is empty, but ${from} is founding cluster ${cluster.id} with node ${place.id} at ` +
+        `${this.self}: bring its data directory back, or, unless one of the seeds was ever founded, empty those of all seeds`,
+    );
   }
 
   /** The other is unfounded; this node is not. */
   private judgeStranger(from: SeedAddress, node: NodeId, cluster: ClusterRecord): void {
-    if (cluster.nodes.some(({ id }) => id === node)) return;
+    if (this.current.phase === 'founded' || cluster.nodes.some(({ id }) => id === node)) return;
     const place = cluster.nodes.find((entry) => seedAddress(entry) === from);
     if (place === undefined) return;
     const why = `its place was node ${place.id}'s, and it is never taken for its old self: rebuild it with torc repair --discard-replica`;

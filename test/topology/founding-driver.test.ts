@@ -126,21 +126,6 @@ describe('founding over real connections', () => {
     expect(record.nodes.map(({ id }) => id)).toEqual([node.file.node]);
   });
 
-  it('refuses to be its old self with an empty disk, and says what to do', async () => {
-    const ports = await freePorts(2);
-    const seeds = seedsOf(ports);
-    const kept = await start(new MemoryDisk(), seeds, ports[0]);
-    const lost = await start(new MemoryDisk(), seeds, ports[1]);
-    await Promise.all([kept.founder.founded, lost.founder.founded]);
-    await lost.stop();
-    const empty = await start(new MemoryDisk(), seeds, ports[1]);
-    const error: unknown = await empty.founder.founded.catch((error: unknown) => error);
-    expect(error).toBeInstanceOf(StartupError);
-    expect(error).toMatchObject({ code: 'TORC_FOUNDING_REFUSED' });
-    expect((error as Error).message).toContain(`node ${lost.file.node}'s: bring its data directory back`);
-    await until(() => kept.reports.some((line) => line.includes('never taken for its old self')));
-  });
-
   it('shows both lists when the seeds differ, and waits', async () => {
     const ports = await freePorts(3);
     const seeds = seedsOf(ports);
