@@ -292,7 +292,7 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
-      catchingUp: new CatchingUp(),
+      catchingUp: new CatchingUp(replicas.list),
       snapshotter,
       slabs,
       pubsub,

@@ -9,6 +9,7 @@ interface State {
   learners: number[];
   commit: number;
   applied: number;
+  last?: number;
 }
 
 function replicaOf(shard: number, state: State): Replica {
@@ -16,6 +17,7 @@ function replicaOf(shard: number, state: State): Replica {
     shard,
     raft: {
       self: state.self,
+      lastIndex: state.last ?? 0,
       get commitIndex() {
         return state.commit;
       },
@@ -37,7 +39,7 @@ describe('what keeps a node from being ready', () => {
   it('is, when it begins, a replica that does not vote yet, as after a repair', () => {
     const state: State = { self: 4, voters: [1, 2, 3], learners: [], commit: 0, applied: 0 };
     const replica = replicaOf(1, state);
-    const catchingUp = new CatchingUp();
+    const catchingUp = new CatchingUp([]);
     expect(catchingUp.of([replica], all)).toEqual([replica]);
     expect(catchingUp.of([replica], () => false)).toEqual([]);
     Object.assign(state, { learners: [4], commit: 5000, applied: 100 });
@@ -48,9 +50,18 @@ describe('what keeps a node from being ready', () => {
     expect(catchingUp.of([replica], all)).toEqual([]);
   });
 
+  it('is no learner that was one before the start, whoever is to be a voter with it', () => {
+    const state: State = { self: 4, voters: [1, 2, 3], learners: [4, 5], commit: 90, applied: 90, last: 95 };
+    const replica = replicaOf(1, state);
+    expect(new CatchingUp([replica]).of([replica], all)).toEqual([]);
+    expect(new CatchingUp([]).of([replica], all)).toEqual([replica]);
+    const empty = replicaOf(1, { ...state, last: 0 });
+    expect(new CatchingUp([empty]).of([empty], all)).toEqual([empty]);
+  });
+
   it('is no learner that is to stay one, once it has begun', () => {
     const state: State = { self: 2, voters: [1], learners: [2], commit: 0, applied: 0 };
-    const catchingUp = new CatchingUp();
+    const catchingUp = new CatchingUp([]);
     expect(catchingUp.of([replicaOf(1, state)], all)).toHaveLength(1);
     state.applied = 1;
     expect(catchingUp.of([replicaOf(1, state)], all)).toEqual([]);
@@ -59,7 +70,7 @@ describe('what keeps a node from being ready', () => {
   it('is no replica that a node which serves is given, until that has caught up, nor one that is taken from it', () => {
     const old: State = { self: 1, voters: [1, 2, 3], learners: [], commit: 10, applied: 10 };
     const added: State = { self: 4, voters: [1, 2, 3], learners: [4], commit: 0, applied: 0 };
-    const catchingUp = new CatchingUp();
+    const catchingUp = new CatchingUp([]);
     const [first, second] = [replicaOf(1, old), replicaOf(2, added)];
     expect(catchingUp.of([first], all)).toEqual([]);
     catchingUp.served();

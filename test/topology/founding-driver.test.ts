@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { StartupError } from '../../src/errors.ts';
+import type { StartupError } from '../../src/errors.ts';
 import { ClusterFile } from '../../src/topology/cluster-file.ts';
 import { Founder } from '../../src/topology/founding-driver.ts';
 import type { ClusterRecord } from '../../src/topology/founding.ts';

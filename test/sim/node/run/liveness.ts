@@ -3,6 +3,7 @@
  * a write and a read, on both ports of each node of the core; then all come back, clients are answered, and replicas agree.
  */
 import { slotOf } from '../../../../ring/index.ts';
+import { readyChecks } from '../../../../src/observe/status.ts';
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { slotCountOf } from '../../../../src/topology/rebalance.ts';
 import { slotsOf } from '../../../../src/topology/slot-ranges.ts';
@@ -31,12 +32,20 @@ export async function requireProgress(
   random: SeededRandom,
 ): Promise<void> {
   const core = heal(world, random);
-  await within(world, PROGRESS_MS, 'the core is ready', () => core.every((victim) => isReady(world, victim)));
+  await within(
+    world,
+    PROGRESS_MS,
+    () => `the core is ready${unready(core)}`,
+    () => core.every((victim) => isReady(world, victim)),
+  );
   await probe(world, core);
   if (core.length < world.victims.length) world.counters.sometimes('core without one node made progress');
   const all = await comeBack(world);
-  await within(world, PROGRESS_MS, 'all nodes are ready', () =>
-    all.every((victim) => isReady(world, victim)),
+  await within(
+    world,
+    PROGRESS_MS,
+    () => `all nodes are ready${unready(all)}`,
+    () => all.every((victim) => isReady(world, victim)),
   );
   if (all.length === world.victims.length)
     await within(world, movesMs(world), 'moves have ended', () => world.newest().moves.length === 0);
@@ -138,6 +147,17 @@ async function rebuildAll(world: World): Promise<void> {
       await world.pass(1000);
     }
   }
+}
+
+/** Who is not, and why. */
+function unready(victims: readonly Victim[]): string {
+  return victims
+    .map(({ name, parts }) => {
+      const wrong = parts === null ? ['it does not serve'] : readyChecks(parts).filter(({ ok }) => !ok);
+      const why = wrong.map((check) => (typeof check === 'string' ? check : check.reason)).join('; ');
+      return why === '' ? '' : `, but ${name}: ${why}`;
+    })
+    .join('');
 }
 
 function isReady(world: World, victim: Victim): boolean {
