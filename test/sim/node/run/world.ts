@@ -24,6 +24,8 @@ import { Victim } from './victim.ts';
 export class InvariantBroken extends Error {}
 
 const DISK_CODES = ['TORC_DISK', 'EIO', 'ENOSPC'];
+/** What a repair is refused with for a node that has left. */
+const NO_MEMBER = 'the cluster has no node at';
 /** The node whose place it is to have, or had, is not gone yet. */
 const MAY_COME_LATER = ['stop it before another takes its place', 'the place of'];
 const READS_FIRST_MS = 40;
@@ -271,7 +273,9 @@ export class World {
     } catch (error) {
       if (!(error instanceof StartupError)) throw error;
       this.log.say(`${victim.name} is not rebuilt: ${error.message}`);
-      return false;
+      if (!error.message.includes(NO_MEMBER)) return false;
+      // It had left before its disk was damaged: its machine comes back empty.
+      this.empty(victim);
     } finally {
       victim.isRebuilding = false;
     }
