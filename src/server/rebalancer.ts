@@ -137,7 +137,9 @@ export class Rebalancer {
       const loads = await host.loads.gather();
       const input = this.inputOf(topology, by, loads);
       if (loads.unknown.length > 0 || topology !== host.topology() || !isPlanDue(input)) return;
-      this.begin(topology, by, planMoves(input).moves, host.nowMs());
+      const planned = planMoves(input);
+      if (this.absence(topology, targetsOf(planned)) === '')
+        this.begin(topology, by, planned.moves, host.nowMs());
     } catch (error) {
       host.fatal(error);
     } finally {
