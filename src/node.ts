@@ -581,6 +581,7 @@ class Node implements RunningNode {
     this.topology?.maintain();
     this.watch?.look();
     parts.gossip.look(lateMs);
+    this.moves?.cameLate(lateMs);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();

@@ -382,7 +382,7 @@ export class Route {
     request.mayHaveRun = this.isRetried(request);
     this.park(request);
     request.state = RequestState.REFUSED;
-    const isFirst = request.refusedMs === 0;
+    const isFirst = Number.isNaN(request.refusedMs);
     if (isFirst) request.refusedMs = this.hooks.nowMs();
     return isFirst;
   }

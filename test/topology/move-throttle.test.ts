@@ -21,10 +21,15 @@ class Rig {
     this.throttle = new MoveThrottle(() => limit, this.nowMs);
   }
 
-  looks(times: number, reading: { count: number; p99: number }, isMoving: boolean, pauseMs = 0): void {
+  looks(
+    times: number,
+    reading: { count: number; p99: number },
+    isMoving: boolean,
+    { pauseMs = 0, lateMs = 0 } = {},
+  ): void {
     for (let i = 0; i < times; i++) {
       this.nowMs += LOOK_MS;
-      this.throttle.look(reading, isMoving, pauseMs, this.nowMs);
+      this.throttle.look(reading, { isMoving, pauseMs, lateMs }, this.nowMs);
     }
   }
 
@@ -69,10 +74,10 @@ describe('the rate at which slots are sent', () => {
     rig.looks(10, busy(0.4), false);
     rig.looks(10, busy(0.4), true);
     const before = rig.throttle.bytesPerSecond;
-    rig.looks(1, busy(0.4), true, 16);
+    rig.looks(1, busy(0.4), true, { pauseMs: 16 });
     expect(rig.throttle.bytesPerSecond).toBe(before / 2);
     const idle = new Rig();
-    idle.looks(10, IDLE, true, 200);
+    idle.looks(10, IDLE, true, { pauseMs: 200 });
     expect(idle.throttle.decreases).toBe(0);
   });
 

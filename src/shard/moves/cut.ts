@@ -23,10 +23,12 @@ export class Cut {
   private readonly effectsSum: number;
   private readonly keys: number;
   private readonly snapshot: KeyspaceSnapshot;
-  private sum = 0;
+  /** A double from the start, as most sums are. */
+  private sum = Number.NaN;
 
   constructor({ moves, keyspace, sessions }: StateMachine, slot: number, index: number) {
     this.index = index;
+    this.sum = 0;
     this.effectsFrom = moves.exports.endOf(slot);
     this.effectsSum = moves.exports.sumOf(slot);
     this.keys = keyspace.keyCountInSlot(slot);

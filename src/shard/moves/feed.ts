@@ -117,21 +117,45 @@ export class Feed implements ExportFeed {
   next(maxBytes: number, slots?: readonly number[]): Buffer | null {
     const chosen = slots === undefined ? [...this.slots.values()] : slots.map((slot) => this.slotFeed(slot));
     const items: Buffer[] = [];
-    let left = maxBytes;
-    for (const one of chosen) {
-      while (left > 0 && one.phase === 'effects') {
-        const item = this.nextEffects(one, left);
-        if (item === null) break;
-        items.push(item);
-        left -= item.length;
-      }
-    }
+    let left = this.takeEffects(chosen, maxBytes, items);
     while (left > 0) {
       const item = this.nextOfCuts(chosen);
       if (item === null) break;
       items.push(item);
       left -= item.length;
     }
+    return this.given(items);
+  }
+
+  nextEffects(maxBytes: number): Buffer | null {
+    const items: Buffer[] = [];
+    this.takeEffects(this.slots.values(), maxBytes, items);
+    return this.given(items);
+  }
+
+  effectsLeft(): number {
+    const { exports } = this.machine.moves;
+    let sum = 0;
+    for (const { phase, slot, sent } of this.slots.values())
+      if (phase === 'effects') sum += exports.endOf(slot) - sent;
+    return sum;
+  }
+
+  /** What is left of `maxBytes`. */
+  private takeEffects(chosen: Iterable<SlotFeed>, maxBytes: number, items: Buffer[]): number {
+    let left = maxBytes;
+    for (const one of chosen) {
+      while (left > 0 && one.phase === 'effects') {
+        const item = this.nextEffectsOf(one, left);
+        if (item === null) break;
+        items.push(item);
+        left -= item.length;
+      }
+    }
+    return left;
+  }
+
+  private given(items: readonly Buffer[]): Buffer | null {
     if (items.length === 0) return null;
     const bytes = Buffer.concat(items);
     this.sentBytes += bytes.length;
@@ -178,7 +202,7 @@ export class Feed implements ExportFeed {
     return sum;
   }
 
-  private nextEffects(one: SlotFeed, maxBytes: number): Buffer | null {
+  private nextEffectsOf(one: SlotFeed, maxBytes: number): Buffer | null {
     const { exports } = this.machine.moves;
     const { slot, sent } = one;
     if (sent < exports.keptFrom(slot)) {

@@ -80,6 +80,10 @@ export interface ExportFeed {
   resume(positions: readonly ImportPosition[]): void;
   /** Items for the target's log, of about `maxBytes`, in a millisecond or so; null: nothing to send now. `slots`: of these alone. */
   next(maxBytes: number, slots?: readonly number[]): Buffer | null;
+  /** As `next`, of effects alone; null: there are none to send now. */
+  nextEffects(maxBytes: number): Buffer | null;
+  /** Bytes of effects that `next` would give now, of slots that are cut. */
+  effectsLeft(): number;
   /** The target has logged so much. */
   logged(positions: readonly ImportPosition[]): void;
   /** An item for the source's own log that lets its replicas forget what was logged; null: nothing new. */

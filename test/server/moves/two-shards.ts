@@ -45,6 +45,7 @@ export class TwoShards {
     const target = new MoveTarget({
       replica: () => this.target.replica,
       now: this.target.now,
+      lateMs: () => 0,
       activated: (move, shard, slots) =>
         told.push(`${move}: ${slots.map(({ from, to }) => `${from}-${to}`).join(' ')} at ${shard}`),
       wake: () => {},
