@@ -12,9 +12,12 @@ const MIB = 1024 * KIB;
 /** While nobody asks for anything. */
 const START_BYTES_PER_SECOND = 128 * MIB;
 const STEP_BYTES_PER_SECOND = 8 * MIB;
-/** While commands come: for each time that it is looked at. */
+/** While some ask. */
+const EASY_START_BYTES_PER_SECOND = MIB;
+const EASY_STEP_BYTES_PER_SECOND = MIB / 4;
+/** While many commands come: for each time that it is looked at. */
 export const CAREFUL_STEP_BYTES_PER_SECOND = 16 * KIB;
-/** So slow that no client feels it, and moves end all the same; where commands come it begins with it. */
+/** So slow that no client feels it, and moves end all the same; where many commands come it begins with it. */
 export const SLOWEST_BYTES_PER_SECOND = 128 * KIB;
 /** When the setting names no limit. */
 const FASTEST_BYTES_PER_SECOND = 1024 * MIB;
@@ -35,15 +38,15 @@ const BASELINE_WEIGHT = 1 / 16;
 /** Commands below this share of the usual number are held back; the latest look is so much of what counts as their number now. */
 const HELD_BACK_SHARE = 0.85;
 const NUMBER_WEIGHT = 1 / 8;
-/** Of fewer commands a look the number says nothing. */
-const TELLING_NUMBER = 50;
+/** Fewer commands a look are few: their number says nothing. */
+const MANY_COMMANDS = 50;
 /** Fewer may be asked for than before: while slots move that becomes usual within half a minute. */
 const FORGETTING = 1 / 256;
 /** A slower rate shows in the latency only after a while: it is not halved again before. */
 const DECREASE_AGAIN_MS = 300;
 /** What was not sent in time may be made up for this long. */
 const BURST_MS = 50;
-const BURST_LEAST_BYTES = 64 * KIB;
+const BURST_LEAST_BYTES = 16 * KIB;
 /** Who waits looks again after a time between these. */
 const WAIT_LEAST_MS = 2;
 const WAIT_MOST_MS = 50;
@@ -105,28 +108,41 @@ export class MoveThrottle {
     if (!isMoving) {
       // What was sent just before may be felt still.
       if (!this.wasMoving) this.learn(p99);
-      this.adaptiveBytesPerSecond = isSilent ? START_BYTES_PER_SECOND : SLOWEST_BYTES_PER_SECOND;
+      this.adaptiveBytesPerSecond = isSilent ? START_BYTES_PER_SECOND : this.startBytesPerSecond;
     } else if (isSilent) this.increase(STEP_BYTES_PER_SECOND);
     // The first commands come while slots move.
-    else if (this.wasSilent) this.adaptiveBytesPerSecond = SLOWEST_BYTES_PER_SECOND;
+    else if (this.wasSilent) this.adaptiveBytesPerSecond = this.startBytesPerSecond;
     else if (this.isFelt(p99, strain)) this.decrease(nowMs);
-    else if (p99 !== null) this.increase(CAREFUL_STEP_BYTES_PER_SECOND);
+    else if (p99 !== null)
+      this.increase(this.areMany ? CAREFUL_STEP_BYTES_PER_SECOND : EASY_STEP_BYTES_PER_SECOND);
     this.usualNumber += (this.number - this.usualNumber) * (isMoving ? FORGETTING : BASELINE_WEIGHT);
     this.wasMoving = isMoving;
     this.wasSilent = isSilent;
   }
 
+  private get areMany(): boolean {
+    return Math.max(this.number, this.usualNumber) > MANY_COMMANDS;
+  }
+
+  /** Where commands come. */
+  private get startBytesPerSecond(): number {
+    return this.areMany ? SLOWEST_BYTES_PER_SECOND : EASY_START_BYTES_PER_SECOND;
+  }
+
   private isFelt(p99: number | null, { pauseMs }: MoveStrain): boolean {
     const isSlow = p99 !== null && p99 > this.slowFromMs;
-    const areHeldBack =
-      this.usualNumber > TELLING_NUMBER && this.number < this.usualNumber * HELD_BACK_SHARE;
+    const areHeldBack = this.usualNumber > MANY_COMMANDS && this.number < this.usualNumber * HELD_BACK_SHARE;
     return isSlow || areHeldBack || this.lateMs > GOOD_LATE_MS || pauseMs > GOOD_PAUSE_MS;
+  }
+
+  /** As much may be sent at once. */
+  get burstBytes(): number {
+    return Math.max(BURST_LEAST_BYTES, (this.bytesPerSecond * BURST_MS) / 1000);
   }
 
   /** Bytes that may be sent now; at most 0 when it must wait. */
   allowance(nowMs: number): number {
-    const { bytesPerSecond } = this;
-    const burstBytes = Math.max(BURST_LEAST_BYTES, (bytesPerSecond * BURST_MS) / 1000);
+    const { burstBytes, bytesPerSecond } = this;
     const filledBytes = (bytesPerSecond * Math.max(0, nowMs - this.filledAtMs)) / 1000;
     this.filledAtMs = nowMs;
     this.allowanceBytes = Math.min(burstBytes, this.allowanceBytes + filledBytes);

@@ -2,7 +2,7 @@
 import type { ExportFeed } from '../../shard/moves/types.ts';
 import type { MoveThrottle } from '../../topology/move-throttle.ts';
 
-/** One message of items. */
+/** One message of items: no more, and where it is sent slowly so much at once that it takes its turn among commands. */
 export const FRAME_BYTES = 64 * 1024;
 /** Sent and not answered: as much may come at once, and every replica of the target applies it in one turn, 64 KiB of small fields in a millisecond. */
 const WINDOW_BYTES = 256 * 1024;
@@ -57,11 +57,17 @@ export class ItemSender {
     for (let made = 0; made < FRAMES_PER_TURN; made++) {
       if (this.inFlightBytes >= WINDOW_BYTES) return true;
       if (!isUrgent && this.isThrottled()) return false;
-      const items = feed.next(FRAME_BYTES, slots);
+      const items = isUrgent ? feed.next(FRAME_BYTES, slots) : this.nextSlowly(feed);
       if (items === null || !this.sendItems(items)) return true;
     }
     this.host.wake();
     return true;
+  }
+
+  /** Cuts first: what clients write might fill all frames. */
+  private nextSlowly(feed: ExportFeed): Buffer | null {
+    const frameBytes = Math.min(FRAME_BYTES, this.host.throttle.burstBytes);
+    return feed.nextCuts(frameBytes) ?? feed.next(frameBytes);
   }
 
   /**

@@ -237,11 +237,14 @@ export class SourceMove {
     const { feed, sender, batch } = this;
     if (feed === null) return;
     const isUrgent = this.fencedMs > 0;
-    // First of all, since most turns end with it.
-    if (!isUrgent && sender.isThrottled()) {
+    if (!isUrgent) {
       sender.sendEffects(feed);
-      this.progress += 1;
-      return;
+      if (this.feed !== feed) return;
+      // Before all that takes a look at each slot, since most turns end with it.
+      if (sender.isThrottled()) {
+        this.progress += 1;
+        return;
+      }
     }
     if (!feed.isCut(batch) || feed.leftBytes(batch) > FENCE_LEFT_BYTES) {
       // As fast as it may.

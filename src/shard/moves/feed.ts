@@ -117,13 +117,14 @@ export class Feed implements ExportFeed {
   next(maxBytes: number, slots?: readonly number[]): Buffer | null {
     const chosen = slots === undefined ? [...this.slots.values()] : slots.map((slot) => this.slotFeed(slot));
     const items: Buffer[] = [];
-    let left = this.takeEffects(chosen, maxBytes, items);
-    while (left > 0) {
-      const item = this.nextOfCuts(chosen);
-      if (item === null) break;
-      items.push(item);
-      left -= item.length;
-    }
+    const left = this.takeEffects(chosen, maxBytes, items);
+    this.takeCuts(chosen, left, items);
+    return this.given(items);
+  }
+
+  nextCuts(maxBytes: number): Buffer | null {
+    const items: Buffer[] = [];
+    this.takeCuts([...this.slots.values()], maxBytes, items);
     return this.given(items);
   }
 
@@ -137,7 +138,7 @@ export class Feed implements ExportFeed {
     const { exports } = this.machine.moves;
     let sum = 0;
     for (const { phase, slot, sent } of this.slots.values())
-      if (phase === 'effects') sum += exports.endOf(slot) - sent;
+      if (phase === 'effects' && exports.has(slot)) sum += exports.endOf(slot) - sent;
     return sum;
   }
 
@@ -153,6 +154,15 @@ export class Feed implements ExportFeed {
       }
     }
     return left;
+  }
+
+  private takeCuts(chosen: readonly SlotFeed[], maxBytes: number, items: Buffer[]): void {
+    for (let left = maxBytes; left > 0;) {
+      const item = this.nextOfCuts(chosen);
+      if (item === null) return;
+      items.push(item);
+      left -= item.length;
+    }
   }
 
   private given(items: readonly Buffer[]): Buffer | null {

@@ -80,6 +80,8 @@ export interface ExportFeed {
   resume(positions: readonly ImportPosition[]): void;
   /** Items for the target's log, of about `maxBytes`, in a millisecond or so; null: nothing to send now. `slots`: of these alone. */
   next(maxBytes: number, slots?: readonly number[]): Buffer | null;
+  /** As `next`, of cuts alone; null: there is none to send now. */
+  nextCuts(maxBytes: number): Buffer | null;
   /** As `next`, of effects alone; null: there are none to send now. */
   nextEffects(maxBytes: number): Buffer | null;
   /** Bytes of effects that `next` would give now, of slots that are cut. */

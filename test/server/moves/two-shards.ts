@@ -39,6 +39,8 @@ export class TwoShards {
   }
 
   isPaused = false;
+  /** 0: no limit. */
+  maxBytesPerSecond = 0;
 
   questions(): MoveQuestions {
     const { told } = this;
@@ -66,7 +68,7 @@ export class TwoShards {
     const host: SourceMoveHost = {
       now: this.now,
       questions: this.questions(),
-      throttle: new MoveThrottle(() => 0, 0),
+      throttle: new MoveThrottle(() => this.maxBytesPerSecond, 0),
       isPaused: () => this.isPaused,
       wake: () => {},
       wakeAfter: () => {},
