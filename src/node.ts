@@ -292,6 +292,7 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
+      room: roomOf({ env, settings, replicas: replicas.list }),
       catchingUp: new CatchingUp(replicas.list),
       snapshotter,
       slabs,
@@ -405,7 +406,7 @@ class Node implements RunningNode {
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
-      room: roomOf(parts),
+      room: parts.room,
       self: parts.self,
       get topology() {
         return parts.topology;

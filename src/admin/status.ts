@@ -153,5 +153,12 @@ export interface StatusReport {
   replicas: readonly ReplicaStatus[];
   /** All shards of the cluster; none until it is founded. */
   shards: readonly ShardStatus[];
-  memory: { usedBytes: number; slabBytes: number; maxBytes: number; residentBytes: number };
+  memory: {
+    usedBytes: number;
+    slabBytes: number;
+    maxBytes: number;
+    residentBytes: number;
+    /** Keys and values that it may be given more, so that neither its memory nor its disk is more than 85 % full. */
+    roomBytes: number;
+  };
 }

@@ -1,13 +1,17 @@
 /** What the nodes of a cluster answer, and whether one of them can be done without. */
 import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import type { TokenHash } from '../../ring/index.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { isNewer } from '../topology/register.ts';
+import { crowdedWithout } from '../topology/room-check.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
-import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import { nodeName } from '../topology/topology-diff.ts';
+import type { NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import { statusIn } from './ask-node.ts';
 import type { Answered } from './http-get.ts';
+import { humanBytes } from './table.ts';
 
 const HTTP_OK = 200;
 
@@ -65,6 +69,25 @@ export function whyNeeded(node: NodeId, { topology, reports }: Survey): string |
     if (why !== null) return why;
   }
   return null;
+}
+
+/** Why the nodes that stay cannot take what the node holds, and what to do about it; null: they can. */
+export function whyCrowded(node: NodeId, { topology, reports }: Survey, hash: TokenHash): string | null {
+  const shardBytes = new Map<ShardId, number>();
+  for (const { replicas } of reports.values())
+    for (const { shard, memoryBytes } of replicas)
+      shardBytes.set(shard, Math.max(memoryBytes, shardBytes.get(shard) ?? 0));
+  const roomBytes = new Map([...reports].map(([id, { memory }]) => [id, memory.roomBytes]));
+  const crowded = crowdedWithout(topology, node, { shardBytes, roomBytes, hash });
+  if (crowded.length === 0) return null;
+  const each = crowded.map(
+    (one) =>
+      `${nodeName(topology, one.node)} would be given ${humanBytes(one.neededBytes)} and has room for ${humanBytes(one.roomBytes)}`,
+  );
+  return (
+    `nodes that stay are to be at most 85 % full, of their memory and their disk, and ${each.join('; ')}: add a node first, or give those ` +
+    'more (maxmemory, disk); --even-if-full does it all the same, where keys may be evicted'
+  );
 }
 
 /** Why what the node holds cannot go to others now: a shard's replicas are replaced by its leader. Null: it can. */

@@ -106,6 +106,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       slabBytes: slabs.heldBytes,
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
+      roomBytes: parts.room.bytes,
     },
   };
 }
@@ -152,6 +153,7 @@ export function readStartingStatus(parts: StartingParts): StatusReport {
       slabBytes: 0,
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
+      roomBytes: 0,
     },
   };
 }

@@ -224,7 +224,7 @@ export function sampleStatus(): StatusReport {
       },
     ],
     shards: [{ shard: 1, nodes: ['a'.repeat(40), 'b'.repeat(40)] }],
-    memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000 },
+    memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000, roomBytes: 7000 },
   };
 }
 
