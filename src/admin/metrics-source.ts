@@ -77,6 +77,8 @@ export interface ReplicaReading {
   commandsPerSecond: number | null;
   /** Replicas that the shard should have, and that do not keep up with it; null unless this replica leads. */
   missingReplicas: number | null;
+  /** Voters more that may be lost before it has no majority; null unless this replica leads. */
+  failuresTolerated: number | null;
 }
 
 /** A shard as the register has it. */

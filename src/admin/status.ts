@@ -114,6 +114,8 @@ export interface ReplicaStatus {
   budgetBytes: number;
   /** Empty unless this replica leads. */
   followers: readonly FollowerStatus[];
+  /** Voters more that may be lost before the shard has no majority; null unless this replica leads. */
+  failuresTolerated: number | null;
 }
 
 /** What /api/digest tells of a replica's state. */

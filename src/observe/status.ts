@@ -8,7 +8,8 @@ import { lagOf } from './catching-up.ts';
 import { readMoves } from './moves.ts';
 import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
-import { commandsPerSecond, missingReplicas, readRebalancing } from './rebalance-reading.ts';
+import { failuresTolerated, missingReplicas } from './fault-tolerance.ts';
+import { commandsPerSecond, readRebalancing } from './rebalance-reading.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
 
@@ -252,6 +253,7 @@ function replicaReading(parts: NodeParts, replica: Replica): ReplicaReading {
     expiredKeys: machine.keyspace.expiredCount,
     commandsPerSecond: commandsPerSecond(parts, replica),
     missingReplicas: missingReplicas(parts, replica),
+    failuresTolerated: failuresTolerated(parts, replica),
   };
 }
 
@@ -277,6 +279,7 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
     memoryBytes: machine.keyspace.usedBytes,
     budgetBytes: machine.policy.budgetBytes,
     followers: followersOf(parts, replica),
+    failuresTolerated: failuresTolerated(parts, replica),
   };
 }
 

@@ -54,6 +54,7 @@ describe('/metrics', () => {
     'torc_shard_quota_slots{shard="2"} 10923',
     'torc_shard_commands_per_second{shard="1"} 12.5',
     'torc_replicas_missing{shard="1"} 1',
+    'torc_shard_failures_tolerated{shard="1"} 0',
     'torc_rebalance_plan_active 1',
     'torc_rebalance_paused 0',
     'torc_rebalance_obstructed 1',

@@ -36,6 +36,7 @@ const FOLLOWER: ReplicaReading = {
   expiredKeys: 3,
   commandsPerSecond: null,
   missingReplicas: null,
+  failuresTolerated: null,
 };
 
 const LEADER: ReplicaReading = {
@@ -45,6 +46,7 @@ const LEADER: ReplicaReading = {
   proposalsPending: 2,
   commandsPerSecond: 12.5,
   missingReplicas: 1,
+  failuresTolerated: 0,
   followers: [{ node: 'node-2', lagEntries: 5 }],
 };
 
@@ -199,6 +201,7 @@ export function sampleStatus(): StatusReport {
         memoryBytes: 700,
         budgetBytes: 1000,
         followers: [{ node: 'b'.repeat(40), match: 15, lagEntries: 5 }],
+        failuresTolerated: 0,
       },
     ],
     members: [
