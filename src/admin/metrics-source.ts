@@ -188,6 +188,8 @@ export interface MetricsReading {
   memory: { slabBytes: number; maxBytes: number };
   rebalance: RebalanceReading;
   topologyEpoch: number;
+  /** Shards that were lost for good, and have a successor. */
+  shardsSucceeded: number;
   /** Of the register's Paxos: ballots begun here, and those given up for another's. */
   paxosRounds: number;
   paxosConflicts: number;

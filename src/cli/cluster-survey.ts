@@ -10,7 +10,7 @@ import { decodeTopology } from '../topology/topology-codec.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import { statusIn } from './ask-node.ts';
-import type { Answered } from './http-get.ts';
+import { httpGet, type Answered } from './http-get.ts';
 import { humanBytes } from './table.ts';
 
 const HTTP_OK = 200;
@@ -23,6 +23,18 @@ export interface Survey {
   topology: Topology;
   /** The nodes that answered. */
   reports: ReadonlyMap<NodeId, StatusReport>;
+}
+
+/** By their admin ports: whoever does not answer is taken for dead. */
+export function surveyByHttp({
+  address,
+  timeoutMs,
+}: {
+  address: Address;
+  timeoutMs: number;
+}): Promise<Survey> {
+  const ask: AskNode = (to, path) => httpGet(to, path, timeoutMs).catch(() => null);
+  return surveyCluster(ask, [address]);
 }
 
 /** Asks all nodes that are known, and all that those know. Throws StartupError when nobody answers. */
@@ -65,6 +77,7 @@ export function whyNeeded(node: NodeId, { topology, reports }: Survey): string |
       ? 'this is the only node of its cluster, and its directory the only copy: bring a whole one back'
       : `most of the cluster's nodes have to run meanwhile: start ${names === '' ? 'another node' : names} first`;
   for (const shard of topology.shards) {
+    if (shard.givenUp !== undefined) continue;
     const why = whyShardNeeds(node, shard, reports, names);
     if (why !== null) return why;
   }
@@ -93,7 +106,10 @@ export function whyCrowded(node: NodeId, { topology, reports }: Survey, hash: To
 /** Why what the node holds cannot go to others now: a shard's replicas are replaced by its leader. Null: it can. */
 export function whyUnled(node: NodeId, { topology, reports }: Survey): string | null {
   const unled = topology.shards.filter(
-    (shard) => shard.replicas.some((row) => row.node === node) && leaderOf(shard, reports) === null,
+    (shard) =>
+      shard.givenUp === undefined &&
+      shard.replicas.some((row) => row.node === node) &&
+      leaderOf(shard, reports) === null,
   );
   if (unled.length === 0) return null;
   const silent = topology.nodes.filter(({ id }) => !reports.has(id));
@@ -116,7 +132,7 @@ function whyShardNeeds(
   const leader = leaderOf(shard, reports);
   if (leader === null)
     return shard.replicas.length === own.length
-      ? `shard ${shard.id} has no other replica, so its data would be lost: bring the directory back, or found the cluster anew`
+      ? `shard ${shard.id} has no other replica, so its data would be lost: bring the directory back, or have torc shard give-up give it up`
       : `shard ${shard.id} has no leader now: wait until torc status shows one${silent === '' ? '' : `, or start ${silent}`}`;
   const nodeOf = (member: number): NodeId => shard.replicas.find((row) => row.member === member)?.node ?? '';
   for (const voters of [leader.voters, leader.votersOld]) {
@@ -131,7 +147,7 @@ function whyShardNeeds(
   return null;
 }
 
-function leaderOf({ id }: ShardEntry, reports: Survey['reports']): ReplicaStatus | null {
+export function leaderOf({ id }: ShardEntry, reports: Survey['reports']): ReplicaStatus | null {
   const led = [...reports.values()]
     .flatMap(({ replicas }) => replicas)
     .filter(({ shard, role }) => shard === id && role === 'leader');

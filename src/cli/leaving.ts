@@ -1,19 +1,10 @@
 /** `torc node decommission` and `torc node remove --dead`: has a node leave, and waits until it holds nothing any more. */
 import { loadTokenHash } from '../../ring/index.ts';
-import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
-import {
-  surveyCluster,
-  whyCrowded,
-  whyNeeded,
-  whyUnled,
-  type AskNode,
-  type Survey,
-} from './cluster-survey.ts';
+import { surveyByHttp, whyCrowded, whyNeeded, whyUnled, type Survey } from './cluster-survey.ts';
 import { ExitCode } from './exit-code.ts';
-import { httpGet } from './http-get.ts';
 import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
 
@@ -64,7 +55,7 @@ export async function removeDead(options: LeavingOptions): Promise<number> {
 
 /** It stays after all. */
 export async function cancelLeave(options: LeavingOptions): Promise<number> {
-  const { topology, reports } = await ask(options);
+  const { topology, reports } = await surveyByHttp(options);
   const { id } = namedNode(options.node, topology, reports);
   await proposeChange(options, () => ({ kind: 'cancel-leave', node: id }));
   say(`Node ${options.node} stays.`);
@@ -83,7 +74,7 @@ async function beginLeave(
   const hash = await loadTokenHash();
   let isLeaving = false;
   const check = async (): Promise<Topology> => {
-    const survey = await ask(options);
+    const survey = await surveyByHttp(options);
     const { topology } = survey;
     isLeaving = topology.nodes.some(({ id, leaving }) => id === node.id && leaving === true);
     const isFull = (): string | null =>
@@ -117,7 +108,7 @@ async function finish(
   const name = formatAddress({ host, port: clientPort });
   if (!options.waits) return ExitCode.OK;
   for (let said = ''; ;) {
-    const { topology } = await ask(options);
+    const { topology } = await surveyByHttp(options);
     const rest = restOf(topology, id);
     if (isDone(rest)) {
       say(`Node ${name} ${then}`);
@@ -147,14 +138,8 @@ export function restOf({ nodes, shards, slots }: Topology, node: NodeId): Rest |
 }
 
 async function named(options: LeavingOptions): Promise<NodeEntry> {
-  const { topology, reports } = await ask(options);
+  const { topology, reports } = await surveyByHttp(options);
   return namedNode(options.node, topology, reports);
-}
-
-function ask({ address, timeoutMs }: LeavingOptions): Promise<Survey> {
-  // Whoever does not answer is taken for dead.
-  const askNode: AskNode = (to: Address, path) => httpGet(to, path, timeoutMs).catch(() => null);
-  return surveyCluster(askNode, [address]);
 }
 
 function nameOf({ host, clientPort }: NodeEntry): string {

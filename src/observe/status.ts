@@ -199,6 +199,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     rebalance: readRebalancing(parts),
     topologyEpoch: topology.epoch,
+    shardsSucceeded: topology.succeeded ?? 0,
     paxosRounds: parts.paxosCounts().rounds,
     paxosConflicts: parts.paxosCounts().conflicts,
     loopDelay: parts.loopDelay.read(),

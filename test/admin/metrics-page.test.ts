@@ -49,6 +49,7 @@ describe('/metrics', () => {
     'torc_peer_round_trip_seconds{node="node-2"} 0.0005',
     'torc_peer_sent_bytes_total{node="node-2"} 21',
     'torc_ready 1',
+    'torc_shards_given_up_total 1',
     'torc_ring_balance_ratio 1.0001',
     'torc_shard_weight{shard="2"} 2',
     'torc_shard_quota_slots{shard="2"} 10923',

@@ -138,6 +138,7 @@ export function sampleReading(): MetricsReading {
       movesRunning: 3,
       ended: new Map([['done', 2]]),
     },
+    shardsSucceeded: 1,
     topologyEpoch: 1,
     paxosRounds: 7,
     paxosConflicts: 2,
