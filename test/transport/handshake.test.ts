@@ -51,20 +51,26 @@ function reasonOf(step: HandshakeStep): string {
   return step.kind === 'refuse' ? step.reason : `not refused but ${step.kind}`;
 }
 
+const PAST = { start: 4, life: 1, logBorn: 1, logEnd: 100 };
+
 describe('the handshake', () => {
   it('proves each side to the other', () => {
-    const { dialer, acceptor } = meet(localPeer(1, { start: 4 }), localPeer(2, { start: 9 }), {
-      expected: nodeId(2),
-    });
+    const { dialer, acceptor } = meet(
+      localPeer(1, { past: PAST }),
+      localPeer(2, { past: { ...PAST, start: 9 } }),
+      {
+        expected: nodeId(2),
+      },
+    );
     expect(dialer).toMatchObject({
       kind: 'done',
       channel: 'control',
-      remote: { node: nodeId(2), start: 9, version: 1 },
+      remote: { node: nodeId(2), past: { ...PAST, start: 9 }, version: 1 },
     });
     expect(acceptor).toMatchObject({
       kind: 'done',
       channel: 'control',
-      remote: { node: nodeId(1), start: 4 },
+      remote: { node: nodeId(1), past: PAST },
     });
   });
 
