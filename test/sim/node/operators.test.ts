@@ -11,7 +11,7 @@ import type { TopologyChange } from '../../../src/topology/change.ts';
 import { encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
 import { HOST, SimCluster } from './cluster.ts';
-import { keyOf, Scene, SOURCE, TARGET } from './scene.ts';
+import { keyOf, Scene, slotOfKey, SOURCE, TARGET } from './scene.ts';
 import { changeTopology, leaderOf, newestTopology } from './topology.ts';
 
 interface Answer {
@@ -19,13 +19,15 @@ interface Answer {
   body: string;
 }
 
+let requests = 0;
+
 /** All at the same moment, of the same topology, each at a node of its own, from the first on. */
 async function atOnce(cluster: SimCluster, ...changes: TopologyChange[]): Promise<Answer[]> {
   const { clusterId, generation, epoch } = await newestTopology(cluster);
   const asked: (() => Promise<Answer>)[] = [];
   for (const [at, change] of changes.entries()) {
     const report = (await cluster.admin(at, '/api/status')) as StatusReport;
-    const request = requestTo(report, new SeededRandom(cluster.scheduler.nowMs + at));
+    const request = requestTo(report, new SeededRandom((requests += 1)));
     const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
     asked.push(async () => {
       const answer = await cluster.network.request(
@@ -128,22 +130,22 @@ it('a weight against a decommission of the same node: both hold', async () => {
 
 it('a plan is begun while another is aborted: there is one, and it is aborted', async () => {
   const cluster = await started(34, 3, { 'rebalance-auto': 'no', 'rebalance-max-bytes-per-second': '1kb' });
-  const slots = (from: number): { from: number; to: number }[] => [{ from, to: from + 3 }];
-  const owner = (now: Topology, slot: number): number =>
-    now.slots.find(({ from, to }) => from <= slot && slot <= to)?.shard ?? 0;
   const before = await newestTopology(cluster);
-  const source = owner(before, 0);
-  const [target] = before.shards.map(({ id }) => id).filter((id) => id !== source);
+  const [source, target] = before.shards.map(({ id }) => id);
+  const key = keyOf(before, source);
+  const slot = slotOfKey(key);
+  // So large that the plan is not done at once.
+  expect(await cluster.client(0).ask('SET', key, 'v'.repeat(100_000))).toBe('+OK\r\n');
   const plan = (from: number): TopologyChange => ({
     kind: 'begin-plan',
     by: 'bytes',
     isAutomatic: false,
     atMs: 1,
-    steps: [{ source, target, slots: slots(from) }],
+    steps: [{ source, target, slots: [{ from, to: from }] }],
   });
-  const begun = await changeTopology(cluster, plan(0));
+  const begun = await changeTopology(cluster, plan(slot));
   const id = begun?.rebalance?.plan?.id ?? 0;
-  const answers = await atOnce(cluster, { kind: 'abort-plan', plan: id }, plan(100));
+  const answers = await atOnce(cluster, { kind: 'abort-plan', plan: id }, plan(slot + 1));
   const aborted =
     answers[0].status === 200 ? answers[0] : await again(cluster, { kind: 'abort-plan', plan: id });
   // Where the plan has ended meanwhile there is nothing to abort.

@@ -100,7 +100,7 @@ export class Scene {
   }
 }
 
-function slotOfKey(key: string): number {
+export function slotOfKey(key: string): number {
   const bytes = Buffer.from(key);
   return slotOf(bytes, 0, bytes.length);
 }
