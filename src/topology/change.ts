@@ -3,6 +3,7 @@ import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import { applyLogCorrection, type LogCorrection } from './log-correction.ts';
 import { keepMember } from './lost-newcomer.ts';
+import { applyLostShardChange, type LostShardChange } from './lost-shard.ts';
 import type { MoveChange } from './move-change.ts';
 import { applyNodeChange, replaceNode, withReplicas, type NodeChange } from './node-change.ts';
 import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
@@ -25,6 +26,7 @@ export type TopologyChange =
   | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
   | LogCorrection
+  | LostShardChange
   | NodeChange
   | RebalanceChange;
 
@@ -92,6 +94,9 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'claim-slots':
     case 'resume-move':
       return applyLogCorrection(current, change);
+    case 'give-up-shard':
+    case 'succeed-shard':
+      return applyLostShardChange(current, change);
     case 'set-weight':
       return setWeight(current, change.node, change.weight);
     case 'begin-plan':
@@ -107,6 +112,7 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
 }
 
 function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry | string {
+  if (shard.givenUp !== undefined) return `shard ${shard.id} is given up`;
   if (nodes.length === 0) return 'a shard has a replica at least';
   if (new Set(nodes).size !== nodes.length) return 'a node has one replica of a shard at most';
   for (const node of nodes) {

@@ -50,6 +50,7 @@ export function keepMember(
   member: MemberId,
   instead: MemberId,
 ): ShardEntry | string {
+  if (shard.givenUp !== undefined) return `shard ${shard.id} is given up`;
   const [kept, going] = [member, instead].map((id) => shard.replicas.find((row) => row.member === id));
   if (kept?.leaving !== true) return `member ${member} of shard ${shard.id} is not leaving`;
   if (going === undefined || going.leaving === true)
