@@ -607,7 +607,8 @@ export class Replica {
     const named = commandSlots(bytes, start);
     const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start), named !== null);
     if (refusal !== 0) {
-      waiter.refuse(refusal);
+      const apart = refusal === Refusal.PARTED ? this.machine.slotsApart(command.row, args) : undefined;
+      waiter.refuse(refusal, apart);
       return;
     }
     reply.reset();
