@@ -133,7 +133,7 @@ export class Feed implements ExportFeed {
       left -= item.length;
     }
     if (items.length === 0) return null;
-    const bytes = Buffer.concat(items);
+    const bytes = items.length === 1 ? items[0] : Buffer.concat(items);
     this.sentBytes += bytes.length;
     return bytes;
   }
