@@ -26,7 +26,7 @@ const MAXMEMORY = '8gb';
 
 interface Step {
   name: string;
-  run(): Promise<void>;
+  run: () => Promise<void>;
 }
 
 class Bench {

@@ -37,16 +37,16 @@ function watch(path) {
     readTimes();
     const holdMs = nowMs - lastMs - TICK_MS;
     const spent = { ranMs: times.ranMs - ranMs, waitedMs: times.waitedMs - waitedMs };
-    if (holdMs >= LEAST_MS) holds.push({ from: lastMs, to: nowMs, holdMs, ...spent });
+    if (holdMs >= LEAST_MS) holds.push({ at: Date.now(), from: lastMs, to: nowMs, holdMs, ...spent });
     lastMs = nowMs;
   }, TICK_MS).unref();
   // The collector's entries come a while later than its pauses.
   setInterval(() => {
     if (holds.length === 0) return;
-    const lines = holds.splice(0).map(({ from, to, ...spent }) => {
+    const lines = holds.splice(0).map(({ from, to, ...hold }) => {
       const within = pauses.filter(({ end }) => end > from && end <= to);
       const gcMs = within.reduce((sum, { duration }) => sum + duration, 0);
-      return JSON.stringify({ at: performance.timeOrigin + to, ...spent, gcMs });
+      return JSON.stringify({ ...hold, gcMs });
     });
     pauses.splice(0);
     fs.appendFileSync(path, `${lines.join('\n')}\n`);
