@@ -167,7 +167,7 @@ export class Feed implements ExportFeed {
 
   private given(items: readonly Buffer[]): Buffer | null {
     if (items.length === 0) return null;
-    const bytes = Buffer.concat(items);
+    const bytes = items.length === 1 ? items[0] : Buffer.concat(items);
     this.sentBytes += bytes.length;
     return bytes;
   }
