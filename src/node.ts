@@ -672,8 +672,13 @@ class Node implements RunningNode {
   private async refuse(cause: unknown): Promise<void> {
     if (cause instanceof StartupError && !this.isStopping) {
       this.isStopping = true;
-      await this.parts?.snapshotter.stop();
-      await this.letGo();
+      try {
+        await this.parts?.snapshotter.stop();
+        await this.letGo();
+      } catch (error) {
+        // The disk has failed meanwhile: the directory is not in order, and that is what has to be seen to first.
+        this.fatal(error);
+      }
     }
     this.fatal(cause);
   }

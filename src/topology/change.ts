@@ -2,6 +2,7 @@
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import { applyLogCorrection, type LogCorrection } from './log-correction.ts';
+import { keepMember } from './lost-newcomer.ts';
 import { applyLostShardChange, type LostShardChange } from './lost-shard.ts';
 import type { MoveChange } from './move-change.ts';
 import { applyNodeChange, replaceNode, withReplicas, type NodeChange } from './node-change.ts';
@@ -17,6 +18,8 @@ export type TopologyChange =
   | { kind: 'place-shard'; shard: ShardId; nodes: readonly NodeId[] }
   /** The committed configuration of the shard's group has dropped these leaving members. */
   | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
+  /** This leaving member stays after all, in the place of one that does not come (lost-newcomer.ts). */
+  | { kind: 'keep-member'; shard: ShardId; member: MemberId; instead: MemberId }
   | { kind: 'raise-version'; version: number }
   | { kind: 'set-weight'; node: NodeId; weight: number }
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
@@ -66,6 +69,10 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
       return inShard(current, change.shard, (shard) => placeShard(current, shard, change.nodes));
     case 'drop-members':
       return inShard(current, change.shard, (shard) => dropMembers(shard, change.members));
+    case 'keep-member':
+      return inShard(current, change.shard, (shard) =>
+        keepMember(current, shard, change.member, change.instead),
+      );
     case 'raise-version':
       return change.version > current.version
         ? { ...current, version: change.version }

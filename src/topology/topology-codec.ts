@@ -121,6 +121,7 @@ const change = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
   z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
+  z.object({ kind: z.literal('keep-member'), shard: count, member: count, instead: count }),
   z.object({ kind: z.literal('raise-version'), version: count }),
   z.object({ kind: z.literal('set-voters'), voters: z.array(id).min(1) }),
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
