@@ -121,7 +121,11 @@ export class SourceMove {
     if (this.entry.aborting === true && phase !== 'abort' && phase !== 'end') this.restart('', 0);
     if (this.steps.open > 0) {
       // While the fence is on its way what comes is sent on, but for a last frame: that goes with the decision.
-      if (phase === 'fence' && this.feed !== null && this.feed.leftBytes(this.fenced, FRAME_BYTES) > FRAME_BYTES)
+      if (
+        phase === 'fence' &&
+        this.feed !== null &&
+        this.feed.leftBytes(this.fenced, FRAME_BYTES) > FRAME_BYTES
+      )
         this.sender.send(this.feed, true);
     } else if (this.steps.hasDecisions && this.phase !== 'end') this.end();
     else this.step();
