@@ -18,9 +18,11 @@ import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
 import type { CompiledCommand } from './compiled-command.ts';
-import { ReadScope, RequestState, keptReply, type Request, type RequestOwner } from './request.ts';
+import { ReadScope, RequestState, keptReply, type Request, type RequestOwner, type Span } from './request.ts';
+import { OpenSpans } from './open-spans.ts';
 import type { ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
+import { UnderWay } from './under-way.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
@@ -28,18 +30,6 @@ const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
 /** What a command takes in the queue beside its bytes. */
 const QUEUED_COMMAND_BYTES = 128;
-
-/**
- * Commands of one connection that may be under way at once: as many as keep their replies, at the size of its latest ones, within these bytes.
- * What is asked for cannot be called back: a client that asks for a thousand large values without reading must not get them all into memory.
- */
-const UNDER_WAY_BYTES = 4 * 1024 * 1024;
-const UNDER_WAY_LEAST = 16;
-const UNDER_WAY_MOST = 1024;
-/** Taken for the size of a reply before there was one. */
-const FIRST_REPLY_BYTES = 64 * 1024;
-/** How much of the average the next reply is. */
-const REPLY_WEIGHT = 1 / 8;
 
 const DEFERRED_REPLY_BYTES = 64;
 
@@ -83,8 +73,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private wideReadsTo: Int32Array | null = null;
   private openReads = 0;
   private postponed: { command: CompiledCommand; args: Args } | null = null;
-  /** Until another read is answered, or all before it. */
-  private awaits: 'read' | 'all' | null = null;
+  readonly openSpans = new OpenSpans();
+  /** Until another read, or write over several slots, is answered, or all before it. */
+  private awaits: 'read' | 'span' | 'all' | null = null;
 
   readonly stream: ByteStream;
   private readonly server: ClientServer;
@@ -104,9 +95,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private queuedBytes = 0;
   /** Of the replies alone. */
   private keptBytes = 0;
-  private underWay = 0;
-  private underWayLimit = UNDER_WAY_BYTES / FIRST_REPLY_BYTES;
-  private averageReplyBytes = FIRST_REPLY_BYTES;
+  private readonly underWay = new UnderWay();
   private holds = 0;
   private isPaused = false;
   private isStopping = false;
@@ -192,13 +181,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   /** Whether no further command may be run now. */
   private mustWait(): boolean {
-    return (
-      this.holds > 0 ||
-      this.underWay >= this.underWayLimit ||
-      this.isFull ||
-      this.closeAfterReply ||
-      this.isClosed
-    );
+    return this.holds > 0 || this.underWay.isFull || this.isFull || this.closeAfterReply || this.isClosed;
   }
 
   private throttle(): void {
@@ -312,7 +295,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   enqueue(): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
-    this.underWay += 1;
+    this.underWay.begin();
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
@@ -364,6 +347,11 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.waiting?.check();
   }
 
+  countPart(part: Request): void {
+    if (part.isWrite) this.countWrite(part.way);
+    else this.countRead(part, ReadScope.SHARD);
+  }
+
   /** A write is about to be sent to the shard. */
   countWrite(way: number): void {
     if (this.writesTo === null || way >= this.writesTo.length) this.makeRoomForWays();
@@ -408,6 +396,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private countDone(request: Request): void {
     if (request.way < 0) return;
+    if (request.span !== null) this.closeSpan(request.span);
     if (request.scope !== ReadScope.NONE) this.countReadDone(request);
     else if (request.isWrite && this.writesTo !== null) this.writesTo[request.way] -= 1;
   }
@@ -452,8 +441,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     return false;
   }
 
-  /** Runs the command once more when another read, or all before it, is answered, and nothing of the connection before it. */
-  postpone(command: CompiledCommand, args: Args, until: 'read' | 'all'): void {
+  private closeSpan(span: Span): void {
+    this.openSpans.close(span);
+    if (this.awaits !== 'span') return;
+    this.awaits = null;
+    this.release();
+  }
+
+  /** Runs the command once more when what is named is answered, and nothing of the connection before it. */
+  postpone(command: CompiledCommand, args: Args, until: 'read' | 'span' | 'all'): void {
     this.postponed = { command, args: args.copy() };
     this.awaits = until;
     this.hold();
@@ -507,10 +503,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   private leaves({ replyStart, replyEnd, tailBytes }: Request): void {
-    this.underWay -= 1;
-    this.averageReplyBytes += (replyEnd - replyStart + tailBytes - this.averageReplyBytes) * REPLY_WEIGHT;
-    const fitting = Math.floor(UNDER_WAY_BYTES / Math.max(1, this.averageReplyBytes));
-    this.underWayLimit = Math.min(UNDER_WAY_MOST, Math.max(UNDER_WAY_LEAST, fitting));
+    this.underWay.end(replyEnd - replyStart + tailBytes);
     // The end of the turn sees whether reading goes on.
     if (this.isPaused) this.markDirty();
   }

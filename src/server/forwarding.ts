@@ -4,12 +4,21 @@
  * A large command or reply travels beside the others, as a section of its own (transport/parcels.ts).
  *
  * A FORWARD record: correlation u32, stream u32, shard u16, kind u8, 0 u8, then the item. A REPLIES record: correlation u32, refusal u32 (0: a reply
- * follows; PIECE: one of its pieces), size u32, the reply. With MOVED it says where the slot has gone, if that is known: slot u16, shard u16, move f64.
+ * follows; PIECE: one of its pieces), size u32, the reply. With MOVED it says where the slot has gone, if that is known: slot u16, shard u16, move f64;
+ * with PARTED the slots that are not served, as ranges.
  */
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
 import type { Instant } from '../raft/types.ts';
 import { sessionId, type SessionId } from '../shard/batch.ts';
-import { ItemType, commandSlot, isCommandItem, itemSize, itemType } from '../shard/command-item.ts';
+import {
+  ItemType,
+  commandSlot,
+  isCommandItem,
+  itemSize,
+  itemType,
+  rangeBytes,
+  rangesIn,
+} from '../shard/command-item.ts';
 import { eachFloor, isFloorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import {
@@ -19,6 +28,7 @@ import {
   type Elsewhere,
   type Waiter,
 } from '../shard/waiter.ts';
+import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
 import type { ShardId } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 import { DelayedRecords } from './delayed-records.ts';
@@ -135,12 +145,16 @@ export class ForwardedCommand implements Waiter {
     this.peer.sendReply(this.connection, this.correlation, PIECE, NONE, 0, 0);
   }
 
-  refuse(refusal: Refusal): void {
-    const elsewhere = refusal === Refusal.MOVED ? this.peer.elsewhere(this.shard, this.slot) : undefined;
+  refuse(refusal: Refusal, apart?: readonly number[]): void {
     if (refusal === Refusal.NOT_PROPOSED || refusal === Refusal.LOST || refusal === Refusal.READ_LOST)
       this.peer.endStream(this.shard, this.stream);
-    const said = elsewhere === undefined ? NONE : encodeElsewhere(elsewhere);
+    const said = apart === undefined ? this.elsewhere(refusal) : rangeBytes(rangesOf(apart));
     this.peer.sendReply(this.connection, this.correlation, refusal, said, 0, said.length);
+  }
+
+  private elsewhere(refusal: Refusal): Buffer {
+    const elsewhere = refusal === Refusal.MOVED ? this.peer.elsewhere(this.shard, this.slot) : undefined;
+    return elsewhere === undefined ? NONE : encodeElsewhere(elsewhere);
   }
 }
 
@@ -245,7 +259,7 @@ export class PeerForwarding {
       const refusal = readU32(bytes, at + 4);
       const from = at + REPLY_HEADER_BYTES;
       const to = from + readU32(bytes, at + 8);
-      if (to > end || (refusal > Refusal.MOVED && refusal !== PIECE)) return false;
+      if (to > end || (refusal > Refusal.PARTED && refusal !== PIECE)) return false;
       if (refusal === PIECE) this.takePiece(correlation, bytes.subarray(from, to), now);
       else this.answer(correlation, refusal, bytes, from, to);
       at = to;
@@ -257,7 +271,8 @@ export class PeerForwarding {
     const pieces = this.incoming.take(correlation);
     const request = this.window.take(correlation);
     if (request === null) return;
-    if (refusal !== 0) request.refuse(refusal as Refusal, decodeElsewhere(bytes, from, to));
+    if (refusal === Refusal.PARTED) request.refuse(refusal, slotsOf(rangesIn(bytes, from, to)));
+    else if (refusal !== 0) request.refuse(refusal as Refusal, undefined, decodeElsewhere(bytes, from, to));
     else if (pieces === null) request.reply(bytes, from, to);
     else request.replyLong([...pieces, Buffer.from(bytes.subarray(from, to))]);
   }

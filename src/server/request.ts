@@ -6,6 +6,7 @@ import { sizeOf } from './long-replies.ts';
 import { LARGE_REPLY_BYTES, type Elsewhere, type Refusal, type Waiter } from '../shard/waiter.ts';
 import type { SlotRange } from '../topology/types.ts';
 import type { Parcel } from '../transport/types.ts';
+import type { CompiledCommand } from './compiled-command.ts';
 import type { Route } from './route.ts';
 
 /** Where a finished request goes: a connection, or the gathering of a command that was cut into parts. */
@@ -17,6 +18,10 @@ export interface RequestOwner {
   release(): void;
   /** The request goes to another shard than it was counted for. */
   rerouted(request: Request, way: number): void;
+  /** A request of the owner was parted: this is one of those in its place. */
+  countPart(part: Request): void;
+  /** It is answered, and can go. */
+  partFinished(part: Request): void;
   /** A client of the redirect port: it is told where its command belongs, if that has not run. */
   readonly redirects?: boolean;
   /** Its client has gone: it keeps no reply. */
@@ -27,9 +32,18 @@ export interface RequestOwner {
 export const ReadScope = { NONE: 0, SLOT: 1, SHARD: 2 } as const;
 export type ReadScope = (typeof ReadScope)[keyof typeof ReadScope];
 
-/** REFUSED: its slot is on the move; it waits in its place among those of its slot until it is known where to. */
-export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3, REFUSED: 4 } as const;
+/**
+ * REFUSED: its slot is on the move; it waits in its place among those of its slot until it is known where to. PARTED: others stand in its place, and it
+ * is done when they are.
+ */
+export const RequestState = { FREE: 0, UNSENT: 1, SENT: 2, DONE: 3, REFUSED: 4, PARTED: 5 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
+
+/** Of a request over several slots. */
+export interface Span {
+  command: CompiledCommand;
+  slots: ReadonlySet<number>;
+}
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_TAIL: readonly Buffer[] = [];
@@ -67,7 +81,10 @@ export class Request implements Waiter {
   isOfShard = false;
   /** Those that it names (shard/command-item.ts); null: none. */
   slots: readonly SlotRange[] | null = null;
+  /** Of its first key. */
   slot = 0;
+  /** Null: its keys lie in one slot. */
+  span: Span | null = null;
   sequence = 0;
   /** The command item. */
   bytes: Buffer = NO_BYTES;
@@ -117,8 +134,8 @@ export class Request implements Waiter {
     this.tailBytes = sizeOf(tail);
   }
 
-  refuse(refusal: Refusal, elsewhere?: Elsewhere): void {
-    this.route?.refused(this, refusal, elsewhere);
+  refuse(refusal: Refusal, apart?: readonly number[], elsewhere?: Elsewhere): void {
+    this.route?.refused(this, refusal, apart, elsewhere);
   }
 }
 
@@ -155,6 +172,7 @@ export class RequestPool {
     request.isLarge = false;
     request.isOfShard = false;
     request.slots = null;
+    request.span = null;
     request.parcel = null;
     request.heardMs = 0;
     request.refusedMs = Number.NaN;

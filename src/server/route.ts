@@ -27,6 +27,8 @@ export interface RouteHooks {
   stalled(route: Route): void;
   /** The request was set aside: its slot is on the move. */
   displaced(route: Route, request: Request, isFirst: boolean, elsewhere?: Elsewhere): void;
+  /** Parts of the request, which is over several slots, go where each belongs (`addPart`): these slots are not where the others are. */
+  part(route: Route, request: Request, apart: readonly number[]): void;
   /** A request has waited too long for its slot. */
   countMoveTimeout(): void;
   countIndeterminate(): void;
@@ -89,6 +91,8 @@ export class Route {
   private tail: Request | null = null;
   /** The first that is not sent; all after it are not sent either. */
   private unsent: Request | null = null;
+  /** Slots of which requests stand here that are REFUSED, and how many. */
+  private readonly refusedSlots = new Map<number, number>();
   private targetSinceMs = 0;
   private leaderlessSinceMs: number;
   private hasFoundLeader = false;
@@ -163,11 +167,28 @@ export class Route {
     if (target === null) return;
     while (this.unsent !== null && this.target === target && !target.isFull) {
       const request = this.unsent;
+      if (this.refusedSlots.size > 0 && this.isBehindRefused(request)) continue;
       this.unsent = request.routeNext;
       if (request.state === RequestState.REFUSED) continue;
       this.unpark(request);
       this.send(request, target);
     }
+  }
+
+  /** Whether the first that is not sent stays for what of its slot was refused before it: it must not overtake that. Or it is parted for the slots of which. */
+  private isBehindRefused(request: Request): boolean {
+    const { refusedSlots } = this;
+    const { span, slot } = request;
+    if (request.state !== RequestState.UNSENT || request.isOfShard) return false;
+    const held = span === null ? [] : [...span.slots].filter((one) => refusedSlots.has(one));
+    if (held.length > 0 && !request.mayHaveRun) {
+      this.part(request, held);
+      return true;
+    }
+    if (!refusedSlots.has(slot)) return false;
+    this.unsent = request.routeNext;
+    this.markRefused(request);
+    return true;
   }
 
   answered(request: Request, bytes: Buffer, start: number, end: number): void {
@@ -176,7 +197,7 @@ export class Route {
     this.finish(request, bytes, start, end);
   }
 
-  refused(request: Request, refusal: Refusal, elsewhere?: Elsewhere): void {
+  refused(request: Request, refusal: Refusal, apart?: readonly number[], elsewhere?: Elsewhere): void {
     if (request.state !== RequestState.SENT) return;
     switch (refusal) {
       case Refusal.LOG_FULL:
@@ -206,16 +227,45 @@ export class Route {
         break;
       case Refusal.FROZEN:
       case Refusal.MOVED:
-        this.hooks.displaced(this, request, this.setAside(request), elsewhere);
+        // One that may have run goes whole to its first slot's owner, who knows.
+        if (request.span !== null && !this.isRetried(request)) this.part(request, [request.slot]);
+        else this.hooks.displaced(this, request, this.setAside(request), elsewhere);
+        break;
+      case Refusal.PARTED:
+        this.part(request, apart ?? []);
         break;
     }
+  }
+
+  /** It has not run, nor will it: its parts do. Nothing that its connection sends after it can overtake them: that waits. */
+  private part(request: Request, apart: readonly number[]): void {
+    this.hooks.part(this, request, apart);
+    if (this.unsent === request) this.unsent = request.routeNext;
+    this.remove(request);
+    if (request.state !== RequestState.SENT) this.unpark(request);
+    if (request.holds) this.letGo(request);
+    request.state = RequestState.PARTED;
+  }
+
+  /** Takes a part of a request of this route, or another one. It goes out with the next pump. */
+  addPart(part: Request, { sinceMs, refusedMs }: Request): void {
+    part.route = this;
+    part.sinceMs = sinceMs;
+    part.refusedMs = refusedMs;
+    this.append(part);
+    this.park(part);
+    this.unsent ??= part;
+    this.hooks.stalled(this);
   }
 
   /** Slots with unanswered requests; `sentOnly`: with such as a leader has, and may answer. */
   slots(sentOnly: boolean): Set<number> {
     const slots = new Set<number>();
-    for (let request = this.head; request !== null; request = request.routeNext)
-      if (!sentOnly || request.state === RequestState.SENT) slots.add(request.slot);
+    for (let request = this.head; request !== null; request = request.routeNext) {
+      if (sentOnly && request.state !== RequestState.SENT) continue;
+      if (request.span === null) slots.add(request.slot);
+      else for (const slot of request.span.slots) slots.add(slot);
+    }
     return slots;
   }
 
@@ -227,6 +277,7 @@ export class Route {
 
   /** Takes out all of the slot's, in order; none of them is SENT. They stay parked. */
   takeOf(slot: number): Request[] {
+    this.partAt(slot);
     const taken: Request[] = [];
     for (let request = this.head; request !== null;) {
       const next: Request | null = request.routeNext;
@@ -238,6 +289,16 @@ export class Route {
       request = next;
     }
     return taken;
+  }
+
+  /** What is about the slot and others leaves the others' part here, unless only the first slot's owner knows whether it has run. */
+  private partAt(slot: number): void {
+    for (let request = this.head; request !== null;) {
+      const next: Request | null = request.routeNext;
+      const isNew = request.state === RequestState.UNSENT && !request.mayHaveRun;
+      if (isNew && request.span?.slots.has(slot) === true) this.part(request, [slot]);
+      request = next;
+    }
   }
 
   /** Sends a request once more that was refused here, behind all others. */
@@ -381,10 +442,23 @@ export class Route {
   private setAside(request: Request): boolean {
     request.mayHaveRun = this.isRetried(request);
     this.park(request);
+    return this.markRefused(request);
+  }
+
+  private markRefused(request: Request): boolean {
+    const { refusedSlots } = this;
     request.state = RequestState.REFUSED;
+    if (!request.isOfShard) refusedSlots.set(request.slot, (refusedSlots.get(request.slot) ?? 0) + 1);
     const isFirst = Number.isNaN(request.refusedMs);
     if (isFirst) request.refusedMs = this.hooks.nowMs();
     return isFirst;
+  }
+
+  private countRefusedOut({ slot, isOfShard }: Request): void {
+    if (isOfShard) return;
+    const count = (this.refusedSlots.get(slot) ?? 1) - 1;
+    if (count === 0) this.refusedSlots.delete(slot);
+    else this.refusedSlots.set(slot, count);
   }
 
   private park(request: Request): void {
@@ -427,6 +501,7 @@ export class Route {
 
   private remove(request: Request): void {
     const { routePrevious, routeNext } = request;
+    if (request.state === RequestState.REFUSED) this.countRefusedOut(request);
     if (routePrevious === null) this.head = routeNext;
     else routePrevious.routeNext = routeNext;
     if (routeNext === null) this.tail = routePrevious;

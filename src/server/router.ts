@@ -8,7 +8,7 @@ import { lastKeyArgument } from '../commands/command-table.ts';
 import type { Instant } from '../raft/types.ts';
 import type { Args } from '../resp/args.ts';
 import type { SessionId } from '../shard/batch.ts';
-import { ItemArena, LARGE_COMMAND_BYTES } from '../shard/command-item.ts';
+import { ItemArena, LARGE_COMMAND_BYTES, commandDb, commandResp3 } from '../shard/command-item.ts';
 import { floorsItem } from '../shard/prelude.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { Elsewhere } from '../shard/waiter.ts';
@@ -17,6 +17,7 @@ import { SLOT_COUNT } from '../topology/types.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import type { PeerForwarding } from './forwarding.ts';
 import { elsewhereOf } from './moves/elsewhere.ts';
+import { PartedRequest, partingOf } from './parting.ts';
 import { Request, RequestPool, type RequestOwner } from './request.ts';
 import {
   NOTHING_DONE,
@@ -67,7 +68,7 @@ export interface ShardWay {
   replica: Replica | undefined;
   local: Target | null;
   /** Its slots, as far as this node knows. */
-  runs: readonly SlotRun[];
+  runs: SlotRun[];
   slotCount: number;
   hint: LeaderHint | null;
   /** The leader that `follow` found last; null: none. */
@@ -113,6 +114,7 @@ export class Router {
       sequenceAnswered: (slot, sequence) => this.sequences.answered(slot, sequence),
       stalled: (route) => this.stalled(route),
       displaced: (route, request, isFirst, elsewhere) => this.displaced(route, request, isFirst, elsewhere),
+      part: (route, request, apart) => this.part(route, request, apart),
       countIndeterminate: () => host.countIndeterminate(),
       countMoveTimeout: () => (this.holds.counters.timedOut += 1),
     };
@@ -216,10 +218,15 @@ export class Router {
 
   private findRuns(): void {
     this.hasNewOwners = false;
-    const runs = this.owners.runs();
     for (const way of this.ways) {
-      way.runs = runs.filter(({ shard }) => shard === way.shard);
-      way.slotCount = way.runs.reduce((sum, run) => sum + run.to - run.from + 1, 0);
+      way.runs = [];
+      way.slotCount = 0;
+    }
+    for (const run of this.owners.runs()) {
+      const way = this.waysByShard.get(run.shard);
+      if (way === undefined) continue;
+      way.runs.push(run);
+      way.slotCount += run.to - run.from + 1;
     }
   }
 
@@ -249,6 +256,29 @@ export class Router {
     const known = elsewhere ?? elsewhereOf(way.replica, request.slot);
     if (known !== undefined) this.learnOwner([{ from: known.slot, to: known.slot }], known.shard, known.move);
     this.host.wake();
+  }
+
+  private part(route: Route, request: Request, apart: readonly number[]): void {
+    const { span } = request;
+    assert(span !== null, 'what is parted is over several slots');
+    // What is known of owners by now counts, too.
+    const elsewhere = [...span.slots].filter((slot) => this.waysBySlot[slot].route !== route);
+    const parting = partingOf(request, [...apart, ...elsewhere]);
+    const owner = new PartedRequest(request, parting);
+    const db = commandDb(request.bytes, request.start);
+    const resp3 = commandResp3(request.bytes, request.start);
+    for (const [place, { args, slot, slots }] of parting.portions.entries()) {
+      const way = this.waysBySlot[slot];
+      const part = this.pool.take();
+      part.part = place;
+      part.way = way.index;
+      part.span = slots.size > 1 ? { command: span.command, slots } : null;
+      // The sequence goes on in the first key's slot: it has not run under it.
+      const sequence = slot === request.slot ? request.sequence : null;
+      this.fill(part, owner, span.command, args, db, resp3, slot, sequence);
+      owner.countPart(part);
+      way.route.addPart(part, request);
+    }
   }
 
   /** This node has, or has no longer, a replica of a shard. */
@@ -299,13 +329,28 @@ export class Router {
     slot: number,
     rides: boolean,
   ): void {
+    request.command = command.ordinal;
+    request.rides = rides && !command.isWrite;
+    this.fill(request, owner, command, args, db, resp3, slot, null);
+    way.route.dispatch(request);
+  }
+
+  /** `sequence`: null for a new one. */
+  private fill(
+    request: Request,
+    owner: RequestOwner,
+    command: CompiledCommand,
+    args: Args,
+    db: number,
+    resp3: boolean,
+    slot: number,
+    sequence: number | null,
+  ): void {
     const { arena, sequences } = this;
     request.owner = owner;
-    request.command = command.ordinal;
     request.isWrite = command.isWrite;
-    request.rides = rides && !command.isWrite;
     request.slot = slot;
-    request.sequence = command.isWrite ? sequences.take(slot) : 0;
+    request.sequence = command.isWrite ? (sequence ?? sequences.take(slot)) : 0;
     const floor = command.isWrite ? sequences.floor(slot) : request.sequence;
     if (request.slots === null) arena.command(args, db, slot, resp3, request.sequence, floor);
     else arena.commandOnSlots(args, db, request.slots, resp3, request.sequence, floor);
@@ -316,7 +361,6 @@ export class Router {
       request.isLarge = true;
       owner.hold();
     }
-    way.route.dispatch(request);
   }
 
   /** Keeps the command of a request that is not sent itself. */

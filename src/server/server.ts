@@ -17,8 +17,10 @@ import type { Engine } from '../shard/engine.ts';
 import { COMMAND_MAX_BYTES, commandArgs, commandItemBytes } from '../shard/command-item.ts';
 import { compileCommands, type CompiledCommand, type CompiledCommands } from './compiled-command.ts';
 import { Connection } from './connection.ts';
-import { Gather, type Merge } from './gather.ts';
-import { ReadScope, RequestState, type Request } from './request.ts';
+import { Gather } from './gather.ts';
+import type { Merge } from './merged-reply.ts';
+import { pickArgs } from './parting.ts';
+import { ReadScope, RequestState, type Request, type Span } from './request.ts';
 import { CROSS_SLOT, type Router, type ShardWay } from './router.ts';
 import { RandomKeyWalk, ScanWalk, type WalkHost } from './shard-walk.ts';
 import { KeysWalk, keysAsScan } from './keys-walk.ts';
@@ -56,6 +58,10 @@ export class WriterPool {
 interface KeysOfShard {
   way: ShardWay;
   keys: number[];
+  /** Of the first key. */
+  slot: number;
+  /** All, when they are several. */
+  slots: Set<number> | null;
 }
 
 export interface ServerSettings {
@@ -189,6 +195,11 @@ export class ClientServer implements WalkHost {
   }
 
   private runOnMany(connection: Connection, command: CompiledCommand, args: Args): void {
+    const { by } = command.row.spread;
+    if ((by === 'scan' || by === 'random') && !connection.openSpans.isEmpty) {
+      connection.postpone(command, args, 'span');
+      return;
+    }
     switch (command.row.spread.by) {
       case 'slot':
         this.runOnSlot(connection, command, args);
@@ -216,7 +227,7 @@ export class ClientServer implements WalkHost {
       this.reject(connection, command, CROSS_SLOT_TEXT);
       return;
     }
-    this.runOn(connection, command, args, slot, ReadScope.SLOT);
+    this.runOn(connection, command, args, slot, null);
   }
 
   private runOn(
@@ -224,8 +235,9 @@ export class ClientServer implements WalkHost {
     command: CompiledCommand,
     args: Args,
     slot: number,
-    scope: ReadScope,
+    span: Span | null,
   ): void {
+    const scope = span === null ? ReadScope.SLOT : ReadScope.SHARD;
     const way = this.router.wayOfSlot(slot);
     if (connection.port === 'redirect' && this.refusesInCluster(connection, command, args, slot, way)) return;
     const { replica } = way;
@@ -234,15 +246,21 @@ export class ClientServer implements WalkHost {
       this.readNow(connection, command, args, slot, way);
       return;
     }
+    if (span === null && connection.openSpans.has(slot)) {
+      connection.postpone(command, args, 'span');
+      return;
+    }
     if (command.isWrite && connection.mustFollowReads(way.index, slot, scope)) {
       connection.postpone(command, args, 'read');
       return;
     }
     const request = connection.enqueue();
     request.way = way.index;
+    request.span = span;
     const rides = connection.hasWritesTo(way.index);
     if (command.isWrite) {
       connection.countWrite(way.index);
+      if (span !== null) connection.openSpans.open(span);
       this.statistics.writes += 1;
     } else {
       connection.countRead(request, scope);
@@ -359,27 +377,32 @@ export class ClientServer implements WalkHost {
     const order: number[] = [];
     for (let i = row.firstKey; i <= last; i += row.keyStep) {
       const slot = i === row.firstKey ? firstSlot : this.slotOfArgument(args, i);
+      if (connection.openSpans.has(slot)) {
+        connection.postpone(command, args, 'span');
+        return;
+      }
       const way = this.router.wayOfSlot(slot);
       const group = this.router.owners.isMoving(slot) ? slot : way;
       let part = partOf.get(group);
       if (part === undefined) {
         partOf.set(group, (part = parts.length));
-        parts.push({ way, keys: [] });
+        parts.push({ way, keys: [], slot, slots: null });
       }
-      parts[part].keys.push(i);
+      const of = parts[part];
+      of.keys.push(i);
+      if (slot !== of.slot) (of.slots ??= new Set([of.slot])).add(slot);
       order.push(part);
     }
     if (parts.length === 1) {
-      const scope = order.length === 1 ? ReadScope.SLOT : ReadScope.SHARD;
-      this.runOn(connection, command, args, firstSlot, scope);
+      this.runOn(connection, command, args, firstSlot, spanOf(command, parts[0].slots));
       return;
     }
     const ways = parts.map(({ way }) => way);
     if (this.postponed(connection, command, args, ways)) return;
     const gather = this.gather(connection, command, args, merge, parts.length, order);
-    for (const [part, { way, keys }] of parts.entries()) {
-      const picked = pickArgs(args, row.firstKey, keys, row.keyStep);
-      this.ask(connection, gather, part, way, command, picked, this.slotOfArgument(picked, row.firstKey));
+    for (const [part, { way, keys, slot, slots }] of parts.entries()) {
+      const picked = pickArgs(args, command, keys);
+      this.ask(connection, gather, part, way, command, picked, slot, spanOf(command, slots));
     }
   }
 
@@ -410,7 +433,7 @@ export class ClientServer implements WalkHost {
     }
     const gather = this.gather(connection, command, args, merge, ways.length, []);
     for (const [part, way] of ways.entries()) {
-      this.ask(connection, gather, part, way, command, args, way.runs[0].from);
+      this.ask(connection, gather, part, way, command, args, way.runs[0].from, null);
     }
   }
 
@@ -458,14 +481,18 @@ export class ClientServer implements WalkHost {
     command: CompiledCommand,
     args: Args,
     slot: number,
+    span: Span | null,
   ): void {
     const request = this.router.pool.take();
     request.part = part;
+    request.span = span;
     request.isOfShard = command.row.spread.by === 'shards';
     request.way = way.index;
     const rides = connection.hasWritesTo(way.index);
-    if (command.isWrite) connection.countWrite(way.index);
-    else connection.countRead(request, ReadScope.SHARD);
+    if (command.isWrite) {
+      connection.countWrite(way.index);
+      if (span !== null) connection.openSpans.open(span);
+    } else connection.countRead(request, ReadScope.SHARD);
     const { db, protocol } = connection;
     this.router.submit(request, gather, way, command, args, db, protocol === 3, slot, rides);
   }
@@ -594,13 +621,6 @@ export class ClientServer implements WalkHost {
   }
 }
 
-/** The command's name and options with some of its keys (with the arguments that belong to each). */
-function pickArgs(args: Args, firstKey: number, keys: readonly number[], step: number): Args {
-  const picked = new Args();
-  picked.bytes = args.bytes;
-  for (let i = 0; i < firstKey; i++) picked.push(args.start[i], args.end[i]);
-  for (const key of keys) {
-    for (let i = key; i < key + step; i++) picked.push(args.start[i], args.end[i]);
-  }
-  return picked;
+function spanOf(command: CompiledCommand, slots: ReadonlySet<number> | null): Span | null {
+  return slots === null ? null : { command, slots };
 }

@@ -57,6 +57,14 @@ export abstract class Walk implements RequestOwner {
     this.connection.rerouted(request, way);
   }
 
+  countPart(part: Request): void {
+    this.connection.countPart(part);
+  }
+
+  partFinished(part: Request): void {
+    this.connection.partFinished(part);
+  }
+
   finished(request: Request): void {
     const reply = Buffer.from(request.replyBytes.subarray(request.replyStart, request.replyEnd));
     this.connection.partFinished(request);

@@ -99,13 +99,18 @@ export class SlotHolds {
     const nowMs = this.host.hooks.nowMs();
     this.runWaiting(nowMs);
     const sent = new Map<ShardWay, Set<number>>();
+    const released = new Set<ShardWay>();
     for (const hold of this.holds.values()) {
       const owner = this.host.ownerOf(hold.slot);
       if (owner === hold.source && nowMs - hold.sinceMs < ASK_AGAIN_MS) continue;
       let slots = sent.get(hold.source);
       if (slots === undefined) sent.set(hold.source, (slots = hold.source.route.slots(true)));
-      if (!slots.has(hold.slot)) this.release(hold, owner);
+      if (slots.has(hold.slot)) continue;
+      this.release(hold, owner);
+      released.add(owner);
     }
+    // Only now: what is sent cannot be taken.
+    for (const { route } of released) route.pump();
   }
 
   private runWaiting(nowMs: number): void {
@@ -120,15 +125,14 @@ export class SlotHolds {
   }
 
   private release({ slot, source, way }: Hold, owner: ShardWay): void {
-    this.holds.delete(slot);
-    this.host.lead(slot, owner);
     const refused = source.route.takeOf(slot);
     const late = way.route.takeOf(slot);
+    this.holds.delete(slot);
+    this.host.lead(slot, owner);
     for (const request of late) request.refusedMs = request.sinceMs;
     this.counters.parked += late.length;
     const redirection = this.host.redirection(slot, owner);
     for (const request of [...refused, ...late]) this.pass(request, source, owner, redirection);
-    owner.route.pump();
   }
 
   private pass(request: Request, from: ShardWay, owner: ShardWay, redirection: Buffer | null): void {

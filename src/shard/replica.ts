@@ -39,8 +39,8 @@ import { RUN_ITEM, StagingQueue } from './staging.ts';
 import type { ShardCommand, ShardCommandLookup, StateMachine } from './state-machine.ts';
 import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
 
-/** A batch that grows over this is sealed before the turn ends. */
-const ENTRY_TARGET_BYTES = 1024 * 1024;
+/** A batch that grows over this is sealed before the turn ends: an entry is applied in one go, at every replica. */
+const ENTRY_TARGET_BYTES = 64 * 1024;
 /** Removals join an entry up to this size: with its longest command it stays below what an entry may have. */
 const ENTRY_FULL_BYTES = 112 * 1024 * 1024;
 /** What a small write adds beside its bytes: header, index, alignment. */
@@ -607,7 +607,8 @@ export class Replica {
     const named = commandSlots(bytes, start);
     const refusal = this.machine.readRefusal(command, args, commandSlot(bytes, start), named !== null);
     if (refusal !== 0) {
-      waiter.refuse(refusal);
+      const apart = refusal === Refusal.PARTED ? this.machine.slotsApart(command.row, args) : undefined;
+      waiter.refuse(refusal, apart);
       return;
     }
     reply.reset();

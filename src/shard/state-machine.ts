@@ -304,11 +304,26 @@ export class StateMachine implements MovesHost {
   private refusalOfMany({ row }: ShardCommand, args: Args, namesSlots: boolean): Refusal | 0 {
     if (row.spread.by === 'slot' || row.spread.by === 'scan' || namesSlots) return 0;
     if (row.spread.by !== 'keys') return this.moves.frozenCount > 0 ? Refusal.FROZEN : 0;
+    const first = slotOfArgument(args, row.firstKey);
     for (let i = row.firstKey; i < args.count; i += row.keyStep) {
-      const slot = slotOf(args.bytes, args.start[i], args.end[i]);
-      if (this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
+      const slot = slotOfArgument(args, i);
+      if (slot !== first) return this.slotsApart(row, args).length > 0 ? Refusal.PARTED : 0;
     }
-    return 0;
+    return this.slotStates[first] === OWNED ? 0 : this.refusalOfSlot(first);
+  }
+
+  /** In ascending order: the slots of the keys that are not served here now. */
+  slotsApart({ firstKey, keyStep }: KeyCommand, args: Args): number[] {
+    const apart = new Set<number>();
+    for (let i = firstKey; i < args.count; i += keyStep) {
+      const slot = slotOfArgument(args, i);
+      if (this.slotStates[slot] !== OWNED) apart.add(slot);
+    }
+    return [...apart].sort((a, b) => a - b);
+  }
+
+  private refuse(waiter: Waiter | null, refusal: Refusal, { row }: ShardCommand): void {
+    waiter?.refuse(refusal, refusal === Refusal.PARTED ? this.slotsApart(row, this.context.args) : undefined);
   }
 
   private refusalOfSlot(slot: number): Refusal {
@@ -319,8 +334,7 @@ export class StateMachine implements MovesHost {
   readRefusal(command: ShardCommand, args: Args, slot: number, namesSlots = false): Refusal | 0 {
     if (this.slotStates[slot] === OWNED && !this.moves.slots.hasMoved) return 0;
     const by = command.row.spread.by;
-    const isOnAll = by === 'shards' || by === 'random';
-    if (!isOnAll && this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
+    if ((by === 'slot' || by === 'scan') && this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);
     return this.refusalOfMany(command, args, namesSlots);
   }
 
@@ -503,7 +517,7 @@ export class StateMachine implements MovesHost {
     const named = commandSlots(bytes, at);
     const refusal = this.readRefusal(command, context.args, context.slot, named !== null);
     if (refusal !== 0) {
-      waiter.refuse(refusal);
+      this.refuse(waiter, refusal, command);
       return;
     }
     context.mayBeLong = !this.longReads.isFull;
@@ -541,7 +555,7 @@ export class StateMachine implements MovesHost {
         const refusal = this.refusalOfMany(command, context.args, namesSlotsIn(head));
         if (refusal !== 0) {
           this.recordFloor(session, slot);
-          waiter?.refuse(refusal);
+          this.refuse(waiter, refusal, command);
           return;
         }
       }
@@ -601,4 +615,8 @@ export class StateMachine implements MovesHost {
     if (budgetBytes === 0 || this.usedBytes <= budgetBytes) return false;
     return eviction === 'noeviction' || this.noRoom;
   }
+}
+
+function slotOfArgument({ bytes, start, end }: Args, index: number): number {
+  return slotOf(bytes, start[index], end[index]);
 }

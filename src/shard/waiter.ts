@@ -14,10 +14,12 @@ export const Refusal = {
   OUTDATED: 4,
   /** A read that was not answered. It says nothing of what was sent after it: that may have been proposed. */
   READ_LOST: 5,
-  /** Not run: the slot's owner is being decided, or keys of several slots were asked for of which one is. To be asked here again, soon. */
+  /** Not run: the slot's owner is being decided. To be asked here again, soon. */
   FROZEN: 6,
   /** Not run: the slot is another shard's. To be asked there, with the same sequence: `replica.machine.moves.peerOf` may know which. */
   MOVED: 7,
+  /** Not run, now or ever before: of the slots that its keys lie in some are not served here. To be asked for in parts. */
+  PARTED: 8,
 } as const;
 export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 
@@ -40,7 +42,8 @@ export interface Waiter {
   reply(bytes: Buffer, start: number, end: number): void;
   /** A long reply, in pieces that are the waiter's from now on; the first holds the header. */
   replyLong(pieces: readonly Buffer[]): void;
-  refuse(refusal: Refusal): void;
+  /** `apart`: with PARTED, the slots that are not served here, in ascending order. */
+  refuse(refusal: Refusal, apart?: readonly number[]): void;
   /** The answer takes long, and is being made. */
   progress?(nowMs: number): void;
   /** Nobody wants the answer any more, and nobody keeps it. */

@@ -56,8 +56,8 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'a command on several slots needs all of them',
     file: MACHINE,
-    find: '      if (this.slotStates[slot] !== OWNED) return this.refusalOfSlot(slot);\n',
-    put: '',
+    find: '      if (slot !== first) return this.slotsApart(row, args).length > 0 ? Refusal.PARTED : 0;\n',
+    put: '      if (slot !== first) return 0;\n',
     tests: SIM,
     simulated: 'moves',
   },

@@ -141,8 +141,8 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 15: while a write is retried its connection sends nothing more',
     file: 'src/server/connection.ts',
-    find: '      this.holds > 0 ||\n',
-    put: '',
+    find: 'this.holds > 0 || this.underWay',
+    put: 'this.underWay',
     simulated: 'nodes',
   },
   {

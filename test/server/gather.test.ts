@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Connection } from '../../src/server/connection.ts';
-import { Gather, type Merge } from '../../src/server/gather.ts';
+import { Gather } from '../../src/server/gather.ts';
+import type { Merge } from '../../src/server/merged-reply.ts';
 import { Request } from '../../src/server/request.ts';
 
 /** What a command becomes whose parts are answered in this order: `answers[i]` is [part, reply]. */

@@ -305,6 +305,7 @@ class World {
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
       displaced: () => {},
+      part: () => {},
       countMoveTimeout: () => {},
       countIndeterminate: () => (this.indeterminate += 1),
     },
@@ -320,6 +321,8 @@ class World {
       hold: () => (this.holds += 1),
       release: () => (this.holds -= 1),
       rerouted: () => {},
+      countPart: () => {},
+      partFinished: () => {},
     };
     if (request.isLarge) request.owner.hold();
     this.route.dispatch(request);

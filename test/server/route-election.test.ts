@@ -23,6 +23,7 @@ beforeEach(() => {
       sequenceAnswered: () => undefined,
       stalled: () => undefined,
       displaced: () => {},
+      part: () => {},
       countMoveTimeout: () => {},
       countIndeterminate: () => undefined,
     },
@@ -41,6 +42,8 @@ function ask(isWrite: boolean): { request: Request; reply: () => string } {
     hold: () => undefined,
     release: () => undefined,
     rerouted: () => {},
+    countPart: () => {},
+    partFinished: () => {},
   };
   request.owner = owner;
   request.isWrite = isWrite;

@@ -27,6 +27,7 @@ class World {
         sequenceAnswered: (_slot, sequence) => this.answered.push(sequence),
         stalled: () => {},
         displaced: () => {},
+        part: () => {},
         countMoveTimeout: () => {},
         countIndeterminate: () => (this.indeterminate += 1),
       },
@@ -50,6 +51,8 @@ class World {
       hold: () => (this.holds += 1),
       release: () => (this.holds -= 1),
       rerouted: () => {},
+      countPart: () => {},
+      partFinished: () => {},
     };
     return request;
   }

@@ -69,7 +69,14 @@ class World {
     const command = this.lookup(args);
     if (command === null) throw new Error('SET is a command');
     const request = new Request();
-    const owner = { finished: () => {}, hold: () => {}, release: () => {}, rerouted: () => {} };
+    const owner = {
+      finished: () => {},
+      hold: () => {},
+      release: () => {},
+      rerouted: () => {},
+      countPart: () => {},
+      partFinished: () => {},
+    };
     const slot = slotOfKey(key);
     this.router.submit(request, owner, this.router.ways[0], command, args, 0, false, slot, false);
     return request;

@@ -22,7 +22,14 @@ const SLOTS: readonly SlotRun[] = [
 ];
 
 const lookup = compiledLookup(COMMANDS);
-const OWNER: RequestOwner = { finished: () => {}, hold: () => {}, release: () => {}, rerouted: () => {} };
+const OWNER: RequestOwner = {
+  finished: () => {},
+  hold: () => {},
+  release: () => {},
+  rerouted: () => {},
+  countPart: () => {},
+  partFinished: () => {},
+};
 
 function commandOf(...words: string[]): CompiledCommand {
   const command = lookup(argsOf(...words));

@@ -52,7 +52,7 @@ class Leader {
   };
 
   refuseAll(refusal: Refusal, elsewhere?: Elsewhere): void {
-    for (const request of this.sent.splice(0)) request.refuse(refusal, elsewhere);
+    for (const request of this.sent.splice(0)) request.refuse(refusal, undefined, elsewhere);
   }
 
   answerAll(): void {
@@ -140,6 +140,10 @@ class World implements RequestOwner {
     this.replies.push(`${sequence} ${replyBytes.toString('latin1', replyStart, replyEnd - 2)}`);
   }
 
+  countPart(): void {}
+
+  partFinished(): void {}
+
   rerouted({ sequence }: Request, way: number): void {
     this.rerouting.push(`${sequence} to ${way}`);
   }
@@ -223,7 +227,7 @@ describe('requests for a slot on the move', () => {
     world.turn();
     expect(world.target.sent).toEqual([]);
     world.source.sent = [];
-    first.refuse(Refusal.MOVED, GONE);
+    first.refuse(Refusal.MOVED, undefined, GONE);
     world.turn();
     expect(world.target.sent.map(({ isWrite }) => isWrite)).toEqual([true, false]);
   });

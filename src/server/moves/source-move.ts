@@ -126,7 +126,11 @@ export class SourceMove {
     if (this.entry.aborting === true && phase !== 'abort' && phase !== 'end') this.restart('', 0);
     if (this.steps.open > 0) {
       // While the fence is on its way what comes is sent on, but for a last frame: that goes with the decision.
-      if (phase === 'fence' && this.feed !== null && this.feed.leftBytes(this.fenced) > FRAME_BYTES)
+      if (
+        phase === 'fence' &&
+        this.feed !== null &&
+        this.feed.leftBytes(this.fenced, FRAME_BYTES) > FRAME_BYTES
+      )
         this.sender.send(this.feed, true);
     } else if (this.steps.hasDecisions && this.phase !== 'end') this.end();
     else this.step();
@@ -246,7 +250,7 @@ export class SourceMove {
         return;
       }
     }
-    if (!feed.isCut(batch) || feed.leftBytes(batch) > FENCE_LEFT_BYTES) {
+    if (!feed.isCut(batch) || feed.leftBytes(batch, FENCE_LEFT_BYTES) > FENCE_LEFT_BYTES) {
       // As fast as it may.
       if (!sender.send(feed, isUrgent)) this.progress += 1;
       if (this.feed === feed) this.forget(feed);
@@ -285,7 +289,7 @@ export class SourceMove {
   private sendTail(): void {
     const { feed, sender, fenced } = this;
     if (feed === null) return;
-    if (feed.leftBytes(fenced) > FRAME_BYTES) {
+    if (feed.leftBytes(fenced, FRAME_BYTES) > FRAME_BYTES) {
       sender.send(feed, true, fenced);
       return;
     }

@@ -167,7 +167,7 @@ export class Feed implements ExportFeed {
 
   private given(items: readonly Buffer[]): Buffer | null {
     if (items.length === 0) return null;
-    const bytes = Buffer.concat(items);
+    const bytes = items.length === 1 ? items[0] : Buffer.concat(items);
     this.sentBytes += bytes.length;
     return bytes;
   }
@@ -261,9 +261,9 @@ export class Feed implements ExportFeed {
     });
   }
 
-  leftBytes(slots: readonly number[]): number {
+  leftBytes(slots: readonly number[], enoughBytes = Infinity): number {
     let sum = 0;
-    for (const slot of slots) sum += this.leftOf(slot);
+    for (let i = 0; i < slots.length && sum <= enoughBytes; i++) sum += this.leftOf(slots[i]);
     return sum;
   }
 

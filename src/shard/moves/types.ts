@@ -92,8 +92,11 @@ export interface ExportFeed {
   loggedItem(): Buffer | null;
   /** Only effects are left to send. */
   isCut(slots: readonly number[]): boolean;
-  /** What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. */
-  leftBytes(slots: readonly number[]): number;
+  /**
+   * What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. Once it is more than
+   * `enoughBytes`, no more is counted.
+   */
+  leftBytes(slots: readonly number[], enoughBytes?: number): number;
   /** How many bytes `next` has given out. */
   readonly sentBytes: number;
   /** The one decision, for slots that are all FROZEN here and of which all is given out; null while one is not. */

@@ -232,7 +232,7 @@ describe('a move', () => {
     source.remove({ db: 0, key: Buffer.from('{a}1'), version }, 'expired');
     source.remove({ db: 0, key: Buffer.from('{a}1'), version }, 'evicted');
     expect(source.machine.keyspace.keyCountInSlot(SLOT)).toBe(1);
-    expect(source.command(['del', '{b}1', '{a}1'], 1, 3).refusal).toBe(Refusal.FROZEN);
+    expect(source.command(['del', '{b}1', '{a}1'], 1, 3).refusal).toBe(Refusal.PARTED);
     expect(source.command(['flushall'], 1, 4, 4, 0, OTHER).refusal).toBe(Refusal.FROZEN);
     expect(source.command(['set', '{a}2', 'one'], 1, 5).refusal).toBe(Refusal.FROZEN);
     expect(source.command(['set', '{b}2', 'one'], 1, 6).refusal).toBeNull();

@@ -103,3 +103,33 @@ describe('a read that is lost with its leader', () => {
     }
   });
 });
+
+describe('a write over several slots', () => {
+  it('is not overtaken, nor does it overtake, whatever is pipelined around it', async () => {
+    const cluster = new SimCluster(43, 3, PATIENT);
+    await cluster.startAll();
+    await cluster.pass(3000);
+    const client = cluster.client(0);
+    const keys = Array.from({ length: 12 }, (_, i) => `key${i}`);
+    const words = keys.map((key) => ['set', key, 'old']);
+    words.push(['del', ...keys], ['exists', ...keys], ['set', keys[3], 'new'], ['touch', ...keys]);
+    words.push(
+      ['unlink', ...keys.slice(2, 6)],
+      ['get', keys[3]],
+      ['randomkey'],
+      ['scan', '0', 'count', '1000'],
+    );
+    client.send(...words);
+    await cluster.until(() => client.replies.length === words.length, 60_000);
+    expect(client.replies.slice(keys.length)).toEqual([
+      ':12\r\n',
+      ':0\r\n',
+      '+OK\r\n',
+      ':1\r\n',
+      ':1\r\n',
+      '$-1\r\n',
+      '$-1\r\n',
+      '*2\r\n$1\r\n0\r\n*0\r\n',
+    ]);
+  });
+});
