@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const STOP_MS = 5_000;
 const POLL_MS = 50;
+/** After this a server that was asked one thing counts as one that does not answer. */
+const ANSWER_MS = 5_000;
 
 const running = new Set<ChildProcess>();
 /** The end of what each server wrote, to tell why it exited. */
@@ -134,16 +136,28 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /** One inline command to a RESP server, and the first bytes of its answer. */
-export async function askInline(port: number, command: string): Promise<string> {
+export function askInline(port: number, command: string): Promise<string> {
+  return ask(port, `${command}\r\n`);
+}
+
+export function askResp(port: number, words: readonly string[]): Promise<string> {
+  return ask(port, `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`);
+}
+
+async function ask(port: number, request: string): Promise<string> {
   const socket = createConnection(port, '127.0.0.1');
   try {
     await once(socket, 'connect');
-    socket.write(`${command}\r\n`);
+    socket.setTimeout(ANSWER_MS);
+    socket.write(request);
     // A server that starts may close what came before it served.
     const closed = once(socket, 'end').then(() => {
       throw new Error(`port ${port} closed the connection`);
     });
-    const [bytes] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer];
+    const late = once(socket, 'timeout').then(() => {
+      throw new Error(`port ${port} does not answer`);
+    });
+    const [bytes] = (await Promise.race([once(socket, 'data'), closed, late])) as [Buffer];
     return bytes.toString('latin1');
   } finally {
     socket.destroy();

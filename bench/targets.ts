@@ -4,7 +4,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Entrance, Scenario } from './load.ts';
-import { askInline, freeBasePort, freePort, startServer, stopServer, waitUntil } from './processes.ts';
+import {
+  askInline,
+  askResp,
+  freeBasePort,
+  freePort,
+  startServer,
+  stopServer,
+  waitUntil,
+} from './processes.ts';
 
 /** A process or several that serve, and how to load them. */
 export interface Running {
@@ -184,9 +192,37 @@ export function torc(durability: 'buffered' | 'fsync', command: string): Target 
   };
 }
 
+const BARE_PORTS = [0, 1, 2, 3, 4, 5];
+
+/** Three Node.js processes that replicate writes and do nothing else: what the platform leaves. Its figures are no peer's. */
+function bare(durability: 'buffered' | 'fsync'): Target {
+  return {
+    name: `bare ${durability}`,
+    needs: [],
+    install: '',
+    serves: (scenario) => NATIVE_ONLY(scenario) && scenario.workload === 'set' && scenario.pipeline === 1,
+    start: async (directory) => {
+      const port = await freeBasePort(BARE_PORTS);
+      await mkdir(directory, { recursive: true });
+      const children = [0, 1, 2].map((id) => {
+        const script = join(import.meta.dirname, 'bare-node.ts');
+        const words = [script, String(id), String(port), durability, join(directory, `log-${id}`)];
+        const log = join(directory, `bare-${id}.log`);
+        return startServer(process.execPath, [...process.execArgv, ...words], log);
+      });
+      await waitUntil('the bare nodes take a write', START_MS, children, async () =>
+        (await askResp(port, ['SET', 'key', 'value'])).startsWith('+OK'),
+      );
+      return { entrances: [{ suffix: '', entrance: resp(port, { slots: true }) }], stop: stopAll(children) };
+    },
+  };
+}
+
 export const PEERS: readonly Target[] = [
   redisAlone,
   redisReplicated('redis + WAIT 1', ['--appendonly', 'no']),
   redisReplicated('redis always + WAIT 1', ['--appendonly', 'yes', '--appendfsync', 'always']),
   etcd,
+  bare('buffered'),
+  bare('fsync'),
 ];

@@ -34,6 +34,8 @@ export const LOG_EVENTS = {
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
   'register-corrected':
     'The log of a shard led here says otherwise of slots than the topology after its recovery, and the log is right: shard, change, epoch.',
+  'succession-waits':
+    'A shard was given up, and these nodes, which may act there still, have not synced that: they are started, or given up as well. shard, nodes.',
   'node-lost':
     'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
   'replacement-waits':

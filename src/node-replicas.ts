@@ -47,6 +47,8 @@ export class NodeReplicas {
   private readonly byShard: (Replica | undefined)[] = [];
   private readonly deps: NodeReplicasDeps;
   private readonly listeners: ReplicaListener[] = [];
+  /** They act no more, and their files are still there. */
+  private sealed: Replica[] = [];
   /** Removed, and not yet freed. */
   private retired: Replica[] = [];
 
@@ -75,9 +77,23 @@ export class NodeReplicas {
     }
   }
 
+  /** At once when a topology is synced: nobody may be told of it while a member of a group that was given up still acts here. */
+  seal({ shards }: Topology): void {
+    const isServed = ({ raft }: Replica): boolean =>
+      shards.some(({ group, givenUp }) => group === raft.group && givenUp === undefined);
+    for (const replica of this.list.filter((one) => !isServed(one))) {
+      this.detach(replica);
+      this.sealed.push(replica);
+    }
+  }
+
   /** Removes what the synced topology does not name any more, with its files; then creates what is new. */
   async follow(topology: Topology): Promise<void> {
-    for (const replica of this.list.filter((one) => !this.isNamed(topology, one))) await this.remove(replica);
+    for (const replica of this.sealed.splice(0)) await this.discard(replica);
+    for (const replica of this.list.filter((one) => !this.isNamed(topology, one))) {
+      this.detach(replica);
+      await this.discard(replica);
+    }
     for (const shard of topology.shards) {
       const own = this.ownEntry(shard);
       if (own !== undefined && own.leaving !== true && this.of(shard.id) === undefined)
@@ -113,8 +129,8 @@ export class NodeReplicas {
     });
   }
 
-  private ownEntry({ replicas }: ShardEntry): ReplicaEntry | undefined {
-    return replicas.find(({ node }) => node === this.deps.self);
+  private ownEntry({ replicas, givenUp }: ShardEntry): ReplicaEntry | undefined {
+    return givenUp !== undefined ? undefined : replicas.find(({ node }) => node === this.deps.self);
   }
 
   private isNamed({ shards }: Topology, { shard, raft }: Replica): boolean {
@@ -163,16 +179,22 @@ export class NodeReplicas {
     engine.add(replica);
     snapshotter.add(replica);
     for (const listener of this.listeners) listener.added(replica);
+    // It may have been given up while this one was made.
+    this.seal(this.deps.topology());
   }
 
-  private async remove(replica: Replica): Promise<void> {
-    const { engine, snapshotter, opened, log } = this.deps;
+  private detach(replica: Replica): void {
+    const { engine } = this.deps;
     this.list.splice(this.list.indexOf(replica), 1);
     this.byShard[replica.shard] = undefined;
     engine.remove(replica);
     for (const listener of this.listeners) listener.removed(replica);
     replica.retire();
     this.retired.push(replica);
+  }
+
+  private async discard(replica: Replica): Promise<void> {
+    const { snapshotter, opened, log } = this.deps;
     await snapshotter.remove(replica);
     opened.wal.forgetGroup(replica.raft.group);
     log.info('replica-removed', { shard: replica.shard, member: replica.raft.self });
@@ -190,6 +212,6 @@ export class NodeReplicas {
 export function isOwnRecord(topology: Topology, self: NodeId, group: number, member: number): boolean {
   const row = topology.shards.find((shard) => shard.group === group);
   const own = row?.replicas.find(({ node }) => node === self);
-  if (row === undefined || own === undefined) return false;
+  if (row === undefined || own === undefined || row.givenUp !== undefined) return false;
   return member === 0 ? row.first.includes(own.member) : own.member === member;
 }

@@ -17,6 +17,7 @@ import type { RaftWire } from './server/raft-wire.ts';
 import { Rebalancer } from './server/rebalancer.ts';
 import type { Router } from './server/router.ts';
 import { ReplicaKeeper } from './server/replica-keeper.ts';
+import { Succession } from './server/succession.ts';
 import { SlotLoadsDesk } from './server/slot-loads.ts';
 import { TopologySpread } from './server/topology-spread.ts';
 import { announcementOf } from './settings/derived.ts';
@@ -82,6 +83,7 @@ export class NodeTopology {
   private walker: ConfigurationWalker | null = null;
   private keeper: ReplicaKeeper | null = null;
   private corrector: LogCorrector | null = null;
+  private succession: Succession | null = null;
   private readonly hash: TokenHash;
   /** Null until the node serves. */
   rebalancer: Rebalancer | null = null;
@@ -193,6 +195,7 @@ export class NodeTopology {
       links: () => parts.mesh.links,
       goneMs: (node) => parts.gossip.goneMs(node),
       knowsNewer: (epoch) => parts.gossip.knowsNewer(epoch),
+      isLed: (shard) => isLed(parts, shard),
       newestVersion: parts.newestVersion,
       nowMs: () => engine.now.monotonicMs,
       wake: () => engine.wake(),
@@ -225,6 +228,7 @@ export class NodeTopology {
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);
+    this.succession = new Succession(placing, spread);
     this.corrector = new LogCorrector({ replicas: replicas.list, topology: () => this.current, log }, spread);
     const desk = new JoinDesk({
       ...placing,
@@ -239,6 +243,7 @@ export class NodeTopology {
     this.rebalancer = this.makeRebalancer(parts, spread, loads);
     replicas.listen(listenerOf(parts));
     register.onNewer((newer) => {
+      replicas.seal(newer);
       this.follow(parts, newer);
       // A plan goes on from change to change.
       this.rebalancer?.look();
@@ -256,6 +261,7 @@ export class NodeTopology {
     this.walker?.look(parts.engine.now);
     this.keeper?.look(parts.engine.now);
     this.corrector?.look(parts.engine.now);
+    this.succession?.look(parts.engine.now);
     this.rebalancer?.look();
     const { monotonicMs } = parts.engine.now;
     for (const { isLeader, machine } of parts.replicas.list) machine.operations.tend(isLeader, monotonicMs);

@@ -193,7 +193,7 @@ class Node implements RunningNode {
       await topology.setReplacedAside();
       this.opened = await this.openLog(topology);
       this.version.checkLog(this.opened.recovery, settings.dataDirectory);
-      const { start, tornBytes } = this.opened.recovery;
+      const { start, tornBytes, logBorn, logEnd } = this.opened.recovery;
       log.info('recovered', { start, tornBytes });
       this.downMs = downMs(this.opened.recovery.timeCeilingMs, env.clock.wallMs());
       this.membership = await openMembership(env, {
@@ -203,7 +203,7 @@ class Node implements RunningNode {
         listen: { host, port: settings.peerPort, purpose: 'peer port' },
         seeds: settings.seeds,
         replaces: settings.replace === '' ? null : settings.replace,
-        start: this.opened.recovery.start,
+        past: { start, life: Math.round(this.startedWallMs), logBorn, logEnd },
         announced: announcementOf(settings),
         settings: clusterScoped(settings),
         secret: settings.peerSecret,
@@ -292,6 +292,7 @@ class Node implements RunningNode {
       wal: opened.wal,
       replicas: replicas.list,
       peers: new Peers(env.clock),
+      room: roomOf({ env, settings, replicas: replicas.list }),
       catchingUp: new CatchingUp(replicas.list),
       snapshotter,
       slabs,
@@ -405,7 +406,8 @@ class Node implements RunningNode {
 
   private makeNews(parts: NodeParts, view: ComposedNodeView): News {
     return new News({
-      room: roomOf(parts),
+      room: parts.room,
+      wal: parts.wal,
       self: parts.self,
       get topology() {
         return parts.topology;
@@ -581,6 +583,7 @@ class Node implements RunningNode {
     this.topology?.maintain();
     this.watch?.look();
     parts.gossip.look(lateMs);
+    this.moves?.cameLate(lateMs);
     if (nowMs >= this.nextFloorsMs) {
       this.nextFloorsMs = nowMs + FLOORS_INTERVAL_MS;
       parts.router.tellFloors();
@@ -670,8 +673,13 @@ class Node implements RunningNode {
   private async refuse(cause: unknown): Promise<void> {
     if (cause instanceof StartupError && !this.isStopping) {
       this.isStopping = true;
-      await this.parts?.snapshotter.stop();
-      await this.letGo();
+      try {
+        await this.parts?.snapshotter.stop();
+        await this.letGo();
+      } catch (error) {
+        // The disk has failed meanwhile: the directory is not in order, and that is what has to be seen to first.
+        this.fatal(error);
+      }
     }
     this.fatal(cause);
   }

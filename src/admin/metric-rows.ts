@@ -354,6 +354,11 @@ const NODE: readonly MetricRow[] = [
   nodeGauge('ready', 'Whether the node is ready for traffic.', (reading) => flag(reading.ready)),
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
   nodeCounter(
+    'shards_given_up',
+    'Shards that were lost for good: an operator has given their data up, and others have their slots.',
+    (reading) => reading.shardsSucceeded,
+  ),
+  nodeCounter(
     'paxos_rounds',
     'Ballots that this node began, to have a topology decided.',
     (reading) => reading.paxosRounds,

@@ -77,6 +77,8 @@ export interface ReplicaReading {
   commandsPerSecond: number | null;
   /** Replicas that the shard should have, and that do not keep up with it; null unless this replica leads. */
   missingReplicas: number | null;
+  /** Voters more that may be lost before it has no majority; null unless this replica leads. */
+  failuresTolerated: number | null;
 }
 
 /** A shard as the register has it. */
@@ -186,6 +188,8 @@ export interface MetricsReading {
   memory: { slabBytes: number; maxBytes: number };
   rebalance: RebalanceReading;
   topologyEpoch: number;
+  /** Shards that were lost for good, and have a successor. */
+  shardsSucceeded: number;
   /** Of the register's Paxos: ballots begun here, and those given up for another's. */
   paxosRounds: number;
   paxosConflicts: number;

@@ -32,11 +32,16 @@ export const REBALANCE: readonly MetricRow[] = [
     'Replicas that the shard should have, as far as there are nodes, and that do not keep up with it; told by the leader.',
     ({ missingReplicas }) => missingReplicas,
   ),
+  leaderGauge(
+    'shard_failures_tolerated',
+    'Voters more of the shard that may be lost before it has no majority any more: 0 is not fault tolerant; told by the leader.',
+    ({ failuresTolerated }) => failuresTolerated,
+  ),
   gauge('rebalance_plan_active', 'Whether a plan of moves is under way.', ({ hasPlan }) => (hasPlan ? 1 : 0)),
   gauge('rebalance_paused', 'Whether an operator has paused rebalancing.', ({ paused }) => (paused ? 1 : 0)),
   gauge(
     'rebalance_obstructed',
-    'Whether no move may be begun now: a shard lacks its majority, or slots move without a plan.',
+    'Whether no move may be begun now: a shard lacks its majority, slots move without a plan, or a node of a shard that is to take slots is not reached.',
     ({ obstructed }) => (obstructed ? 1 : 0),
   ),
   gauge(

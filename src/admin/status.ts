@@ -114,6 +114,8 @@ export interface ReplicaStatus {
   budgetBytes: number;
   /** Empty unless this replica leads. */
   followers: readonly FollowerStatus[];
+  /** Voters more that may be lost before the shard has no majority; null unless this replica leads. */
+  failuresTolerated: number | null;
 }
 
 /** What /api/digest tells of a replica's state. */
@@ -153,5 +155,12 @@ export interface StatusReport {
   replicas: readonly ReplicaStatus[];
   /** All shards of the cluster; none until it is founded. */
   shards: readonly ShardStatus[];
-  memory: { usedBytes: number; slabBytes: number; maxBytes: number; residentBytes: number };
+  memory: {
+    usedBytes: number;
+    slabBytes: number;
+    maxBytes: number;
+    residentBytes: number;
+    /** Keys and values that it may be given more, so that neither its memory nor its disk is more than 85 % full. */
+    roomBytes: number;
+  };
 }

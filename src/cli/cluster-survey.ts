@@ -1,13 +1,17 @@
 /** What the nodes of a cluster answer, and whether one of them can be done without. */
 import type { ReplicaStatus, StatusReport } from '../admin/status.ts';
+import type { TokenHash } from '../../ring/index.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { isNewer } from '../topology/register.ts';
+import { crowdedWithout } from '../topology/room-check.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
-import type { NodeEntry, NodeId, ShardEntry, Topology } from '../topology/types.ts';
+import { nodeName } from '../topology/topology-diff.ts';
+import type { NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import { statusIn } from './ask-node.ts';
-import type { Answered } from './http-get.ts';
+import { httpGet, type Answered } from './http-get.ts';
+import { humanBytes } from './table.ts';
 
 const HTTP_OK = 200;
 
@@ -19,6 +23,18 @@ export interface Survey {
   topology: Topology;
   /** The nodes that answered. */
   reports: ReadonlyMap<NodeId, StatusReport>;
+}
+
+/** By their admin ports: whoever does not answer is taken for dead. */
+export function surveyByHttp({
+  address,
+  timeoutMs,
+}: {
+  address: Address;
+  timeoutMs: number;
+}): Promise<Survey> {
+  const ask: AskNode = (to, path) => httpGet(to, path, timeoutMs).catch(() => null);
+  return surveyCluster(ask, [address]);
 }
 
 /** Asks all nodes that are known, and all that those know. Throws StartupError when nobody answers. */
@@ -61,16 +77,39 @@ export function whyNeeded(node: NodeId, { topology, reports }: Survey): string |
       ? 'this is the only node of its cluster, and its directory the only copy: bring a whole one back'
       : `most of the cluster's nodes have to run meanwhile: start ${names === '' ? 'another node' : names} first`;
   for (const shard of topology.shards) {
+    if (shard.givenUp !== undefined) continue;
     const why = whyShardNeeds(node, shard, reports, names);
     if (why !== null) return why;
   }
   return null;
 }
 
+/** Why the nodes that stay cannot take what the node holds, and what to do about it; null: they can. */
+export function whyCrowded(node: NodeId, { topology, reports }: Survey, hash: TokenHash): string | null {
+  const shardBytes = new Map<ShardId, number>();
+  for (const { replicas } of reports.values())
+    for (const { shard, memoryBytes } of replicas)
+      shardBytes.set(shard, Math.max(memoryBytes, shardBytes.get(shard) ?? 0));
+  const roomBytes = new Map([...reports].map(([id, { memory }]) => [id, memory.roomBytes]));
+  const crowded = crowdedWithout(topology, node, { shardBytes, roomBytes, hash });
+  if (crowded.length === 0) return null;
+  const each = crowded.map(
+    (one) =>
+      `${nodeName(topology, one.node)} would be given ${humanBytes(one.neededBytes)} and has room for ${humanBytes(one.roomBytes)}`,
+  );
+  return (
+    `nodes that stay are to be at most 85 % full, of their memory and their disk, and ${each.join('; ')}: add a node first, or give those ` +
+    'more (maxmemory, disk); --even-if-full does it all the same, where keys may be evicted'
+  );
+}
+
 /** Why what the node holds cannot go to others now: a shard's replicas are replaced by its leader. Null: it can. */
 export function whyUnled(node: NodeId, { topology, reports }: Survey): string | null {
   const unled = topology.shards.filter(
-    (shard) => shard.replicas.some((row) => row.node === node) && leaderOf(shard, reports) === null,
+    (shard) =>
+      shard.givenUp === undefined &&
+      shard.replicas.some((row) => row.node === node) &&
+      leaderOf(shard, reports) === null,
   );
   if (unled.length === 0) return null;
   const silent = topology.nodes.filter(({ id }) => !reports.has(id));
@@ -93,7 +132,7 @@ function whyShardNeeds(
   const leader = leaderOf(shard, reports);
   if (leader === null)
     return shard.replicas.length === own.length
-      ? `shard ${shard.id} has no other replica, so its data would be lost: bring the directory back, or found the cluster anew`
+      ? `shard ${shard.id} has no other replica, so its data would be lost: bring the directory back, or have torc shard give-up give it up`
       : `shard ${shard.id} has no leader now: wait until torc status shows one${silent === '' ? '' : `, or start ${silent}`}`;
   const nodeOf = (member: number): NodeId => shard.replicas.find((row) => row.member === member)?.node ?? '';
   for (const voters of [leader.voters, leader.votersOld]) {
@@ -108,7 +147,7 @@ function whyShardNeeds(
   return null;
 }
 
-function leaderOf({ id }: ShardEntry, reports: Survey['reports']): ReplicaStatus | null {
+export function leaderOf({ id }: ShardEntry, reports: Survey['reports']): ReplicaStatus | null {
   const led = [...reports.values()]
     .flatMap(({ replicas }) => replicas)
     .filter(({ shard, role }) => shard === id && role === 'leader');

@@ -1,11 +1,10 @@
 /** `torc node decommission` and `torc node remove --dead`: has a node leave, and waits until it holds nothing any more. */
-import type { Address } from '../env/contracts.ts';
+import { loadTokenHash } from '../../ring/index.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
-import { surveyCluster, whyNeeded, whyUnled, type AskNode, type Survey } from './cluster-survey.ts';
+import { surveyByHttp, whyCrowded, whyNeeded, whyUnled, type Survey } from './cluster-survey.ts';
 import { ExitCode } from './exit-code.ts';
-import { httpGet } from './http-get.ts';
 import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
 
@@ -15,6 +14,8 @@ export interface LeavingOptions extends ChangeTarget {
   /** As a person calls it. */
   readonly node: string;
   readonly waits: boolean;
+  /** Also where those that stay would be fuller than they are to be. */
+  readonly evenIfFull: boolean;
 }
 
 /** What a node that leaves still holds. */
@@ -25,13 +26,12 @@ export interface Rest {
 
 /** Resolves with the exit code. Throws StartupErrors. */
 export async function decommission(options: LeavingOptions): Promise<number> {
-  const survey = await ask(options);
-  const node = namedNode(options.node, survey.topology, survey.reports);
-  if (!survey.reports.has(node.id))
-    throw refusal(node, 'it does not answer: start it, or torc node remove --dead takes it out as it is');
-  const why = whyUnled(node.id, survey);
-  if (why !== null) throw refusal(node, why);
-  const note = await beginLeave(options, node);
+  const node = await named(options);
+  const note = await beginLeave(options, node, (survey) =>
+    survey.reports.has(node.id)
+      ? whyUnled(node.id, survey)
+      : 'it does not answer: start it, or torc node remove --dead takes it out as it is',
+  );
   say(`Node ${nameOf(node)} leaves: its slots and replicas go to the others.${note}`);
   return finish(
     options,
@@ -43,34 +43,51 @@ export async function decommission(options: LeavingOptions): Promise<number> {
 
 /** Resolves with the exit code. Throws StartupErrors. */
 export async function removeDead(options: LeavingOptions): Promise<number> {
-  const survey = await ask(options);
-  const node = namedNode(options.node, survey.topology, survey.reports);
-  if (survey.reports.has(node.id))
-    throw refusal(node, 'it answers: torc node decommission takes it out while it runs');
-  const why = whyNeeded(node.id, survey);
-  if (why !== null) throw refusal(node, why);
-  const note = await beginLeave(options, node);
+  const node = await named(options);
+  const note = await beginLeave(options, node, (survey) =>
+    survey.reports.has(node.id)
+      ? 'it answers: torc node decommission takes it out while it runs'
+      : whyNeeded(node.id, survey),
+  );
   say(`Node ${nameOf(node)} is taken out: its slots and replicas go to the others.${note}`);
   return finish(options, node, (rest) => rest === null, 'is removed. Its directory is of no use any more.');
 }
 
 /** It stays after all. */
 export async function cancelLeave(options: LeavingOptions): Promise<number> {
-  const { topology, reports } = await ask(options);
+  const { topology, reports } = await surveyByHttp(options);
   const { id } = namedNode(options.node, topology, reports);
   await proposeChange(options, () => ({ kind: 'cancel-leave', node: id }));
   say(`Node ${options.node} stays.`);
   return ExitCode.OK;
 }
 
-/** What there is to say of those that stay. A node that leaves already goes on. */
-async function beginLeave(options: LeavingOptions, { id }: NodeEntry): Promise<string> {
-  const before = await ask(options);
-  const isLeaving = before.topology.nodes.some((node) => node.id === id && node.leaving === true);
-  const topology = isLeaving
-    ? before.topology
-    : await proposeChange(options, () => ({ kind: 'begin-leave', node: id }));
-  return whatStays(topology);
+/**
+ * What there is to say of those that stay. `whyNot` is asked of the topology that the node's leaving is decided on, so that two who take nodes out at
+ * once cannot both count on the other's.
+ */
+async function beginLeave(
+  options: LeavingOptions,
+  node: NodeEntry,
+  whyNot: (survey: Survey) => string | null,
+): Promise<string> {
+  const hash = await loadTokenHash();
+  let isLeaving = false;
+  const check = async (): Promise<Topology> => {
+    const survey = await surveyByHttp(options);
+    const { topology } = survey;
+    isLeaving = topology.nodes.some(({ id, leaving }) => id === node.id && leaving === true);
+    const isFull = (): string | null =>
+      isLeaving || options.evenIfFull ? null : whyCrowded(node.id, survey, hash);
+    const why = whyNot(survey) ?? isFull();
+    if (why !== null) throw refusal(node, why);
+    return topology;
+  };
+  const before = await check();
+  // What is begun goes on.
+  if (isLeaving) return whatStays(before);
+  const change = { kind: 'begin-leave', node: node.id } as const;
+  return whatStays(await proposeChange(options, () => check().then(() => change)));
 }
 
 /** Of fewer nodes than three nobody may be lost. */
@@ -91,7 +108,7 @@ async function finish(
   const name = formatAddress({ host, port: clientPort });
   if (!options.waits) return ExitCode.OK;
   for (let said = ''; ;) {
-    const { topology } = await ask(options);
+    const { topology } = await surveyByHttp(options);
     const rest = restOf(topology, id);
     if (isDone(rest)) {
       say(`Node ${name} ${then}`);
@@ -120,10 +137,9 @@ export function restOf({ nodes, shards, slots }: Topology, node: NodeId): Rest |
   };
 }
 
-function ask({ address, timeoutMs }: LeavingOptions): Promise<Survey> {
-  // Whoever does not answer is taken for dead.
-  const askNode: AskNode = (to: Address, path) => httpGet(to, path, timeoutMs).catch(() => null);
-  return surveyCluster(askNode, [address]);
+async function named(options: LeavingOptions): Promise<NodeEntry> {
+  const { topology, reports } = await surveyByHttp(options);
+  return namedNode(options.node, topology, reports);
 }
 
 function nameOf({ host, clientPort }: NodeEntry): string {

@@ -81,6 +81,11 @@ function leaving(name: string, description: string): Command {
       wholeNumber(1, 600_000),
       TIMEOUT_MS,
     )
+    .option(
+      '--even-if-full',
+      'Also where nodes that stay would be more than 85 % full, of their memory or their disk.',
+      false,
+    )
     .option('--no-wait', 'Returns once it is decided; torc node decommission, given again, goes on waiting.')
     .helpOption('-h, --help', 'Shows this.')
     .configureOutput(ONE_LINE);
@@ -88,6 +93,6 @@ function leaving(name: string, description: string): Command {
 }
 
 function optionsOf(command: Command, node: string): LeavingOptions {
-  const { wait } = command.opts<{ wait: boolean }>();
-  return { ...nodeOptionsOf(command), peerSecret: peerSecretOf(command), node, waits: wait };
+  const { wait, evenIfFull } = command.opts<{ wait: boolean; evenIfFull: boolean }>();
+  return { ...nodeOptionsOf(command), peerSecret: peerSecretOf(command), node, waits: wait, evenIfFull };
 }

@@ -4,8 +4,9 @@ import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { incarnationParts } from '../gossip/member.ts';
 import { formatAddress } from '../settings/kinds.ts';
-import { askOne } from './ask-node.ts';
+import { askAll } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
+import { toleranceNote } from './status-table.ts';
 import { humanDuration, renderTable } from './table.ts';
 
 export interface NodeListOptions {
@@ -33,14 +34,17 @@ const ID_DIGITS = 12;
 
 /** Resolves with the exit code. Throws StartupError when the node does not answer. */
 export async function runNodeList({ address, json, timeoutMs }: NodeListOptions): Promise<number> {
-  const { cluster, node, members } = await askOne(address, timeoutMs);
+  // The others for what their shards stand.
+  const { asked, answers } = await askAll(address, timeoutMs);
+  const { cluster, node, members } = asked;
   if (cluster === null)
     throw new StartupError('TORC_NOT_FOUNDED', `the cluster is not founded yet: ${node.reason}`);
   const table = renderTable(NODE_LIST_HEAD, members.map(nodeListRow), process.stdout.isTTY);
+  const note = toleranceNote(answers);
   process.stdout.write(
     json
       ? `${JSON.stringify({ node: node.id, members }, null, 2)}\n`
-      : `${members.length} nodes, as ${node.name} sees them\n\n${table}\n`,
+      : `${members.length} nodes, as ${node.name} sees them\n\n${table}\n${note === null ? '' : `\n${note}\n`}`,
   );
   return ExitCode.OK;
 }

@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from './command-options.ts';
 import { runDev } from './dev.ts';
+import { shardCommand } from './shard-commands.ts';
 import { nodeCommand } from './node-commands.ts';
 import { NodeProcess } from './node-process.ts';
 import type { LaunchNode } from './running-node.ts';
@@ -70,6 +71,7 @@ export function createProgram(parts: ProgramParts): Command {
     nodeCommand(),
     topologyCommand(),
     rebalanceCommand(),
+    shardCommand(),
     repairCommand(),
   ];
   for (const command of commands)

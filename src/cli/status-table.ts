@@ -6,9 +6,6 @@ import { humanBytes } from './table.ts';
 
 type Cell = string | number;
 
-/** With fewer the loss of one is the loss of the quorum. */
-const VOTERS_LEAST = 3;
-
 export const NODE_HEAD = [
   'node',
   'state',
@@ -71,17 +68,31 @@ export function shardRows(answers: readonly Answer[]): Cell[][] {
     });
 }
 
-/** Of the shards that the loss of one node would stop, as their leaders tell; null: there are none. */
+/** Of the shards that the loss of one node more would stop, as their leaders tell; null: there are none. */
 export function toleranceNote(answers: readonly Answer[]): string | null {
   const replicas = answers.flatMap(({ report }) => report?.replicas ?? []);
   const shards = [...new Set(replicas.map(({ shard }) => shard))].toSorted((a, b) => a - b);
-  const alone = shards.filter((shard) => {
+  const alone: ShardId[] = [];
+  const lacking: ShardId[] = [];
+  for (const shard of shards) {
     const leader = newestLeader(replicas.filter((replica) => replica.shard === shard));
-    return leader !== null && leader.voters.length < VOTERS_LEAST;
-  });
-  if (alone.length === 0) return null;
-  const [which, has] = alone.length === 1 ? ['shard', 'has'] : ['shards', 'have'];
-  return `Not fault tolerant: ${which} ${alone.join(', ')} ${has} one voter. Three voters need three nodes, and replication-factor 3.`;
+    if (leader?.failuresTolerated !== 0) continue;
+    (leader.voters.length === 1 ? alone : lacking).push(shard);
+  }
+  const notes: string[] = [];
+  if (alone.length > 0)
+    notes.push(
+      `${named(alone, 'has', 'have')} one voter. Three voters need three nodes, and replication-factor 3.`,
+    );
+  if (lacking.length > 0)
+    notes.push(
+      `${named(lacking, 'loses its', 'lose their')} majority with one node more. Start the nodes that are away, or wait for replicas that catch up.`,
+    );
+  return notes.length === 0 ? null : notes.map((note) => `Not fault tolerant: ${note}`).join('\n');
+}
+
+function named(shards: readonly ShardId[], one: string, many: string): string {
+  return shards.length === 1 ? `shard ${shards[0]} ${one}` : `shards ${shards.join(', ')} ${many}`;
 }
 
 function leaderCommits(answers: readonly Answer[]): ReadonlyMap<ShardId, number> {

@@ -102,8 +102,8 @@ function tables(topology: Topology): string {
     node.weight,
     voters.includes(node.id) ? 'yes' : '',
   ]);
-  const shardRows = shards.map(({ id, home, replicas }) => [
-    id,
+  const shardRows = shards.map(({ id, home, replicas, givenUp }) => [
+    givenUp === undefined ? id : `${id} (given up)`,
     nodeName(topology, home),
     slotsOf(id),
     replicas

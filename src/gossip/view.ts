@@ -144,7 +144,9 @@ export class View {
       // Of one that was never heard, what it says of itself must count when it comes.
       if (member.incarnation > 0 && rumour.incarnation > member.incarnation)
         this.members.change(member, 'suspect', rumour.incarnation, nowMs);
-      if (member.suspicion.confirm(rumour.from)) this.queue.add(rumour);
+      // One that was never heard is suspected without a word: that it does not answer is news the others can confirm.
+      const isFound = member.incarnation === 0 && rumour.from === this.self.name;
+      if (member.suspicion.confirm(rumour.from) || isFound) this.queue.add(rumour);
       return;
     }
     if (member.state !== 'alive') return;

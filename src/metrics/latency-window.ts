@@ -26,7 +26,8 @@ export class LatencyWindow {
       return total < seen ? total : total - seen;
     });
     this.seen = totals;
-    const count = counts.reduce((sum, each) => sum + each, 0);
+    let count = 0;
+    for (const each of counts) count += each;
     return { count, p99: quantile(counts, bounds, count * 0.99) };
   }
 }

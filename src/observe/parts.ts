@@ -9,6 +9,7 @@ import type { NodeGossip } from '../server/node-gossip.ts';
 import type { Peers } from '../server/peers.ts';
 import type { PaxosCounts } from '../paxos/types.ts';
 import type { Rebalancer } from '../server/rebalancer.ts';
+import type { Room } from '../server/room.ts';
 import type { Router } from '../server/router.ts';
 import type { ClientServer } from '../server/server.ts';
 import type { SlowLogRing } from '../server/slow-log.ts';
@@ -37,6 +38,8 @@ export interface NodeParts {
   server: ClientServer;
   router: Router;
   peers: Peers;
+  /** What it may be given more. */
+  room: Room;
   gossip: NodeGossip;
   catchingUp: CatchingUp;
   snapshotter: Snapshotter;

@@ -51,17 +51,3 @@ export function commandsPerSecond({ env }: NodeParts, { isLeader, machine }: Rep
     sum += machine.operations.rateOf(slot, nowMs);
   return sum;
 }
-
-/** Those that should be there, as far as there are nodes, less those that follow closely; null unless it leads. */
-export function missingReplicas({ env, settings, topology }: NodeParts, replica: Replica): number | null {
-  if (!replica.isLeader) return null;
-  const nowMs = env.clock.monotonicMs();
-  const staying = topology.nodes.filter(({ leaving }) => leaving !== true);
-  const wanted = Math.min(settings.replicationFactor, staying.length);
-  const following = replica.raft
-    .progress()
-    .filter(
-      ({ state, lastHeardMs }) => state === 'replicate' && nowMs - lastHeardMs < settings.electionTimeoutMs,
-    );
-  return Math.max(0, wanted - 1 - following.length);
-}

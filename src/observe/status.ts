@@ -8,7 +8,8 @@ import { lagOf } from './catching-up.ts';
 import { readMoves } from './moves.ts';
 import { gossipReading, memberStatuses } from './members.ts';
 import { entryOf, type NodeParts } from './parts.ts';
-import { commandsPerSecond, missingReplicas, readRebalancing } from './rebalance-reading.ts';
+import { failuresTolerated, missingReplicas } from './fault-tolerance.ts';
+import { commandsPerSecond, readRebalancing } from './rebalance-reading.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { NodeId, ShardEntry } from '../topology/types.ts';
 
@@ -106,6 +107,7 @@ export function readStatus(parts: NodeParts, build: BuildInfo): StatusReport {
       slabBytes: slabs.heldBytes,
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
+      roomBytes: parts.room.bytes,
     },
   };
 }
@@ -152,6 +154,7 @@ export function readStartingStatus(parts: StartingParts): StatusReport {
       slabBytes: 0,
       maxBytes: settings.maxmemoryBytes,
       residentBytes: env.machine.residentBytes(),
+      roomBytes: 0,
     },
   };
 }
@@ -196,6 +199,7 @@ export function readMetrics(parts: NodeParts): MetricsReading {
     memory: { slabBytes: slabs.heldBytes, maxBytes: settings.maxmemoryBytes },
     rebalance: readRebalancing(parts),
     topologyEpoch: topology.epoch,
+    shardsSucceeded: topology.succeeded ?? 0,
     paxosRounds: parts.paxosCounts().rounds,
     paxosConflicts: parts.paxosCounts().conflicts,
     loopDelay: parts.loopDelay.read(),
@@ -250,6 +254,7 @@ function replicaReading(parts: NodeParts, replica: Replica): ReplicaReading {
     expiredKeys: machine.keyspace.expiredCount,
     commandsPerSecond: commandsPerSecond(parts, replica),
     missingReplicas: missingReplicas(parts, replica),
+    failuresTolerated: failuresTolerated(parts, replica),
   };
 }
 
@@ -275,6 +280,7 @@ function replicaStatus(parts: NodeParts, replica: Replica): ReplicaStatus {
     memoryBytes: machine.keyspace.usedBytes,
     budgetBytes: machine.policy.budgetBytes,
     followers: followersOf(parts, replica),
+    failuresTolerated: failuresTolerated(parts, replica),
   };
 }
 

@@ -34,11 +34,17 @@ export class Outbox {
     return messages;
   }
 
-  takeReads(): readonly ReadReady[] {
+  /** Those that see no more than what is applied up to `appliedIndex`; they were asked in the order of what they see. */
+  takeReads(appliedIndex: number): readonly ReadReady[] {
     const { reads } = this;
-    if (reads.length === 0) return NO_READS;
-    this.reads = [];
+    if (!this.hasReads(appliedIndex)) return NO_READS;
+    const later = reads.findIndex(({ index }) => index > appliedIndex);
+    this.reads = later < 0 ? [] : reads.splice(later);
     return reads;
+  }
+
+  hasReads(appliedIndex: number): boolean {
+    return this.reads.length > 0 && this.reads[0].index <= appliedIndex;
   }
 
   takeSnapshotsWanted(): readonly SnapshotWanted[] {
@@ -62,10 +68,10 @@ export class Outbox {
     this.snapshotInstall = null;
   }
 
+  /** But for reads. */
   get isEmpty(): boolean {
     return (
       this.messages.length === 0 &&
-      this.reads.length === 0 &&
       !this.readsLost &&
       this.snapshotsWanted.length === 0 &&
       this.snapshotReads.length === 0 &&

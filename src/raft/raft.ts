@@ -162,12 +162,13 @@ class Raft implements RaftCore {
     return this.state.config.electionTimeoutMs * this.state.config.leaseRatio;
   }
 
-  hasReady(): boolean {
-    const { outbox, storage } = this.state;
-    return !outbox.isEmpty || storage.hasWork || this.canApply() || (this.leadership?.hasWork ?? false);
+  hasReady(applies = true): boolean {
+    const { outbox, storage, appliedIndex } = this.state;
+    if (!outbox.isEmpty || storage.hasWork || outbox.hasReads(appliedIndex)) return true;
+    return (applies && this.canApply()) || (this.leadership?.hasWork ?? false);
   }
 
-  takeReady(): Ready {
+  takeReady(applyBytes = Infinity): Ready {
     this.leadership?.flush();
     if (this.leadership?.isOver === true) this.becomeFollower(this.state.term, 0);
     const { commitIndex, log, outbox, storage, term, vote } = this.state;
@@ -178,8 +179,8 @@ class Raft implements RaftCore {
       entries: toPersist.entries,
       messagesAfterPersist: toPersist.messages,
       mark: toPersist.mark,
-      committed: this.takeCommitted(),
-      reads: outbox.takeReads(),
+      committed: this.takeCommitted(applyBytes),
+      reads: outbox.takeReads(this.state.appliedIndex),
       readsLost: outbox.readsLost,
       snapshotsWanted: outbox.takeSnapshotsWanted(),
       snapshotReads: outbox.takeSnapshotReads(),
@@ -374,11 +375,12 @@ class Raft implements RaftCore {
     return this.state.commitIndex > this.state.appliedIndex && !this.receiver.isInstalling;
   }
 
-  private takeCommitted(): readonly Entry[] {
-    if (!this.canApply()) return NONE;
+  private takeCommitted(maxBytes: number): readonly Entry[] {
+    if (maxBytes === 0 || !this.canApply()) return NONE;
     const { appliedIndex, commitIndex, log } = this.state;
-    this.state.appliedIndex = commitIndex;
+    const entries = log.batch(appliedIndex + 1, commitIndex - appliedIndex, maxBytes);
+    this.state.appliedIndex = appliedIndex + entries.length;
     this.leadership?.onApply();
-    return log.range(appliedIndex + 1, commitIndex);
+    return entries;
   }
 }

@@ -345,9 +345,10 @@ export interface RaftCore {
   readonly logBytes: number;
   readonly electionsStarted: number;
 
-  /** Anything to take? Cheap: asked each turn. */
-  hasReady(): boolean;
-  takeReady(): Ready;
+  /** Anything to take? Cheap: asked each turn. `applies`: false when committed entries do not count. */
+  hasReady(applies?: boolean): boolean;
+  /** With committed entries of at most so many bytes, but one at least; 0: none. Reads that see more than those wait for the others. */
+  takeReady(applyBytes?: number): Ready;
   /** The writes of the Ready with this mark are durable; marks come back in order. */
   persisted(mark: PersistMark, now: Instant): void;
 

@@ -10,6 +10,7 @@ import type { NodeId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import type { ComposedNodeView } from './node-view.ts';
 import { sendNews, type PeerNews, type Peers } from './peers.ts';
+import type { Wal } from '../wal/types.ts';
 import type { Room } from './room.ts';
 import type { Router } from './router.ts';
 
@@ -37,6 +38,7 @@ export interface NewsDeps {
   settings: NewsSettings;
   log: Log;
   room: Room;
+  wal: Pick<Wal, 'stats'>;
   isReady(): boolean;
 }
 
@@ -96,6 +98,7 @@ export class News {
   hear(peer: PeerLink, bytes: Buffer, start: number, end: number): boolean {
     const news = this.deps.peers.hear(peer.node, bytes, start, end);
     if (news === null) return false;
+    peer.heardSyncedEnd(news.syncedEnd);
     for (const [shard, term] of news.leads) this.deps.router.hint(shard, peer.node, term);
     this.watchReadiness();
     return true;
@@ -153,6 +156,7 @@ export class News {
         .map((replica) => [replica.shard, replica.raft.term] as const),
       replicaBudgetBytes: this.ownBudgetBytes(),
       roomBytes: this.deps.room.bytes,
+      syncedEnd: this.deps.wal.stats.syncedEnd,
     };
   }
 

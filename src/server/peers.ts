@@ -21,6 +21,8 @@ export interface PeerNews {
   replicaBudgetBytes: number;
   /** What it may be given more when others are lost (room.ts). */
   roomBytes: number;
+  /** So far its log is synced. */
+  syncedEnd: number;
 }
 
 interface Known extends PeerNews {
@@ -108,12 +110,12 @@ function parseNews(text: string): PeerNews | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { name, ready, leads, replicaBudgetBytes, roomBytes } = value as Record<string, unknown>;
+  const { name, ready, leads, replicaBudgetBytes, roomBytes, syncedEnd } = value as Record<string, unknown>;
   if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number')
     return null;
-  if (typeof roomBytes !== 'number') return null;
+  if (typeof roomBytes !== 'number' || typeof syncedEnd !== 'number') return null;
   if (!Array.isArray(leads) || !leads.every(isLead)) return null;
-  return { name, ready, leads, replicaBudgetBytes, roomBytes };
+  return { name, ready, leads, replicaBudgetBytes, roomBytes, syncedEnd };
 }
 
 function isLead(value: unknown): value is [ShardId, number] {

@@ -11,6 +11,7 @@ import type { Replica } from '../shard/replica.ts';
 import type { TopologyChange } from '../topology/change.ts';
 import { isArrived } from '../topology/configuration-walk.ts';
 import { applyNodeChange, differs, type NodeChange } from '../topology/node-change.ts';
+import { withoutNewcomer } from '../topology/lost-newcomer.ts';
 import { moveIdOf } from '../topology/move-change.ts';
 import { nextPlacement, planReplicas, stayingNodes, type ReplicaPlan } from '../topology/replica-planner.ts';
 import type { Announcement, NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
@@ -19,6 +20,8 @@ import type { TopologySpread } from './topology-spread.ts';
 /** What was proposed is proposed again after this, unless the topology has changed. */
 const PROPOSE_AGAIN_MS = 1000;
 const LOOK_INTERVAL_MS = 200;
+/** A node that dies while it is given a replica may be started again: what it has got is worth to wait for so long. */
+const NEWCOMER_PATIENCE_MS = 10_000;
 /** What is asked of a log is seen in its state. */
 const NOBODY: MoveWaiter = { done: () => {}, refuse: () => {} };
 
@@ -98,13 +101,31 @@ export class ReplicaKeeper {
     for (const replica of this.host.replicas) {
       if (!replica.isReadable) continue;
       const shard = topology.shards.find(({ id }) => id === replica.shard);
-      if (shard === undefined || shard.closing !== undefined || !hasArrived(replica, shard)) continue;
+      if (shard === undefined || shard.closing !== undefined) continue;
+      if (!hasArrived(replica, shard)) {
+        const change = this.withoutNewcomer(topology, replica, shard);
+        if (change !== null) return change;
+        continue;
+      }
       const target = this.planFor(topology).targets.get(shard.id) ?? stayingNodes(shard);
       const nodes = nextPlacement(shard, target, (node) => this.host.isFailed(node));
       if (nodes !== null && this.mayEnter(replica, shard, nodes))
         return { kind: 'place-shard', shard: shard.id, nodes };
     }
     return null;
+  }
+
+  private withoutNewcomer(topology: Topology, { raft }: Replica, shard: ShardEntry): TopologyChange | null {
+    const { host, lost } = this;
+    return withoutNewcomer(topology, {
+      shard,
+      membership: raft.membership,
+      isGone: (node) => host.isFailed(node) && host.silentMs(node) >= NEWCOMER_PATIENCE_MS,
+      targetWithout: (node) => {
+        const silent = new Set(topology.nodes.map(({ id }) => id).filter((id) => host.isFailed(id)));
+        return planReplicas(topology, host, new Set([...lost, node]), silent).targets.get(shard.id) ?? [];
+      },
+    });
   }
 
   /** Who enters is there, and in the place of a lost one has room. */

@@ -94,8 +94,8 @@ export class Request implements Waiter {
   stream = 0;
   correlation = 0;
   sinceMs = 0;
-  /** When it was first refused because of a move; 0: never. */
-  refusedMs = 0;
+  /** When it was first refused because of a move; NaN: never. */
+  refusedMs = Number.NaN;
   /** When a part of its reply, or word that it is being made, came last; 0: none has. */
   heardMs = 0;
   /** What it takes of its connection's queue, and what its reply does that waits for those before it. */
@@ -175,7 +175,7 @@ export class RequestPool {
     request.span = null;
     request.parcel = null;
     request.heardMs = 0;
-    request.refusedMs = 0;
+    request.refusedMs = Number.NaN;
     request.keptBytes = 0;
     request.bytes = NO_BYTES;
     request.start = 0;

@@ -449,7 +449,7 @@ export class Route {
     const { refusedSlots } = this;
     request.state = RequestState.REFUSED;
     if (!request.isOfShard) refusedSlots.set(request.slot, (refusedSlots.get(request.slot) ?? 0) + 1);
-    const isFirst = request.refusedMs === 0;
+    const isFirst = Number.isNaN(request.refusedMs);
     if (isFirst) request.refusedMs = this.hooks.nowMs();
     return isFirst;
   }

@@ -68,7 +68,7 @@ export interface ShardWay {
   replica: Replica | undefined;
   local: Target | null;
   /** Its slots, as far as this node knows. */
-  runs: readonly SlotRun[];
+  runs: SlotRun[];
   slotCount: number;
   hint: LeaderHint | null;
   /** The leader that `follow` found last; null: none. */
@@ -221,10 +221,15 @@ export class Router {
 
   private findRuns(): void {
     this.hasNewOwners = false;
-    const runs = this.owners.runs();
     for (const way of this.ways) {
-      way.runs = runs.filter(({ shard }) => shard === way.shard);
-      way.slotCount = way.runs.reduce((sum, run) => sum + run.to - run.from + 1, 0);
+      way.runs = [];
+      way.slotCount = 0;
+    }
+    for (const run of this.owners.runs()) {
+      const way = this.waysByShard.get(run.shard);
+      if (way === undefined) continue;
+      way.runs.push(run);
+      way.slotCount += run.to - run.from + 1;
     }
   }
 

@@ -66,12 +66,14 @@ export class SlotOwners {
 
   /** All slots, in as few runs as can be. */
   runs(): SlotRun[] {
+    const { shards } = this;
     const runs: SlotRun[] = [];
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const shard = this.of(slot);
-      const last = runs.at(-1);
-      if (last?.shard === shard) last.to = slot;
-      else runs.push({ from: slot, to: slot, shard });
+    let from = 0;
+    for (let slot = 1; slot <= SLOT_COUNT; slot++) {
+      const shard = shards[from];
+      if (slot < SLOT_COUNT && shards[slot] === shard) continue;
+      runs.push({ from, to: slot - 1, shard });
+      from = slot;
     }
     return runs;
   }

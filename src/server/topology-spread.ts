@@ -15,7 +15,7 @@ import type { Decision } from '../topology/decision.ts';
 import { decodePaxosMessage, encodePaxosMessage } from '../topology/paxos-codec.ts';
 import { isNewer, type TopologyRegister } from '../topology/register.ts';
 import { decodeTopology, encodeTopology } from '../topology/topology-codec.ts';
-import type { Epoch, NodeId, Topology } from '../topology/types.ts';
+import type { Epoch, NodeId, ShardId, Topology } from '../topology/types.ts';
 import { nextVoters } from '../topology/voters.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
@@ -41,6 +41,8 @@ export interface SpreadHost {
   goneMs(node: NodeId): number;
   /** Somebody has said that there is a newer one. */
   knowsNewer(epoch: Epoch): boolean;
+  /** Whether somebody leads the shard now. */
+  isLed(shard: ShardId): boolean;
   /** The newest cluster version that this node runs. */
   readonly newestVersion: number;
   uint32(): number;
@@ -75,7 +77,7 @@ export class TopologySpread {
         uint32: () => host.uint32(),
         nowMs: () => host.nowMs(),
         send: (to, message) => this.sendPaxos(to, message),
-        problemOf: (proposed) => this.versionProblem(proposed),
+        problemOf: (proposed) => this.problemOf(proposed),
         fatal: (error) => host.fatal(error),
         log,
       },
@@ -179,8 +181,12 @@ export class TopologySpread {
     return link !== undefined && !isNewer(epoch, link.peerEpoch);
   }
 
-  /** An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build. */
-  private versionProblem({ change }: ProposedChange): string | null {
+  /**
+   * A shard that is led is not lost. An operator raises the cluster version when all nodes run it: who cannot be asked may be of an older build.
+   */
+  private problemOf({ change }: ProposedChange): string | null {
+    if (change.kind === 'give-up-shard' && this.host.isLed(change.shard))
+      return `shard ${change.shard} has a leader: nothing of it is lost`;
     if (change.kind !== 'raise-version') return null;
     return raiseProblem(change.version, this.current.nodes, (node) => {
       if (node === this.host.self) return this.host.newestVersion;

@@ -18,6 +18,11 @@ const HELD_MESSAGES = 256;
 /** What long reads of one shard may take of a turn. */
 const LONG_READ_TURN_MS = 2;
 const LONG_READ_STEPS = 16;
+/** Committed entries are applied in slices of so many bytes a shard: small writes of about a millisecond. */
+const APPLY_SLICE_BYTES = 32 * 1024;
+/** When a turn has taken so long, or applied so many slices, what is left of them is the next one's. */
+const APPLY_TURN_MS = 3;
+const APPLY_TURN_SLICES = 16;
 
 interface Handled {
   replica: Replica;
@@ -257,17 +262,22 @@ export class Engine {
   /** Until no group has anything to do: in `buffered` a write is durable at once, and what it allows is done in the same turn. */
   private drain(now: Instant): void {
     const { handled } = this;
+    let slices = 0;
+    let mayApply = true;
     for (;;) {
       let count = 0;
       let applies = false;
       for (const replica of this.replicas) {
-        if (!replica.raft.hasReady()) continue;
-        const ready = replica.raft.takeReady();
+        if (!replica.raft.hasReady(mayApply)) continue;
+        const ready = replica.raft.takeReady(mayApply ? APPLY_SLICE_BYTES : 0);
         handled[count++] = { replica, ready };
         this.stage(replica, ready);
         if (ready.committed.length > 0) applies = true;
       }
-      if (count === 0 && !this.staged) return;
+      if (count === 0 && !this.staged) {
+        if (!mayApply) this.wake();
+        return;
+      }
       if (this.staged) this.write();
       // To apply is on nobody's way to a commit: it comes when the disk works already, and what followers acknowledge is on its way.
       if (applies && this.hasSent) this.sendNow();
@@ -276,7 +286,13 @@ export class Engine {
         handled[i] = null;
         if (one !== null) this.applyReady(one, now);
       }
+      // The first slice is all that there is, mostly.
+      if (applies && ++slices > 1 && mayApply) mayApply = this.mayApplyOn(slices, now);
     }
+  }
+
+  private mayApplyOn(slices: number, now: Instant): boolean {
+    return slices < APPLY_TURN_SLICES && this.clock.monotonicMs() - now.monotonicMs < APPLY_TURN_MS;
   }
 
   private write(): void {

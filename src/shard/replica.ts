@@ -39,8 +39,8 @@ import { RUN_ITEM, StagingQueue } from './staging.ts';
 import type { ShardCommand, ShardCommandLookup, StateMachine } from './state-machine.ts';
 import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
 
-/** A batch that grows over this is sealed before the turn ends. */
-const ENTRY_TARGET_BYTES = 1024 * 1024;
+/** A batch that grows over this is sealed before the turn ends: an entry is applied in one go, at every replica. */
+const ENTRY_TARGET_BYTES = 64 * 1024;
 /** Removals join an entry up to this size: with its longest command it stays below what an entry may have. */
 const ENTRY_FULL_BYTES = 112 * 1024 * 1024;
 /** What a small write adds beside its bytes: header, index, alignment. */

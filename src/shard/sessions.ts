@@ -42,18 +42,25 @@ interface Session {
   /** Node and start, as items hold them. */
   id: Buffer;
   start: number;
-  /** Of each slot. */
-  floors: Float64Array;
+  /** Of each slot, by pages: those of slots that there is nothing of are one and the same, and only read. */
+  floors: Float64Array[];
   /** Those with a floor or a row: only of them there is anything to tell. */
   used: SlotSet;
   /** Of each slot its newest row and how many there are. Integers apart: as a double a row's number would stay one wherever it is kept. */
-  lists: Int32Array;
+  lists: Int32Array[];
 }
 
-/** What `lists` begins as: to copy it is cheaper than to fill another. */
-const EMPTY_LISTS = Int32Array.from({ length: SLOTS * FIELDS }, (_, at) =>
+/** A slot that is on its way from shard to shard has sessions of its own: all slots of each would be 256 KiB for one of them. */
+const PAGE_SHIFT = 6;
+const PAGE_SLOTS = 1 << PAGE_SHIFT;
+const PAGE_MASK = PAGE_SLOTS - 1;
+const PAGES = SLOTS >>> PAGE_SHIFT;
+const EMPTY_FLOORS = new Float64Array(PAGE_SLOTS);
+const EMPTY_LISTS = Int32Array.from({ length: PAGE_SLOTS * FIELDS }, (_, at) =>
   at % FIELDS === HEAD_AT ? NONE : 0,
 );
+const NO_FLOORS: readonly Float64Array[] = Array.from({ length: PAGES }, () => EMPTY_FLOORS);
+const NO_LISTS: readonly Int32Array[] = Array.from({ length: PAGES }, () => EMPTY_LISTS);
 
 const NONE_ENDED: ReadonlyMap<string, number> = new Map();
 
@@ -100,10 +107,8 @@ export class Sessions {
     return this.openNew(bytes.toString('hex', at, at + ID_BYTES), start);
   }
 
-  /** A node that is back takes over what its session before had of memory: 256 KiB, that else would be garbage in each group. */
   private openNew(node: string, start: number): number {
     if (start <= (this.ended.get(node) ?? 0)) return -1;
-    const before = this.sessions.find((session) => session.node === node && session.start < start);
     this.end(node, start - 1);
     this.sessions.push({
       number: this.freeNumber(),
@@ -111,9 +116,9 @@ export class Sessions {
       nodeBytes: Buffer.from(node, 'hex'),
       id: idOf(node, start),
       start,
-      floors: before?.floors.fill(0) ?? new Float64Array(SLOTS),
+      floors: NO_FLOORS.slice(),
       used: new SlotSet(),
-      lists: before?.lists ?? EMPTY_LISTS.slice(),
+      lists: NO_LISTS.slice(),
     });
     return this.sessions.length - 1;
   }
@@ -146,10 +151,9 @@ export class Sessions {
   admit(index: number, slot: number, sequence: number, floor: number): Admission {
     if (index < 0) return NOT_OPEN;
     const session = this.sessions[index];
-    const { floors } = session;
-    if (floor > floors[slot]) this.raise(session, slot, floor);
-    if (sequence < floors[slot]) return BELOW_FLOOR;
-    if (session.lists[slot * FIELDS + COUNT_AT] === 0) return RUN;
+    if (floor > floorAt(session, slot)) this.raise(session, slot, floor);
+    if (sequence < floorAt(session, slot)) return BELOW_FLOOR;
+    if (listsAt(session, slot)[atOf(slot) + COUNT_AT] === 0) return RUN;
     this.found = this.rows.find(placeOf(session, slot), sequence);
     return this.found === NONE ? RUN : REPEAT;
   }
@@ -174,7 +178,7 @@ export class Sessions {
   }
 
   floorOf(index: number, slot: number): number {
-    return this.sessions[index].floors[slot];
+    return floorAt(this.sessions[index], slot);
   }
 
   /** Of each node that has one: its highest ended start. */
@@ -201,10 +205,10 @@ export class Sessions {
   /** Forgets rows and floors of the slot: it is another shard's. */
   dropSlot(slot: number): void {
     for (const session of this.sessions) {
-      const { lists, used, floors } = session;
+      const { used } = session;
       if (!used.has(slot)) continue;
-      for (let at = slot * FIELDS + HEAD_AT; lists[at] !== NONE;) this.removeRow(session, slot, lists[at]);
-      floors[slot] = 0;
+      this.removeRows(session, slot);
+      setFloor(session, slot, 0);
       used.delete(slot);
     }
   }
@@ -249,8 +253,8 @@ export class Sessions {
   }
 
   private addRow(session: Session, slot: number, sequence: number): number {
-    const { lists } = session;
-    const at = slot * FIELDS;
+    const lists = ownLists(session, slot);
+    const at = atOf(slot);
     if (lists[at + COUNT_AT] === 0) session.used.add(slot);
     const row = this.rows.add(placeOf(session, slot), sequence, lists[at + HEAD_AT]);
     lists[at + HEAD_AT] = row;
@@ -258,21 +262,22 @@ export class Sessions {
     return row;
   }
 
-  private removeRow({ lists }: Session, slot: number, row: number): void {
-    const at = slot * FIELDS;
+  private removeRow(session: Session, slot: number, row: number): void {
+    const lists = listsAt(session, slot);
+    const at = atOf(slot);
     lists[at + HEAD_AT] = this.rows.drop(row, lists[at + HEAD_AT]);
     lists[at + COUNT_AT] -= 1;
   }
 
   /** Looks at the sequences passed or at the rows, whichever are fewer: no sequence is passed twice. */
   private raise(session: Session, slot: number, floor: number): void {
-    const { floors, lists } = session;
-    const from = floors[slot];
+    const from = floorAt(session, slot);
     if (floor <= from) return;
     if (from === 0) session.used.add(slot);
-    floors[slot] = floor;
+    setFloor(session, slot, floor);
     const { rows } = this;
-    const at = slot * FIELDS;
+    const lists = listsAt(session, slot);
+    const at = atOf(slot);
     if (floor - from < lists[at + COUNT_AT]) {
       const place = placeOf(session, slot);
       for (let sequence = from; sequence < floor; sequence++) {
@@ -289,10 +294,39 @@ export class Sessions {
   }
 
   private dropAll(session: Session): void {
-    const { lists } = session;
-    for (const slot of session.used.slots())
-      for (let at = slot * FIELDS + HEAD_AT; lists[at] !== NONE;) this.removeRow(session, slot, lists[at]);
+    for (const slot of session.used.slots()) this.removeRows(session, slot);
   }
+
+  private removeRows(session: Session, slot: number): void {
+    const lists = listsAt(session, slot);
+    for (let at = atOf(slot) + HEAD_AT; lists[at] !== NONE;) this.removeRow(session, slot, lists[at]);
+  }
+}
+
+function floorAt({ floors }: Session, slot: number): number {
+  return floors[slot >>> PAGE_SHIFT][slot & PAGE_MASK];
+}
+
+function setFloor({ floors }: Session, slot: number, floor: number): void {
+  const page = slot >>> PAGE_SHIFT;
+  if (floors[page] === EMPTY_FLOORS) floors[page] = new Float64Array(PAGE_SLOTS);
+  floors[page][slot & PAGE_MASK] = floor;
+}
+
+/** Of the page of the slot; where in it the slot's are, says `atOf`. */
+function listsAt({ lists }: Session, slot: number): Int32Array {
+  return lists[slot >>> PAGE_SHIFT];
+}
+
+/** To be written. */
+function ownLists({ lists }: Session, slot: number): Int32Array {
+  const page = slot >>> PAGE_SHIFT;
+  if (lists[page] === EMPTY_LISTS) lists[page] = EMPTY_LISTS.slice();
+  return lists[page];
+}
+
+function atOf(slot: number): number {
+  return (slot & PAGE_MASK) * FIELDS;
 }
 
 function idOf(node: string, start: number): Buffer {
@@ -303,12 +337,12 @@ function idOf(node: string, start: number): Buffer {
 }
 
 function imageOf(session: Session, slots = session.used.slots()): SessionImage {
-  const { nodeBytes, node, start, floors, lists } = session;
+  const { nodeBytes, node, start } = session;
   const heads = new Int32Array(slots.length);
   const floorsOf = new Float64Array(slots.length);
   for (let i = 0; i < slots.length; i += 1) {
-    heads[i] = lists[slots[i] * FIELDS + HEAD_AT];
-    floorsOf[i] = floors[slots[i]];
+    heads[i] = listsAt(session, slots[i])[atOf(slots[i]) + HEAD_AT];
+    floorsOf[i] = floorAt(session, slots[i]);
   }
   return { node, nodeBytes, start, slots, floors: floorsOf, heads };
 }

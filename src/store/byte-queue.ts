@@ -21,7 +21,7 @@ export class ByteQueue {
     const target =
       needed <= this.bytes.length / 2
         ? this.bytes
-        : Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2, LEAST_BYTES));
+        : Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, LEAST_BYTES));
     this.bytes.copy(target, 0, this.start, this.end);
     this.bytes = target;
     this.end -= this.start;

@@ -48,7 +48,7 @@ export class Dictionary {
   /** What the last `collect` found. */
   collected: Uint32Array = new Uint32Array(FIRST_COLLECTED);
   /** The hash from where to go on after `collect`; END_OF_HASHES at the end. */
-  nextHash = 0;
+  nextHash = END_OF_HASHES;
 
   private readonly slabs: SlabPool;
   private readonly segments: Segments;

@@ -26,7 +26,8 @@ const FREE_AT_ONCE_FIELDS = 64;
 export const GENERATIONS = 2 ** 16;
 
 export class Database {
-  usedBytes = 0;
+  /** A double from the start, as in KeyTable. */
+  usedBytes = Number.NaN;
   readonly slotBytes = new Float64Array(SLOT_COUNT);
   readonly keys: SlotTable;
   readonly volatile: SlotTable;
@@ -34,6 +35,7 @@ export class Database {
   constructor(dictionary: Dictionary) {
     this.keys = new SlotTable(dictionary);
     this.volatile = new SlotTable(dictionary);
+    this.usedBytes = 0;
   }
 }
 
@@ -43,8 +45,11 @@ export class KeyTable {
   readonly dictionary: Dictionary;
   readonly reclaimer: Reclaimer;
   readonly databases: (Database | null)[] = Array.from({ length: DATABASE_COUNT }, () => null);
-  /** Of all databases. */
-  usedBytes = 0;
+  /**
+   * Of all databases. A double from the start: made one by the first sum that is no small integer, it would change the shape of the table, and all
+   * code made for the old one be thrown away, when a slot moves or 2 GiB are held.
+   */
+  usedBytes = Number.NaN;
   /** What is written now gets this version. */
   version = 0;
   /** No entry has a higher version. */
@@ -65,10 +70,13 @@ export class KeyTable {
   constructor(slabs: SlabPool, hashSeed: number, isStaging = false) {
     this.hashSeed = hashSeed;
     this.isStaging = isStaging;
+    this.usedBytes = 0;
     this.entries = new Entries(slabs);
     this.dictionary = new Dictionary(slabs, ENTRY_HEADER_BYTES);
     this.tables = new FieldTables(slabs, hashSeed);
     this.reclaimer = new Reclaimer(this);
+    // Set a second time: what never changed counts as constant, and the code made with that is thrown away when the first walk observes.
+    this.setObservers([]);
   }
 
   observe(observer: ChangeObserver): void {

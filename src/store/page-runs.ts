@@ -22,6 +22,9 @@ const BIN_COUNT = 56;
 /** How many runs of the fitting bin are looked at before a larger bin is taken. */
 const BIN_TRIES = 8;
 
+/** What is kept of each page: five words, two halves, two bytes. */
+const PAGE_FACTS_BYTES = 26;
+
 const FREE = 1;
 const USED = 0;
 
@@ -52,15 +55,17 @@ export class SlabPages {
 
   constructor(pages: number, dedicated: boolean) {
     this.dedicated = dedicated;
-    this.state = new Uint8Array(pages);
-    this.runPages = new Uint32Array(pages);
-    this.next = new Uint32Array(pages);
-    this.previous = new Uint32Array(pages);
-    this.head = new Uint16Array(pages);
-    this.sizeClass = new Uint8Array(pages);
-    this.usedBlocks = new Uint16Array(pages);
-    this.freeUnit = new Uint32Array(pages);
-    this.freshUnit = new Uint32Array(pages);
+    // In one buffer: each buffer of its own is one more for the collector to count.
+    const buffer = new ArrayBuffer(pages * PAGE_FACTS_BYTES);
+    this.runPages = new Uint32Array(buffer, 0, pages);
+    this.next = new Uint32Array(buffer, 4 * pages, pages);
+    this.previous = new Uint32Array(buffer, 8 * pages, pages);
+    this.freeUnit = new Uint32Array(buffer, 12 * pages, pages);
+    this.freshUnit = new Uint32Array(buffer, 16 * pages, pages);
+    this.head = new Uint16Array(buffer, 20 * pages, pages);
+    this.usedBlocks = new Uint16Array(buffer, 22 * pages, pages);
+    this.state = new Uint8Array(buffer, 24 * pages, pages);
+    this.sizeClass = new Uint8Array(buffer, 25 * pages, pages);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A segment of a dictionary: pairs (hash, handle) in the order of their hashes, without gaps. Hashes are uniform, so a pair is found by
- * interpolation: a guess, and a few steps from there. Order and density make scans, uniform picks and splits simple, and cost 9 bytes a pair.
+ * interpolation: a guess, and a few steps from there; what lies far off it is found by halving. Order and density make scans, uniform picks and
+ * splits simple, and cost 9 bytes a pair.
  *
  * Words of the block: count, (capacity << 8 | depth), then the pairs. All hashes in it share their first `depth` bits.
  */
@@ -17,6 +18,8 @@ const PAIR_BYTES = 8;
 /** Beyond it a segment is split in two. Moving up to this many pairs takes well under a microsecond. */
 export const MAX_PAIRS = 511;
 const LEAST_CAPACITY = 1;
+/** From the guess so many words on, either way, pairs are looked at one by one: beyond, hashes do not lie evenly, and it is a matter of halving. */
+const NEAR_WORDS = 64;
 const TWO_32 = 2 ** 32;
 
 export class Segments {
@@ -150,10 +153,27 @@ export function lowerPlace(words: Uint32Array, at: number, hash: number): number
   const count = words[at];
   const end = first + 2 * count;
   const depth = words[at + 1] & 0xff;
-  let place = first + 2 * (((((wanted << depth) >>> 0) * count) / TWO_32) >>> 0);
-  while (place < end && words[place] < wanted) place += 2;
-  while (place > first && words[place - 2] >= wanted) place -= 2;
+  const guess = first + 2 * (((((wanted << depth) >>> 0) * count) / TWO_32) >>> 0);
+  const nearEnd = guess + NEAR_WORDS < end ? guess + NEAR_WORDS : end;
+  const nearFirst = guess - NEAR_WORDS > first ? guess - NEAR_WORDS : first;
+  let place = guess;
+  while (place < nearEnd && words[place] < wanted) place += 2;
+  if (place === nearEnd && place < end) return halve(words, place, end, wanted);
+  while (place > nearFirst && words[place - 2] >= wanted) place -= 2;
+  if (place === nearFirst && place > first) return halve(words, first, place, wanted);
   return place;
+}
+
+/** As `lowerPlace`, from `from` to `to`. Where pairs come in the order of their hashes (a snapshot, a move) the far part of a segment is empty. */
+function halve(words: Uint32Array, from: number, to: number, wanted: number): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = low + 2 * ((high - low) >>> 2);
+    if (words[middle] < wanted) low = middle + 2;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Capacity for one more pair: an eighth more keeps the cost of growing constant per pair. */

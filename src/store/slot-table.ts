@@ -81,7 +81,8 @@ export class SlotTable {
   detach(slot: number): Handle {
     const record = this.records[slot];
     this.records[slot] = NONE;
-    this.addToCounts(slot, -this.counts[slot]);
+    // No -0, which is no small integer: all code made for a count that is one would be thrown away.
+    this.addToCounts(slot, 0 - this.counts[slot]);
     return record;
   }
 

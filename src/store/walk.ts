@@ -48,7 +48,9 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   private readonly left: { part: SlotPart; hash: number }[] = [];
   /** Slots of the walk's databases that arrived since it began, by `placeOf`. */
   private readonly arrived = new Set<number>();
-  private readonly open = new Map<Handle, OpenValue>();
+  /** Large hashes that are open, and the long strings and fields: these first, since a hash opens them as it goes on. */
+  private readonly tables = new Map<Handle, OpenValue>();
+  private readonly values = new Map<Handle, OpenValue>();
   private readonly expectedKeys: number;
   private opened = 0;
   private db = 0;
@@ -99,7 +101,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   }
 
   abandon(): void {
-    for (const value of this.open.values()) this.endValue(value);
+    for (const open of [this.values, this.tables]) for (const value of open.values()) this.endValue(value);
     if (!this.ended) this.end();
   }
 
@@ -117,7 +119,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   }
 
   beforeField(table: Handle, field: Handle, hash: number): void {
-    const value = this.open.get(table);
+    const value = this.tables.get(table);
     if (value === undefined || hash < value.place) return;
     if (this.isLaterField(field)) return;
     this.takeFieldOf(value, field);
@@ -163,11 +165,11 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   }
 
   reads(block: Handle): boolean {
-    return this.open.has(block);
+    return this.values.has(block) || this.tables.has(block);
   }
 
   keeps(block: Handle): boolean {
-    const value = this.open.get(block);
+    const value = this.values.get(block) ?? this.tables.get(block);
     if (value === undefined) return false;
     if (!value.kept) this.keptBytes += value.sizeBytes;
     value.kept = true;
@@ -176,9 +178,8 @@ export abstract class KeyspaceWalk implements ChangeObserver {
 
   /** Takes a step; returns how many items it examined. */
   protected advance(): number {
-    for (const value of this.open.values()) {
-      return value.kind === 'table' ? this.takeFields(value) : this.takeNextPart(value);
-    }
+    for (const value of this.values.values()) return this.takeNextPart(value);
+    for (const table of this.tables.values()) return this.takeFields(table);
     if (this.db < DATABASE_COUNT) return this.takeKeys();
     if (this.left.length > 0) return this.takeLeft(this.left[0]);
     assert(this.takenKeys === this.expectedKeys, 'a walk takes every key that was there');
@@ -266,7 +267,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   private openValue(kind: OpenValue['kind'], block: Handle, sizeBytes: number): OpenValue {
     this.opened += 1;
     const value: OpenValue = { number: this.opened, kind, block, place: 0, kept: false, sizeBytes };
-    this.open.set(block, value);
+    this.openOf(kind).set(block, value);
     return value;
   }
 
@@ -286,7 +287,7 @@ export abstract class KeyspaceWalk implements ChangeObserver {
   private takeFields(table: OpenValue): number {
     const { tables } = this.keys;
     const found = tables.dictionary.collect(table.block, table.place, BATCH_ITEMS);
-    const enough = this.takenBytes + PART_BYTES;
+    let enough = this.takenBytes + PART_BYTES;
     for (let index = 0; index < found; index += 1) {
       const field = tables.dictionary.collected[index];
       const hash = tables.hashOfField(field);
@@ -296,6 +297,8 @@ export abstract class KeyspaceWalk implements ChangeObserver {
       }
       if (!this.isLaterField(field)) this.takeFieldOf(table, field);
       table.place = hash;
+      // It is taken whole before more are opened, but for those of the same hash: who loads them makes room for each as it is opened.
+      if (this.values.size > 0) enough = 0;
     }
     table.place = tables.dictionary.nextHash;
     if (table.place === END_OF_HASHES) this.endValue(table);
@@ -309,8 +312,12 @@ export abstract class KeyspaceWalk implements ChangeObserver {
     else this.takeLongField(table, field, this.openValue('field', field, length));
   }
 
+  private openOf(kind: OpenValue['kind']): Map<Handle, OpenValue> {
+    return kind === 'table' ? this.tables : this.values;
+  }
+
   private endValue(value: OpenValue): void {
-    this.open.delete(value.block);
+    this.openOf(value.kind).delete(value.block);
     this.close(value);
     if (!value.kept) return;
     this.keptBytes -= value.sizeBytes;

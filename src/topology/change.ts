@@ -2,6 +2,8 @@
 import { unreachable } from '../assert.ts';
 import type { MemberId } from '../raft/types.ts';
 import { applyLogCorrection, type LogCorrection } from './log-correction.ts';
+import { keepMember } from './lost-newcomer.ts';
+import { applyLostShardChange, type LostShardChange } from './lost-shard.ts';
 import type { MoveChange } from './move-change.ts';
 import { applyNodeChange, replaceNode, withReplicas, type NodeChange } from './node-change.ts';
 import { applyMoveChangeInPlan, applyRebalanceChange, type RebalanceChange } from './rebalance-change.ts';
@@ -16,12 +18,15 @@ export type TopologyChange =
   | { kind: 'place-shard'; shard: ShardId; nodes: readonly NodeId[] }
   /** The committed configuration of the shard's group has dropped these leaving members. */
   | { kind: 'drop-members'; shard: ShardId; members: readonly MemberId[] }
+  /** This leaving member stays after all, in the place of one that does not come (lost-newcomer.ts). */
+  | { kind: 'keep-member'; shard: ShardId; member: MemberId; instead: MemberId }
   | { kind: 'raise-version'; version: number }
   | { kind: 'set-weight'; node: NodeId; weight: number }
   /** These decide from the next epoch on: one is replaced, or two come or go (voters.ts). */
   | { kind: 'set-voters'; voters: readonly NodeId[] }
   | MoveChange
   | LogCorrection
+  | LostShardChange
   | NodeChange
   | RebalanceChange;
 
@@ -64,6 +69,10 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
       return inShard(current, change.shard, (shard) => placeShard(current, shard, change.nodes));
     case 'drop-members':
       return inShard(current, change.shard, (shard) => dropMembers(shard, change.members));
+    case 'keep-member':
+      return inShard(current, change.shard, (shard) =>
+        keepMember(current, shard, change.member, change.instead),
+      );
     case 'raise-version':
       return change.version > current.version
         ? { ...current, version: change.version }
@@ -85,6 +94,9 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'claim-slots':
     case 'resume-move':
       return applyLogCorrection(current, change);
+    case 'give-up-shard':
+    case 'succeed-shard':
+      return applyLostShardChange(current, change);
     case 'set-weight':
       return setWeight(current, change.node, change.weight);
     case 'begin-plan':
@@ -100,6 +112,7 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
 }
 
 function placeShard(current: Topology, shard: ShardEntry, nodes: readonly NodeId[]): ShardEntry | string {
+  if (shard.givenUp !== undefined) return `shard ${shard.id} is given up`;
   if (nodes.length === 0) return 'a shard has a replica at least';
   if (new Set(nodes).size !== nodes.length) return 'a node has one replica of a shard at most';
   for (const node of nodes) {

@@ -123,7 +123,8 @@ function change(voters: readonly MemberId[], learners: readonly MemberId[]): Wal
   return { kind: 'change', target: { voters, learners } };
 }
 
-function oddAtMost(count: number): number {
+/** How many of so many replicas vote. */
+export function oddAtMost(count: number): number {
   return count % 2 === 1 ? count : count - 1;
 }
 

@@ -82,7 +82,8 @@ export class JoinDesk {
     if (this.host.isConnected(old))
       return refused(`node ${old} answers: stop it before another takes its place`);
     if (!this.host.isFailed(old)) return wait(`node ${old} was heard a moment ago: it may come back`);
-    for (const { id, replicas } of shards) {
+    for (const { id, replicas, givenUp } of shards) {
+      if (givenUp !== undefined) continue;
       if (!replicas.some(({ node }) => node === old)) continue;
       if (replicas.every(({ node }) => node === old))
         return refused(`node ${old} has the only replica of shard ${id}: bring its data directory back`);

@@ -15,6 +15,7 @@ import type { Address, Env, ListenAddress } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { startMesh } from '../transport/mesh.ts';
+import type { Past } from '../transport/past.ts';
 import { PeerPort } from '../transport/peer-port.ts';
 import type { Mesh, MeshHandler, MeshPeer } from '../transport/types.ts';
 import type { AcceptorFile } from './acceptor-file.ts';
@@ -36,8 +37,8 @@ export interface MembershipOptions {
   seeds: readonly Address[];
   /** The dead node whose place a new one is to take; null: a place of its own. */
   replaces: string | null;
-  /** The start number of the data directory. */
-  start: number;
+  /** What the data directory has been through. */
+  past: Past;
   announced: Announcement;
   /** Values of the cluster's settings, which all nodes must share. */
   settings: Readonly<Record<string, string>>;
@@ -76,7 +77,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
     listen: options.listen,
     local: () => ({
       node: file.node,
-      start: options.start,
+      past: options.past,
       clusterId: file.clusterId,
       announced: options.announced,
       settings: options.settings,
@@ -84,6 +85,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       ...options.versions(),
     }),
     log: options.log,
+    onDisowned: (reason) => options.onRefused(disownedError(file.node, reason)),
   });
   let waiting = '';
   const counter = new JoinCounter(env, port);
@@ -123,6 +125,15 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
       await port.close();
     },
   };
+}
+
+/** Votes and acknowledgements that this process has forgotten count still: it may take no part as that node. */
+function disownedError(node: NodeId, reason: string): StartupError {
+  return new StartupError(
+    'TORC_OLD_COPY',
+    `another node says that this is not node ${node}, whose directory it has: ${reason}. If that node runs elsewhere, this one is not needed; if its ` +
+      'directory is lost, bring its last state back, or have it begin anew with torc repair --discard-replica',
+  );
 }
 
 export function meshPeers(topology: Topology): MeshPeer[] {

@@ -58,6 +58,7 @@ function beginMove(
     const entry = current.shards.find(({ id }) => id === shard);
     if (entry === undefined) return `there is no shard ${shard}`;
     if (entry.closing !== undefined) return `shard ${shard} is closing`;
+    if (entry.givenUp !== undefined) return `shard ${shard} is given up`;
   }
   const slots = slotRanges(wanted);
   if (slots === null) return 'the slots of a move are ranges apart from each other, in order';

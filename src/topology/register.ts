@@ -95,8 +95,9 @@ export class StoredRegister implements TopologyRegister {
     const bytes = encodeTopologyFile(newest);
     await this.disk.replaceFile(this.path, bytes);
     this.current = newest;
-    await this.remember(newest, bytes);
+    // In the same turn: others are told of it from here on.
     for (const listener of this.listeners) listener(newest);
+    await this.remember(newest, bytes);
   }
 }
 

@@ -79,6 +79,27 @@ export function besideNew(
   return others.slice(0, others.length - (others.length % 2));
 }
 
+/** Where the successor of a lost shard begins; null: no node is there for it. Where its home was, if that is to stay. */
+export function successorPlace(
+  topology: Topology,
+  rules: PlacementRules,
+  shard: ShardEntry,
+  away: ReadonlySet<NodeId>,
+): { home: NodeId; voters: readonly NodeId[] } | null {
+  const staying = topology.nodes.filter(({ leaving }) => leaving !== true);
+  const there = staying.filter(({ id }) => !away.has(id));
+  const homesOf = (node: NodeId): number => topology.shards.filter(({ home }) => home === node).length;
+  const freest = there.toSorted((a, b) => homesOf(a.id) - homesOf(b.id) || a.ordinal - b.ordinal).at(0);
+  if (freest === undefined) return null;
+  const home = staying.some(({ id }) => id === shard.home) ? shard.home : freest.id;
+  const first = away.has(home) ? freest.id : home;
+  const begun = { ...shard, home, replicas: [{ member: 1, node: first }], givenUp: undefined };
+  const shards = topology.shards.map((row) => (row === shard ? begun : row));
+  const target = planReplicas({ ...topology, shards }, rules, away).targets.get(shard.id) ?? [];
+  const others = target.filter((node) => node !== first && !away.has(node));
+  return { home, voters: [first, ...others.slice(0, others.length - (others.length % 2))] };
+}
+
 /**
  * The nodes of the shard after the next change of its row; null when they are as they should be. One that enters comes together with one that goes,
  * so that it has caught up before the other is gone. `goesFirst`: those that can do the least for the shard.

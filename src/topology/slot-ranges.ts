@@ -16,7 +16,9 @@ export function slotRanges(ranges: readonly SlotRange[]): SlotRange[] | null {
 
 /** Each slot of the ranges. */
 export function slotsOf(ranges: readonly SlotRange[]): number[] {
-  return ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  const slots: number[] = [];
+  for (const { from, to } of ranges) for (let slot = from; slot <= to; slot++) slots.push(slot);
+  return slots;
 }
 
 /** Slots in ascending order, in as few ranges as can be. */

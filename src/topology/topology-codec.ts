@@ -36,6 +36,7 @@ const shard = z.object({
   first: z.array(count),
   nextMember: count,
   closing: instanceSchema.optional(),
+  givenUp: instanceSchema.extend({ destroyed: z.array(count) }).optional(),
 });
 
 const slots = z.array(z.object({ from: slot, to: slot }));
@@ -61,6 +62,7 @@ export const topologySchema = z.object({
   shards: z.array(shard).min(1),
   slots: z.array(z.object({ from: slot, to: slot, shard: count })).min(1),
   moves: z.array(move),
+  succeeded: count.optional(),
   rebalance: rebalance.optional(),
 });
 
@@ -119,6 +121,7 @@ const change = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('place-shard'), shard: count, nodes: z.array(id) }),
   z.object({ kind: z.literal('drop-members'), shard: count, members: z.array(count) }),
+  z.object({ kind: z.literal('keep-member'), shard: count, member: count, instead: count }),
   z.object({ kind: z.literal('raise-version'), version: count }),
   z.object({ kind: z.literal('set-voters'), voters: z.array(id).min(1) }),
   z.object({ kind: z.literal('begin-move'), source: count, target: count, slots }),
@@ -133,6 +136,8 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('close-shard'), shard: count }),
   z.object({ kind: z.literal('remove-shard'), shard: count }),
   z.object({ kind: z.literal('remove-node'), node: id }),
+  z.object({ kind: z.literal('give-up-shard'), shard: count, destroyed: z.array(count) }),
+  z.object({ kind: z.literal('succeed-shard'), shard: count, home: id, voters: z.array(id) }),
   z.object({ kind: z.literal('set-weight'), node: id, weight: announcementSchema.shape.weight }),
   z.object({
     kind: z.literal('begin-plan'),

@@ -55,7 +55,10 @@ function shardLines(before: Topology, after: Topology, shard: ShardEntry): strin
   const [had, has] = [membersText(before, old), membersText(after, shard)];
   const members = had === has ? [] : [`members ${had} -> ${has}`];
   const closing = old.closing === undefined && shard.closing !== undefined ? ['closing'] : [];
-  const changes = [...home, ...members, ...closing];
+  const { givenUp } = shard;
+  const gone = `given up, with members ${givenUp?.destroyed.join(', ') || 'none'} destroyed`;
+  const lost = JSON.stringify(old.givenUp) === JSON.stringify(givenUp) ? [] : [gone];
+  const changes = [...home, ...members, ...closing, ...lost];
   return changes.length === 0 ? [] : [`shard ${shard.id}: ${changes.join('; ')}`];
 }
 

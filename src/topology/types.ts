@@ -52,6 +52,13 @@ export interface ShardEntry {
   nextMember: MemberId;
   /** The epoch that marked it closing: no move names it from then on, and its group's log may end by it (§6). */
   closing?: Epoch | undefined;
+  /** An operator has given its data up (lost-shard.ts): no member votes, appends or serves there any more. */
+  givenUp?: GivenUp | undefined;
+}
+
+/** The epoch that said so first, and the members of which the operator says that they are destroyed: all others seal themselves. */
+export interface GivenUp extends Epoch {
+  destroyed: readonly MemberId[];
 }
 
 /** Runs of consecutive slots, sorted, together all 16384. */
@@ -105,6 +112,8 @@ export interface Topology extends Epoch {
   voters: readonly NodeId[];
   /** Moves under way. One goes only once the source's log has ended it. */
   moves: readonly MoveEntry[];
+  /** How many shards were given up and have a successor. */
+  succeeded?: number | undefined;
   /** Plans of moves: none until there was one. */
   rebalance?: Rebalance | undefined;
 }

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 import { z } from 'zod';
 
+import type { Past } from './past.ts';
 import { announcementSchema } from '../topology/announcement-schema.ts';
 import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
 
@@ -14,7 +15,7 @@ import type { Announcement, ClusterId, NodeId } from '../topology/types.ts';
  *       proof, settings, announcement ->
  *                     <- proof, settings, announcement
  *
- * A proof is an HMAC-SHA256 with the shared secret over the role, both first messages (hence both nonces, node ids and starts) and
+ * A proof is an HMAC-SHA256 with the shared secret over the role, both first messages (hence both nonces, node ids and pasts) and
  * what is sent with it. So the secret never travels, no proof can be used again or reflected, and settings are shown to nobody who has
  * not proven it. Instead of its message either side may send a refusal with the reason, and close. Messages are JSON.
  */
@@ -33,7 +34,7 @@ type SharedSettings = Readonly<Record<string, string | number | boolean>>;
 /** What a node is to others. */
 export interface LocalPeer {
   readonly node: NodeId;
-  readonly start: number;
+  readonly past: Past;
   /** Null until the node is founded. */
   readonly clusterId: ClusterId | null;
   readonly announced: Announcement;
@@ -50,7 +51,7 @@ export interface LocalPeer {
 /** Who is at the other end, proven. */
 export interface RemotePeer {
   readonly node: NodeId;
-  readonly start: number;
+  readonly past: Past;
   readonly clusterId: ClusterId | null;
   readonly announced: Announcement;
   /** What is spoken, and the newest that it could speak. */
@@ -62,13 +63,15 @@ export interface RemotePeer {
 export type HandshakeStep =
   | { kind: 'send'; bytes: Buffer }
   | { kind: 'done'; bytes: Buffer | null; remote: RemotePeer; channel: Channel }
-  | ({ kind: 'refuse' } & Refusal)
+  | ({ kind: 'refuse'; bytes?: Buffer } & Refusal)
   | ({ kind: 'refused' } & Refusal);
 
 /** `early`: it only came too early or too late, as happens whenever nodes start or stop. */
 export interface Refusal {
   reason: string;
   early?: boolean | undefined;
+  /** By who knows the secret, and for good: the refused one is not the node that it takes itself for. */
+  disowned?: boolean | undefined;
 }
 
 /** Says why the proven other side is not wanted; null when it is. */
@@ -76,7 +79,8 @@ export type Admit = (remote: RemotePeer, channel: Channel) => Refusal | null;
 
 const hexId = z.string().regex(/^[0-9a-f]{40}$/);
 const nonce = z.string().regex(/^[0-9a-f]{64}$/);
-const start = z.number().int().min(0);
+const count = z.number().int().min(0);
+const past = z.object({ start: count, life: z.number(), logBorn: count, logEnd: count });
 
 const helloSchema = z.object({
   type: z.literal('hello'),
@@ -85,7 +89,7 @@ const helloSchema = z.object({
   channel: z.enum(['control', 'bulk', 'founding', 'joining']),
   clusterId: hexId.nullable(),
   node: hexId,
-  start,
+  past,
   nonce,
 });
 
@@ -95,7 +99,7 @@ const challengeSchema = z.object({
   versionMax: z.number().int(),
   clusterId: hexId.nullable(),
   node: hexId,
-  start,
+  past,
   nonce,
 });
 
@@ -109,6 +113,8 @@ const proofSchema = z.object({
 const aboutSchema = z.object({
   settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   announced: announcementSchema,
+  /** Why the other side is not the node that it takes itself for. */
+  disowned: z.string().max(2_000).optional(),
 });
 
 const refusalSchema = z.object({
@@ -126,17 +132,30 @@ export function refusalBytes({ reason, early }: Refusal): Buffer {
   return Buffer.from(JSON.stringify({ type: 'refusal', reason: reason.slice(0, 2_000), early }));
 }
 
+/** Why it is not the node that it says it is; null: nothing speaks against it. */
+export type Disown = (node: NodeId, past: Past, channel: Channel) => string | null;
+const NOBODY_IS: Disown = () => null;
+
 /** The dialer's side. `expected` is the node that should answer; null when that is not known yet. */
 export class DialHandshake {
   private readonly self: LocalPeer;
   private readonly channel: Channel;
   private readonly expected: NodeId | null;
   private readonly admit: Admit;
+  private readonly disown: Disown;
   private readonly hello: Buffer;
   private challenge: { bytes: Buffer; value: Challenge } | null = null;
 
-  constructor(self: LocalPeer, channel: Channel, expected: NodeId | null, nonce: Uint8Array, admit: Admit) {
+  constructor(
+    self: LocalPeer,
+    channel: Channel,
+    expected: NodeId | null,
+    nonce: Uint8Array,
+    admit: Admit,
+    disown = NOBODY_IS,
+  ) {
     this.self = self;
+    this.disown = disown;
     this.channel = channel;
     this.expected = expected;
     this.admit = admit;
@@ -147,7 +166,7 @@ export class DialHandshake {
       channel,
       clusterId: self.clusterId,
       node: self.node,
-      start: self.start,
+      past: self.past,
       nonce: Buffer.from(nonce).toString('hex'),
     };
     this.hello = Buffer.from(JSON.stringify(hello));
@@ -177,8 +196,11 @@ export class DialHandshake {
     }
     const stranger = clusterProblem(this.channel, this.self, value);
     if (stranger !== null) return { kind: 'refuse', ...stranger };
+    const disowned = this.disown(value.node, value.past, this.channel);
+    const proof = proofMessage(this.self, 'dialer', this.hello, bytes, disowned);
+    if (disowned !== null) return { kind: 'refuse', reason: disowned, bytes: proof };
     this.challenge = { bytes, value };
-    return { kind: 'send', bytes: proofMessage(this.self, 'dialer', this.hello, bytes) };
+    return { kind: 'send', bytes: proof };
   }
 
   private onProof(bytes: Buffer, challenge: { bytes: Buffer; value: Challenge }): HandshakeStep {
@@ -204,10 +226,12 @@ export class AcceptHandshake {
   private readonly self: LocalPeer;
   private readonly nonce: Uint8Array;
   private readonly admit: Admit;
+  private readonly disown: Disown;
   private met: { hello: Hello; helloBytes: Buffer; challenge: Buffer; version: number } | null = null;
 
-  constructor(self: LocalPeer, nonce: Uint8Array, admit: Admit) {
+  constructor(self: LocalPeer, nonce: Uint8Array, admit: Admit, disown = NOBODY_IS) {
     this.self = self;
+    this.disown = disown;
     this.nonce = nonce;
     this.admit = admit;
   }
@@ -239,7 +263,7 @@ export class AcceptHandshake {
       versionMax,
       clusterId: self.clusterId,
       node: self.node,
-      start: self.start,
+      past: self.past,
       nonce: Buffer.from(this.nonce).toString('hex'),
     };
     const challengeBytes = Buffer.from(JSON.stringify(challenge));
@@ -253,7 +277,9 @@ export class AcceptHandshake {
     if (proven.kind !== 'proven') return proven;
     const unwanted = this.admit(proven.remote, hello.channel);
     if (unwanted !== null) return { kind: 'refuse', ...unwanted };
-    const answer = proofMessage(this.self, 'acceptor', helloBytes, challenge);
+    const disowned = this.disown(hello.node, hello.past, hello.channel);
+    const answer = proofMessage(this.self, 'acceptor', helloBytes, challenge, disowned);
+    if (disowned !== null) return { kind: 'refuse', reason: disowned, bytes: answer };
     return { kind: 'done', bytes: answer, remote: proven.remote, channel: hello.channel };
   }
 }
@@ -265,8 +291,15 @@ function rangeText(min: number, max: number): string {
 type ClusterMember = Pick<LocalPeer, 'node' | 'clusterId'>;
 type Role = 'dialer' | 'acceptor';
 
-function proofMessage(self: LocalPeer, role: Role, hello: Buffer, challenge: Buffer): Buffer {
-  const about = JSON.stringify({ settings: self.settings, announced: self.announced });
+function proofMessage(
+  self: LocalPeer,
+  role: Role,
+  hello: Buffer,
+  challenge: Buffer,
+  disowned: string | null,
+): Buffer {
+  const { settings, announced } = self;
+  const about = JSON.stringify({ settings, announced, disowned: disowned ?? undefined });
   const mac = macOf(self.secret, role, hello, challenge, about).toString('hex');
   return Buffer.from(JSON.stringify({ type: 'proof', mac, about }));
 }
@@ -277,20 +310,22 @@ function checkProof(
   hello: Buffer,
   challenge: Buffer,
   bytes: Buffer,
-  who: { node: NodeId; start: number; clusterId: ClusterId | null; versionMax: number },
+  who: { node: NodeId; past: Past; clusterId: ClusterId | null; versionMax: number },
   version: number,
-): { kind: 'proven'; remote: RemotePeer } | { kind: 'refuse'; reason: string } {
+): { kind: 'proven'; remote: RemotePeer } | ({ kind: 'refuse' | 'refused' } & Refusal) {
   const proof = parse(proofSchema, bytes);
   if (proof === null) return malformed('proof');
   const wanted = macOf(self.secret, role, hello, challenge, proof.about);
   if (!timingSafeEqual(wanted, Buffer.from(proof.mac, 'hex'))) return refuse(WRONG_SECRET);
   const about = parse(aboutSchema, Buffer.from(proof.about));
   if (about === null) return malformed('proof');
+  const { disowned } = about;
+  if (disowned !== undefined) return { kind: 'refused', reason: disowned, disowned: true };
   const difference = settingsProblem(self.settings, self.announced, about.settings, about.announced);
   if (difference !== null) return refuse(difference);
-  const { node, start, clusterId, versionMax } = who;
+  const { node, past: before, clusterId, versionMax } = who;
   const { announced } = about;
-  return { kind: 'proven', remote: { node, start, clusterId, announced, version, versionMax } };
+  return { kind: 'proven', remote: { node, past: before, clusterId, announced, version, versionMax } };
 }
 
 /** Each part goes in with its length, so that no two tuples have the same bytes. */

@@ -7,6 +7,7 @@ import type { ConnectionEvents } from './connection.ts';
 import { eachSection, FrameBuilder, frameEpoch, frameGeneration } from './frame.ts';
 import { MalformedSectionError } from './malformed.ts';
 import { IncomingParcels, OutgoingParcels } from './parcels.ts';
+import { PastSeen } from './past.ts';
 import type { PeerSession } from './peer-port.ts';
 import { CLOSE_NORMAL, CLOSE_REPLACED } from './peer-port.ts';
 import { SectionKind } from './types.ts';
@@ -65,6 +66,8 @@ export class Link implements PeerLink {
   readonly node: NodeId;
   connection = 0;
   peerStart = 0;
+  /** Outlives connections: what they have to agree with. */
+  readonly past = new PastSeen();
   peerVersion = 0;
   readonly peerEpoch: Epoch = { generation: 0, epoch: 0 };
   announced: Announcement | null = null;
@@ -171,7 +174,8 @@ export class Link implements PeerLink {
     this.stopDialing(channel);
     this.redials[channel].failures = 0;
     this.sockets[channel] = connection;
-    this.peerStart = session.remote.start;
+    this.past.met(session.remote.past);
+    this.peerStart = session.remote.past.start;
     this.peerVersion = session.remote.versionMax;
     this.announced = session.remote.announced;
     this.address = { host: this.announced.host, port: this.announced.peerPort };
@@ -179,6 +183,10 @@ export class Link implements PeerLink {
     connection.sendEchoes();
     if (channel === 'control') this.connect();
     return connection;
+  }
+
+  heardSyncedEnd(position: number): void {
+    this.past.heard(position);
   }
 
   /** Asks for echoes, and cuts what has been silent too long. */

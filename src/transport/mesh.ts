@@ -64,6 +64,10 @@ class NodeMesh implements Mesh {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.links = this.byNode;
     this.host = this.hostOf(options);
+    port.disown = (node, past, channel) =>
+      channel === 'control' || channel === 'bulk'
+        ? (this.byNode.get(node)?.past.problemOf(past) ?? null)
+        : null;
     this.routeSessions();
     this.lastCheckMs = env.clock.monotonicMs();
     this.checking = this.planCheck();

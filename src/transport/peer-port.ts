@@ -18,7 +18,7 @@ import {
   NONCE_BYTES,
   refusalBytes,
 } from './handshake.ts';
-import type { Admit, Channel, HandshakeStep, LocalPeer, Refusal, RemotePeer } from './handshake.ts';
+import type { Admit, Channel, Disown, HandshakeStep, LocalPeer, Refusal, RemotePeer } from './handshake.ts';
 
 const PEER_PATH = '/peer';
 /** From the open socket to the last proof. */
@@ -58,6 +58,8 @@ export interface PeerPortOptions {
   /** Asked at each handshake: the cluster id comes with the founding. */
   local: () => LocalPeer;
   log: Log;
+  /** Another node, which knows the secret, says that this process is not the node that it takes itself for. */
+  onDisowned?: (reason: string) => void;
   handshakeTimeoutMs?: number;
 }
 
@@ -73,6 +75,8 @@ export class PeerPort {
   /** Accepted, and not proven yet. */
   private halfOpen = 0;
   private closed = false;
+  /** What speaks against who is met. */
+  disown: Disown = () => null;
 
   private constructor(env: PeerPortEnv, options: PeerPortOptions) {
     this.env = env;
@@ -155,9 +159,8 @@ export class PeerPort {
       return { onMessage() {}, onClose() {} };
     }
     const nonce = this.env.random.bytes(NONCE_BYTES);
-    const handshake = new AcceptHandshake(this.local, nonce, (remote, channel) =>
-      this.admit(remote, channel),
-    );
+    const admit: Admit = (remote, channel) => this.admit(remote, channel);
+    const handshake = new AcceptHandshake(this.local, nonce, admit, this.disown);
     const who = socket.remoteAddress;
     return this.meet(socket, handshake, null, (problem) => this.report(who, problem));
   }
@@ -171,7 +174,7 @@ export class PeerPort {
   ): Meeting {
     const nonce = this.env.random.bytes(NONCE_BYTES);
     const admit: Admit = (remote, channel) => this.admit(remote, channel);
-    const handshake = new DialHandshake(this.local, channel, expected, nonce, admit);
+    const handshake = new DialHandshake(this.local, channel, expected, nonce, admit, this.disown);
     const meeting = this.meet(socket, handshake, address, failed);
     socket.send(handshake.first());
     return meeting;
@@ -216,8 +219,9 @@ export class PeerPort {
   }
 
   /** Nodes that wait for each other complain of the same thing with each try. */
-  private report(address: string, { by, reason, early }: Problem): void {
+  private report(address: string, { by, reason, early, disowned }: Problem): void {
     if (this.closed) return;
+    if (disowned === true) this.options.onDisowned?.(reason);
     const fields = { by, address, reason };
     const key = `${by} ${address} ${reason}`;
     if (early === true) this.options.log.debug('peer-refused', fields);
@@ -290,14 +294,19 @@ class Meeting implements MessageSocketHandler {
         return;
       case 'refuse':
         this.end();
-        this.socket.send(refusalBytes(step));
+        this.socket.send(step.bytes ?? refusalBytes(step));
         this.socket.close(CLOSE_REFUSED, step.reason);
         this.events.failed({ by: 'us', reason: step.reason, early: step.early });
         return;
       case 'refused':
         this.end();
         this.socket.close(CLOSE_REFUSED, 'refused');
-        this.events.failed({ by: 'them', reason: step.reason, early: step.early });
+        this.events.failed({
+          by: 'them',
+          reason: step.reason,
+          early: step.early,
+          disowned: step.disowned,
+        });
     }
   }
 

@@ -60,6 +60,8 @@ export interface PeerLink {
   readonly connection: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
+  /** So far its log is synced, as it says: what it begins with after a restart is no shorter. */
+  heardSyncedEnd(position: number): void;
   /** The newest version that the peer runs, learned in the handshake; 0 before. */
   readonly peerVersion: number;
   /** The highest epoch that the peer has said to have synced; 0.0 before it has said any. */

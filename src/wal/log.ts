@@ -92,6 +92,7 @@ export class SegmentedLog implements Wal {
       bytesWritten: this.#bytesWritten,
       batches: this.#batches,
       syncs: this.#syncs,
+      syncedEnd: this.#mark,
     };
   }
 

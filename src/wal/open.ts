@@ -140,6 +140,7 @@ class WalOpening {
     const timeMs = before?.timeMs ?? 0;
     const start: StartFile = {
       start: (before?.start ?? 0) + 1,
+      logBorn: before?.logBorn ?? 1,
       durability: this.#settings.durability,
       bootId: this.#components.machine.bootId,
       mark: content.end,
@@ -212,7 +213,15 @@ function recoveryOf(content: LogContent, start: StartFile, promiseMs: number): W
     const { hardState, member, snapshot } = log;
     groups.set(group, { group, member, hardState, snapshot, entries: log.entries() });
   }
-  return { groups, start: start.start, timeCeilingMs: start.timeMs, promiseMs, tornBytes: content.tornBytes };
+  return {
+    groups,
+    start: start.start,
+    logBorn: start.logBorn,
+    logEnd: content.end,
+    timeCeilingMs: start.timeMs,
+    promiseMs,
+    tornBytes: content.tornBytes,
+  };
 }
 
 function hardStatesOf(content: LogContent): Map<GroupId, HardState> {

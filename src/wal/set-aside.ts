@@ -34,7 +34,12 @@ export async function setMembersAside(disk: Disk, from: string, to: string): Pro
   }
   const start = await readStartFile(disk, join(from, START_FILE_NAME));
   if (start !== null)
-    await writeStartFile(disk, join(from, START_FILE_NAME), { ...start, mark: 0, cleanStop: true });
+    await writeStartFile(disk, join(from, START_FILE_NAME), {
+      ...start,
+      logBorn: start.start + 1,
+      mark: 0,
+      cleanStop: true,
+    });
 }
 
 function join(directory: string, name: string): string {

@@ -11,6 +11,8 @@ const FIRST_LINE = /^torc-start (\d+) ([0-9a-f]{8})$/;
 /** What a start leaves behind for the next one; replaced as a whole. One line names format and checksum, the next is JSON. */
 export interface StartFile {
   start: number;
+  /** The start in which the log began. */
+  logBorn: number;
   durability: Durability;
   bootId: string;
   /** All of the log below this position was synced when the file was written. */
@@ -37,7 +39,7 @@ export async function readStartFile(disk: Disk, path: string): Promise<StartFile
   if (checksumOf(format, body) !== match[2])
     throw new DamagedError(path, lineEnd + 1, 'its checksum is wrong');
   if (format > FORMAT) throw new NewerFormatError(path, format, FORMAT);
-  return { promiseMs: 0, ...(JSON.parse(body) as Omit<StartFile, 'promiseMs'>) };
+  return { promiseMs: 0, logBorn: 1, ...(JSON.parse(body) as Omit<StartFile, 'promiseMs' | 'logBorn'>) };
 }
 
 export function writeStartFile(disk: Disk, path: string, content: StartFile): Promise<void> {

@@ -20,6 +20,10 @@ export interface WalRecovery {
   groups: ReadonlyMap<GroupId, RecoveredGroup>;
   /** Counts the starts of this data directory, from 1: synced before the first answer. */
   start: number;
+  /** The start in which this log began: a later one when what was there before was set aside. */
+  logBorn: number;
+  /** Where the log ended when it was opened. */
+  logEnd: number;
   /** The log time below which everything may have been served: the synced ceiling, or the exact time of a clean stop. */
   timeCeilingMs: number;
   /** The longest for which members of earlier starts may have promised to vote for no other; 0 when there was none. */
@@ -36,6 +40,8 @@ export interface WalStats {
   bytesWritten: number;
   batches: number;
   syncs: number;
+  /** All of the log below this position is synced: it is never shorter again. */
+  syncedEnd: number;
 }
 
 /** Called with the length of a finished sync, or of a write in `buffered`. */

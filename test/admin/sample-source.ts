@@ -36,6 +36,7 @@ const FOLLOWER: ReplicaReading = {
   expiredKeys: 3,
   commandsPerSecond: null,
   missingReplicas: null,
+  failuresTolerated: null,
 };
 
 const LEADER: ReplicaReading = {
@@ -45,6 +46,7 @@ const LEADER: ReplicaReading = {
   proposalsPending: 2,
   commandsPerSecond: 12.5,
   missingReplicas: 1,
+  failuresTolerated: 0,
   followers: [{ node: 'node-2', lagEntries: 5 }],
 };
 
@@ -136,6 +138,7 @@ export function sampleReading(): MetricsReading {
       movesRunning: 3,
       ended: new Map([['done', 2]]),
     },
+    shardsSucceeded: 1,
     topologyEpoch: 1,
     paxosRounds: 7,
     paxosConflicts: 2,
@@ -199,6 +202,7 @@ export function sampleStatus(): StatusReport {
         memoryBytes: 700,
         budgetBytes: 1000,
         followers: [{ node: 'b'.repeat(40), match: 15, lagEntries: 5 }],
+        failuresTolerated: 0,
       },
     ],
     members: [
@@ -224,7 +228,7 @@ export function sampleStatus(): StatusReport {
       },
     ],
     shards: [{ shard: 1, nodes: ['a'.repeat(40), 'b'.repeat(40)] }],
-    memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000 },
+    memory: { usedBytes: 700, slabBytes: 4096, maxBytes: 8192, residentBytes: 50_000, roomBytes: 7000 },
   };
 }
 

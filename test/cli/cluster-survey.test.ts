@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { loadTokenHash } from '../../ring/index.ts';
 import type { StatusReport } from '../../src/admin/status.ts';
-import { surveyCluster, whyNeeded, whyUnled, type Survey } from '../../src/cli/cluster-survey.ts';
+import { surveyCluster, whyCrowded, whyNeeded, whyUnled, type Survey } from '../../src/cli/cluster-survey.ts';
 import { encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { NodeEntry, Topology } from '../../src/topology/types.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
@@ -79,6 +80,32 @@ describe('a node can be done without', () => {
     ],
   ])('else it is told why, and what to do (%#)', (given, node, why) => {
     expect(whyNeeded(idOf(node), surveyOf(given))).toContain(why);
+  });
+});
+
+describe('the nodes that stay', () => {
+  it('are at most 85 % full, or it is said who has too little room, and what to do', async () => {
+    const hash = await loadTokenHash();
+    // Shard 1 is node 1's, and holds 700 bytes; each node has room for 7000.
+    const survey = surveyOf({ nodes: 3, voters: [1, 2], answer: [1, 2, 3] });
+    const homes = [2, 3].map((at) => ({
+      ...survey.topology.shards[0],
+      id: at,
+      home: idOf(at),
+      replicas: [],
+    }));
+    const topology = { ...survey.topology, shards: [...survey.topology.shards, ...homes] };
+    expect(whyCrowded(idOf(1), { ...survey, topology }, hash)).toBeNull();
+    const reports = new Map(
+      [...survey.reports].map(([id, report]) => [
+        id,
+        { ...report, memory: { ...report.memory, roomBytes: 100 } },
+      ]),
+    );
+    const why = whyCrowded(idOf(1), { topology, reports }, hash);
+    expect(why).toContain('h:3 would be given');
+    expect(why).toContain('has room for 100 B: add a node first');
+    expect(why).toContain('--even-if-full');
   });
 });
 

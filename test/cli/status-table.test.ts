@@ -55,20 +55,27 @@ describe('the tables of torc status', () => {
 });
 
 describe('what is not fault tolerant', () => {
-  const leads = (shard: number, voters: number[], learners: number[]): Answer =>
-    answer('a', [{ shard, role: 'leader', leader: 'id-of-a', term: 4, voters, learners }]);
+  const leads = (shard: number, voters: number[], learners: number[], failuresTolerated = 0): Answer =>
+    answer('a', [{ shard, role: 'leader', leader: 'id-of-a', term: 4, voters, learners, failuresTolerated }]);
 
   it('is said of shards with one voter: of one node, and of two', () => {
     expect(toleranceNote([leads(1, [1], [])])).toBe(
       'Not fault tolerant: shard 1 has one voter. Three voters need three nodes, and replication-factor 3.',
     );
-    expect(toleranceNote([leads(2, [2], [1]), leads(1, [1], [2]), leads(3, [1, 2, 3], [])])).toContain(
+    expect(toleranceNote([leads(2, [2], [1]), leads(1, [1], [2]), leads(3, [1, 2, 3], [], 1)])).toContain(
       'shards 1, 2 have one voter',
     );
   });
 
+  it('is said of shards that lose their majority with one voter more', () => {
+    expect(toleranceNote([leads(1, [1], []), leads(2, [1, 2, 3], []), leads(3, [1, 2, 3], [])])).toBe(
+      'Not fault tolerant: shard 1 has one voter. Three voters need three nodes, and replication-factor 3.\n' +
+        'Not fault tolerant: shards 2, 3 lose their majority with one node more. Start the nodes that are away, or wait for replicas that catch up.',
+    );
+  });
+
   it('is not said of others, nor of shards whose leader does not answer', () => {
-    expect(toleranceNote([leads(1, [1, 2, 3], []), SILENT])).toBeNull();
+    expect(toleranceNote([leads(1, [1, 2, 3], [], 1), SILENT])).toBeNull();
     expect(toleranceNote([answer('b', [{ shard: 1, role: 'follower', voters: [1] }])])).toBeNull();
   });
 });

@@ -114,4 +114,25 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     put: 'return one.epoch > other.epoch;',
     tests: ['test/topology/register.test.ts'],
   },
+  {
+    rule: 'history 4: a lost shard has no successor before each of its members is sealed or destroyed',
+    file: 'src/topology/lost-shard.ts',
+    find: '&& !has(node, givenUp)',
+    put: '&& member < 0 && !has(node, givenUp)',
+    tests: ['test/topology/lost-shard.test.ts', 'test/sim/node/lost-shard.test.ts'],
+  },
+  {
+    rule: 'history 16: nor before the moves that it was in have ended, as the other side says',
+    file: 'src/topology/lost-shard.ts',
+    find: 'if (movesOf(current, shard.id).length > 0) return',
+    put: 'if (movesOf(current, shard.id).length > 99) return',
+    tests: ['test/topology/lost-shard.test.ts'],
+  },
+  {
+    rule: 'an old copy of a directory is not its node',
+    file: 'src/transport/past.ts',
+    find: 'past.logEnd >= this.syncedEnd',
+    put: 'past.logEnd >= 0',
+    tests: ['test/transport/past.test.ts', 'test/sim/node/old-copy.test.ts'],
+  },
 ];

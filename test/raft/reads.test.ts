@@ -26,6 +26,37 @@ function beats(rig: Rig, to: number) {
   return ofKind(rig.takeSent(), 'heartbeat').filter((message) => message.to === to);
 }
 
+describe('committed entries that are taken in slices', () => {
+  function behind(): { rig: Rig; id: number } {
+    const rig = readableLeader();
+    for (const text of ['one', 'two', 'three']) rig.propose(text);
+    const appends = rig.takeSent();
+    rig.applyBytes = 0;
+    agree(rig, 2, appends);
+    expect(rig.core.commitIndex).toBe(4);
+    const id = rig.read();
+    const [beat] = beats(rig, 2);
+    rig.step(heard(beat));
+    return { rig, id };
+  }
+
+  it('come one at least at a time, in order, and there is something to take until all are', () => {
+    const { rig } = behind();
+    expect([rig.core.hasReady(), rig.core.hasReady(false)]).toEqual([true, false]);
+    const taken: number[][] = [];
+    while (rig.core.hasReady()) taken.push(rig.core.takeReady(1).committed.map(({ index }) => index));
+    expect(taken).toEqual([[2], [3], [4]]);
+  });
+
+  it('hold back the reads that see more than what is applied', () => {
+    const { rig, id } = behind();
+    expect(rig.reads).toEqual([]);
+    const reads = (): number[] => rig.core.takeReady(1).reads.map((read) => read.id);
+    expect([reads(), reads(), reads()]).toEqual([[], [], [id]]);
+    expect(rig.core.hasReady()).toBe(false);
+  });
+});
+
 describe('§6.4 ReadIndex', () => {
   it('if the leader has not yet committed an entry from its current term, it waits until it has done so', () => {
     const rig = newLeader();

@@ -73,6 +73,8 @@ export class Rig {
   sent: Message[] = [];
   applied: Entry[] = [];
   reads: ReadReady[] = [];
+  /** Of committed entries, what one Ready may hold. */
+  applyBytes = Infinity;
   readsLost = 0;
   notes: string[] = [];
   private readonly options: RigOptions;
@@ -203,7 +205,7 @@ export class Rig {
   }
 
   turn(): void {
-    while (this.core.hasReady()) this.handle(this.core.takeReady());
+    while (this.core.hasReady(this.applyBytes > 0)) this.handle(this.core.takeReady(this.applyBytes));
   }
 
   private start(): RaftCore {

@@ -28,6 +28,7 @@ class Rig {
       settings,
       log: silentLog,
       room: { tend: () => {}, bytes: 0 },
+      wal: { stats: { syncedEnd: 0 } },
       isReady: () => true,
     } as unknown as ConstructorParameters<typeof News>[0]);
   }

@@ -57,6 +57,7 @@ class Mesh {
         links: () => new Map(names.filter((name) => name !== self).map((to) => [to, this.link(self, to)])),
         goneMs: (node) => (this.up.has(node) ? 0 : 60_000),
         knowsNewer: () => false,
+        isLed: () => true,
         newestVersion: 1,
         uint32: () => 7,
         nowMs: () => this.nowMs,

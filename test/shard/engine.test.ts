@@ -116,8 +116,8 @@ describe('a time above the synced ceiling', () => {
   });
 });
 
-function noop(index = 1): Entry {
-  const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
+function noop(index = 1, sizeBytes = ENTRY_HEADER_BYTES): Entry {
+  const bytes = Buffer.alloc(sizeBytes);
   writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: 1, seed: 0, stampMs: 0 });
   return sealEntry(bytes, 1, index);
 }
@@ -166,6 +166,29 @@ describe('what goes to other nodes', () => {
     run(1);
     expect(ofKind(sent, 'append-response').length).toBe(2);
     expect(effects.slice(0, 4)).toEqual(['disk', 'peers', 'apply', 'end']);
+  });
+});
+
+describe('what is committed', () => {
+  it("is applied in slices, and no turn applies more than some of them: the rest is the next ones'", () => {
+    const { engine, replica, effects, run } = newRig();
+    run(1);
+    const entryBytes = 20 * 1024;
+    const count = 100;
+    effects.length = 0;
+    const skip = replica.machine.skip.bind(replica.machine);
+    replica.machine.skip = (entry) => {
+      effects.push('apply');
+      skip(entry);
+    };
+    const entries = Array.from({ length: count }, (_, i) => noop(i + 1, entryBytes));
+    engine.readClock();
+    engine.step(replica, append({ from: 2, commit: count, entries }));
+    run(1);
+    expect(replica.machine.appliedIndex).toBe(count);
+    const turns = effects.join(' ').split('end');
+    for (const turn of turns) expect(turn.split('apply').length - 1).toBeLessThanOrEqual(16);
+    expect(turns.filter((turn) => turn.includes('apply')).length).toBeGreaterThan(1);
   });
 });
 

@@ -184,9 +184,9 @@ describe('refusals', () => {
     for (const outcome of ['full', 'transferring'] as const) {
       const rig = newRig();
       rig.raft.outcome = outcome;
-      const first = write(rig, 'set', 'k', Buffer.alloc(400_000));
-      write(rig, 'set', 'k', Buffer.alloc(400_000));
-      const second = write(rig, 'set', 'k', Buffer.alloc(400_000));
+      const first = write(rig, 'set', 'k', Buffer.alloc(25_000));
+      write(rig, 'set', 'k', Buffer.alloc(25_000));
+      const second = write(rig, 'set', 'k', Buffer.alloc(25_000));
       expect(first.refusal).toBe(outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED);
       expect(second.refusal).toBe(first.refusal);
       rig.raft.outcome = 'proposed';

@@ -305,3 +305,23 @@ describe('the digest', () => {
     expect(digestOf(later.keyspace, 50)).not.toBe(digest);
   });
 });
+
+describe('long fields', () => {
+  test('are taken one after the other: whoever loads them makes room for one at a time', () => {
+    const valueBytes = 32 * 1024;
+    const sliceBytes = 4 * 1024;
+    const source = new Twin();
+    for (let i = 0; i < 200; i += 1) source.hashSet(0, 'hash', `field${i}`, 'x'.repeat(valueBytes));
+    const slabs = createSlabPool();
+    const target = newKeyspace(slabs);
+    target.at(source.timeMs, 0, false);
+    const loading = target.beginLoad();
+    for (const slice of rest(source.keyspace.beginSnapshot(), sliceBytes)) {
+      const before = slabs.takenBytes;
+      loading.feed(slice);
+      expect(slabs.takenBytes - before).toBeLessThan(2 * valueBytes);
+    }
+    loading.finish();
+    checkContent(target, source.model);
+  });
+});

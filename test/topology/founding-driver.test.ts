@@ -61,7 +61,7 @@ async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret
     listen: { host: '127.0.0.1', port: peerPort },
     local: () => ({
       node: file.node,
-      start: 1,
+      past: localPeer(1).past,
       clusterId: file.clusterId,
       announced,
       settings: {},

@@ -21,10 +21,15 @@ class Rig {
     this.throttle = new MoveThrottle(() => limit, this.nowMs);
   }
 
-  looks(times: number, reading: { count: number; p99: number }, isMoving: boolean, pauseMs = 0): void {
+  looks(
+    times: number,
+    reading: { count: number; p99: number },
+    isMoving: boolean,
+    { pauseMs = 0, lateMs = 0 } = {},
+  ): void {
     for (let i = 0; i < times; i++) {
       this.nowMs += LOOK_MS;
-      this.throttle.look(reading, isMoving, pauseMs, this.nowMs);
+      this.throttle.look(reading, { isMoving, pauseMs, lateMs }, this.nowMs);
     }
   }
 
@@ -44,7 +49,7 @@ class Rig {
 describe('the rate at which slots are sent', () => {
   it('is the limit where nothing is slow', () => {
     const rig = new Rig(8 * MIB);
-    rig.looks(50, busy(0.2), true);
+    rig.looks(600, busy(0.2), true);
     expect(rig.throttle.bytesPerSecond).toBe(8 * MIB);
   });
 
@@ -69,19 +74,19 @@ describe('the rate at which slots are sent', () => {
     rig.looks(10, busy(0.4), false);
     rig.looks(10, busy(0.4), true);
     const before = rig.throttle.bytesPerSecond;
-    rig.looks(1, busy(0.4), true, 16);
+    rig.looks(1, busy(0.4), true, { pauseMs: 16 });
     expect(rig.throttle.bytesPerSecond).toBe(before / 2);
     const idle = new Rig();
-    idle.looks(10, IDLE, true, 200);
+    idle.looks(10, IDLE, true, { pauseMs: 200 });
     expect(idle.throttle.decreases).toBe(0);
   });
 
-  it('falls at once when commands are slower than 5 ms, where they were fast before', () => {
+  it('falls at once when commands are slower than 2.5 ms, where they were fast before', () => {
     const rig = new Rig();
     rig.looks(10, busy(0.4), false);
     rig.looks(10, busy(0.4), true);
     const before = rig.throttle.bytesPerSecond;
-    rig.looks(1, busy(5.1), true);
+    rig.looks(1, busy(2.6), true);
     expect(rig.throttle.bytesPerSecond).toBe(before / 2);
   });
 
@@ -98,17 +103,67 @@ describe('the rate at which slots are sent', () => {
     const rig = new Rig();
     rig.looks(20, busy(1), false);
     rig.looks(200, busy(50), true);
-    expect(rig.throttle.slowFromMs).toBe(5);
+    expect(rig.throttle.slowFromMs).toBe(2.5);
     // Nor what comes right after it.
     rig.looks(1, busy(50), false);
-    expect(rig.throttle.slowFromMs).toBe(5);
+    expect(rig.throttle.slowFromMs).toBe(2.5);
   });
 
-  it('never stands still', () => {
+  it('falls when fewer commands come than before: whoever waits for answers is held back, and no latency shows it', () => {
     const rig = new Rig();
-    rig.looks(1000, busy(1000), true);
+    rig.looks(100, busy(0.4), false);
+    rig.looks(10, busy(0.4), true);
+    rig.looks(20, { count: 700, p99: 0.4 }, true);
+    expect(rig.throttle.decreases).toBeGreaterThan(1);
+    expect(rig.throttle.bytesPerSecond).toBe(SLOWEST_BYTES_PER_SECOND);
+  });
+
+  it('does not fall when commands vary a little, and takes what comes for long for usual', () => {
+    const rig = new Rig();
+    rig.looks(100, busy(0.4), false);
+    for (let i = 0; i < 100; i++) rig.looks(1, { count: i % 2 === 0 ? 700 : 1100, p99: 0.4 }, true);
+    expect(rig.throttle.decreases).toBe(0);
+    rig.looks(600, { count: 600, p99: 0.4 }, true);
+    const { decreases } = rig.throttle;
+    rig.looks(100, { count: 600, p99: 0.4 }, true);
+    expect(rig.throttle.decreases).toBe(decreases);
+  });
+
+  it('falls when an event loop comes late, but not for a little once', () => {
+    const rig = new Rig();
+    rig.looks(100, busy(0.4), false);
+    rig.looks(10, busy(0.4), true, { lateMs: 1 });
+    rig.looks(1, busy(0.4), true, { lateMs: 8 });
+    expect(rig.throttle.decreases).toBe(0);
+    rig.looks(3, busy(0.4), true, { lateMs: 8 });
+    expect(rig.throttle.decreases).toBe(1);
+    rig.looks(5, busy(0.4), true, { lateMs: 1 });
+    const { decreases } = rig.throttle;
+    rig.looks(30, busy(0.4), true, { lateMs: 1 });
+    expect(rig.throttle.decreases).toBe(decreases);
+  });
+
+  it('never stands still, whatever is felt', () => {
+    const rig = new Rig();
+    rig.looks(1000, { count: 60, p99: 1000 }, true, { pauseMs: 1000, lateMs: 1000 });
     expect(rig.throttle.bytesPerSecond).toBe(SLOWEST_BYTES_PER_SECOND);
     expect(rig.send(1000, 16 * 1024)).toBeGreaterThanOrEqual(SLOWEST_BYTES_PER_SECOND);
+  });
+
+  it('says for how long to wait: neither in vain nor for ever', () => {
+    const rig = new Rig();
+    rig.looks(1, busy(1), true);
+    const { throttle } = rig;
+    throttle.spend(1024 * 1024);
+    let waits = 0;
+    for (; throttle.allowance(rig.nowMs) <= 0; waits += 1) {
+      const waitMs = throttle.waitMs(rig.nowMs);
+      expect(waitMs).toBeGreaterThanOrEqual(2);
+      expect(waitMs).toBeLessThanOrEqual(50);
+      rig.nowMs += waitMs;
+    }
+    // 1 MiB at 128 KiB/s, in steps of 50 ms at most.
+    expect(waits).toBeLessThanOrEqual(162);
   });
 
   it('halves no oftener than it can see what became of it', () => {
@@ -121,13 +176,14 @@ describe('the rate at which slots are sent', () => {
     expect(rig.throttle.decreases).toBe(2);
   });
 
-  it('does not take commands for few that are slow', () => {
+  it('begins faster where few commands come, and falls all the same when they are slow', () => {
     const rig = new Rig();
-    rig.looks(10, busy(0.4), false);
-    rig.looks(40, busy(0.4), true);
+    rig.looks(40, { count: 3, p99: 0.4 }, false);
+    rig.looks(40, { count: 3, p99: 0.4 }, true);
     const before = rig.throttle.bytesPerSecond;
+    expect(before).toBeGreaterThan(MIB);
     rig.looks(40, { count: 3, p99: 500 }, true);
-    expect(rig.throttle.bytesPerSecond).toBe(before / 4);
+    expect(rig.throttle.bytesPerSecond).toBeLessThanOrEqual(before / 4);
     rig.looks(12, IDLE, true);
     expect(rig.throttle.bytesPerSecond).toBeGreaterThan(before / 4);
   });

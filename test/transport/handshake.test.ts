@@ -51,20 +51,56 @@ function reasonOf(step: HandshakeStep): string {
   return step.kind === 'refuse' ? step.reason : `not refused but ${step.kind}`;
 }
 
+const PAST = { start: 4, life: 1, logBorn: 1, logEnd: 100 };
+
+describe('who is not the node that it takes itself for', () => {
+  const SAYS = 'it is an old copy';
+  const met = (disowned: 1 | 2): { dialer: HandshakeStep; acceptor: HandshakeStep } => {
+    const disown = (node: string): string | null => (node === nodeId(disowned) ? SAYS : null);
+    const dialer = new DialHandshake(localPeer(1), 'control', null, nonce(), admitAll, disown);
+    const acceptor = new AcceptHandshake(localPeer(2), nonce(), admitAll, disown);
+    const challenge = acceptor.onMessage(dialer.first());
+    let last = dialer.onMessage((challenge as { bytes: Buffer }).bytes);
+    const answer = acceptor.onMessage((last as { bytes: Buffer }).bytes);
+    if (last.kind === 'send') last = dialer.onMessage((answer as { bytes: Buffer }).bytes);
+    return { dialer: last, acceptor: answer };
+  };
+
+  it('is told so by who knows the secret, whoever dialed', () => {
+    const told = { kind: 'refused', reason: SAYS, disowned: true };
+    const first = met(1);
+    expect(first.acceptor).toMatchObject({ kind: 'refuse', reason: SAYS });
+    expect(first.dialer).toEqual(told);
+    const second = met(2);
+    expect(second.dialer).toMatchObject({ kind: 'refuse', reason: SAYS });
+    expect(second.acceptor).toEqual(told);
+  });
+
+  it('is not told by a mere refusal', () => {
+    const dialer = new DialHandshake(localPeer(1), 'control', null, nonce(), admitAll);
+    const forged = Buffer.from(JSON.stringify({ type: 'refusal', reason: SAYS, disowned: true }));
+    expect(dialer.onMessage(forged)).not.toHaveProperty('disowned');
+  });
+});
+
 describe('the handshake', () => {
   it('proves each side to the other', () => {
-    const { dialer, acceptor } = meet(localPeer(1, { start: 4 }), localPeer(2, { start: 9 }), {
-      expected: nodeId(2),
-    });
+    const { dialer, acceptor } = meet(
+      localPeer(1, { past: PAST }),
+      localPeer(2, { past: { ...PAST, start: 9 } }),
+      {
+        expected: nodeId(2),
+      },
+    );
     expect(dialer).toMatchObject({
       kind: 'done',
       channel: 'control',
-      remote: { node: nodeId(2), start: 9, version: 1 },
+      remote: { node: nodeId(2), past: { ...PAST, start: 9 }, version: 1 },
     });
     expect(acceptor).toMatchObject({
       kind: 'done',
       channel: 'control',
-      remote: { node: nodeId(1), start: 4 },
+      remote: { node: nodeId(1), past: PAST },
     });
   });
 

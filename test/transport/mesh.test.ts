@@ -102,7 +102,10 @@ describe('the mesh', () => {
     await b.mesh.close();
     await until(() => a.events.includes('disconnected 2'), 'the loss');
     const reports: string[] = [];
-    const { port, local } = await openPort({ ...localPeer(2), start: 2 }, reports);
+    const { port, local } = await openPort(
+      { ...localPeer(2), past: { ...localPeer(2).past, start: 2 } },
+      reports,
+    );
     const again = joinMesh(port, local, [{ node: nodeId(1), address: a.port.address }], reports, {
       reverseDialMs: 50,
     });

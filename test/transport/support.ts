@@ -55,7 +55,7 @@ export async function until(condition: () => boolean, what = 'it'): Promise<void
 export function localPeer(number: number, changes: Partial<LocalPeer> = {}): LocalPeer {
   return {
     node: nodeId(number),
-    start: 1,
+    past: { start: 1, life: number, logBorn: 1, logEnd: 0 },
     clusterId: CLUSTER,
     announced: {
       host: '127.0.0.1',

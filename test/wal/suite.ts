@@ -72,6 +72,8 @@ export function walSuite(name: string, makeWorld: MakeWorld): void {
       expect(recovery).toEqual({
         groups: new Map(),
         start: 1,
+        logBorn: 1,
+        logEnd: 0,
         timeCeilingMs: 0,
         promiseMs: 0,
         tornBytes: 0,

@@ -40,6 +40,8 @@ const answer = z.object({
   refusal: z.union([z.literal(0), z.enum(Refusal)]),
   answers: z.array(itemAnswers),
   positions: z.array(position),
+  /** How late the event loop of the target's leader came, when it was looked at last. */
+  lateMs: z.number().nonnegative(),
 });
 
 /** To everybody: the move has given these slots to the shard. */

@@ -12,6 +12,8 @@ import type { MoveQuestion, MoveReply } from './move-messages.ts';
 export interface MoveTargetHost {
   replica(shard: ShardId): Replica | undefined;
   readonly now: Instant;
+  /** How late the event loop came, when it was looked at last. */
+  lateMs(): number;
   /** Slots are served here from now on. */
   activated(move: MoveId, shard: ShardId, slots: readonly SlotRange[]): void;
   wake(): void;
@@ -70,10 +72,11 @@ export class MoveTarget {
         answers: [...item.answers],
       })),
       positions,
+      lateMs: this.host.lateMs(),
     };
   }
 }
 
 export function refused({ number }: MoveQuestion, refusal: Refusal): MoveReply {
-  return { kind: 'answer', number, refusal, answers: [], positions: [] };
+  return { kind: 'answer', number, refusal, answers: [], positions: [], lateMs: 0 };
 }

@@ -64,6 +64,8 @@ export class Mover {
   /** At the last look. */
   private seen: Topology | null = null;
   private hasTimer = false;
+  /** The latest that an event loop came, here or at a target, since the last look. */
+  private latestMs = 0;
   private rate = { atMs: 0, sentBytes: 0, bytesPerSecond: 0 };
 
   constructor(host: MoverHost) {
@@ -84,6 +86,11 @@ export class Mover {
   get stuck(): number {
     const nowMs = this.host.now.monotonicMs;
     return [...this.driven.values()].filter((driven) => isStuck(driven, nowMs)).length;
+  }
+
+  /** An event loop, this node's or that of a target, came so late. */
+  cameLate(lateMs: number): void {
+    this.latestMs = Math.max(this.latestMs, lateMs);
   }
 
   /** Called in each turn: costs nothing while nothing moves. */
@@ -111,7 +118,10 @@ export class Mover {
     if (!isTimely) return;
     this.nextLookMs = now.monotonicMs + LOOK_MS;
     const reading = this.window.read(this.host.latencies());
-    this.throttle.look(reading, this.driven.size > 0, this.figures.takeRecentPauseMs(), now.monotonicMs);
+    const isMoving = this.driven.size > 0;
+    const pauseMs = this.figures.takeRecentPauseMs();
+    this.throttle.look(reading, { isMoving, pauseMs, lateMs: this.latestMs }, now.monotonicMs);
+    this.latestMs = 0;
     for (const driven of this.driven.values()) this.watch(driven, now);
     this.measure(now.monotonicMs);
   }

@@ -33,6 +33,7 @@ export class NodeMoves {
   private readonly parts: NodeMovesParts;
   private readonly target: MoveTarget;
   private readonly questions: MoveQuestions;
+  private lateMs = 0;
 
   constructor(parts: NodeMovesParts) {
     this.parts = parts;
@@ -41,6 +42,7 @@ export class NodeMoves {
     this.target = new MoveTarget({
       replica: (shard) => replicas.of(shard),
       now: engine.now,
+      lateMs: () => this.lateMs,
       activated: (move, shard, slots) => this.announce(move, shard, slots),
       wake,
     });
@@ -71,6 +73,12 @@ export class NodeMoves {
     });
   }
 
+  /** Told now and then how late the event loop came. */
+  cameLate(lateMs: number): void {
+    this.lateMs = lateMs;
+    this.mover.cameLate(lateMs);
+  }
+
   /** Called in each turn, before batches are sealed. */
   turn(): void {
     this.mover.turn();
@@ -94,6 +102,7 @@ export class NodeMoves {
         });
       }
       case 'answer':
+        this.mover.cameLate(message.lateMs);
         this.questions.onAnswer(message);
         return true;
       case 'owner':

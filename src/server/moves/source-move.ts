@@ -11,7 +11,6 @@ import type { Replica } from '../../shard/replica.ts';
 import type { MoveThrottle } from '../../topology/move-throttle.ts';
 import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, SlotRange } from '../../topology/types.ts';
-import { FenceSize } from './fence-size.ts';
 import { FRAME_BYTES, ItemSender } from './item-sender.ts';
 import type { MoveQuestions } from './move-questions.ts';
 import { Steps } from './steps.ts';
@@ -19,6 +18,13 @@ import { Steps } from './steps.ts';
 /** Of one batch: what is exported at once. The first slot counts, however large it is. */
 const BATCH_SLOTS = 256;
 const BATCH_BYTES = 16 * 1024 * 1024;
+/**
+ * Frozen at once. All slots of the cluster are frozen for the same time in the end, however many of them at once; what a pause costs both logs is the
+ * same for one slot and for many, so few would only take longer. Of 16384: what moves from several sources stays below one in a hundred commands.
+ */
+const FENCE_SLOTS = 32;
+/** What a pause costs all replicas of both sides, as bytes that are sent. */
+const FENCE_COST_BYTES = 32 * 1024;
 /** So little is left that the slots can be frozen: it is sent in less time than the commits beside it take. */
 const FENCE_LEFT_BYTES = FRAME_BYTES;
 /** So much may be logged at the target before the source's replicas are told to forget it. */
@@ -63,7 +69,6 @@ export class SourceMove {
   /** What is exported now, and those of it that are frozen, or about to be. */
   private batch: readonly number[] = [];
   private fenced: readonly number[] = [];
-  private readonly fenceSize = new FenceSize();
   private readonly sender: ItemSender;
   private readonly steps: Steps;
   private feed: ExportFeed | null = null;
@@ -121,7 +126,11 @@ export class SourceMove {
     if (this.entry.aborting === true && phase !== 'abort' && phase !== 'end') this.restart('', 0);
     if (this.steps.open > 0) {
       // While the fence is on its way what comes is sent on, but for a last frame: that goes with the decision.
-      if (phase === 'fence' && this.feed !== null && this.feed.leftBytes(this.fenced) > FRAME_BYTES)
+      if (
+        phase === 'fence' &&
+        this.feed !== null &&
+        this.feed.leftBytes(this.fenced, FRAME_BYTES) > FRAME_BYTES
+      )
         this.sender.send(this.feed, true);
     } else if (this.steps.hasDecisions && this.phase !== 'end') this.end();
     else this.step();
@@ -232,7 +241,16 @@ export class SourceMove {
     const { feed, sender, batch } = this;
     if (feed === null) return;
     const isUrgent = this.fencedMs > 0;
-    if (!feed.isCut(batch) || feed.leftBytes(batch) > FENCE_LEFT_BYTES) {
+    if (!isUrgent) {
+      sender.sendEffects(feed);
+      if (this.feed !== feed) return;
+      // Before all that takes a look at each slot, since most turns end with it.
+      if (sender.isThrottled()) {
+        this.progress += 1;
+        return;
+      }
+    }
+    if (!feed.isCut(batch) || feed.leftBytes(batch, FENCE_LEFT_BYTES) > FENCE_LEFT_BYTES) {
       // As fast as it may.
       if (!sender.send(feed, isUrgent)) this.progress += 1;
       if (this.feed === feed) this.forget(feed);
@@ -240,15 +258,14 @@ export class SourceMove {
     }
     // What is little goes with the decision, and nothing that is on its way before it.
     if (sender.inFlightBytes > 0) return;
-    // What is sent while the slots are frozen is not held back: what that was counts before the next ones are.
-    if (!isUrgent && sender.isThrottled()) return;
     this.fence();
   }
 
   private fence(): void {
     const { now } = this.host;
     this.phase = 'fence';
-    this.fenced = this.batch.slice(0, this.fenceSize.slots);
+    this.host.throttle.spend(FENCE_COST_BYTES);
+    this.fenced = this.batch.slice(0, FENCE_SLOTS);
     if (this.fencedMs === 0) this.fencedMs = now.monotonicMs;
     const ranges = rangesOf(this.fenced);
     this.steps.propose((waiter) => this.replica.moves.fence(this.entry.id, ranges, waiter, now));
@@ -272,7 +289,7 @@ export class SourceMove {
   private sendTail(): void {
     const { feed, sender, fenced } = this;
     if (feed === null) return;
-    if (feed.leftBytes(fenced) > FRAME_BYTES) {
+    if (feed.leftBytes(fenced, FRAME_BYTES) > FRAME_BYTES) {
       sender.send(feed, true, fenced);
       return;
     }
@@ -297,7 +314,6 @@ export class SourceMove {
     if (this.fencedMs > 0) {
       const pauseMs = now.monotonicMs - this.fencedMs;
       this.host.paused(gone.length + kept.length, pauseMs);
-      this.fenceSize.paused(pauseMs);
     }
     this.fencedMs = 0;
     this.phase = 'end';

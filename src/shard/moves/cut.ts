@@ -1,13 +1,14 @@
 /** A slot of the source as it is at one index, as a stream of bytes: sessions' records first, then its keys, made bit by bit while writes go on. */
 import { crc32 } from 'node:zlib';
 import { writeU32 } from '../../little-endian.ts';
+import { FRAME_HEADER_BYTES } from '../../store/snapshot-format.ts';
 import type { KeyspaceSnapshot } from '../../store/types.ts';
 import type { SessionsImage } from '../sessions-image.ts';
 import type { StateMachine } from '../state-machine.ts';
 import type { CutEnd } from './move-item.ts';
 
-/** A slice of keys: well below a millisecond. */
-const SLICE_BYTES = 64 * 1024;
+/** A slice of keys: well below a millisecond. With its header it is one piece as it goes over. */
+const SLICE_BYTES = 64 * 1024 - FRAME_HEADER_BYTES;
 /** What writes to the slot may leave behind, as before-images, for the cut to take. */
 const PENDING_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -23,10 +24,12 @@ export class Cut {
   private readonly effectsSum: number;
   private readonly keys: number;
   private readonly snapshot: KeyspaceSnapshot;
-  private sum = 0;
+  /** A double from the start, as most sums are. */
+  private sum = Number.NaN;
 
   constructor({ moves, keyspace, sessions }: StateMachine, slot: number, index: number) {
     this.index = index;
+    this.sum = 0;
     this.effectsFrom = moves.exports.endOf(slot);
     this.effectsSum = moves.exports.sumOf(slot);
     this.keys = keyspace.keyCountInSlot(slot);

@@ -23,13 +23,18 @@ const LOST_BYTES = 2 * FENCE_GROWTH_MAX_BYTES;
 class SlotExport {
   /** Of all effects so far, and their checksum. */
   end = 0;
-  sum = 0;
+  /** A double from the start, as most sums are. */
+  sum = Number.NaN;
   /** A fence was logged, and waits for transactions. */
   isFencePending = false;
   /** The first of those kept. */
   keptFrom = 0;
   keptBytes = 0;
   readonly chunks: { from: number; bytes: Buffer; used: number }[] = [];
+
+  constructor() {
+    this.sum = 0;
+  }
 }
 
 export class Exports {

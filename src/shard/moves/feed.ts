@@ -117,23 +117,57 @@ export class Feed implements ExportFeed {
   next(maxBytes: number, slots?: readonly number[]): Buffer | null {
     const chosen = slots === undefined ? [...this.slots.values()] : slots.map((slot) => this.slotFeed(slot));
     const items: Buffer[] = [];
+    const left = this.takeEffects(chosen, maxBytes, items);
+    this.takeCuts(chosen, left, items);
+    return this.given(items);
+  }
+
+  nextCuts(maxBytes: number): Buffer | null {
+    const items: Buffer[] = [];
+    this.takeCuts([...this.slots.values()], maxBytes, items);
+    return this.given(items);
+  }
+
+  nextEffects(maxBytes: number): Buffer | null {
+    const items: Buffer[] = [];
+    this.takeEffects(this.slots.values(), maxBytes, items);
+    return this.given(items);
+  }
+
+  effectsLeft(): number {
+    const { exports } = this.machine.moves;
+    let sum = 0;
+    for (const { phase, slot, sent } of this.slots.values())
+      if (phase === 'effects' && exports.has(slot)) sum += exports.endOf(slot) - sent;
+    return sum;
+  }
+
+  /** What is left of `maxBytes`. */
+  private takeEffects(chosen: Iterable<SlotFeed>, maxBytes: number, items: Buffer[]): number {
     let left = maxBytes;
     for (const one of chosen) {
       while (left > 0 && one.phase === 'effects') {
-        const item = this.nextEffects(one, left);
+        const item = this.nextEffectsOf(one, left);
         if (item === null) break;
         items.push(item);
         left -= item.length;
       }
     }
-    while (left > 0) {
+    return left;
+  }
+
+  private takeCuts(chosen: readonly SlotFeed[], maxBytes: number, items: Buffer[]): void {
+    for (let left = maxBytes; left > 0;) {
       const item = this.nextOfCuts(chosen);
-      if (item === null) break;
+      if (item === null) return;
       items.push(item);
       left -= item.length;
     }
+  }
+
+  private given(items: readonly Buffer[]): Buffer | null {
     if (items.length === 0) return null;
-    const bytes = Buffer.concat(items);
+    const bytes = items.length === 1 ? items[0] : Buffer.concat(items);
     this.sentBytes += bytes.length;
     return bytes;
   }
@@ -178,7 +212,7 @@ export class Feed implements ExportFeed {
     return sum;
   }
 
-  private nextEffects(one: SlotFeed, maxBytes: number): Buffer | null {
+  private nextEffectsOf(one: SlotFeed, maxBytes: number): Buffer | null {
     const { exports } = this.machine.moves;
     const { slot, sent } = one;
     if (sent < exports.keptFrom(slot)) {
@@ -227,9 +261,9 @@ export class Feed implements ExportFeed {
     });
   }
 
-  leftBytes(slots: readonly number[]): number {
+  leftBytes(slots: readonly number[], enoughBytes = Infinity): number {
     let sum = 0;
-    for (const slot of slots) sum += this.leftOf(slot);
+    for (let i = 0; i < slots.length && sum <= enoughBytes; i++) sum += this.leftOf(slots[i]);
     return sum;
   }
 

@@ -44,10 +44,10 @@ export class SlotImport {
   isCut = false;
   /** Of the cut so far. */
   cutBytes = 0;
-  cutSum = 0;
+  cutSum = Number.NaN;
   /** Of the effects so far, those that the cut held included. */
   effectsEnd = 0;
-  effectsSum = 0;
+  effectsSum = Number.NaN;
   /** The cut's records of sessions, until they are all there; then null. */
   sessionBytes: Buffer | null = NO_BYTES;
   load: SlotLoad | null = null;
@@ -58,6 +58,9 @@ export class SlotImport {
   constructor(slot: number, move: MoveId) {
     this.slot = slot;
     this.move = move;
+    // Sums are doubles from the start: the first that is no small integer would change the shape of the import.
+    this.cutSum = 0;
+    this.effectsSum = 0;
   }
 }
 

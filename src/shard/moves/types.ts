@@ -80,14 +80,23 @@ export interface ExportFeed {
   resume(positions: readonly ImportPosition[]): void;
   /** Items for the target's log, of about `maxBytes`, in a millisecond or so; null: nothing to send now. `slots`: of these alone. */
   next(maxBytes: number, slots?: readonly number[]): Buffer | null;
+  /** As `next`, of cuts alone; null: there is none to send now. */
+  nextCuts(maxBytes: number): Buffer | null;
+  /** As `next`, of effects alone; null: there are none to send now. */
+  nextEffects(maxBytes: number): Buffer | null;
+  /** Bytes of effects that `next` would give now, of slots that are cut. */
+  effectsLeft(): number;
   /** The target has logged so much. */
   logged(positions: readonly ImportPosition[]): void;
   /** An item for the source's own log that lets its replicas forget what was logged; null: nothing new. */
   loggedItem(): Buffer | null;
   /** Only effects are left to send. */
   isCut(slots: readonly number[]): boolean;
-  /** What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. */
-  leftBytes(slots: readonly number[]): number;
+  /**
+   * What was not given out by `next` yet, of cuts and effects: an estimate, never 0, while a slot is not cut; exact once it is. Once it is more than
+   * `enoughBytes`, no more is counted.
+   */
+  leftBytes(slots: readonly number[], enoughBytes?: number): number;
   /** How many bytes `next` has given out. */
   readonly sentBytes: number;
   /** The one decision, for slots that are all FROZEN here and of which all is given out; null while one is not. */

@@ -26,8 +26,9 @@ const MESSAGES: MoveMessage[] = [
     refusal: 0,
     answers: [{ move: 7, slots: [1, 2], answers: [MoveAnswer.DONE, MoveAnswer.NOT_NEXT] }],
     positions: [POSITION],
+    lateMs: 2.5,
   },
-  { kind: 'answer', number: 2, refusal: Refusal.LOG_FULL, answers: [], positions: [] },
+  { kind: 'answer', number: 2, refusal: Refusal.LOG_FULL, answers: [], positions: [], lateMs: 0 },
   { kind: 'owner', move: 9, shard: 3, slots: [{ from: 4, to: 400 }] },
 ];
 

@@ -100,6 +100,22 @@ describe('the driver of a move', () => {
       );
   });
 
+  it('ends even where clients write to its slots faster than it may send', () => {
+    const shards = filled();
+    shards.maxBytesPerSecond = 64 * 1024;
+    const { gone } = keysOf(shards);
+    const large = 'x'.repeat(2000);
+    let written = 0;
+    // 2 MB a second, of turns of a millisecond.
+    shards.turns(() => {
+      shards.set(gone[written++ % gone.length], `${large} ${written}`);
+      return shards.move.phase === 'ended';
+    }, 60_000);
+    const slots = slotsOf(shards.entry.slots);
+    expect(new Set(shards.states(shards.target, slots))).toEqual(new Set([OWNED]));
+    expect(new Set(shards.states(shards.source, slots))).toEqual(new Set([NONE]));
+  }, 60_000);
+
   it('goes on where another stood, at whatever step that was', () => {
     for (let stop = 1; stop < 36; stop += STEP) {
       const shards = filled();

@@ -39,12 +39,15 @@ export class TwoShards {
   }
 
   isPaused = false;
+  /** 0: no limit. */
+  maxBytesPerSecond = 0;
 
   questions(): MoveQuestions {
     const { told } = this;
     const target = new MoveTarget({
       replica: () => this.target.replica,
       now: this.target.now,
+      lateMs: () => 0,
       activated: (move, shard, slots) =>
         told.push(`${move}: ${slots.map(({ from, to }) => `${from}-${to}`).join(' ')} at ${shard}`),
       wake: () => {},
@@ -65,7 +68,7 @@ export class TwoShards {
     const host: SourceMoveHost = {
       now: this.now,
       questions: this.questions(),
-      throttle: new MoveThrottle(() => 0, 0),
+      throttle: new MoveThrottle(() => this.maxBytesPerSecond, 0),
       isPaused: () => this.isPaused,
       wake: () => {},
       wakeAfter: () => {},

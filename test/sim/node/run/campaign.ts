@@ -7,6 +7,18 @@ import type { Told } from './worker.ts';
 
 const MIB = 2 ** 20;
 
+/** How many nodes the speed that is asked for is about. */
+const NAMED_NODES = 3;
+
+/** Of seeds of clusters of one size. */
+interface Share {
+  runs: number;
+  virtualMs: number;
+  cpuMs: number;
+  commands: number;
+  faults: number;
+}
+
 interface Totals {
   runs: number;
   failed: number[];
@@ -17,6 +29,8 @@ interface Totals {
   counters: Counters;
   /** Of each process, by its id, start and compilation included. */
   cpuMs: Map<number, number>;
+  /** By how many nodes there are. */
+  bySize: Map<number, Share>;
   residentMostBytes: number;
 }
 
@@ -42,7 +56,7 @@ export async function showSeed(seed: number): Promise<boolean> {
   const result = await runSeed(seed, { told: (line) => console.log(line) });
   const totals = newTotals();
   const { faults, situations } = result.counters;
-  add(totals, { ...result, faults: [...faults], situations: [...situations] });
+  add(totals, { ...result, nodes: result.plan.nodes, faults: [...faults], situations: [...situations] });
   console.log(tableOf(totals.counters));
   console.log(`replay: ${replayCommand(seed)}`);
   console.log(summaryOf(totals));
@@ -66,6 +80,7 @@ export async function runCampaign({
   await runInWorkers({ from, count: seeds, isOver }, jobs, (result, pid) => {
     if ('how' in result) return lost(totals, result);
     add(totals, result);
+    addToSize(totals, result, result.cpuMs - (totals.cpuMs.get(pid) ?? 0));
     totals.cpuMs.set(pid, result.cpuMs);
     totals.residentMostBytes = Math.max(totals.residentMostBytes, result.residentBytes);
     if (result.failure !== null) tellFailure(result.seed, result.failure);
@@ -75,6 +90,7 @@ export async function runCampaign({
   console.log(missing.length === 0 ? 'all came up' : `never came up: ${missing.join(', ')}`);
   console.log(summaryOf(totals));
   console.log(speedOf(totals, performance.now() - startedMs, jobs));
+  for (const line of sizesOf(totals)) console.log(line);
   return totals.failed.length === 0 && (!allSometimes || missing.length === 0);
 }
 
@@ -88,6 +104,7 @@ function newTotals(): Totals {
     lines: 0,
     counters: new Counters(),
     cpuMs: new Map(),
+    bySize: new Map(),
     residentMostBytes: 0,
   };
 }
@@ -100,6 +117,30 @@ function add(totals: Totals, result: Omit<Told, 'cpuMs' | 'residentBytes'>): voi
   totals.answered += result.answered;
   totals.lines += result.lines;
   totals.counters.add(result);
+}
+
+/** `cpuMs`: of its process since the seed before, or since its start. */
+function addToSize({ bySize }: Totals, { nodes, virtualMs, commands, faults }: Told, cpuMs: number): void {
+  let share = bySize.get(nodes);
+  if (share === undefined)
+    bySize.set(nodes, (share = { runs: 0, virtualMs: 0, cpuMs: 0, commands: 0, faults: 0 }));
+  share.runs += 1;
+  share.virtualMs += virtualMs;
+  share.cpuMs += cpuMs;
+  share.commands += commands;
+  share.faults += faults.reduce((sum, [, count]) => sum + count, 0);
+}
+
+/** Those of three nodes first: what a run has to be as fast as is said of these. */
+function sizesOf({ bySize }: Totals): string[] {
+  const sizes = [...bySize].sort(
+    ([a], [b]) => Number(b === NAMED_NODES) - Number(a === NAMED_NODES) || a - b,
+  );
+  return sizes.map(([nodes, { runs, virtualMs, cpuMs, commands, faults }]) => {
+    const [speed, perSecond] = [virtualMs / cpuMs, commands / (virtualMs / 1000)];
+    const cluster = `${nodes} ${nodes === 1 ? 'node' : 'nodes'} (${runs} ${runs === 1 ? 'seed' : 'seeds'})`;
+    return `of ${cluster}: ${speed.toFixed(0)} simulated seconds a second of CPU, ${perSecond.toFixed(0)} commands a simulated second, ${(faults / runs).toFixed(0)} faults a seed`;
+  });
 }
 
 function lost(totals: Totals, { seed, how }: Lost): void {

@@ -56,7 +56,7 @@ export class Invariants {
   watch(node: number, replica: Replica, recovered: RecoveredGroup | undefined, clock: Clock): void {
     const { raft, machine } = replica;
     const law = this.law(raft.group);
-    this.topologies.opens(raft, recovered !== undefined, !law.mirrors.has(raft.self));
+    this.topologies.opens(raft, recovered, !law.mirrors.has(raft.self));
     const lost = law.mirror(raft.self).restart(recovered);
     if (lost !== null) this.broken('durable-after-restart', `node ${node}, group ${raft.group}: ${lost}`);
     law.reads.restart(raft.self);

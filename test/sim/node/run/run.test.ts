@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 import { describe, expect, it } from 'vitest';
 
-import type { Situation } from './counters.ts';
+import { Counters, type Situation } from './counters.ts';
 import type { Wanted } from './plan.ts';
 import { runSeed } from './run.ts';
 import { runInWorkers } from './workers.ts';
@@ -10,6 +10,10 @@ import { runInWorkers } from './workers.ts';
 /** A taste: `npm run sim:ci` runs these and hundreds more. */
 const SEEDS = Array.from({ length: 6 }, (_, i) => i + 1);
 const REPLAYED = 4;
+/** What a run comes to changes with all that is drawn: so many are tried until all that is wanted has come up, mostly in the first. */
+const SEEDS_MOST = 6;
+/** On a machine with much else to do. */
+const SEED_MS = 30_000;
 
 async function linesOf(seed: number): Promise<string[]> {
   const lines: string[] = [];
@@ -32,34 +36,29 @@ describe('whole clusters that live through a swarm of faults', () => {
 });
 
 describe('a run that is made to', () => {
-  it.each<[string, number, Wanted, Situation[]]>([
+  it.each<[string, Wanted, Situation[]]>([
     [
       'have large values',
-      2,
       { nodes: 3, hasLarge: true, faults: ['kill', 'two-way cut', 'pause'] },
       ['large command staged', 'read of many turns', 'snapshot installed'],
     ],
     [
       'be a cache',
-      1,
       { nodes: 3, evictsAll: true, faults: ['kill', 'stop in good order'] },
       ['key evicted by an entry', 'key expired by an entry', 'snapshot made'],
     ],
     [
       'place shards anew',
-      1,
       { nodes: 5, faults: ['shard placed anew', 'kill', 'one-way cut'] },
       ['replica created', 'replica removed', 'joint configuration committed'],
     ],
     [
       'move slots',
-      5,
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
       ['slot went to another shard', 'move ended'],
     ],
     [
       'take a node in, and have nodes leave',
-      1,
       {
         nodes: 5,
         faults: ['node leaves for a while', 'kill', 'two-way cut', 'shard placed anew'],
@@ -69,21 +68,23 @@ describe('a run that is made to', () => {
     ],
     [
       'have an empty node take the place of another',
-      1,
       { nodes: 4, faults: ['node replaced by an empty one', 'kill', 'two-way cut', 'slots moved'] },
       ['node taken in by a cluster', 'replica created', 'slot went to another shard'],
     ],
     [
       'damage disks',
-      1,
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],
     ],
-  ])('%s keeps all promises', async (_, seed, wanted, situations) => {
-    const { failure, counters } = await runSeed(seed, { wanted });
-    if (failure !== null) expect.fail(failure);
-    for (const situation of situations)
-      expect([situation, counters.situations.get(situation)]).not.toEqual([situation, 0]);
+  ])('%s keeps all promises', { timeout: SEEDS_MOST * SEED_MS }, async (_, wanted, situations) => {
+    const seen = new Counters();
+    const isMissing = (situation: Situation): boolean => seen.situations.get(situation) === 0;
+    for (let seed = 1; seed <= SEEDS_MOST && situations.some(isMissing); seed += 1) {
+      const { failure, counters } = await runSeed(seed, { wanted });
+      if (failure !== null) expect.fail(`seed ${seed}: ${failure}`);
+      seen.add(counters);
+    }
+    expect(situations.filter(isMissing)).toEqual([]);
   });
 });
 

@@ -7,8 +7,14 @@ import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { isNewer } from '../../../../src/topology/register.ts';
 import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
+import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Broken } from './group-law.ts';
 import type { Living } from './invariants.ts';
+
+/** A member that was killed while it was made has left its name alone. */
+function saysAnything({ hardState: { term, vote, commit }, snapshot, entries }: RecoveredGroup): boolean {
+  return term > 0 || vote > 0 || commit > 0 || snapshot !== null || entries.length > 0;
+}
 
 export class TopologyLaw {
   private readonly broken: Broken;
@@ -67,11 +73,11 @@ export class TopologyLaw {
   }
 
   /** A new member has no files, and takes nothing from the register but that it is of the first configuration, if it is (histories 3 and 17). */
-  opens({ group, self, membership }: RaftCore, hasFiles: boolean, isNew: boolean): void {
+  opens({ group, self, membership }: RaftCore, files: RecoveredGroup | undefined, isNew: boolean): void {
     const first = this.newest?.shards.find((shard) => shard.group === group)?.first;
-    if (isNew && hasFiles)
+    if (isNew && files !== undefined && saysAnything(files))
       this.broken('opens-empty', `group ${group}: member ${self} opens for the first time, with files`);
-    if (!hasFiles && first?.includes(self) === false && membership.voters.length > 0)
+    if (files === undefined && first?.includes(self) === false && membership.voters.length > 0)
       this.broken(
         'opens-empty',
         `group ${group}: member ${self} opens with a configuration that no log names`,

@@ -5,6 +5,7 @@ import { runSeed } from './run.ts';
 /** What is told of a seed. */
 export interface Told {
   seed: number;
+  nodes: number;
   /** Null: all held. */
   failure: string | null;
   virtualMs: number;
@@ -20,10 +21,11 @@ export interface Told {
 }
 
 async function told(seed: number): Promise<Told> {
-  const { failure, virtualMs, commands, answered, lines, digest, counters } = await runSeed(seed);
+  const { failure, plan, virtualMs, commands, answered, lines, digest, counters } = await runSeed(seed);
   const { user, system } = process.cpuUsage();
   return {
     seed,
+    nodes: plan.nodes,
     failure,
     virtualMs,
     commands,
