@@ -2,7 +2,7 @@
 import type { ClusterNode, ClusterView, SlotRange } from './cluster-view.ts';
 import { SLOT_COUNT, type NodeId } from '../topology/types.ts';
 
-/** A node with the slots that it leads, in runs, sorted. */
+/** A node with the slots that it leads, or has led last, in runs, sorted. */
 export interface Owner {
   node: ClusterNode;
   runs: readonly SlotRange[];
@@ -10,16 +10,28 @@ export interface Owner {
   epoch: number;
 }
 
-/** In the topology's order. Slots of a leader that counts as dead are nobody's until another one leads them. */
+/**
+ * In the topology's order. While a shard elects, its slots are its last leader's still: clients take a slot that nobody has for an error, where a command
+ * would wait some milliseconds. Those of a leader that counts as dead are nobody's until another one leads them.
+ */
 export function ownersOf(view: ClusterView): Owner[] {
   return view.nodes.map((node) => {
-    const led = node.failed ? [] : view.shards.filter((shard) => shard.leader === node.id);
+    const shards = node.failed ? [] : view.shards.filter(({ lastLeader }) => lastLeader === node.id);
+    const led = shards.filter(({ leader }) => leader === node.id);
     return {
       node,
-      runs: joinRuns(led.flatMap((shard) => shard.slots)),
-      epoch: led.reduce((sum, shard) => sum + shard.term, 0),
+      runs: joinRuns(shards.flatMap(({ slots }) => slots)),
+      epoch: led.reduce((sum, { term }) => sum + term, 0),
     };
   });
+}
+
+/** Slots with a leader that does not count as dead. */
+function slotsLed({ nodes, shards }: ClusterView): number {
+  const alive = new Set(nodes.filter(({ failed }) => !failed).map(({ id }) => id));
+  return countSlots(
+    shards.filter(({ leader }) => leader !== null && alive.has(leader)).flatMap(({ slots }) => slots),
+  );
 }
 
 function joinRuns(ranges: readonly SlotRange[]): SlotRange[] {
@@ -53,7 +65,7 @@ function flagsOf(node: ClusterNode, self: NodeId): string {
 /** CLUSTER INFO. `ok` only while every slot has a leader. */
 export function infoText(view: ClusterView): string {
   const owners = ownersOf(view);
-  const led = owners.reduce((sum, { runs }) => sum + countSlots(runs), 0);
+  const led = slotsLed(view);
   const assigned = countSlots(view.shards.flatMap((shard) => shard.slots));
   const epochs = owners.map(({ epoch }) => epoch);
   const own = owners.find(({ node }) => node.id === view.self);

@@ -28,6 +28,8 @@ export interface ClusterShard {
   id: ShardId;
   /** The node that leads it as far as known here; null during an election. */
   leader: NodeId | null;
+  /** That, or the one before while there is none; null: this node has known none. */
+  lastLeader: NodeId | null;
   /** The term of that leader. */
   term: number;
   slots: readonly SlotRange[];

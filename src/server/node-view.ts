@@ -110,6 +110,7 @@ export class ComposedNodeView implements NodeView {
     const shards = router.ways.map((way): ClusterShard => ({
       id: way.shard,
       leader: way.leader,
+      lastLeader: way.lastLeader,
       term: way.leaderTerm,
       slots: way.runs.map(({ from, to }) => ({ from, to })),
     }));

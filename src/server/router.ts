@@ -73,6 +73,8 @@ export interface ShardWay {
   hint: LeaderHint | null;
   /** The leader that `follow` found last; null: none. */
   leader: NodeId | null;
+  /** That, or the one before. */
+  lastLeader: NodeId | null;
   leaderTerm: number;
   retryAtMs: number;
   /** To the leader's node, where that is another; null until it is asked for. */
@@ -158,6 +160,7 @@ export class Router {
       slotCount: 0,
       hint: null,
       leader: null,
+      lastLeader: null,
       leaderTerm: 0,
       retryAtMs: 0,
       forwarding: null,
@@ -450,6 +453,7 @@ export class Router {
       this.tellFloorsAgain(way);
     }
     way.leader = leader;
+    way.lastLeader = leader ?? way.lastLeader;
     way.leaderTerm = term;
   }
 

@@ -258,10 +258,23 @@ class World implements RequestOwner {
       case 2:
         this.nowMs += random.below(12);
         this.router.follow();
+        this.checkMap();
         break;
       default:
         this.leaders[random.below(2)].runOne();
     }
+  }
+
+  /** Every slot is told once, and in as few runs as can be: so do CLUSTER SLOTS, SHARDS and NODES. */
+  private checkMap(): void {
+    const { ways } = this.router;
+    const runs = ways.flatMap((way) => way.runs).toSorted((one, other) => one.from - other.from);
+    for (const [i, { from, shard }] of runs.entries()) {
+      expect(from).toBe(i === 0 ? 0 : runs[i - 1].to + 1);
+      if (i > 0) expect(shard).not.toBe(runs[i - 1].shard);
+    }
+    expect(runs.at(-1)?.to).toBe(16383);
+    expect(ways.reduce((sum, { slotCount }) => sum + slotCount, 0)).toBe(16384);
   }
 
   private moveOn(slot: number): void {
@@ -301,7 +314,7 @@ function commandOf(words: readonly string[]): CompiledCommand {
 describe('commands over several slots', () => {
   it('run once on each of them, in the order sent, whatever moves meanwhile', () => {
     let parted = 0;
-    for (let seed = 1; seed <= 400; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const world = new World(seed);
       const requests: Request[] = [];
       for (let number = 0; number < 30; number++) {
@@ -319,6 +332,6 @@ describe('commands over several slots', () => {
       expect([seed, world.isBalanced, world.router.parking.bytes]).toEqual([seed, true, 0]);
       parted += world.parted;
     }
-    expect(parted).toBeGreaterThan(1000);
+    expect(parted).toBeGreaterThan(200);
   });
 });

@@ -35,7 +35,7 @@ test('SLOTS has leaders only, by rising slot', () => {
 });
 
 test('a node that leads two shards has their slots joined', () => {
-  node.shards[1].leader = NODE_IDS[0];
+  Object.assign(node.shards[1], { leader: NODE_IDS[0], lastLeader: NODE_IDS[0] });
   node.nodes[1].failed = true;
   node.nodes[1].ready = false;
   node.nodes[1].connected = false;
@@ -60,19 +60,29 @@ test('a dead leader has no slots until another one leads them', () => {
   expect(fieldsOf((shard['nodes'] as unknown[])[0])).toMatchObject({ id: NODE_IDS[2], health: 'fail' });
 });
 
+test('while a shard elects its slots are still those of its last leader, though the state is not ok', () => {
+  node.shards[1].leader = null;
+  expect(parseReply(cluster('SLOTS'))).toHaveLength(3);
+  expect(parseReply(cluster('NODES'))).toMatch(/ 0 connected 5461-10922\n/);
+  expect(parseReply(cluster('INFO'))).toMatch(
+    /^cluster_state:fail\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:10922\r\n/,
+  );
+});
+
 test('single slots and gaps', () => {
   node.shards = [
     {
       id: 1,
       leader: NODE_IDS[0],
+      lastLeader: NODE_IDS[0],
       term: 1,
       slots: [
         { from: 7, to: 7 },
         { from: 0, to: 2 },
       ],
     },
-    { id: 2, leader: NODE_IDS[0], term: 1, slots: [{ from: 3, to: 5 }] },
-    { id: 3, leader: null, term: 0, slots: [{ from: 6, to: 6 }] },
+    { id: 2, leader: NODE_IDS[0], lastLeader: NODE_IDS[0], term: 1, slots: [{ from: 3, to: 5 }] },
+    { id: 3, leader: null, lastLeader: null, term: 0, slots: [{ from: 6, to: 6 }] },
   ];
   expect(parseReply(cluster('NODES'))).toMatch(/ 2 connected 0-5 7\n/);
   expect(parseReply(cluster('INFO'))).toContain(

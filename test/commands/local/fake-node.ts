@@ -128,9 +128,9 @@ export class FakeNode implements NodeView {
   statisticsReset = 0;
   nodes: ClusterNode[] = NODE_IDS.map((id, index) => fakeClusterNode(id, index));
   shards: ClusterShard[] = [
-    { id: 1, leader: NODE_IDS[0], term: 3, slots: [{ from: 0, to: 5460 }] },
-    { id: 2, leader: NODE_IDS[1], term: 2, slots: [{ from: 5461, to: 10922 }] },
-    { id: 3, leader: NODE_IDS[2], term: 4, slots: [{ from: 10923, to: 16383 }] },
+    { id: 1, leader: NODE_IDS[0], lastLeader: NODE_IDS[0], term: 3, slots: [{ from: 0, to: 5460 }] },
+    { id: 2, leader: NODE_IDS[1], lastLeader: NODE_IDS[1], term: 2, slots: [{ from: 5461, to: 10922 }] },
+    { id: 3, leader: NODE_IDS[2], lastLeader: NODE_IDS[2], term: 4, slots: [{ from: 10923, to: 16383 }] },
   ];
   waits: { replicas: number; timeoutMs: number; done: (held: number | 'unblocked') => void }[] = [];
   readonly all: FakeSession[] = [];
