@@ -210,9 +210,10 @@ function bare(durability: 'buffered' | 'fsync'): Target {
         const log = join(directory, `bare-${id}.log`);
         return startServer(process.execPath, [...process.execArgv, ...words], log);
       });
-      await waitUntil('the bare nodes take a write', START_MS, children, async () =>
-        (await askResp(port, ['SET', 'key', 'value'])).startsWith('+OK'),
-      );
+      for (const id of [0, 1, 2])
+        await waitUntil('the bare nodes take a write', START_MS, children, async () =>
+          (await askResp(port + id, ['SET', 'key', 'value'])).startsWith('+OK'),
+        );
       return { entrances: [{ suffix: '', entrance: resp(port, { slots: true }) }], stop: stopAll(children) };
     },
   };

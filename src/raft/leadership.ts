@@ -292,18 +292,23 @@ export class Leadership {
   }
 
   private appendNoop(): void {
-    const { config, nextRules, nowMonotonicMs, nowWallMs } = this.state;
     const bytes = Buffer.alloc(ENTRY_HEADER_BYTES);
-    const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
-    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules: nextRules, seed: NOOP_SEED, stampMs });
+    const { nextRules: rules } = this.state;
+    writeEntryHeader(bytes, { kind: EntryKind.NOOP, rules, seed: NOOP_SEED, stampMs: this.stampMs() });
     this.append(bytes);
+  }
+
+  /** Never below an entry before it: a slot that came with a time above this node's ceiling has the log go ahead of the leader's time. */
+  private stampMs(): number {
+    const { config, nowMonotonicMs: monotonicMs, nowWallMs: wallMs } = this.state;
+    const { timekeeper } = config;
+    return Math.max(timekeeper.leaderTimeMs({ monotonicMs, wallMs }), timekeeper.highestMs());
   }
 
   /** In force from here on, for this leader as for whoever gets the entry. */
   private appendMembership(membership: Membership): void {
-    const { config, nowMonotonicMs, nowWallMs, self } = this.state;
-    const stampMs = config.timekeeper.leaderTimeMs({ monotonicMs: nowMonotonicMs, wallMs: nowWallMs });
-    this.state.adoptMembership(this.append(encodeMembership(membership, this.state.nextRules, stampMs)));
+    const { self, nextRules } = this.state;
+    this.state.adoptMembership(this.append(encodeMembership(membership, nextRules, this.stampMs())));
     this.renewPeers();
     const wasAlone = this.isAlone;
     this.isAlone = isOnlyVoter(membership, self);
