@@ -275,6 +275,7 @@ export class SnapshotLoader implements KeyspaceLoad {
     const number = bytes.readUInt32LE(start + LongFieldRecord.TABLE);
     const part = this.part(number, 1, true);
     const { entry } = part;
+    this.changes(entry);
     const at = start + LongFieldRecord.BYTES;
     const end = at + bytes.readUInt32LE(start + LongFieldRecord.FIELD_LENGTH);
     const length = bytes.readUInt32LE(start + LongFieldRecord.VALUE_LENGTH);
@@ -292,6 +293,7 @@ export class SnapshotLoader implements KeyspaceLoad {
     const { entries, tables } = this.keys;
     const number = bytes.readUInt32LE(start + FieldRecord.NUMBER);
     const part = this.part(number, 1, true);
+    this.changes(part.entry);
     const field = start + FieldRecord.BYTES;
     const value = field + bytes.readUInt32LE(start + FieldRecord.FIELD_LENGTH);
     const end = value + bytes.readUInt32LE(start + FieldRecord.VALUE_LENGTH);
@@ -302,6 +304,14 @@ export class SnapshotLoader implements KeyspaceLoad {
     }
     this.keys.account(part.entry, tables.usedBytes(table) - before);
     this.received(number, part, 1);
+  }
+
+  /** Fields of a staging area come while it is walked over: a walk that has not come to their table takes it as it was when the walk began. */
+  private changes(entry: Handle): void {
+    const { entries, generation, isStaging, observer } = this.keys;
+    if (!isStaging) return;
+    observer?.beforeKey(entry);
+    entries.setGeneration(entry, generation);
   }
 
   private fieldStamp(entry: Handle): number {

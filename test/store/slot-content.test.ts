@@ -143,6 +143,32 @@ describe('a slot', () => {
     }
   });
 
+  it('that goes on being loaded when a snapshot of it has begun is in it as it was then', () => {
+    const from = filled();
+    // Fields that go over alone, and a long one.
+    for (let i = 0; i < 40; i++)
+      setField(from, 7, 'table', `field-${i}`, 'v'.repeat(i === 20 ? 20_000 : 200));
+    const slices = rest(from.beginCut(7, Infinity), 600);
+    for (let half = 1; half < slices.length - 1; half++) {
+      const staging = createKeyspace({ slabs: createSlabPool(), limits: LIMITS }).createStaging(LIMITS);
+      const load = staging.beginSlotLoad();
+      for (const slice of slices.slice(0, half)) load.feed(slice);
+      const state = load.state();
+      const snapshot = staging.beginSnapshot();
+      for (const slice of slices.slice(half)) load.feed(slice);
+      load.finish();
+      const other = createKeyspace({ slabs: createSlabPool(), limits: LIMITS }).createStaging(LIMITS);
+      const again = other.beginLoad();
+      for (const slice of rest(snapshot)) again.feed(slice);
+      again.finish();
+      const goesOn = other.beginSlotLoad();
+      goesOn.restore(state);
+      for (const slice of slices.slice(half)) goesOn.feed(slice);
+      goesOn.finish();
+      expect(hashOf(other)).toBe(hashOf(staging));
+    }
+  });
+
   it('that leaves or arrives during a snapshot or a hash is what it was when they began', () => {
     assert(
       property(
