@@ -34,6 +34,8 @@ const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
+const START_FILE = '/data/log/start';
+
 export class World {
   readonly plan: RunPlan;
   readonly cluster: SimCluster;
@@ -250,7 +252,13 @@ export class World {
   private afterCrash(victim: Victim, as: Crash): void {
     if (as === 'kill' || this.plan.durability !== 'buffered') return;
     victim.mayBeUnclean = true;
-    victim.mustBeUnclean = victim.hasServed;
+    victim.mustBeUnclean = victim.hasServed && !this.hasStopped(victim);
+  }
+
+  /** All was synced before the machine stopped, and said to be. */
+  private hasStopped({ i }: Victim): boolean {
+    const start = this.cluster.nodes[i].disk.content(START_FILE);
+    return start !== null && Buffer.from(start).includes('"cleanStop":true');
   }
 
   /** Counts what its process knows before it goes. */
