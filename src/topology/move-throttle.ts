@@ -160,6 +160,11 @@ export class MoveThrottle {
     this.allowanceBytes -= bytes;
   }
 
+  /** Work that sends little: it takes as long as so many bytes would, were it not for the setting's limit, which is one of bytes. */
+  spendWork(bytes: number): void {
+    this.allowanceBytes -= (bytes * this.bytesPerSecond) / this.adaptiveBytesPerSecond;
+  }
+
   private learn(p99Ms: number | null): void {
     const { quietP99Ms } = this;
     if (p99Ms === null) return;

@@ -166,6 +166,21 @@ describe('the rate at which slots are sent', () => {
     expect(waits).toBeLessThanOrEqual(162);
   });
 
+  it('does not count work that sends nothing against the limit of the setting, which is one of bytes', () => {
+    const rig = new Rig(8 * 1024);
+    const { throttle } = rig;
+    throttle.spend(throttle.allowance(rig.nowMs));
+    throttle.spendWork(MIB);
+    rig.nowMs += 50;
+    expect(throttle.allowance(rig.nowMs)).toBeGreaterThan(0);
+    const unlimited = new Rig();
+    unlimited.looks(1, busy(1), true);
+    unlimited.throttle.spend(unlimited.throttle.allowance(unlimited.nowMs));
+    unlimited.throttle.spendWork(SLOWEST_BYTES_PER_SECOND);
+    unlimited.nowMs += 950;
+    expect(unlimited.throttle.allowance(unlimited.nowMs)).toBeLessThan(0);
+  });
+
   it('halves no oftener than it can see what became of it', () => {
     const rig = new Rig();
     rig.looks(1, busy(1), false);

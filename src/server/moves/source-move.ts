@@ -264,7 +264,7 @@ export class SourceMove {
   private fence(): void {
     const { now } = this.host;
     this.phase = 'fence';
-    this.host.throttle.spend(FENCE_COST_BYTES);
+    this.host.throttle.spendWork(FENCE_COST_BYTES);
     this.fenced = this.batch.slice(0, FENCE_SLOTS);
     if (this.fencedMs === 0) this.fencedMs = now.monotonicMs;
     const ranges = rangesOf(this.fenced);
