@@ -21,7 +21,7 @@ export const POLICIES: readonly EvictionPolicy[] = [
 export type RemovalReason = 'expired' | 'evicted';
 
 /** | 5: reason | 6: database | 8: version, float64 | 16: key | */
-export function removeItem(victim: Victim, reason: RemovalReason): Buffer {
+export function removeItem(victim: Omit<Victim, 'sizeBytes'>, reason: RemovalReason): Buffer {
   const item = newItem(ItemType.REMOVE, 16 + victim.key.length);
   item[5] = reason === 'expired' ? 0 : 1;
   item[6] = victim.db;

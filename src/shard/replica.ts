@@ -35,6 +35,7 @@ import {
   type MemoryPolicy,
   type RemovalReason,
 } from './prelude.ts';
+import { EvictionsUnderWay, type Evicted } from './evictions-under-way.ts';
 import { RUN_ITEM, StagingQueue } from './staging.ts';
 import type { ShardCommand, ShardCommandLookup, StateMachine } from './state-machine.ts';
 import { NOBODY, Refusal, answerWith, type Waiter } from './waiter.ts';
@@ -51,6 +52,8 @@ const EXPIRE_EXAMINE = 400;
 const EVICTION_ARREARS_BYTES = 512 * 1024;
 /** One eviction makes room for this much more than asked, so that not every write evicts. */
 const EVICTION_SLACK_BYTES = 64 * 1024;
+/** Those that are found may be under way already: others are looked for so often. */
+const EVICTION_TRIES = 4;
 
 interface InFlight {
   index: number;
@@ -62,6 +65,7 @@ interface InFlight {
   takesReads: boolean;
   /** Of an entry of moves. */
   moveWaiter: MoveWaiter | null;
+  evicted: Evicted;
 }
 
 interface WaitingRead {
@@ -125,6 +129,7 @@ export class Replica {
   private readonly args = new Args();
   private readonly reply = new ReplyWriter();
   private readonly victims: Victim[] = [];
+  private readonly evictions = new EvictionsUnderWay();
   /** Another round of expiry follows when this index is applied. */
   private expireOnAt = Infinity;
 
@@ -385,6 +390,7 @@ export class Replica {
       const refusal = outcome === 'full' ? Refusal.LOG_FULL : Refusal.NOT_PROPOSED;
       this.counters.proposalsFailed += 1;
       this.proposedPolicy = null;
+      this.evictions.end(this.evictions.take());
       waiters.refuseAll(refusal);
       return refusal;
     }
@@ -397,7 +403,16 @@ export class Replica {
     this.counters.entriesProposed += 1;
     this.growthInFlightBytes += growthBytes;
     const { lastIndex: index, term } = this.raft;
-    this.inFlight.push({ index, term, stampMs, growthBytes, waiters, takesReads: true, moveWaiter: null });
+    this.inFlight.push({
+      index,
+      term,
+      stampMs,
+      growthBytes,
+      waiters,
+      takesReads: true,
+      moveWaiter: null,
+      evicted: this.evictions.take(),
+    });
     this.inFlightSince.push(now.monotonicMs);
   }
 
@@ -536,27 +551,42 @@ export class Replica {
 
   /** Of what is above the budget, as much as one turn may take; false when there is nothing to evict. */
   private evict(now: Instant): boolean {
-    const { policy, keyspace } = this.machine;
+    const { policy } = this.machine;
     if (policy.budgetBytes === 0 || policy.eviction === 'noeviction') return true;
     const growthBytes = this.growthInFlightBytes + this.batchGrowthBytes + this.staging.stagedBytes;
     const needBytes = this.machine.usedBytes + growthBytes - policy.budgetBytes;
     if (needBytes <= 0) return true;
-    const { victims } = this;
-    victims.length = 0;
     const wantedBytes =
       Math.min(needBytes, this.batchGrowthBytes + EVICTION_ARREARS_BYTES) + EVICTION_SLACK_BYTES;
-    const foundBytes = keyspace.sampleVictims(
-      policy.eviction,
-      wantedBytes,
-      now.monotonicMs,
-      this.random,
-      victims,
-    );
-    this.addRemovals('evicted');
+    let foundBytes = 0;
+    let hasFound = false;
+    for (let tries = 0; foundBytes < wantedBytes && tries < EVICTION_TRIES; tries++) {
+      const bytes = this.evictMore(wantedBytes - foundBytes, now);
+      if (bytes === null) break;
+      foundBytes += bytes;
+      hasFound = true;
+    }
     this.batchGrowthBytes -= foundBytes;
-    const hasFound = victims.length > 0;
-    victims.length = 0;
     return hasFound;
+  }
+
+  /** What those free that are not under way already; null when there is nobody to evict. */
+  private evictMore(wantedBytes: number, now: Instant): number | null {
+    const { evictions, machine, victims } = this;
+    victims.length = 0;
+    const { eviction } = machine.policy;
+    machine.keyspace.sampleVictims(eviction, wantedBytes, now.monotonicMs, this.random, victims);
+    if (victims.length === 0) return null;
+    let freedBytes = 0;
+    let kept = 0;
+    for (const victim of victims) {
+      if (!evictions.add(victim)) continue;
+      freedBytes += victim.sizeBytes;
+      victims[kept++] = victim;
+    }
+    victims.length = kept;
+    this.addRemovals('evicted');
+    return freedBytes;
   }
 
   /** As far as they fit into the entry; what does not is found again. */
@@ -586,7 +616,9 @@ export class Replica {
   private dropFirst(): void {
     const flight = this.inFlight.shift();
     this.inFlightSince.shift();
-    this.growthInFlightBytes -= flight?.growthBytes ?? 0;
+    if (flight === undefined) return;
+    this.growthInFlightBytes -= flight.growthBytes;
+    if (flight.evicted.length > 0) this.evictions.end(flight.evicted);
   }
 
   private get leaseTimeMs(): number {
@@ -639,6 +671,7 @@ export class Replica {
     this.inFlight = [];
     this.inFlightSince = [];
     this.growthInFlightBytes = 0;
+    this.evictions.clear();
     for (const flight of flights) refuseFlight(flight);
     this.desk.endFeeds();
     this.refuseBatch(Refusal.NOT_PROPOSED);

@@ -215,7 +215,12 @@ export class KeyTable {
     const { entries } = this;
     const start = entries.keyStart(entry);
     const key = Buffer.from(entries.bytes(entry).subarray(start, start + entries.keyLength(entry)));
-    return { db: entries.database(entry), key, version: entries.version(entry) };
+    return {
+      db: entries.database(entry),
+      key,
+      version: entries.version(entry),
+      sizeBytes: this.entryBytes(entry),
+    };
   }
 
   /** Takes the entry out of the index; its memory and table stay the caller's. */

@@ -61,6 +61,8 @@ export interface Victim {
   db: number;
   key: Buffer;
   version: number;
+  /** What it accounts for. */
+  sizeBytes: number;
 }
 
 /** `hash-max-listpack-*`: they shape replicated bytes, so they travel in the log and change only there. */

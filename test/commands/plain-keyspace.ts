@@ -456,8 +456,9 @@ function placeOf(item: Item): number {
   return item.slot * SLOT_STRIDE + item.place;
 }
 
-function victimOf({ db, key, version }: Item): Victim {
-  return { db, key, version };
+function victimOf(item: Item): Victim {
+  const { db, key, version } = item;
+  return { db, key, version, sizeBytes: usedBytesOf(item) };
 }
 
 function duplicate(value: Buffer | Map<string, Buffer>): Buffer | Map<string, Buffer> {

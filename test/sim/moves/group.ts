@@ -98,7 +98,7 @@ export class Group {
   }
 
   /** As expiry and eviction do. */
-  remove(victim: Victim, reason: 'expired' | 'evicted'): void {
+  remove(victim: Omit<Victim, 'sizeBytes'>, reason: 'expired' | 'evicted'): void {
     const batch = new Batch();
     batch.addPrelude(removeItem(victim, reason));
     const { entry } = batch.seal(FIRST_VERSION, 1, this.timeMs);
