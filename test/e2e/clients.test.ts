@@ -267,9 +267,13 @@ describe.each([
     for (let i = 0; i < 20; i++) await redis.set(`asked:${i}`, 'v');
     for (let i = 0; i < 20; i++) await redis.get(`asked:${i}`);
     const counted = (): Promise<unknown> => redis.call('INFO', 'stats', 'commandstats');
-    expect(await counted()).toMatch(/keyspace_hits:[1-9][^]*torc_forwarded_commands:[1-9][^]*cmdstat_get:calls=/);
+    expect(await counted()).toMatch(
+      /keyspace_hits:[1-9][^]*torc_forwarded_commands:[1-9][^]*cmdstat_get:calls=/,
+    );
     expect(await redis.config('RESETSTAT')).toBe('OK');
-    expect(await counted()).toMatch(/keyspace_hits:0\r\nkeyspace_misses:0\r\n[^]*torc_forwarded_commands:0\r\n/);
+    expect(await counted()).toMatch(
+      /keyspace_hits:0\r\nkeyspace_misses:0\r\n[^]*torc_forwarded_commands:0\r\n/,
+    );
     expect(await counted()).not.toContain('cmdstat_get');
     await expect(redis.cluster('INFO')).rejects.toThrow(`127.0.0.1:${torc.redirectPort(0)}`);
     const redirect = new Redis({ port: torc.redirectPort(0), ...secret });

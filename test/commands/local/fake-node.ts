@@ -40,7 +40,6 @@ export class FakeSession implements ClientSession {
   libraryVersion = '';
   replyMode: ReplyMode = 'on';
   noEvict = false;
-  noTouch = false;
   readonlyMode = false;
   asking = false;
   closeAfterReply = false;
