@@ -51,9 +51,6 @@ const LOAD_SHARE = 0.5;
 const REDIS_PIPELINE = 100;
 const SATURATION_SECONDS = 6;
 const SETTLE_MS = 1500;
-/** How often it is asked whether the slots have moved: at rest, and under load, where it is felt. */
-const POLL_MS = 50;
-const CAREFUL_POLL_MS = 500;
 
 const directory = mkdtempSync(join(tmpdir(), 'torc-resize-'));
 process.on('exit', () => {
@@ -87,7 +84,7 @@ async function main(options: Options): Promise<void> {
 
 /** Nobody asks for anything meanwhile. */
 async function atRest(options: Options, size: LoadSize): Promise<Row[]> {
-  const own = await resized(await startTorcCluster(await subdirectory(), options.durability, POLL_MS), size);
+  const own = await resized(await startTorcCluster(await subdirectory(), options.durability), size);
   const least = own.movedSlots === own.leastSlots;
   const rows: Row[] = [
     { what: 'Torc, 3 to 4 nodes at rest', figure: figureOf(own), goal: '', isReached: null },
@@ -131,7 +128,7 @@ async function resized(cluster: ResizableCluster, size: LoadSize): Promise<Resiz
 
 /** One SET in ten, at half the rate that the cluster of three can do. */
 async function underLoad(options: Options, size: LoadSize): Promise<Row[]> {
-  const cluster = await startTorcCluster(await subdirectory(), options.durability, CAREFUL_POLL_MS);
+  const cluster = await startTorcCluster(await subdirectory(), options.durability);
   try {
     await fill(cluster.entrance, size);
     const connections = Number(options.connections);
