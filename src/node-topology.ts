@@ -228,7 +228,7 @@ export class NodeTopology {
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);
-    this.succession = new Succession(placing, spread);
+    this.succession = new Succession({ ...placing, kept: replicas.kept.logs }, spread);
     this.corrector = new LogCorrector({ replicas: replicas.list, topology: () => this.current, log }, spread);
     const desk = new JoinDesk({
       ...placing,
