@@ -50,7 +50,15 @@ export class NodeKept {
     return own !== undefined && isKept(shard, own.member) ? own : undefined;
   }
 
-  /** The same, while it is not known yet where its log ends. */
+  /** Something in this directory is to be gone on with, and in no other. */
+  isAwaited({ shards }: Topology): boolean {
+    return shards.some((shard) => {
+      const own = shard.replicas.find(({ node }) => node === this.host.self);
+      return own !== undefined && (isKept(shard, own.member) || originOf(shard, own) !== null);
+    });
+  }
+
+  /** This node's member of it, while it is not known yet where its log ends. */
   unkeptEntryOf(shard: ShardEntry): ReplicaEntry | undefined {
     const own = this.entryOf(shard);
     if (own === undefined || this.logs.has(shard.id)) return undefined;

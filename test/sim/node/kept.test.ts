@@ -18,7 +18,9 @@ import { loadSettings } from '../../../src/settings/load.ts';
 import { sessionId } from '../../../src/shard/batch.ts';
 import { Engine } from '../../../src/shard/engine.ts';
 import type { Replica } from '../../../src/shard/replica.ts';
+import { Admission } from '../../../src/shard/sessions.ts';
 import { Snapshotter } from '../../../src/shard/snapshotter.ts';
+import { Refusal } from '../../../src/shard/waiter.ts';
 import { createSlabPool } from '../../../src/store/slab-pool.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
 import type { ShardEntry, Topology } from '../../../src/topology/types.ts';
@@ -249,4 +251,23 @@ it.each(['kill', 'lost', 'torn'] as const)('dies at any operation of its disk (%
     expectAll(world, lastIndex);
   }
   expect(operations).toBeGreaterThan(20);
+});
+
+it('keeps what its log holds and nobody knew to be committed', async () => {
+  const world = await written(1);
+  const [replica] = world.opened;
+  const tail = KEYS.find((key) => slotOfKey(key) <= HALF) ?? '';
+  const { bytes, start, end } = itemOf(['set', tail, 'tail'], KEYS.length + 1, 1);
+  const answer = new Answer();
+  replica.submitWrite(answer, SESSION, Buffer.from(bytes), start, end, world.life.engine.now);
+  replica.seal(world.life.engine.now);
+  expect(replica.raft.commitIndex).toBe(replica.raft.lastIndex - 1);
+  expect(await rewind(world)).toBe(true);
+  // Its client was told nothing, and will be told that it ran.
+  expect([answer.text, answer.refusal]).toEqual([null, Refusal.LOST]);
+  const { machine } = world.life.replicas.list[0];
+  expect(world.shard?.rewound?.index).toBe(replica.raft.lastIndex);
+  const slot = slotOfKey(tail);
+  const session = machine.sessions.open(SESSION, 0);
+  expect(machine.sessions.admit(session, slot, KEYS.length + 1, 1)).toBe(Admission.REPEAT);
 });
