@@ -9,7 +9,7 @@ import { StartupError } from './errors.ts';
 import type { Log } from './log.ts';
 import { latencyHistogram, sizeHistogram } from './metrics/histogram.ts';
 import { CatchingUp } from './observe/catching-up.ts';
-import { readFigures } from './observe/figures.ts';
+import { readFigures, resetFigures } from './observe/figures.ts';
 import { Rates, type NodeParts } from './observe/parts.ts';
 import { rebalanceSource } from './observe/rebalance-report.ts';
 import { isReady, readMetrics, readStartingStatus, readStatus, readyChecks } from './observe/status.ts';
@@ -547,7 +547,7 @@ class Node implements RunningNode {
       isPassword: (given) => this.surroundings.sameSecret(given, settings.requirepass),
       isReady: () => isReady(parts),
       figures: (port) => readFigures(parts, port),
-      resetStatistics: () => parts.server.statistics.reset(),
+      resetStatistics: () => resetFigures(parts),
     });
   }
 

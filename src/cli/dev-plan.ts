@@ -1,6 +1,6 @@
 /** The nodes of `torc dev`: what each one's settings are. */
-import { ownPeerAddress, type MachineFacts } from '../settings/derived.ts';
-import { loadSettings, type FileValues } from '../settings/load.ts';
+import { ownPeerAddress, PEER_PORT_DISTANCE, type MachineFacts } from '../settings/derived.ts';
+import { loadSettings, SettingError, type FileValues } from '../settings/load.ts';
 import { rowOf, SETTING_KEYS, variableOf, type SettingKey, type Settings } from '../settings/rows.ts';
 import type { Environment } from './setting-options.ts';
 
@@ -19,8 +19,11 @@ export interface DevRequest {
 const OWN_KEYS = SETTING_KEYS.filter((key) => rowOf(key).setByDev === true);
 const OWN_VARIABLES = new Set(OWN_KEYS.map((key) => variableOf(rowOf(key))));
 
+const PORT_MAX = 65_535;
+
 /** Throws SettingError. */
 export function planNodes(request: DevRequest): Settings[] {
+  refuseHighPorts(request);
   const alone = Array.from({ length: request.nodes }, (_, at) => planNode(request, at));
   const seeds = alone.map(ownPeerAddress);
   return alone.map((settings) => ({ ...settings, seeds }));
@@ -30,6 +33,16 @@ export function planNodes(request: DevRequest): Settings[] {
 export function variablesOf(settings: Settings): Record<string, string> {
   return Object.fromEntries(
     SETTING_KEYS.map((key) => [variableOf(rowOf(key)), rowOf(key).kind.format(settings[key])]),
+  );
+}
+
+/** By the option that is to be changed: `torc dev` has none for each port. */
+function refuseHighPorts({ nodes, port }: DevRequest): void {
+  const highest = PORT_MAX - PEER_PORT_DISTANCE - (nodes - 1);
+  if (port <= highest) return;
+  const last = port + nodes - 1 + PEER_PORT_DISTANCE;
+  throw new SettingError(
+    `--port: ${port} is too high for ${nodes} nodes: their peer ports end at ${last}; ${highest} is the highest.`,
   );
 }
 

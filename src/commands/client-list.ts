@@ -95,7 +95,6 @@ function flagsOf(session: ClientSession): string {
   if (session.closeAfterReply) flags += 'c';
   if (session.readonlyMode) flags += 'r';
   if (session.noEvict) flags += 'e';
-  if (session.noTouch) flags += 'T';
   return flags === '' ? 'N' : flags;
 }
 

@@ -13,6 +13,8 @@ import type { LocalCommand } from './types.ts';
 const NO_TRACKING = 'ERR CLIENT TRACKING is not offered yet: invalidation messages would never come';
 const NOT_TRACKING =
   'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled';
+const NO_NO_TOUCH =
+  'ERR CLIENT NO-TOUCH is not offered: every look-up counts as an access, on whichever node it runs';
 const NO_PAUSE =
   'ERR CLIENT PAUSE is not offered: it would hold the clients of this node alone, while those of the other nodes go on';
 
@@ -67,17 +69,22 @@ function replyMode({ args, reply, session }: LocalContext): void {
   }
 }
 
-/** ON or OFF into a flag of the session. */
-function toggle(flag: 'noEvict' | 'noTouch'): (context: LocalContext) => void {
-  return ({ args, reply, session }) => {
-    const choice = keyword(args, 2);
-    if (choice !== 'on' && choice !== 'off') {
-      reply.error(SYNTAX);
-      return;
-    }
-    session[flag] = choice === 'on';
-    reply.ok();
-  };
+/** No connection is ever closed to make room, so that ON holds for all. */
+function noEvict({ args, reply, session }: LocalContext): void {
+  const choice = keyword(args, 2);
+  if (choice !== 'on' && choice !== 'off') {
+    reply.error(SYNTAX);
+    return;
+  }
+  session.noEvict = choice === 'on';
+  reply.ok();
+}
+
+function noTouch({ args, reply }: LocalContext): void {
+  const choice = keyword(args, 2);
+  if (choice === 'on') reply.error(NO_NO_TOUCH);
+  else if (choice === 'off') reply.ok();
+  else reply.error(SYNTAX);
 }
 
 function unblock({ args, reply, node }: LocalContext): void {
@@ -136,7 +143,7 @@ const HELP = [
   'NO-EVICT (ON|OFF)',
   '    Keep this connection when memory for clients runs out.',
   'NO-TOUCH (ON|OFF)',
-  '    Leave the access times of keys alone.',
+  '    ON is refused: every look-up counts as an access.',
   'REPLY (ON|OFF|SKIP)',
   '    Send replies to this connection, none, or not the next one.',
   'SETINFO (LIB-NAME|LIB-VER) <value>',
@@ -168,7 +175,7 @@ client|info 6.2.0 O(1) Returns what is known of the connection.
 client|kill 2.4.0 O(N) Closes connections.
 client|list 2.4.0 O(N) Returns what is known of all connections of the node.
 client|no-evict 7.0.0 O(1) Keeps the connection when memory for clients runs out.
-client|no-touch 7.2.0 O(1) Leaves the access times of keys alone.
+client|no-touch 7.2.0 O(1) Leaves the access times of keys alone; not offered.
 client|pause 2.9.50 O(1) Holds the commands of all clients; not offered.
 client|reply 3.2.0 O(1) Switches replies on or off.
 client|setinfo 7.2.0 O(1) Tells the client library and its version.
@@ -189,8 +196,8 @@ export const clientCommands: readonly LocalCommand[] = documented(DOCS, [
   localCommand('client|info', 2, OPEN_FLAGS, OPEN, clientInfo),
   localCommand('client|kill', -3, ADMIN_FLAGS, ADMIN, clientKill),
   localCommand('client|list', -2, ADMIN_FLAGS, ADMIN, clientList),
-  localCommand('client|no-evict', 3, ADMIN_FLAGS, ADMIN, toggle('noEvict')),
-  localCommand('client|no-touch', 3, OPEN_FLAGS, OPEN, toggle('noTouch')),
+  localCommand('client|no-evict', 3, ADMIN_FLAGS, ADMIN, noEvict),
+  localCommand('client|no-touch', 3, OPEN_FLAGS, OPEN, noTouch),
   localCommand('client|pause', -3, ADMIN_FLAGS, ADMIN, ({ reply }) => reply.error(NO_PAUSE)),
   localCommand('client|reply', 3, OPEN_FLAGS, OPEN, replyMode),
   localCommand('client|setinfo', 4, OPEN_FLAGS, OPEN, setInfo),

@@ -120,7 +120,7 @@ function list({ args, reply, node }: LocalContext): void {
     reply.error(SYNTAX);
     return;
   }
-  reply.setHeader(chosen.length);
+  reply.arrayHeader(chosen.length);
   for (const row of chosen) reply.bulkText(row.name);
 }
 

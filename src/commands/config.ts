@@ -63,7 +63,9 @@ function refusalText(refusal: SettingRefusal): string {
   if (refusal.kind === 'unknown') {
     return `ERR Unknown option or number of arguments for CONFIG SET - '${refusal.name}'`;
   }
-  return `ERR CONFIG SET failed (possibly related to argument '${refusal.name}') - ${refusal.reason}`;
+  // An error is written as Latin-1; a reason may quote what was given.
+  const reason = Buffer.from(refusal.reason).toString('latin1');
+  return `ERR CONFIG SET failed (possibly related to argument '${refusal.name}') - ${reason}`;
 }
 
 function resetStat({ reply, node }: LocalContext): void {

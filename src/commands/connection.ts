@@ -143,7 +143,6 @@ function reset({ reply, session, node }: LocalContext): void {
   session.name = '';
   session.replyMode = 'on';
   session.noEvict = false;
-  session.noTouch = false;
   session.readonlyMode = false;
   session.asking = false;
   reply.protocol = 2;

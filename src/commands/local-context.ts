@@ -60,7 +60,6 @@ export interface ClientSession {
 
   replyMode: ReplyMode;
   noEvict: boolean;
-  noTouch: boolean;
   /** READONLY on the redirect port. Leaders alone serve reads, so nothing comes of it but the flag in CLIENT LIST. */
   readonlyMode: boolean;
   /** ASKING: for the next command alone; the server clears it. */

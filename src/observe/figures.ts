@@ -9,7 +9,7 @@ import type {
   StatisticsFigures,
 } from '../commands/node-figures.ts';
 import type { Histogram } from '../metrics/histogram.ts';
-import type { NodeParts } from './parts.ts';
+import type { LastingCounts, NodeParts } from './parts.ts';
 import { DATABASE_COUNT } from '../store/types.ts';
 
 const US_PER_MS = 1000;
@@ -87,10 +87,30 @@ function memoryFigures({ env, settings, replicas, slabs, rates }: NodeParts): Me
   };
 }
 
-function statisticsFigures({ server, replicas, forwarding, rates }: NodeParts): StatisticsFigures {
-  const { statistics } = server;
+/** INFO counts anew. */
+export function resetFigures(parts: NodeParts): void {
+  parts.server.statistics.reset();
+  parts.rates.atReset = lastingCounts(parts);
+}
+
+function lastingCounts({ replicas, forwarding }: NodeParts): LastingCounts {
   const sum = (of: (replica: (typeof replicas)[number]) => number): number =>
     replicas.reduce((total, replica) => total + of(replica), 0);
+  return {
+    expiredKeys: sum((replica) => replica.machine.keyspace.expiredCount),
+    evictedKeys: sum((replica) => replica.machine.keyspace.evictedCount),
+    keyspaceHits: sum((replica) => replica.machine.hits),
+    keyspaceMisses: sum((replica) => replica.machine.misses),
+    forwarded: forwarding.sent,
+  };
+}
+
+function statisticsFigures(parts: NodeParts): StatisticsFigures {
+  const { rates } = parts;
+  const { statistics } = parts.server;
+  const lasting = lastingCounts(parts);
+  // A replica that has left took its counts along.
+  const since = (count: keyof LastingCounts): number => Math.max(0, lasting[count] - rates.atReset[count]);
   return {
     connectionsReceived: statistics.connectionsReceived,
     connectionsRejected: statistics.connectionsRejected,
@@ -100,14 +120,14 @@ function statisticsFigures({ server, replicas, forwarding, rates }: NodeParts): 
     outputBytes: statistics.outputBytes,
     inputKilobytesPerSecond: rates.inputBytesPerSecond / BYTES_PER_KILOBYTE,
     outputKilobytesPerSecond: rates.outputBytesPerSecond / BYTES_PER_KILOBYTE,
-    expiredKeys: sum((replica) => replica.machine.keyspace.expiredCount),
-    evictedKeys: sum((replica) => replica.machine.keyspace.evictedCount),
-    keyspaceHits: sum((replica) => replica.machine.hits),
-    keyspaceMisses: sum((replica) => replica.machine.misses),
+    expiredKeys: since('expiredKeys'),
+    evictedKeys: since('evictedKeys'),
+    keyspaceHits: since('keyspaceHits'),
+    keyspaceMisses: since('keyspaceMisses'),
     errorReplies: statistics.errorReplies,
     readsProcessed: statistics.reads,
     writesProcessed: statistics.writes,
-    forwarded: forwarding.sent,
+    forwarded: since('forwarded'),
     redirected: statistics.redirected,
   };
 }
@@ -117,7 +137,8 @@ function commandFigures({ server }: NodeParts): CommandFigures[] {
   const figures: CommandFigures[] = [];
   for (const [command, row] of statistics.rows.entries()) {
     const histogram = statistics.latency[command];
-    if (histogram === null && statistics.rejected[command] === 0) continue;
+    // Failed ones count among the calls, or among the rejected.
+    if (statistics.calls[command] === 0 && statistics.rejected[command] === 0) continue;
     figures.push({
       name: row.name,
       calls: statistics.calls[command],

@@ -70,12 +70,29 @@ export function entryOf(topology: Topology, node: NodeId): NodeEntry {
   return entry;
 }
 
+/** Counts of replicas and the mesh, which go on for the metrics whatever CONFIG RESETSTAT does. */
+export interface LastingCounts {
+  expiredKeys: number;
+  evictedKeys: number;
+  keyspaceHits: number;
+  keyspaceMisses: number;
+  forwarded: number;
+}
+
 /** What was counted in about the last second. */
 export class Rates {
   commandsPerSecond = 0;
   inputBytesPerSecond = 0;
   outputBytesPerSecond = 0;
   peakUsedBytes = 0;
+  /** As they were at the last CONFIG RESETSTAT. */
+  atReset: LastingCounts = {
+    expiredKeys: 0,
+    evictedKeys: 0,
+    keyspaceHits: 0,
+    keyspaceMisses: 0,
+    forwarded: 0,
+  };
   private last = { atMs: 0, commands: 0, inputBytes: 0, outputBytes: 0 };
 
   sample(nowMs: number, commands: number, inputBytes: number, outputBytes: number): void {

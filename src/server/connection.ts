@@ -58,7 +58,6 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   libraryVersion = '';
   replyMode: ReplyMode = 'on';
   noEvict = false;
-  noTouch = false;
   readonlyMode = false;
   asking = false;
   closeAfterReply = false;

@@ -300,13 +300,15 @@ export class ClientServer implements WalkHost {
     const isSilent = connection.takeSilence();
     const reply = isSilent ? this.silenced(connection) : connection.writer();
     const start = reply.size;
-    const startedMs = command.isFast ? 0 : this.deps.clock.monotonicMs();
+    // A fast one takes too little to be worth a look at the clock: it is noted only where all are.
+    const isTimed = !command.isFast || this.deps.settings.slowlogSlowerThanUs === 0;
+    const startedMs = isTimed ? this.deps.clock.monotonicMs() : 0;
     const long = way.replica?.readNow(command, args, connection.db, slot, this.now, reply) ?? null;
     if (long !== null) {
       this.readOn(connection, command, args, long, isSilent, way);
       return;
     }
-    if (!command.isFast) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
+    if (isTimed) this.noteSlow(connection, args, this.deps.clock.monotonicMs() - startedMs);
     this.statistics.reads += 1;
     this.statistics.replied(command.ordinal, reply.buffer, start);
     this.direct[this.directCount++] = command.ordinal;

@@ -10,6 +10,9 @@ export interface MachineFacts {
   readonly hostName: string;
 }
 
+/** The farthest of the ports from the client port. */
+export const PEER_PORT_DISTANCE = 10_000;
+
 const WILDCARDS = new Set(['0.0.0.0', '::']);
 
 /** Listening there is listening on all addresses of the machine. */
@@ -24,7 +27,7 @@ const DEFAULTS: {
   dataDirectory: (settings) => `.torc/${settings.id}`,
   machine: (_, machine) => machine.hostName,
   redirectPort: (settings) => settings.clientPort + 1000,
-  peerPort: (settings) => settings.clientPort + 10_000,
+  peerPort: (settings) => settings.clientPort + PEER_PORT_DISTANCE,
   adminPort: (settings) => settings.clientPort + 2000,
   announceHost: (settings, machine) => (isWildcard(settings.bind) ? machine.hostName : settings.bind),
   announceClientPort: (settings) => settings.clientPort,

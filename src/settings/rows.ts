@@ -508,7 +508,7 @@ const ROWS = {
     default: '10000',
     scope: 'node',
     changed: 'live',
-    meaning: 'Commands that take longer go to SLOWLOG; 0 for all, -1 for none.',
+    meaning: 'Commands on keys that take longer go to SLOWLOG; 0 for all of them, -1 for none.',
   },
   slowlogMaxLen: {
     group: 'Clients',

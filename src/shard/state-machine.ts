@@ -236,6 +236,7 @@ export class StateMachine implements MovesHost {
   /** This node's access clock, for LRU, LFU and OBJECT: it shapes no replicated byte. */
   set monotonicMs(value: number) {
     this.context.monotonicMs = value;
+    this.keyspace.accessClock(value);
   }
 
   /** Applies an entry of commands, and tells those who wait for them, in order. */

@@ -130,6 +130,10 @@ class SlabKeyspace implements SlotKeyspace {
     return NONE;
   }
 
+  accessClock(monotonicMs: number): void {
+    this.keys.accessNowMs = monotonicMs;
+  }
+
   touch(ref: Ref, monotonicMs: number, pick: number): void {
     this.keys.accessNowMs = monotonicMs;
     const { entries } = this.keys;

@@ -95,6 +95,8 @@ export interface Keyspace {
 
   /** The live key's Ref, or NO_REF. */
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref;
+  /** The node's clock, told before entries are applied: what they make counts as used then. */
+  accessClock(monotonicMs: number): void;
   /** Notes an access for LRU and LFU (the leader's alone; outside hash and snapshot). `pick`: a random uint32. */
   touch(ref: Ref, monotonicMs: number, pick: number): void;
   typeOf(ref: Ref): ValueType;

@@ -28,6 +28,13 @@ describe('the plan of torc dev', () => {
     for (const { seeds } of nodes) expect(seeds.map(({ port }) => port)).toEqual([16_379, 16_380, 16_381]);
   });
 
+  it('refuses ports that end above the highest, by the option that is to be changed', () => {
+    expect(() => planNodes({ ...REQUEST, port: 55_534 })).toThrow(
+      /^--port: 55534 is too high for 3 nodes: their peer ports end at 65536; 55533 is the highest\.$/,
+    );
+    expect(planNodes({ ...REQUEST, port: 55_533 })).toHaveLength(3);
+  });
+
   it('shares a percentage of the memory among the nodes, and gives each what was said in bytes', () => {
     expect(planNodes(REQUEST)[0].maxmemoryBytes).toBe(600);
     expect(planNodes({ ...REQUEST, flags: { maxmemory: '100%' } })[0].maxmemoryBytes).toBe(1000);

@@ -58,6 +58,7 @@ export class PlainKeyspace implements Keyspace {
   private lastPlace = 0;
   private version = 0;
   private writing = false;
+  private nowMs = 0;
   /** The string whose own bytes are in the window, for the command to write to. */
   private shown: Item | null = null;
 
@@ -104,6 +105,10 @@ export class PlainKeyspace implements Keyspace {
       this.expiredCount += 1;
     }
     return NO_REF;
+  }
+
+  accessClock(monotonicMs: number): void {
+    this.nowMs = monotonicMs;
   }
 
   touch(ref: Ref, monotonicMs: number): void {
@@ -381,7 +386,7 @@ export class PlainKeyspace implements Keyspace {
       expireAtMs,
       encoding,
       value,
-      touchedMs: 0,
+      touchedMs: this.nowMs,
       touches: 5,
     };
     this.items.set(name, item);

@@ -6,6 +6,8 @@
  *   generator lets one that succeeds follow at once
  * - MSET, MSETNX, RENAME, RENAMENX, COPY, LCS over keys of several slots get CROSSSLOT: no shard could do them at once (cross-slot.ts)
  * - CLUSTER on the client port is refused in Redis's words, and then names the redirect port
+ * - CLIENT PAUSE, CLIENT NO-TOUCH ON and CLIENT TRACKING ON are refused: what they promise would hold on one node alone, or not at all
+ * - why CONFIG SET refuses a value is said in Torc's words, HELP tells what Torc offers, and SLOWLOG has commands on keys alone
  * - HRANDFIELD refuses to repeat itself more than a million times; redis-server tries
  */
 import { type Reply, parseReply } from './reply.ts';

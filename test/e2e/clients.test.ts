@@ -254,8 +254,9 @@ describe.each([
     expect(await redis.client('LIST')).toMatch(/name=me .*cmd=client\|list/);
     expect(await redis.config('SET', 'slowlog-log-slower-than', '0')).toBe('OK');
     expect(await redis.config('GET', 'slowlog-log-slower-than')).toEqual(['slowlog-log-slower-than', '0']);
-    for (let i = 0; i < 30; i++) await redis.hgetall(`slow:${i}`);
-    expect(Number(await redis.slowlog('LEN'))).toBeGreaterThan(0);
+    await redis.slowlog('RESET');
+    for (let i = 0; i < 15; i++) await Promise.all([redis.hgetall(`slow:${i}`), redis.get(`slow:${i}`)]);
+    expect(Number(await redis.slowlog('LEN'))).toBe(30);
     await redis.config('SET', 'slowlog-log-slower-than', '10000');
     await expect(redis.config('SET', 'maxmemory-policy', 'allkeys-lru')).rejects.toThrow(/maxmemory-policy/);
     await redis.set('k', 'v'.repeat(1000));
@@ -263,6 +264,17 @@ describe.each([
     expect(await redis.object('ENCODING', 'k')).toBe('raw');
     expect(await redis.object('IDLETIME', 'k')).toBeLessThan(5);
     expect(await redis.wait(1, 1000)).toBeGreaterThanOrEqual(1);
+    for (let i = 0; i < 20; i++) await redis.set(`asked:${i}`, 'v');
+    for (let i = 0; i < 20; i++) await redis.get(`asked:${i}`);
+    const counted = (): Promise<unknown> => redis.call('INFO', 'stats', 'commandstats');
+    expect(await counted()).toMatch(
+      /keyspace_hits:[1-9][^]*torc_forwarded_commands:[1-9][^]*cmdstat_get:calls=/,
+    );
+    expect(await redis.config('RESETSTAT')).toBe('OK');
+    expect(await counted()).toMatch(
+      /keyspace_hits:0\r\nkeyspace_misses:0\r\n[^]*torc_forwarded_commands:0\r\n/,
+    );
+    expect(await counted()).not.toContain('cmdstat_get');
     await expect(redis.cluster('INFO')).rejects.toThrow(`127.0.0.1:${torc.redirectPort(0)}`);
     const redirect = new Redis({ port: torc.redirectPort(0), ...secret });
     expect(await redirect.cluster('INFO')).toContain('cluster_slots_ok:16384');

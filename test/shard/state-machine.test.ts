@@ -249,6 +249,22 @@ describe('the state machine', () => {
     expect(stateOf(shard.machines[1])).toEqual(stateOf(shard.machines[0]));
   });
 
+  it('counts a new key as used when it is made, although nothing was read since long ago', () => {
+    const machine = newMachine();
+    const shard = new Shard(machine);
+    const idleMs = (key: string, nowMs: number): number => {
+      const bytes = Buffer.from(key);
+      const ref = machine.keyspace.find(0, slotOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+      return machine.keyspace.idleMs(ref, nowMs);
+    };
+    for (const [sequence, key] of ['first', 'second'].entries()) {
+      machine.monotonicMs = 5000 + sequence * 100_000;
+      shard.add(0, sequence + 1, sequence, 'set', key, 'value');
+      shard.seal();
+    }
+    expect([idleMs('first', 106_000), idleMs('second', 106_000)]).toEqual([101_000, 1000]);
+  });
+
   it('removes a key only at the version that its leader saw', () => {
     const shard = new Shard(newMachine());
     shard.add(0, 1, 1, 'set', 'k', 'old');

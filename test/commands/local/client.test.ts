@@ -61,12 +61,9 @@ describe('LIST and INFO', () => {
     node.send(session, 'HELLO', '3');
     node.send(session, 'SUBSCRIBE', 'c');
     client('NO-EVICT', 'ON');
-    client('NO-TOUCH', 'on');
     session.blocked = true;
     session.readonlyMode = true;
-    expect(client('INFO')).toContain(' flags=PbreT ');
-    expect(client('NO-TOUCH', 'off')).toBe('+OK\r\n');
-    expect(session.noTouch).toBe(false);
+    expect(client('INFO')).toContain(' flags=Pbre ');
     expect(client('NO-EVICT', 'maybe')).toBe('-ERR syntax error\r\n');
   });
 });
@@ -125,6 +122,12 @@ test('UNBLOCK', () => {
   expect(client('UNBLOCK', '99')).toBe(':0\r\n');
   expect(client('UNBLOCK', 'a')).toBe('-ERR value is not an integer or out of range\r\n');
   expect(client('UNBLOCK', '2', 'foo')).toBe('-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n');
+});
+
+test('every look-up is an access, and NO-TOUCH says so', () => {
+  expect(client('NO-TOUCH', 'on')).toMatch(/^-ERR CLIENT NO-TOUCH is not offered/);
+  expect(client('NO-TOUCH', 'off')).toBe('+OK\r\n');
+  expect(client('NO-TOUCH', 'maybe')).toBe('-ERR syntax error\r\n');
 });
 
 test('tracking is off, and says so', () => {

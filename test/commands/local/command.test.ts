@@ -128,6 +128,13 @@ describe('LIST', () => {
     );
   });
 
+  test('is an array in RESP3, too', () => {
+    const third = node.connect();
+    node.send(third, 'HELLO', '3');
+    expect(node.send(third, 'COMMAND', 'LIST')).toMatch(/^\*/);
+    expect(node.send(third, 'COMMAND', 'LIST', 'FILTERBY', 'MODULE', 'any')).toBe('*0\r\n');
+  });
+
   test('filters', () => {
     const list = (...words: string[]): unknown => parseReply(command('LIST', 'FILTERBY', ...words));
     expect(list('PATTERN', 'slowlog|*')).toEqual([

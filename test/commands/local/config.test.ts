@@ -41,6 +41,13 @@ test('values are UTF-8 both ways', () => {
   expect(config('GET', 'timeout')).toBe(`*2\r\n$7\r\ntimeout\r\n$2\r\n${bytes}\r\n`);
 });
 
+test('so are reasons for a refusal', () => {
+  const bytes = Buffer.from('bad µs').toString('latin1');
+  expect(config('SET', 'maxmemory', bytes)).toBe(
+    `-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - '${bytes}' is not allowed\r\n`,
+  );
+});
+
 test.each([
   [['a', 'b'], "ERR Unknown option or number of arguments for CONFIG SET - 'a'"],
   [

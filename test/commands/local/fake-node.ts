@@ -40,7 +40,6 @@ export class FakeSession implements ClientSession {
   libraryVersion = '';
   replyMode: ReplyMode = 'on';
   noEvict = false;
-  noTouch = false;
   readonlyMode = false;
   asking = false;
   closeAfterReply = false;
@@ -142,6 +141,7 @@ export class FakeNode implements NodeView {
         const known = this.settingRows.find((row) => row.name === name);
         if (known === undefined) return { kind: 'unknown', name };
         if (value === 'bad') return { kind: 'invalid', name, reason: 'argument must be a memory value' };
+        if (value.startsWith('bad ')) return { kind: 'invalid', name, reason: `'${value}' is not allowed` };
         known.value = value;
       }
       return null;
