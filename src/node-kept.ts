@@ -108,7 +108,7 @@ export class NodeKept {
       );
     becomeSuccessor(machine, slots);
     if (!(await snapshotter.begin(machine, group, firstSnapshot(origin)))) return false;
-    this.groups.set(origin.group, id);
+    if (!this.groups.has(origin.group)) this.groups.set(origin.group, id);
     const { index, term } = origin;
     log.warn('shard-rewound', { shard: id, index, term, keys: machine.keyspace.totalKeyCount() });
     return true;

@@ -40,7 +40,7 @@ export class Succession {
   private readonly host: SuccessionHost;
   private readonly spread: Pick<TopologySpread, 'propose' | 'isKept' | 'isBehind' | 'has'>;
   private nextLookMs = 0;
-  private toldWaits = '';
+  private readonly toldWaits = new Map<ShardId, string>();
 
   constructor(host: SuccessionHost, spread: Pick<TopologySpread, 'propose' | 'isKept' | 'isBehind' | 'has'>) {
     this.host = host;
@@ -123,9 +123,8 @@ export class Succession {
 
   private tellWaits(topology: Topology, { id }: ShardEntry, open: readonly NodeId[]): void {
     const nodes = open.map((node) => nodeName(topology, node));
-    const waits = `${id} ${nodes.join()}`;
-    if (waits !== this.toldWaits) this.host.log.warn('succession-waits', { shard: id, nodes });
-    this.toldWaits = waits;
+    if (this.toldWaits.get(id) !== nodes.join()) this.host.log.warn('succession-waits', { shard: id, nodes });
+    this.toldWaits.set(id, nodes.join());
   }
 
   /** After a recovery the register is put right by the logs of shards that are led: before that it may give a slot to two. */

@@ -181,7 +181,7 @@ async function written(seed: number): Promise<World> {
   expect(await world.until(() => replica.isReadable)).toBe(true);
   const answers = KEYS.map((key, i) => {
     const answer = new Answer();
-    const { bytes, start, end } = itemOf(['set', key, `${key}`.padEnd(100, '.')], i + 1, 1);
+    const { bytes, start, end } = itemOf(['set', key, key.padEnd(100, '.')], i + 1, 1);
     replica.submitWrite(answer, SESSION, Buffer.from(bytes), start, end, world.life.engine.now);
     return answer;
   });
