@@ -152,6 +152,8 @@ export class Snapshotter {
     }
     const { appliedIndex: index, appliedTerm: term } = machine;
     if (index === 0) return { index, term };
+    // What was seen expired stays so: whoever goes on with it begins above all times that this member has heard of (§5, "Time").
+    machine.timeMs = Math.max(machine.timeMs, replica.time.highestMs());
     const writer = await this.files.create(raft.group, { index, term, membership: raft.membership });
     if (!(await this.writeWhole(machine, writer))) return null;
     this.wal.release(raft.group, index);

@@ -164,6 +164,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     tests: ['test/sim/node/kept.test.ts'],
   },
   {
+    rule: '§5: what was seen expired by a lost shard stays so when that is rewound',
+    file: 'src/shard/snapshotter.ts',
+    find: 'machine.timeMs = Math.max(machine.timeMs, replica.time.highestMs());',
+    put: '',
+    tests: ['test/sim/node/kept.test.ts'],
+  },
+  {
     rule: 'what a successor begins with is there until that has a snapshot of its own',
     file: 'src/node-replicas.ts',
     find: 'return member === 0 || member === heir.rewound?.member;',

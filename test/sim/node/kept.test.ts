@@ -253,7 +253,7 @@ it.each(['kill', 'lost', 'torn'] as const)('dies at any operation of its disk (%
   expect(operations).toBeGreaterThan(20);
 });
 
-it('keeps what its log holds and nobody knew to be committed', async () => {
+it('keeps what its log holds and nobody knew to be committed, and goes on above all times that it has heard of', async () => {
   const world = await written(1);
   const [replica] = world.opened;
   const tail = KEYS.find((key) => slotOfKey(key) <= HALF) ?? '';
@@ -262,11 +262,15 @@ it('keeps what its log holds and nobody knew to be committed', async () => {
   replica.submitWrite(answer, SESSION, Buffer.from(bytes), start, end, world.life.engine.now);
   replica.seal(world.life.engine.now);
   expect(replica.raft.commitIndex).toBe(replica.raft.lastIndex - 1);
+  const heardMs = replica.time.highestMs() + 5000;
+  replica.time.observe(heardMs);
   expect(await rewind(world)).toBe(true);
   // Its client was told nothing, and will be told that it ran.
   expect([answer.text, answer.refusal]).toEqual([null, Refusal.LOST]);
   const { machine } = world.life.replicas.list[0];
   expect(world.shard?.rewound?.index).toBe(replica.raft.lastIndex);
+  // What was seen expired stays so.
+  expect(machine.timeMs).toBeGreaterThanOrEqual(heardMs);
   const slot = slotOfKey(tail);
   const session = machine.sessions.open(SESSION, 0);
   expect(machine.sessions.admit(session, slot, KEYS.length + 1, 1)).toBe(Admission.REPEAT);
