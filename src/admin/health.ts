@@ -7,6 +7,8 @@ export interface HealthCheck {
   ok: boolean;
   /** Why it is not ok, for people. */
   reason: string;
+  /** What is to be told although it is ok. */
+  note?: string;
 }
 
 /** `ok`, or what is not; every check in its line with `?verbose`. 503 unless all are ok. */
@@ -23,5 +25,6 @@ export function healthResponse(checks: readonly HealthCheck[], request: HttpRequ
 }
 
 function checkLine(check: HealthCheck): string {
-  return check.ok ? `[+]${check.name} ok` : `[-]${check.name} failed: ${check.reason}`;
+  if (!check.ok) return `[-]${check.name} failed: ${check.reason}`;
+  return check.note === undefined ? `[+]${check.name} ok` : `[+]${check.name} ok: ${check.note}`;
 }

@@ -34,11 +34,17 @@ export function readyChecks(parts: NodeParts): HealthCheck[] {
       ok: behind.length === 0,
       reason: `replicas of shards ${behind.map((replica) => replica.shard).join(', ')} are catching up`,
     },
-    // Told, but no reason to take traffic away: the others serve on.
-    { name: 'peers', ok: true, reason: `${unreached.length} nodes are not reached` },
+    peersCheck(unreached.length),
   ];
   if (checks.every((check) => check.ok)) parts.catchingUp.served();
   return checks;
+}
+
+/** Told, but no reason to take traffic away: the others serve on. */
+function peersCheck(unreached: number): HealthCheck {
+  const check = { name: 'peers', ok: true, reason: '' };
+  if (unreached === 0) return check;
+  return { ...check, note: `${unreached} ${unreached === 1 ? 'is' : 'are'} not reached` };
 }
 
 export function isReady(parts: NodeParts): boolean {

@@ -220,7 +220,9 @@ export class ReplicaKeeper {
     const added = endangered.filter((shard) => !this.endangered.includes(shard));
     const over = this.endangered.filter((shard) => !endangered.includes(shard));
     this.endangered = endangered;
-    if (added.length > 0) log.warn('quorum-endangered', { shards: added });
+    // On one machine alone, as of `torc dev`, nobody expects to survive its loss.
+    const isAtHome = topology.nodes.every(({ machine }) => machine === topology.nodes[0].machine);
+    if (added.length > 0) log[isAtHome ? 'info' : 'warn']('quorum-endangered', { shards: added });
     if (over.length > 0) log.info('quorum-safe', { shards: over });
   }
 }

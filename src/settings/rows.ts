@@ -347,7 +347,7 @@ const ROWS = {
     scope: 'node',
     changed: 'live',
     meaning:
-      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, shared by the nodes of torc dev.",
+      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, shared by the nodes of torc dev at their start.",
   },
   maxmemoryPolicy: {
     group: 'Memory',

@@ -32,6 +32,11 @@ describe('health', () => {
       status: 503,
       body: '[+]shard-1-has-leader ok\n[-]founded failed: waiting for 10.0.0.3:16379\nnot ok\n',
     });
+    const away = { name: 'peers', ok: true, reason: '', note: '1 is not reached' };
+    expect(await ask('/readyz?verbose', [away])).toMatchObject({
+      status: 200,
+      body: '[+]peers ok: 1 is not reached\nok\n',
+    });
   });
 
   it('is alive whether ready or not', async () => {

@@ -1,6 +1,6 @@
 /**
- * What clients see while nodes are killed with -9, stopped with SIGSTOP for 5 s, and restarted, in turn. TORC_E2E_FAULTS says how many faults
- * (10 for the whole campaign), TORC_E2E_KIND only which (`kill -9`), TORC_E2E_DURABILITY the setting.
+ * What clients see while nodes are killed with -9, stopped with SIGSTOP for 5 s, and restarted, in turn. TORC_E2E_FAULTS says how many faults,
+ * TORC_E2E_KIND only which (`kill -9`), TORC_E2E_DURABILITY the setting.
  */
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -16,7 +16,7 @@ import { pause, TorcCluster } from './cluster/torc-cluster.ts';
 import type { TorcNode } from './cluster/torc-node.ts';
 
 const NODES = 3;
-const FAULTS = Number(process.env['TORC_E2E_FAULTS'] ?? 6);
+const FAULTS = Number(process.env['TORC_E2E_FAULTS'] ?? 10);
 const DURABILITY = process.env['TORC_E2E_DURABILITY'] ?? 'fsync';
 const DOWN_MS = 1000;
 const STOPPED_MS = 5000;

@@ -20,6 +20,8 @@ class Rig {
   readonly roomBytes = new Map<NodeId, number>();
   readonly leaderless = new Set<ShardId>();
   readonly told: { event: LogEvent; fields: LogFields }[] = [];
+  /** Of what was told, the warnings. */
+  readonly warned: LogEvent[] = [];
   readonly changes: ProposedChange['change'][] = [];
   usedBytes = 1000;
   departed: readonly NodeId[] = [];
@@ -48,7 +50,12 @@ class Rig {
       isLed: (shard) => !this.leaderless.has(shard),
       roomBytes: (node) => this.roomBytes.get(node) ?? Number.MAX_SAFE_INTEGER,
       replaceAfterMs: REPLACE_AFTER_MS,
-      log: { debug: tell, info: tell, warn: tell, error: tell },
+      log: {
+        debug: tell,
+        info: tell,
+        warn: (event, fields) => (this.warned.push(event), tell(event, fields)),
+        error: tell,
+      },
     };
     this.keeper = new ReplicaKeeper(host, {
       isKept: () => true,
@@ -185,6 +192,7 @@ describe('shards that one machine’s loss would stop', () => {
       rig.told.splice(0).map(({ event, fields }) => [event, (fields['shards'] as ShardId[]).join()]);
     rig.look(10);
     expect(told()).toEqual([['quorum-endangered', '1,2']]);
+    expect(rig.warned).toEqual(['quorum-endangered']);
     rig.topology = after(rig.topology, { kind: 'set-weight', node: nodeId(2), weight: 2 });
     rig.look(10);
     expect(told()).toEqual([]);
@@ -204,6 +212,19 @@ describe('shards that one machine’s loss would stop', () => {
     });
     rig.look(50);
     expect(told()).toEqual([['quorum-safe', '1,2,3']]);
+  });
+
+  it('are no warning where all nodes run on one machine', () => {
+    const rig = new Rig(manyNodes(1));
+    rig.topology = after(rig.topology, {
+      kind: 'add-node',
+      id: nodeId(2),
+      announced: announcedAs(2, 'm1'),
+      beside: [],
+    });
+    rig.look(10);
+    expect(rig.told.map(({ event }) => event)).toContain('quorum-endangered');
+    expect(rig.warned).toEqual([]);
   });
 
   it('are told of by the first of the nodes that are there alone', () => {
