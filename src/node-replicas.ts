@@ -50,6 +50,8 @@ export class NodeReplicas {
   private readonly byShard: (Replica | undefined)[] = [];
   private readonly deps: NodeReplicasDeps;
   private readonly listeners: ReplicaListener[] = [];
+  /** Groups that this process has had a member of in its turns. */
+  private readonly opened = new Set<number>();
   /** They act no more, and their files are still there. */
   private sealed: Replica[] = [];
   /** Removed, and not yet freed. */
@@ -177,6 +179,8 @@ export class NodeReplicas {
     const own = this.kept.unkeptEntryOf(shard);
     if (own === undefined) return;
     const origin = hasState(found) ? null : originOf(shard, own);
+    // What was opened here is told of once it is kept, and not at all by a node that stops first.
+    if (this.opened.has(shard.group)) return;
     if (origin === null && found === undefined) {
       this.kept.tell(shard, { member: own.member, term: 0, index: 0 });
       return;
@@ -214,6 +218,7 @@ export class NodeReplicas {
     const { engine, snapshotter } = this.deps;
     replica.onCommitted = (latencyMs) => this.deps.onCommitted(latencyMs);
     this.deps.onReplica(replica, found);
+    this.opened.add(replica.raft.group);
     this.list.push(replica);
     this.byShard[replica.shard] = replica;
     engine.add(replica);

@@ -129,7 +129,7 @@ export class Snapshotter {
 
   /**
    * The replica acts no more: all of its log is applied, and its state is the group's snapshot from here on. Returns where the log ends, index 0 when
-   * there is nothing in it; null when the node stops first.
+   * there is nothing in it; null when the node stops or fails first.
    */
   keep(replica: Replica): Promise<Pick<SnapshotMeta, 'index' | 'term'> | null> {
     const kept = this.keepLast(replica);
@@ -140,6 +140,8 @@ export class Snapshotter {
   private async keepLast(replica: Replica): Promise<Pick<SnapshotMeta, 'index' | 'term'> | null> {
     const { raft, machine } = replica;
     await this.letGo(replica);
+    // What was coming in could not be loaded: the node fails.
+    if (machine.isLoading) return null;
     machine.onMark = null;
     let unseenBytes = 0;
     for (const entry of raft.entriesAbove(machine.appliedIndex)) {

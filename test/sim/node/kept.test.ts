@@ -48,6 +48,7 @@ class Life {
   readonly timers: SimulatedTimers;
   replicas!: NodeReplicas;
   engine!: Engine;
+  snapshotter!: Snapshotter;
   private readonly world: World;
 
   constructor(world: World) {
@@ -96,6 +97,7 @@ class Life {
       () => 1,
       silentLog,
     );
+    this.snapshotter = snapshotter;
     this.replicas = this.makeReplicas(opened, snapshotter, { clock, random, timers, disk } as unknown as Env);
     await this.replicas.open(world.topology);
     await new Promise<void>((resolve) => {
@@ -274,4 +276,19 @@ it('keeps what its log holds and nobody knew to be committed, and goes on above 
   const slot = slotOfKey(tail);
   const session = machine.sessions.open(SESSION, 0);
   expect(machine.sessions.admit(session, slot, KEYS.length + 1, 1)).toBe(Admission.REPEAT);
+});
+
+it('tells nothing of what it has not kept when it stops, and keeps it at its next start', async () => {
+  const world = await written(2);
+  const { life } = world;
+  const lastIndex = world.opened[0].machine.appliedIndex;
+  const following = life.follow({ kind: 'give-up-shard', shard: 1, destroyed: [], rewind: true });
+  expect(await world.lives(Promise.all([following, life.snapshotter.stop()]))).toBe(true);
+  expect([life.replicas.kept.logs.size, life.replicas.list.length]).toEqual([0, 0]);
+  life.timers.stop();
+  world.disk.crash('kill');
+  world.life = new Life(world);
+  await world.lives(world.life.start());
+  expect(await rewind(world)).toBe(true);
+  expectAll(world, lastIndex);
 });
