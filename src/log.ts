@@ -34,8 +34,13 @@ export const LOG_EVENTS = {
   'members-changing': 'This leader changes the members of its shard, one step: shard, voters, learners.',
   'register-corrected':
     'The log of a shard led here says otherwise of slots than the topology after its recovery, and the log is right: shard, change, epoch.',
+  'replica-kept':
+    'A shard was given up, to be rewound: this node has sealed its member and keeps what it holds. shard, member, index, term, keys.',
+  'kept-removed': 'What was kept of it is not needed any more: its files are removed. shard.',
+  'shard-rewound':
+    'A shard begins here with what a sealed member of a lost one held: shard, index, term, keys.',
   'succession-waits':
-    'A shard was given up, and these nodes, which may act there still, have not synced that: they are started, or given up as well. shard, nodes.',
+    'A shard was given up, and these nodes, which may act there still or hold what it goes on with, are waited for: they are started, or given up as well. shard, nodes.',
   'node-lost':
     'A node was silent for replace-after: its replicas are made anew on others. peer, address, silentMs.',
   'replacement-waits':

@@ -228,7 +228,7 @@ export class NodeTopology {
       log,
     };
     this.keeper = new ReplicaKeeper(placing, spread);
-    this.succession = new Succession(placing, spread);
+    this.succession = new Succession({ ...placing, kept: replicas.kept.logs }, spread);
     this.corrector = new LogCorrector({ replicas: replicas.list, topology: () => this.current, log }, spread);
     const desk = new JoinDesk({
       ...placing,
@@ -404,10 +404,10 @@ export class NodeTopology {
   }
 
   /** It is not told for how long it was missed: half of replace-after is long. */
-  private wasReplaced({ list }: NodeReplicas, before: Topology, now: Topology): boolean {
+  private wasReplaced({ list, kept }: NodeReplicas, before: Topology, now: Topology): boolean {
     const { placeReplicas, replaceAfterSeconds } = this.settings;
     const { parts } = this;
-    if (parts === null || !placeReplicas || replaceAfterSeconds === 0) return false;
+    if (parts === null || !placeReplicas || replaceAfterSeconds === 0 || kept.isAwaited(now)) return false;
     const awayMs = this.absence?.durationMs(parts.engine.now.monotonicMs) ?? 0;
     if (awayMs * 2 < replaceAfterSeconds * 1000) return false;
     const held = list.map(({ shard, raft }) => ({ shard, member: raft.self }));

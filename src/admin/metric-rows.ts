@@ -355,7 +355,7 @@ const NODE: readonly MetricRow[] = [
   nodeGauge('topology_epoch', 'Epoch of the cluster map known here.', (reading) => reading.topologyEpoch),
   nodeCounter(
     'shards_given_up',
-    'Shards that were lost for good: an operator has given their data up, and others have their slots.',
+    'Shards that were lost for good: an operator has given them up, and others have their slots, which began with what one replica held, or empty.',
     (reading) => reading.shardsSucceeded,
   ),
   nodeCounter(

@@ -4,6 +4,7 @@ import type { TokenHash } from '../../ring/index.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
+import { leftOf } from '../topology/lost-shard.ts';
 import { isNewer } from '../topology/register.ts';
 import { crowdedWithout } from '../topology/room-check.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
@@ -77,6 +78,10 @@ export function whyNeeded(node: NodeId, { topology, reports }: Survey): string |
       ? 'this is the only node of its cluster, and its directory the only copy: bring a whole one back'
       : `most of the cluster's nodes have to run meanwhile: start ${names === '' ? 'another node' : names} first`;
   for (const shard of topology.shards) {
+    const isKept =
+      shard.givenUp?.kept !== undefined && leftOf(topology, shard).some((row) => row.node === node);
+    if (isKept)
+      return `shard ${shard.id} is to be rewound, and may go on with what is in this directory: start its node, or have torc shard give-up ${shard.id} do without it first`;
     if (shard.givenUp !== undefined) continue;
     const why = whyShardNeeds(node, shard, reports, names);
     if (why !== null) return why;

@@ -72,7 +72,7 @@ function risks({ topology, reports }: Survey): string {
   const data =
     shards === ''
       ? ''
-      : `Of these shards they hold most replicas: what is in them is served by nobody until the nodes are back, and lost once they are given up, when torc shard give-up has them begin anew: ${shards}. `;
+      : `Of these shards they hold most replicas: what is in them is served by nobody until the nodes are back, or until torc shard give-up has them go on with what is left, or begin anew: ${shards}. `;
   return (
     `${names} would be given up for good. What they may have decided after epoch ${textOf(topology)} and told no node that answers is lost: ` +
     'slots that moved since may be served from older copies, and members may be missing. ' +

@@ -1,5 +1,5 @@
 /** `torc shard …`: what an operator decides about shards. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import {
   addPeerSecretOption,
   anyNode,
@@ -23,10 +23,18 @@ export function shardCommand(): Command {
 function giveUpCommand(): Command {
   const command = new Command('give-up')
     .description(
-      'When a shard has lost its majority for good: its data is given up, and its slots begin anew, empty.',
+      'When a shard has lost its majority for good: its slots go on with what one replica still holds, or begin anew, empty.',
     )
     .argument('<shard>', 'Its number, as torc status shows it.', wholeNumber(1, SHARD_MOST))
     .addOption(anyNode())
+    .addOption(
+      new Option(
+        '--rewind',
+        'Goes on with what the replica with the longest log holds: what was acknowledged and is not there is lost.',
+      ).conflicts('empty'),
+    )
+    .option('--empty', 'Drops what is left of it. Need not be said where nothing is.')
+    .option('--yes-i-may-lose-writes', 'With --rewind. Else it only says what may be lost.', false)
     .option('--yes-i-lose-its-data', 'Else it only says what would be lost.', false)
     .option(
       '--timeout-ms <ms>',
@@ -39,11 +47,16 @@ function giveUpCommand(): Command {
     .configureOutput(ONE_LINE);
   addPeerSecretOption(command);
   return command.action((shard: number) => {
-    const { yesILoseItsData: isSure, wait: waits } = command.opts<{
+    const { rewind, empty, yesIMayLoseWrites, yesILoseItsData, wait } = command.opts<{
+      rewind?: boolean;
+      empty?: boolean;
+      yesIMayLoseWrites: boolean;
       yesILoseItsData: boolean;
       wait: boolean;
     }>();
+    const begins = rewind === true ? 'rewound' : empty === true ? 'empty' : null;
     const target = { ...nodeOptionsOf(command), peerSecret: peerSecretOf(command) };
-    return finish(() => giveUpShard({ ...target, shard, isSure, waits }));
+    const answers = { mayLoseWrites: yesIMayLoseWrites, losesAll: yesILoseItsData };
+    return finish(() => giveUpShard({ ...target, shard, begins, ...answers, waits: wait }));
   });
 }

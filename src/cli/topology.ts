@@ -103,7 +103,7 @@ function tables(topology: Topology): string {
     voters.includes(node.id) ? 'yes' : '',
   ]);
   const shardRows = shards.map(({ id, home, replicas, givenUp }) => [
-    givenUp === undefined ? id : `${id} (given up)`,
+    givenUp === undefined ? id : `${id} (given up${givenUp.kept === undefined ? '' : ', to be rewound'})`,
     nodeName(topology, home),
     slotsOf(id),
     replicas

@@ -238,6 +238,11 @@ class Raft implements RaftCore {
     return this.leadership?.propose(bytes) ?? 'not-leader';
   }
 
+  entriesAbove(index: number): readonly Entry[] {
+    const { log } = this.state;
+    return log.range(index + 1, log.lastIndex);
+  }
+
   membershipAt(index: number): Membership {
     return this.state.memberships.at(index).membership;
   }

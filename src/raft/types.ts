@@ -364,6 +364,9 @@ export interface RaftCore {
    */
   propose(bytes: Buffer, now: Instant): ProposeOutcome;
 
+  /** What the log holds above an index not below the last compaction, committed or not: for a member that acts no more. */
+  entriesAbove(index: number): readonly Entry[];
+
   /** The membership at an index not below the last compaction: what a snapshot there holds. */
   membershipAt(index: number): Membership;
 

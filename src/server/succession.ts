@@ -1,7 +1,7 @@
 /**
- * Brings shards that were given up to their end (topology/lost-shard.ts): once no member of theirs can act any more, the leader of the other side ends
- * each move that they were in, as its own log says, and then whoever is first of the nodes that are there names the successor. Each step may be
- * taken twice and by anyone.
+ * Brings shards that were given up to their end (topology/lost-shard.ts). Where what is left is to be gone on with, each node says where the log of
+ * its sealed member ends. Once no member can act any more, the leader of the other side ends each move that they were in, as its own log says, and
+ * then whoever is first of the nodes that are there names the successor. Each step may be taken twice and by anyone.
  */
 import type { TokenHash } from '../../ring/index.ts';
 import type { Log } from '../log.ts';
@@ -10,11 +10,11 @@ import { MoveOutcome } from '../shard/moves/slot-state.ts';
 import type { MoveWaiter } from '../shard/moves/types.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { TopologyChange } from '../topology/change.ts';
-import { movesOf, unsealedNodes } from '../topology/lost-shard.ts';
+import { leftOf, longestLogs, movesOf, unsealedNodes } from '../topology/lost-shard.ts';
 import { successorPlace } from '../topology/replica-planner.ts';
 import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
 import { nodeName } from '../topology/topology-diff.ts';
-import type { MoveEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
+import type { KeptLog, MoveEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { TopologySpread } from './topology-spread.ts';
 
 const LOOK_INTERVAL_MS = 500;
@@ -26,6 +26,8 @@ export interface SuccessionHost {
   readonly replicationFactor: number;
   readonly hash: TokenHash;
   readonly replicas: readonly Replica[];
+  /** Of shards that are to be rewound: where the logs of this node's sealed members end. */
+  readonly kept: ReadonlyMap<ShardId, KeptLog>;
   topology(): Topology;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
@@ -38,7 +40,7 @@ export class Succession {
   private readonly host: SuccessionHost;
   private readonly spread: Pick<TopologySpread, 'propose' | 'isKept' | 'isBehind' | 'has'>;
   private nextLookMs = 0;
-  private toldWaits = '';
+  private readonly toldWaits = new Map<ShardId, string>();
 
   constructor(host: SuccessionHost, spread: Pick<TopologySpread, 'propose' | 'isKept' | 'isBehind' | 'has'>) {
     this.host = host;
@@ -52,7 +54,18 @@ export class Succession {
     if (lost.length === 0 || now.monotonicMs < this.nextLookMs) return;
     this.nextLookMs = now.monotonicMs + LOOK_INTERVAL_MS;
     if (this.spread.isBehind || !this.spread.isKept(topology)) return;
-    for (const shard of lost) if (this.isSealed(topology, shard)) this.bringOn(topology, shard, now);
+    for (const shard of lost) {
+      this.tellLog(topology, shard);
+      if (this.isSealed(topology, shard)) this.bringOn(topology, shard, now);
+    }
+  }
+
+  private tellLog(topology: Topology, shard: ShardEntry): void {
+    const end = this.host.kept.get(shard.id);
+    if (end === undefined || shard.givenUp?.kept === undefined) return;
+    const isLeft = leftOf(topology, shard).some(({ member }) => member === end.member);
+    if (!isLeft || shard.givenUp.kept.some(({ member }) => member === end.member)) return;
+    this.propose(topology, { kind: 'keep-log', shard: shard.id, ...end });
   }
 
   private bringOn(topology: Topology, shard: ShardEntry, now: Instant): void {
@@ -64,7 +77,15 @@ export class Succession {
     }
     if (moves.length > 0 || !this.isFirst(topology) || !this.mayName(topology)) return;
     const away = new Set(topology.nodes.map(({ id }) => id).filter((id) => this.host.isFailed(id)));
-    const place = successorPlace(topology, this.host, shard, away);
+    const holders = longestLogs(topology, shard).map(({ node }) => node);
+    const holder = holders.find((node) => !away.has(node)) ?? null;
+    const isLeft = shard.givenUp?.kept === undefined || leftOf(topology, shard).length > 0;
+    // Named while it is away, nobody else's log could be gone on with any more should it not come back. With nobody left an operator has the word.
+    if (!isLeft || (holder === null && holders.length > 0)) {
+      this.tellWaits(topology, shard, holders);
+      return;
+    }
+    const place = successorPlace(topology, this.host, shard, away, holder);
     if (place !== null) this.propose(topology, { kind: 'succeed-shard', shard: shard.id, ...place });
   }
 
@@ -96,11 +117,14 @@ export class Succession {
   private isSealed(topology: Topology, shard: ShardEntry): boolean {
     const open = unsealedNodes(topology, shard, (node, epoch) => this.spread.has(node, epoch));
     if (open.length === 0) return true;
-    const nodes = open.map((node) => nodeName(topology, node));
-    const waits = `${shard.id} ${nodes.join()}`;
-    if (waits !== this.toldWaits) this.host.log.warn('succession-waits', { shard: shard.id, nodes });
-    this.toldWaits = waits;
+    this.tellWaits(topology, shard, open);
     return false;
+  }
+
+  private tellWaits(topology: Topology, { id }: ShardEntry, open: readonly NodeId[]): void {
+    const nodes = open.map((node) => nodeName(topology, node));
+    if (this.toldWaits.get(id) !== nodes.join()) this.host.log.warn('succession-waits', { shard: id, nodes });
+    this.toldWaits.set(id, nodes.join());
   }
 
   /** After a recovery the register is put right by the logs of shards that are led: before that it may give a slot to two. */

@@ -8,6 +8,8 @@ import type { GroupId, Instant, Ready, SnapshotMeta, SnapshotRead, SnapshotWrite
 import type { SnapshotFileReader, SnapshotFiles, SnapshotFileWriter, Wal } from '../wal/types.ts';
 import { forgettableIndex, type LogRetention } from './log-retention.ts';
 import type { Replica } from './replica.ts';
+import { applyLast } from './successor-state.ts';
+import { writeState } from './state-writer.ts';
 import { StateLoad, StateSnapshot } from './state-snapshot.ts';
 
 /** One slice: about a millisecond. */
@@ -76,7 +78,9 @@ export class Snapshotter {
   private readonly settings: SnapshotterSettings;
   private readonly log: Log;
   private readonly newId: () => number;
-  private isStopped = false;
+  isStopped = false;
+  /** A last snapshot, or a first one, that is being written. */
+  private writingWhole: Promise<unknown> = Promise.resolve();
   private segmentsFreed = 0;
   /** When the last one was finished, by the wall clock; 0 before. */
   lastFinishedWallMs = 0;
@@ -121,6 +125,69 @@ export class Snapshotter {
     await group.serving?.reader.close();
     if (group.incoming !== null) await (await group.incoming.writer).abandon();
     await this.files.remove(raft.group);
+  }
+
+  /**
+   * The replica acts no more: all of its log is applied, and its state is the group's snapshot from here on. Returns where the log ends, index 0 when
+   * there is nothing in it; null when the node stops or fails first.
+   */
+  keep(replica: Replica): Promise<Pick<SnapshotMeta, 'index' | 'term'> | null> {
+    const kept = this.keepLast(replica);
+    this.writingWhole = Promise.allSettled([kept]);
+    return kept;
+  }
+
+  private async keepLast(replica: Replica): Promise<Pick<SnapshotMeta, 'index' | 'term'> | null> {
+    const { raft, machine } = replica;
+    await this.letGo(replica);
+    // What was coming in could not be loaded: the node fails.
+    if (machine.isLoading) return null;
+    machine.onMark = null;
+    let unseenBytes = 0;
+    for (const entry of raft.entriesAbove(machine.appliedIndex)) {
+      if (this.isStopped) return null;
+      applyLast(machine, entry);
+      unseenBytes += entry.bytes.length;
+      if (unseenBytes < SLICE_BYTES) continue;
+      unseenBytes = 0;
+      await this.turn();
+    }
+    const { appliedIndex: index, appliedTerm: term } = machine;
+    if (index === 0) return { index, term };
+    // What was seen expired stays so: whoever goes on with it begins above all times that this member has heard of (§5, "Time").
+    machine.timeMs = Math.max(machine.timeMs, replica.time.highestMs());
+    const writer = await this.files.create(raft.group, { index, term, membership: raft.membership });
+    if (!(await this.writeWhole(machine, writer))) return null;
+    this.wal.release(raft.group, index);
+    return { index, term };
+  }
+
+  /** A new group begins with this state. False when the node stops first: then it has not begun. */
+  begin(machine: Replica['machine'], group: GroupId, meta: SnapshotMeta): Promise<boolean> {
+    const begun = this.files.create(group, meta).then((writer) => this.writeWhole(machine, writer));
+    this.writingWhole = Promise.allSettled([begun]);
+    return begun;
+  }
+
+  private writeWhole(machine: Replica['machine'], writer: SnapshotFileWriter): Promise<boolean> {
+    return writeState(
+      machine,
+      writer,
+      () => this.turn(),
+      () => this.isStopped,
+    );
+  }
+
+  /** What is being done with the replica's files is done to its end, but a snapshot that comes in: that has no sender any more. */
+  private async letGo({ raft }: Replica): Promise<void> {
+    const group = this.groups.get(raft.group);
+    if (group === undefined) return;
+    this.groups.delete(raft.group);
+    await group.making;
+    await group.work;
+    group.isRemoved = true;
+    await group.serving?.reader.close();
+    if (group.incoming !== null) await (await group.incoming.writer).abandon();
   }
 
   /** Loads a recovered snapshot into the replica's state machine. */
@@ -187,6 +254,7 @@ export class Snapshotter {
 
   async stop(): Promise<void> {
     this.isStopped = true;
+    await this.writingWhole;
     for (const group of this.groups.values()) {
       await group.making;
       await group.work;

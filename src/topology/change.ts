@@ -95,6 +95,7 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'resume-move':
       return applyLogCorrection(current, change);
     case 'give-up-shard':
+    case 'keep-log':
     case 'succeed-shard':
       return applyLostShardChange(current, change);
     case 'set-weight':

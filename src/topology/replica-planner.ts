@@ -79,12 +79,16 @@ export function besideNew(
   return others.slice(0, others.length - (others.length % 2));
 }
 
-/** Where the successor of a lost shard begins; null: no node is there for it. Where its home was, if that is to stay. */
+/**
+ * Where the successor of a lost shard begins; null: no node is there for it. Where its home was, if that is to stay. `holder`: it begins with what
+ * that node holds, and there alone; the others follow.
+ */
 export function successorPlace(
   topology: Topology,
   rules: PlacementRules,
   shard: ShardEntry,
   away: ReadonlySet<NodeId>,
+  holder: NodeId | null,
 ): { home: NodeId; voters: readonly NodeId[] } | null {
   const staying = topology.nodes.filter(({ leaving }) => leaving !== true);
   const there = staying.filter(({ id }) => !away.has(id));
@@ -92,6 +96,7 @@ export function successorPlace(
   const freest = there.toSorted((a, b) => homesOf(a.id) - homesOf(b.id) || a.ordinal - b.ordinal).at(0);
   if (freest === undefined) return null;
   const home = staying.some(({ id }) => id === shard.home) ? shard.home : freest.id;
+  if (holder !== null) return { home, voters: [holder] };
   const first = away.has(home) ? freest.id : home;
   const begun = { ...shard, home, replicas: [{ member: 1, node: first }], givenUp: undefined };
   const shards = topology.shards.map((row) => (row === shard ? begun : row));

@@ -28,6 +28,12 @@ export const nodeEntrySchema = announcementSchema.extend({
 
 export const instanceSchema = z.object({ generation: count, epoch: count });
 
+const logEnd = {
+  member: count,
+  term: z.number().int().min(0),
+  index: z.number().int().min(0),
+};
+
 const shard = z.object({
   id: z.number().int().min(1).max(65_535),
   group: count,
@@ -36,7 +42,10 @@ const shard = z.object({
   first: z.array(count),
   nextMember: count,
   closing: instanceSchema.optional(),
-  givenUp: instanceSchema.extend({ destroyed: z.array(count) }).optional(),
+  givenUp: instanceSchema
+    .extend({ destroyed: z.array(count), kept: z.array(z.object(logEnd)).optional() })
+    .optional(),
+  rewound: z.object({ ...logEnd, group: count }).optional(),
 });
 
 const slots = z.array(z.object({ from: slot, to: slot }));
@@ -136,7 +145,13 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('close-shard'), shard: count }),
   z.object({ kind: z.literal('remove-shard'), shard: count }),
   z.object({ kind: z.literal('remove-node'), node: id }),
-  z.object({ kind: z.literal('give-up-shard'), shard: count, destroyed: z.array(count) }),
+  z.object({
+    kind: z.literal('give-up-shard'),
+    shard: count,
+    destroyed: z.array(count),
+    rewind: z.boolean().optional(),
+  }),
+  z.object({ kind: z.literal('keep-log'), shard: count, ...logEnd }),
   z.object({ kind: z.literal('succeed-shard'), shard: count, home: id, voters: z.array(id) }),
   z.object({ kind: z.literal('set-weight'), node: id, weight: announcementSchema.shape.weight }),
   z.object({

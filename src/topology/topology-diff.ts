@@ -49,17 +49,30 @@ function voterLines(before: Topology, after: Topology): string[] {
 
 function shardLines(before: Topology, after: Topology, shard: ShardEntry): string[] {
   const old = before.shards.find(({ id }) => id === shard.id);
-  if (old === undefined) return [`+ shard ${shard.id} on ${membersText(after, shard)}`];
+  if (old === undefined) return [`+ shard ${shard.id} on ${membersText(after, shard)}${originText(shard)}`];
   const home =
     old.home === shard.home ? [] : [`home ${nodeName(before, old.home)} -> ${nodeName(after, shard.home)}`];
   const [had, has] = [membersText(before, old), membersText(after, shard)];
   const members = had === has ? [] : [`members ${had} -> ${has}`];
   const closing = old.closing === undefined && shard.closing !== undefined ? ['closing'] : [];
-  const { givenUp } = shard;
-  const gone = `given up, with members ${givenUp?.destroyed.join(', ') || 'none'} destroyed`;
-  const lost = JSON.stringify(old.givenUp) === JSON.stringify(givenUp) ? [] : [gone];
+  const lost = JSON.stringify(old.givenUp) === JSON.stringify(shard.givenUp) ? [] : [lostText(shard)];
   const changes = [...home, ...members, ...closing, ...lost];
   return changes.length === 0 ? [] : [`shard ${shard.id}: ${changes.join('; ')}`];
+}
+
+function lostText({ givenUp }: ShardEntry): string {
+  const gone = `given up, with members ${givenUp?.destroyed.join(', ') || 'none'} destroyed`;
+  if (givenUp?.kept === undefined) return gone;
+  const kept = givenUp.kept.map(
+    ({ member, index, term }) => `, member ${member} sealed at index ${index} of term ${term}`,
+  );
+  return `${gone}, to be rewound${kept.join('')}`;
+}
+
+function originText({ rewound }: ShardEntry): string {
+  if (rewound === undefined) return '';
+  const { group, member, index, term } = rewound;
+  return `, with what member ${member} of group ${group} held up to index ${index} of term ${term}`;
 }
 
 function membersText(topology: Topology, { replicas }: ShardEntry): string {

@@ -54,11 +54,27 @@ export interface ShardEntry {
   closing?: Epoch | undefined;
   /** An operator has given its data up (lost-shard.ts): no member votes, appends or serves there any more. */
   givenUp?: GivenUp | undefined;
+  /** It took the place of a lost shard, and its first member began with what was left of that. */
+  rewound?: Rewound | undefined;
 }
 
 /** The epoch that said so first, and the members of which the operator says that they are destroyed: all others seal themselves. */
 export interface GivenUp extends Epoch {
   destroyed: readonly MemberId[];
+  /** There when its successor is to begin with what is left of it: the members that have sealed themselves, and keep what they hold until then. */
+  kept?: readonly KeptLog[] | undefined;
+}
+
+/** Where the log of a sealed member ends; index 0: it holds nothing. */
+export interface KeptLog {
+  member: MemberId;
+  term: number;
+  index: number;
+}
+
+/** What a shard began with: all that this member of another group held. */
+export interface Rewound extends KeptLog {
+  group: GroupId;
 }
 
 /** Runs of consecutive slots, sorted, together all 16384. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loadTokenHash } from '../../ring/index.ts';
 import type { StatusReport } from '../../src/admin/status.ts';
 import { surveyCluster, whyCrowded, whyNeeded, whyUnled, type Survey } from '../../src/cli/cluster-survey.ts';
+import { applyChange } from '../../src/topology/change.ts';
 import { encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { NodeEntry, Topology } from '../../src/topology/types.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
@@ -80,6 +81,18 @@ describe('a node can be done without', () => {
     ],
   ])('else it is told why, and what to do (%#)', (given, node, why) => {
     expect(whyNeeded(idOf(node), surveyOf(given))).toContain(why);
+  });
+
+  it('while a shard may be gone on with by what it holds', () => {
+    const survey = surveyOf({ nodes: 3, voters: [1, 2, 3], answer: [1, 2], leader: null });
+    const lost = (destroyed: number[]): Survey => {
+      const giveUp = { kind: 'give-up-shard', shard: 1, destroyed, rewind: true } as const;
+      const topology = applyChange(survey.topology, giveUp);
+      if (typeof topology === 'string') throw new Error(topology);
+      return { ...survey, topology };
+    };
+    expect(whyNeeded(idOf(3), lost([1, 2]))).toContain('may go on with what is in this directory');
+    expect(whyNeeded(idOf(3), lost([1, 3]))).toBeNull();
   });
 });
 

@@ -12,6 +12,8 @@ import { MoveItemType, moveEntry, pieceItem, slotsItem } from '../../src/shard/m
 import { STATE_PARTS } from '../../src/shard/moves/slot-parts.ts';
 import { MoveOutcome, SlotState } from '../../src/shard/moves/slot-state.ts';
 import { RecordType } from '../../src/shard/state-snapshot.ts';
+import { Admission } from '../../src/shard/sessions.ts';
+import { becomeSuccessor, VERSIONS_AHEAD } from '../../src/shard/successor-state.ts';
 import { Staged } from '../../src/shard/staging.ts';
 import { KeyRecord } from '../../src/store/snapshot-format.ts';
 import { Encoding } from '../../src/store/types.ts';
@@ -405,5 +407,91 @@ describe('the state hash', () => {
       load.feed(Buffer.from(slice));
     load.finish();
     expect(hashNow(loaded)).toBe(hash);
+  });
+});
+
+describe('the successor of a lost shard', () => {
+  /** A snapshot's records, by type. */
+  function recordsOf(machine: StateMachine): Map<number, string> {
+    const snapshot = new StateSnapshot(machine);
+    const found = new Map<number, string>();
+    for (let slice = snapshot.next(1e9); slice !== null; slice = snapshot.next(1e9)) {
+      for (let at = 0; at < slice.length; at += slice.readUInt32LE(at) + 4) {
+        const body = slice.subarray(at + 5, at + slice.readUInt32LE(at) + 4);
+        found.set(slice[at + 4], (found.get(slice[at + 4]) ?? '') + body.toString('hex'));
+      }
+    }
+    return found;
+  }
+
+  const fields = (parts: readonly { fields: readonly string[] }[]): string[] =>
+    parts.flatMap((part) => part.fields);
+  const of = (successor: string): string[] =>
+    fields(STATE_PARTS.filter((part) => part.successor === successor));
+
+  it('has all that there was of its slots, and nothing of moves or of what is staged', () => {
+    const [before, { machine }] = [make(), make()];
+    const everything = [{ from: 0, to: 16_383 }];
+    becomeSuccessor(machine, everything);
+    const [had, has] = [recordsOf(before.machine), recordsOf(machine)];
+    expect(has.get(RecordType.KEYS)).toBe(had.get(RecordType.KEYS));
+    expect(has.get(RecordType.SESSIONS)).toBe(had.get(RecordType.SESSIONS));
+    expect([machine.timeMs, machine.rules, machine.policy]).toEqual([
+      5000,
+      before.machine.rules,
+      before.machine.policy,
+    ]);
+    const gone = STATE_PARTS.filter(({ record, successor }) => successor === 'anew' && record !== 'SLOTS');
+    for (const { record } of gone)
+      expect(has.has(RecordType[record as keyof typeof RecordType]), record).toBe(false);
+    expect(new Set(gone.map(({ record }) => record)).size).toBe(5);
+    const { slots } = machine.moves;
+    expect([slots.isFounded, slots.hasMoved, slots.count(SlotState.OWNED)]).toEqual([true, false, 16_384]);
+    expect(machine.moves.movesUnderWay()).toEqual([]);
+  });
+
+  it('has no key, row or floor of a slot that is not its own', () => {
+    const { machine, session } = make();
+    const keep = slotOf(Buffer.from('k'), 0, 1);
+    becomeSuccessor(machine, [
+      { from: 11, to: 11 },
+      { from: keep, to: keep },
+    ]);
+    const { keyspace, sessions, moves } = machine;
+    const held = Array.from({ length: 16_384 }, (_, slot) => slot).filter(
+      (slot) => keyspace.keyCountInSlot(slot) > 0,
+    );
+    expect(held).toEqual([keep]);
+    expect([sessions.rowCount, sessions.floorOf(session, 9)]).toEqual([2, 0]);
+    // A write whose outcome is unknown ran, and is told so.
+    expect(sessions.admit(session, 11, 21, 0)).toBe(Admission.REPEAT);
+    expect(sessions.open(sessionId('b'.repeat(40), 3), 0)).toBe(-1);
+    expect([moves.isOwned(11), moves.isOwned(12)]).toEqual([true, false]);
+  });
+
+  it('writes versions that none was told before, and slot epochs go on', () => {
+    const { machine } = make();
+    const [version, epoch] = [machine.version, machine.moves.epochOf(11)];
+    becomeSuccessor(machine, [{ from: 11, to: 11 }]);
+    expect(machine.version).toBe(version + VERSIONS_AHEAD);
+    expect(machine.moves.epochOf(11)).toBe(epoch + 1);
+    expect(of('raised')).toEqual([
+      'machine.versionBase',
+      'machine.appliedIndex',
+      'machine.appliedTerm',
+      'slots.epochs',
+    ]);
+  });
+
+  it('is the same to whoever loads its snapshot', () => {
+    const { machine } = make();
+    becomeSuccessor(machine, [{ from: 0, to: 9000 }]);
+    const snapshot = new StateSnapshot(machine);
+    const other = newMachine({}, compiledRules(NEXT));
+    const load = new StateLoad(other, machine.appliedIndex, machine.appliedTerm);
+    for (let slice = snapshot.next(1000); slice !== null; slice = snapshot.next(1000))
+      load.feed(Buffer.from(slice));
+    load.finish();
+    expect(hashNow(other)).toBe(hashNow(machine));
   });
 });

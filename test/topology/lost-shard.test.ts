@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { applyChange } from '../../src/topology/change.ts';
-import { unsealedNodes } from '../../src/topology/lost-shard.ts';
+import { longestLogs, unsealedNodes } from '../../src/topology/lost-shard.ts';
 import { ownersOf } from '../../src/topology/move-change.ts';
 import { decodeTopology, encodeTopology } from '../../src/topology/topology-codec.ts';
 import { topologyDiff } from '../../src/topology/topology-diff.ts';
@@ -83,5 +83,89 @@ describe('its successor', () => {
     );
     const leaving = after(lost(), { kind: 'begin-leave', node: nodeId(2) });
     expect(applyChange(leaving, SUCCEED)).toContain('is leaving the cluster');
+  });
+});
+
+describe('a shard that is to be rewound', () => {
+  const REWIND = { ...GIVE_UP, rewind: true } as const;
+  const log = (member: number, term: number, index: number) =>
+    ({ kind: 'keep-log', shard: 1, member, term, index }) as const;
+  /** Of members 2 and 3, on nodes 2 and 3, something is left. */
+  const rewinding = (): Topology => {
+    const place = { kind: 'place-shard', shard: 1, nodes: [1, 2, 3].map(nodeId) } as const;
+    return after(manyNodes(4), place, REWIND);
+  };
+  const on = (node: number) => ({ ...SUCCEED, voters: [nodeId(node)] }) as const;
+
+  it('waits until each member that is left has said where its log ends, and is sealed by that', () => {
+    const none = rewinding();
+    const open = (topology: Topology): string[] => unsealedNodes(topology, topology.shards[0], () => true);
+    expect(open(none)).toEqual([nodeId(2), nodeId(3)]);
+    const one = after(none, log(3, 4, 90));
+    expect(open(one)).toEqual([nodeId(2)]);
+    expect(applyChange(one, on(3))).toBe('member 2 of shard 1 has not sealed itself');
+    expect(applyChange(one, log(3, 4, 91))).toBe('of member 3 of shard 1 it is known already');
+    expect(applyChange(one, log(1, 4, 91))).toBe('of shard 1 no member 1 is left');
+    const both = after(one, log(2, 4, 80));
+    expect(open(both)).toEqual([]);
+    expect(decodeTopology(encodeTopology(both))).toEqual(both);
+    expect(topologyDiff(one, both)).toEqual([
+      'shard 1: given up, with members 1 destroyed, to be rewound, member 3 sealed at index 90 of term 4, member 2 sealed at index 80 of term 4',
+    ]);
+  });
+
+  it.each([
+    [log(2, 4, 80), log(3, 4, 90), 3],
+    // The later term wins, however long the other is (§5.4.1).
+    [log(2, 5, 80), log(3, 4, 90), 2],
+  ])('goes on where the longest log is, and nowhere else (%#)', (second, third, best) => {
+    const topology = after(rewinding(), second, third);
+    expect(longestLogs(topology, topology.shards[0]).map(({ member }) => member)).toEqual([best]);
+    for (const voters of [[nodeId(5 - best)], [nodeId(4)], [nodeId(2), nodeId(3), nodeId(4)]])
+      expect(applyChange(topology, { ...SUCCEED, voters })).toContain('where its longest log is');
+    const now = after(topology, on(best));
+    const [heir] = now.shards;
+    const { term, index } = best === 3 ? third : second;
+    expect(heir.rewound).toEqual({ group: topology.shards[0].group, member: best, term, index });
+    expect([heir.replicas, heir.first]).toEqual([[{ member: 1, node: nodeId(best) }], [1]]);
+    expect(decodeTopology(encodeTopology(now))).toEqual(now);
+    expect(now.succeeded).toBe(1);
+  });
+
+  it('may go on at any of those whose logs are as long', () => {
+    const topology = after(rewinding(), log(2, 4, 90), log(3, 4, 90));
+    for (const node of [2, 3]) expect(applyChange(topology, on(node))).toBeTypeOf('object');
+  });
+
+  it('begins empty where nothing was ever logged', () => {
+    const topology = after(rewinding(), log(2, 0, 0), log(3, 0, 0));
+    expect(after(topology, on(4)).shards[0].rewound).toBeUndefined();
+  });
+
+  it('forgets the log of a member that is destroyed after all', () => {
+    const topology = after(rewinding(), log(2, 4, 80), log(3, 4, 90), { ...REWIND, destroyed: [3] });
+    expect(topology.shards[0].givenUp?.kept).toEqual([{ member: 2, term: 4, index: 80 }]);
+    expect(applyChange(topology, on(3))).toContain('where its longest log is');
+    expect(applyChange(topology, { ...REWIND, destroyed: [2] })).toBe(
+      'no member of shard 1 is left to go on with',
+    );
+  });
+
+  it('may be given up as empty after all, and then never be rewound', () => {
+    const told = after(rewinding(), log(2, 4, 80), log(3, 4, 90));
+    expect(applyChange(told, REWIND)).toBe('shard 1 is given up already');
+    const empty = after(told, GIVE_UP);
+    expect(empty.shards[0].givenUp).toEqual({ ...told.shards[0].givenUp, kept: undefined });
+    expect(applyChange(empty, REWIND)).toBe('shard 1 is given up already, with all that was left of it');
+    expect(applyChange(empty, log(2, 4, 80))).toBe('of shard 1 nothing is kept');
+    expect(after(empty, on(4)).shards[0].rewound).toBeUndefined();
+  });
+
+  it('goes on at a node that is leaving, too', () => {
+    const leaving = after(rewinding(), log(2, 4, 80), log(3, 4, 90), {
+      kind: 'begin-leave',
+      node: nodeId(3),
+    });
+    expect(after(leaving, on(3)).shards[0].replicas).toEqual([{ member: 1, node: nodeId(3) }]);
   });
 });

@@ -1,7 +1,8 @@
 /**
- * Everything of a shard's state, and whether it goes along when a slot moves: one list, which a test holds complete against what a snapshot of the
- * state holds and what its hash covers, field by field. Who adds to the state adds it here first, and then to the cut (`feed.ts`), to the effects
- * (`effect.ts`), or to `Activate`. The simulation of moves compares what came with what was there.
+ * Everything of a shard's state, whether it goes along when a slot moves, and what the successor of a lost shard makes of it that is rewound: one list,
+ * which a test holds complete against what a snapshot of the state holds and what its hash covers, field by field. Who adds to the state adds it here
+ * first, and then to the cut (`feed.ts`), to the effects (`effect.ts`), or to `Activate`, and to `successor-state.ts`. The simulation of moves compares
+ * what came with what was there.
  */
 export interface StatePart {
   /** By its record in snapshots (state-snapshot.ts). */
@@ -12,6 +13,8 @@ export interface StatePart {
   /** How it reaches the target; null: it stays, and `why`. */
   moves: 'cut and effects' | 'activate' | null;
   why?: string;
+  /** Of a successor (successor-state.ts): its slots' alone, all as it was, raised above that, or as in any new group. */
+  successor: 'its slots' | 'kept' | 'raised' | 'anew';
 }
 
 export const STATE_PARTS: readonly StatePart[] = [
@@ -28,13 +31,21 @@ export const STATE_PARTS: readonly StatePart[] = [
       'key.VALUE_LENGTH',
     ],
     moves: 'cut and effects',
+    successor: 'its slots',
   },
-  { record: 'KEYS', what: 'absolute expiry', fields: ['key.EXPIRY'], moves: 'cut and effects' },
+  {
+    record: 'KEYS',
+    what: 'absolute expiry',
+    fields: ['key.EXPIRY'],
+    moves: 'cut and effects',
+    successor: 'its slots',
+  },
   {
     record: 'KEYS',
     what: 'versions, for WATCH and for removals',
     fields: ['key.VERSION'],
     moves: 'cut and effects',
+    successor: 'its slots',
   },
   {
     record: 'SESSIONS',
@@ -52,28 +63,44 @@ export const STATE_PARTS: readonly StatePart[] = [
       'rows.words',
     ],
     moves: 'cut and effects',
+    successor: 'its slots',
   },
-  { record: 'SESSIONS', what: 'floors', fields: ['session.floors'], moves: 'cut and effects' },
+  {
+    record: 'SESSIONS',
+    what: 'floors',
+    fields: ['session.floors'],
+    moves: 'cut and effects',
+    successor: 'its slots',
+  },
   {
     record: 'SESSIONS',
     what: "each node's highest ended start",
     fields: ['sessions.ended'],
     moves: 'activate',
+    successor: 'kept',
   },
-  { record: 'HEAD', what: 'log time', fields: ['machine.timeMs'], moves: 'activate' },
+  { record: 'HEAD', what: 'log time', fields: ['machine.timeMs'], moves: 'activate', successor: 'kept' },
   {
     record: 'HEAD',
     what: 'the base of versions',
     fields: ['machine.versionBase', 'machine.appliedIndex', 'machine.appliedTerm'],
     moves: 'activate',
+    successor: 'raised',
   },
-  { record: 'SLOTS', what: 'the slot epoch', fields: ['slots.epochs'], moves: 'activate' },
+  {
+    record: 'SLOTS',
+    what: 'the slot epoch',
+    fields: ['slots.epochs'],
+    moves: 'activate',
+    successor: 'raised',
+  },
   {
     record: 'HEAD',
     what: 'version of the rules',
     fields: ['machine.rules'],
     moves: null,
     why: "each group's log says it; an effect names its own",
+    successor: 'kept',
   },
   {
     record: 'HEAD',
@@ -88,6 +115,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     ],
     moves: null,
     why: "the group's; an effect names the limits that it ran by",
+    successor: 'kept',
   },
   {
     record: 'SLOTS',
@@ -105,6 +133,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     ],
     moves: null,
     why: "each log's own word on the slot",
+    successor: 'anew',
   },
   {
     record: 'SLOTS',
@@ -112,6 +141,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     fields: ['moves.exports', 'exports.slots', 'export.end', 'export.sum', 'export.isFencePending'],
     moves: null,
     why: 'of the export; Activate is checked against it',
+    successor: 'anew',
   },
   {
     record: 'STAGED',
@@ -119,6 +149,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     fields: ['machine.staged', 'staged.term', 'staged.bytes', 'staged.filledBytes'],
     moves: null,
     why: 'it runs before the fence, or is refused',
+    successor: 'anew',
   },
   {
     record: 'IMPORTS',
@@ -143,6 +174,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     ],
     moves: null,
     why: 'a slot is in one move at a time',
+    successor: 'anew',
   },
   {
     record: 'STAGED_SESSIONS',
@@ -150,6 +182,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     fields: ['imports.sessions'],
     moves: null,
     why: 'a slot is in one move at a time',
+    successor: 'anew',
   },
   {
     record: 'LOADING_KEYS',
@@ -157,6 +190,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     fields: ['imports.loading'],
     moves: null,
     why: 'a slot is in one move at a time',
+    successor: 'anew',
   },
   {
     record: 'READY_KEYS',
@@ -164,6 +198,7 @@ export const STATE_PARTS: readonly StatePart[] = [
     fields: ['imports.ready'],
     moves: null,
     why: 'a slot is in one move at a time',
+    successor: 'anew',
   },
-  { record: 'END', what: 'nothing', fields: [], moves: null, why: 'it ends a snapshot' },
+  { record: 'END', what: 'nothing', fields: [], moves: null, why: 'it ends a snapshot', successor: 'kept' },
 ];

@@ -65,12 +65,22 @@ export class Scene {
   }
 
   /** It is given up, and has a successor. */
-  async giveUp(shard: number, destroyed: number[]): Promise<ShardEntry> {
-    const given = await changeTopology(this.cluster, { kind: 'give-up-shard', shard, destroyed });
-    expect(given, 'it may be given up').not.toBeNull();
+  async giveUp(shard: number, destroyed: number[], rewind?: boolean): Promise<ShardEntry> {
+    const { nextOrdinal } = await this.sayGivenUp(shard, destroyed, rewind);
+    return this.successor(shard, nextOrdinal);
+  }
+
+  async sayGivenUp(shard: number, destroyed: number[], rewind?: boolean): Promise<Topology> {
+    const given = await changeTopology(this.cluster, { kind: 'give-up-shard', shard, destroyed, rewind });
+    if (given === null) throw new Error('it may be given up');
+    return given;
+  }
+
+  /** The first of those that were named since. */
+  async successor(shard: number, nextOrdinal: number): Promise<ShardEntry> {
     for (let turn = 0; turn < 150; turn++) {
       const { shards } = await newestTopology(this.cluster);
-      const heir = shards.find(({ id }) => id > this.cluster.nodes.length);
+      const heir = shards.find(({ id }) => id >= nextOrdinal);
       if (!shards.some(({ id }) => id === shard) && heir !== undefined) return heir;
       await this.cluster.pass(200);
     }
