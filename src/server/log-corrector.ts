@@ -39,7 +39,8 @@ export class LogCorrector {
       if (!isReadable || !machine.moves.slots.isFounded) continue;
       const change = correctionFor(topology, shard, slotLogOf(machine.moves));
       if (change === null) continue;
-      host.log.warn('register-corrected', { shard, change: change.kind, epoch: textOf(topology) });
+      if (change.kind !== 'confirm-slots')
+        host.log.warn('register-corrected', { shard, change: change.kind, epoch: textOf(topology) });
       spread.propose({ clusterId, on: { generation, epoch }, change });
     }
   }

@@ -10,6 +10,7 @@ import { MoveOutcome } from '../shard/moves/slot-state.ts';
 import type { MoveWaiter } from '../shard/moves/types.ts';
 import type { Replica } from '../shard/replica.ts';
 import type { TopologyChange } from '../topology/change.ts';
+import { unconfirmed } from '../topology/log-correction.ts';
 import { leftOf, longestLogs, movesOf, unsealedNodes } from '../topology/lost-shard.ts';
 import { successorPlace } from '../topology/replica-planner.ts';
 import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
@@ -31,8 +32,6 @@ export interface SuccessionHost {
   topology(): Topology;
   /** Not heard for some seconds. */
   isFailed(node: NodeId): boolean;
-  /** Whether somebody leads the shard now. */
-  isLed(shard: ShardId): boolean;
   readonly log: Log;
 }
 
@@ -75,7 +74,7 @@ export class Succession {
       const change = this.endOf(topology, move, other, now);
       if (change !== null) this.propose(topology, change);
     }
-    if (moves.length > 0 || !this.isFirst(topology) || !this.mayName(topology)) return;
+    if (moves.length > 0 || !this.isFirst(topology) || unconfirmed(topology).length > 0) return;
     const away = new Set(topology.nodes.map(({ id }) => id).filter((id) => this.host.isFailed(id)));
     const holders = longestLogs(topology, shard).map(({ node }) => node);
     const holder = holders.find((node) => !away.has(node)) ?? null;
@@ -125,12 +124,6 @@ export class Succession {
     const nodes = open.map((node) => nodeName(topology, node));
     if (this.toldWaits.get(id) !== nodes.join()) this.host.log.warn('succession-waits', { shard: id, nodes });
     this.toldWaits.set(id, nodes.join());
-  }
-
-  /** After a recovery the register is put right by the logs of shards that are led: before that it may give a slot to two. */
-  private mayName({ generation, shards }: Topology): boolean {
-    if (generation === 1) return true;
-    return shards.every(({ id, givenUp }) => givenUp !== undefined || this.host.isLed(id));
   }
 
   private isFirst({ nodes }: Topology): boolean {

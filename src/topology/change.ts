@@ -92,6 +92,7 @@ export function applyChange(current: Topology, change: TopologyChange): Topology
     case 'remove-node':
       return applyNodeChange(current, change);
     case 'claim-slots':
+    case 'confirm-slots':
     case 'resume-move':
       return applyLogCorrection(current, change);
     case 'give-up-shard':

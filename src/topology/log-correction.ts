@@ -1,6 +1,7 @@
 /**
  * After a recovery the register may know less than the groups' logs: epochs were lost that began or ended moves. The log that decides says who owns a
- * slot (design section 6), so the register is put right by what the leaders of shards read there. Pure.
+ * slot (design section 6), so the register is put right by what the leaders of shards read there. Where a lost shard is to have a successor, each says so
+ * when its log wants nothing put right any more: until all have, the register may give the successor what another log owns. Pure.
  */
 import { epochOfMove, moveIdOf, moveName, moversOf, ownersOf, withOwner } from './move-change.ts';
 import { rangesOf, slotRanges, slotsOf } from './slot-ranges.ts';
@@ -16,7 +17,9 @@ export type LogCorrection =
       source: ShardId;
       target: ShardId;
       slots: readonly SlotRange[];
-    };
+    }
+  /** Its log owns nothing that the register gives to another, and is in no move that the register does not know. */
+  | { kind: 'confirm-slots'; shard: ShardId };
 
 /** What a group's log says of slots. */
 export interface SlotLog {
@@ -34,11 +37,14 @@ export interface SlotLog {
 /** What the register is to be told of a shard, by its leader; null: nothing. A log that has not said what it was made with says nothing. */
 export function correctionFor(topology: Topology, shard: ShardId, log: SlotLog): LogCorrection | null {
   if (topology.generation === 1) return null;
-  return lostMove(topology, shard, log) ?? lostOwner(topology, shard, log);
+  return (
+    lostMove(topology, shard, log) ?? lostOwner(topology, shard, log) ?? confirmation(topology, shard, log)
+  );
 }
 
 /** The topology without its new epoch, or why not. */
 export function applyLogCorrection(current: Topology, change: LogCorrection): Topology | string {
+  if (change.kind === 'confirm-slots') return confirm(current, change.shard);
   const slots = slotRanges(change.slots);
   if (slots === null) return 'the slots are ranges apart from each other, in order';
   const movers = moversOf(current.moves);
@@ -54,6 +60,34 @@ export function applyLogCorrection(current: Topology, change: LogCorrection): To
     return `move ${moveName(id)} is not of an epoch that was lost`;
   if (current.moves.some((row) => row.id === id)) return `move ${moveName(id)} is under way`;
   return { ...current, moves: [...current.moves, { id, source, target, slots, aborting: true }] };
+}
+
+function confirm(current: Topology, id: ShardId): Topology | string {
+  const { generation, shards } = current;
+  const shard = shards.find((row) => row.id === id);
+  if (shard === undefined) return `there is no shard ${id}`;
+  if (shard.givenUp !== undefined) return `shard ${id} is given up`;
+  if (shard.confirmed === generation) return `shard ${id} has confirmed its slots already`;
+  return {
+    ...current,
+    shards: shards.map((row) => (row === shard ? { ...shard, confirmed: generation } : row)),
+  };
+}
+
+/** Shards that are not lost and whose logs may own, by an epoch that was lost, what the register gives to another. */
+export function unconfirmed({ generation, shards }: Topology): ShardId[] {
+  if (generation === 1) return [];
+  const open = shards.filter((row) => row.givenUp === undefined && row.confirmed !== generation);
+  return open.map(({ id }) => id);
+}
+
+/** Nobody asks for it but a shard that is to have a successor. */
+function confirmation(topology: Topology, shard: ShardId, log: SlotLog): LogCorrection | null {
+  if (!topology.shards.some(({ givenUp }) => givenUp !== undefined)) return null;
+  if (!unconfirmed(topology).includes(shard)) return null;
+  const movers = moversOf(topology.moves);
+  const isInMove = allSlots().some((slot) => log.moveOf(slot) !== 0 && !movers.has(slot));
+  return isInMove ? null : { kind: 'confirm-slots', shard };
 }
 
 function lostMove(

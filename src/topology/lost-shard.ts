@@ -5,7 +5,9 @@
  * and 16). It begins empty, or rewound: with what the sealed member with the longest log holds. Pure.
  */
 import { unreachable } from '../assert.ts';
-import { withOwner } from './move-change.ts';
+import { unconfirmed } from './log-correction.ts';
+import { moversOf, withOwner } from './move-change.ts';
+import { slotsOf } from './slot-ranges.ts';
 import type {
   Epoch,
   KeptLog,
@@ -86,6 +88,12 @@ function succeed(
 ): Topology | string {
   if (shard.givenUp === undefined) return `shard ${shard.id} is not given up`;
   if (movesOf(current, shard.id).length > 0) return `slots move from or to shard ${shard.id}`;
+  const unsure = unconfirmed(current);
+  if (unsure.length > 0)
+    return `shards ${unsure.join(', ')} have not confirmed their slots since the recovery`;
+  const movers = moversOf(current.moves);
+  const runs = current.slots.filter((run) => run.shard === shard.id);
+  if (slotsOf(runs).some((slot) => movers.has(slot))) return `slots of shard ${shard.id} are being moved`;
   if (voters.length % 2 !== 1 || new Set(voters).size !== voters.length)
     return 'the voters of a shard are an odd number of nodes';
   const origin = originOf(current, shard, voters);
@@ -102,13 +110,12 @@ function succeed(
   const first = replicas.map(({ member }) => member);
   const empty: ShardEntry = { id, group, home, replicas, first, nextMember: replicas.length + 1 };
   const successor = origin === null ? empty : { ...empty, rewound: origin };
-  const slots = current.slots.filter((run) => run.shard === shard.id);
   return {
     ...current,
     nextOrdinal: id + 1,
     nextGroup: group + 1,
     shards: current.shards.map((row) => (row === shard ? successor : row)),
-    slots: withOwner(current.slots, slots, id),
+    slots: withOwner(current.slots, runs, id),
     succeeded: (current.succeeded ?? 0) + 1,
   };
 }

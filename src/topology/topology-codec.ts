@@ -45,6 +45,7 @@ const shard = z.object({
   givenUp: instanceSchema
     .extend({ destroyed: z.array(count), kept: z.array(z.object(logEnd)).optional() })
     .optional(),
+  confirmed: count.optional(),
   rewound: z.object({ ...logEnd, group: count }).optional(),
 });
 
@@ -137,6 +138,7 @@ const change = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('abort-move'), move: count }),
   z.object({ kind: z.literal('end-move'), move: count, moved: slots }),
   z.object({ kind: z.literal('claim-slots'), shard: count, slots }),
+  z.object({ kind: z.literal('confirm-slots'), shard: count }),
   z.object({ kind: z.literal('resume-move'), move: count, source: count, target: count, slots }),
   z.object({ kind: z.literal('add-node'), id, announced: announcementSchema, beside: z.array(id) }),
   z.object({ kind: z.literal('announce'), node: id, announced: announcementSchema }),

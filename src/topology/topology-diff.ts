@@ -56,7 +56,8 @@ function shardLines(before: Topology, after: Topology, shard: ShardEntry): strin
   const members = had === has ? [] : [`members ${had} -> ${has}`];
   const closing = old.closing === undefined && shard.closing !== undefined ? ['closing'] : [];
   const lost = JSON.stringify(old.givenUp) === JSON.stringify(shard.givenUp) ? [] : [lostText(shard)];
-  const changes = [...home, ...members, ...closing, ...lost];
+  const confirmed = old.confirmed === shard.confirmed ? [] : ['its log says the same'];
+  const changes = [...home, ...members, ...closing, ...lost, ...confirmed];
   return changes.length === 0 ? [] : [`shard ${shard.id}: ${changes.join('; ')}`];
 }
 

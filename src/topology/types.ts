@@ -54,6 +54,8 @@ export interface ShardEntry {
   closing?: Epoch | undefined;
   /** An operator has given its data up (lost-shard.ts): no member votes, appends or serves there any more. */
   givenUp?: GivenUp | undefined;
+  /** The generation after whose recovery its log and the register said the same (log-correction.ts). */
+  confirmed?: number | undefined;
   /** It took the place of a lost shard, and its first member began with what was left of that. */
   rewound?: Rewound | undefined;
 }

@@ -129,6 +129,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     tests: ['test/topology/lost-shard.test.ts'],
   },
   {
+    rule: '§6: after a recovery a lost shard gets its successor once all other logs have said what they own',
+    file: 'src/topology/lost-shard.ts',
+    find: 'if (unsure.length > 0) return',
+    put: 'if (unsure.length > 99) return',
+    tests: ['test/topology/lost-shard.test.ts'],
+  },
+  {
     rule: 'history 4: what is left of a lost shard is gone on with once each member has said where its log ends',
     file: 'src/topology/lost-shard.ts',
     find: 'if (open !== undefined) return',

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { applyChange } from '../../src/topology/change.ts';
-import { correctionFor, type SlotLog } from '../../src/topology/log-correction.ts';
+import { correctionFor, unconfirmed, type SlotLog } from '../../src/topology/log-correction.ts';
 import { moveIdOf, moveName } from '../../src/topology/move-change.ts';
+import { decodeTopology, encodeTopology } from '../../src/topology/topology-codec.ts';
+import { topologyDiff } from '../../src/topology/topology-diff.ts';
 import type { Topology } from '../../src/topology/types.ts';
 import { after, cluster, preferences } from './clusters.ts';
 
@@ -96,5 +98,29 @@ describe('the register after a recovery', () => {
 
   it('cannot have a move known again whose other side is gone', () => {
     expect(correctionFor(recovered, 1, logOf({ 8: { owned: true, move: LOST, peer: 3 } }))).toBeNull();
+  });
+
+  it('hears from each shard that its log says the same, before a lost one gets a successor', () => {
+    const nothing = logOf({});
+    expect(correctionFor(recovered, 2, nothing)).toBeNull();
+    const lost = after(recovered, { kind: 'give-up-shard', shard: 1, destroyed: [1] });
+    expect(unconfirmed(lost)).toEqual([2]);
+    expect(unconfirmed({ ...lost, generation: 1 })).toEqual([]);
+    const owner = logOf({ 5: { owned: true, ended: LOST } });
+    expect(correctionFor(lost, 2, owner)?.kind).toBe('claim-slots');
+    // In a move with a shard that nobody knows any more: what became of the slot is not known.
+    expect(correctionFor(lost, 2, logOf({ 5: { owned: true, move: LOST, peer: 9 } }))).toBeNull();
+    const confirmation = correctionFor(lost, 2, nothing);
+    expect(confirmation).toEqual({ kind: 'confirm-slots', shard: 2 });
+    if (confirmation === null) return;
+    const now = after(lost, confirmation);
+    expect(unconfirmed(now)).toEqual([]);
+    expect(decodeTopology(encodeTopology(now))).toEqual(now);
+    expect(topologyDiff(lost, now)).toEqual(['shard 2: its log says the same']);
+    expect(correctionFor(now, 2, nothing)).toBeNull();
+    expect(unconfirmed({ ...now, generation: 3 })).toEqual([2]);
+    expect(refusal(confirmation, now)).toBe('shard 2 has confirmed its slots already');
+    expect(refusal({ kind: 'confirm-slots', shard: 1 }, now)).toBe('shard 1 is given up');
+    expect(refusal({ kind: 'confirm-slots', shard: 9 }, now)).toBe('there is no shard 9');
   });
 });

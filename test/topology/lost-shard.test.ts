@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { applyChange } from '../../src/topology/change.ts';
 import { longestLogs, unsealedNodes } from '../../src/topology/lost-shard.ts';
-import { ownersOf } from '../../src/topology/move-change.ts';
+import { moveIdOf, ownersOf } from '../../src/topology/move-change.ts';
 import { decodeTopology, encodeTopology } from '../../src/topology/topology-codec.ts';
 import { topologyDiff } from '../../src/topology/topology-diff.ts';
 import type { Topology } from '../../src/topology/types.ts';
@@ -75,6 +75,22 @@ describe('its successor', () => {
     const slots = [{ from: 0, to: 5 }];
     const moving = after(manyNodes(4), { kind: 'begin-move', source: 1, target: 2, slots }, GIVE_UP);
     expect(applyChange(moving, SUCCEED)).toBe('slots move from or to shard 1');
+  });
+
+  it('waits, after a recovery, until all other logs say the same as the register, and moves that those began have ended', () => {
+    const recovered = { ...lost(), generation: 2 };
+    expect(applyChange(recovered, SUCCEED)).toBe(
+      'shards 2, 3, 4 have not confirmed their slots since the recovery',
+    );
+    const confirmed = after(
+      recovered,
+      ...[2, 3, 4].map((shard) => ({ kind: 'confirm-slots', shard }) as const),
+    );
+    expect(after(confirmed, SUCCEED).succeeded).toBe(1);
+    const slots = [{ from: 7, to: 7 }];
+    const move = moveIdOf({ generation: 1, epoch: 9 });
+    const resumed = after(confirmed, { kind: 'resume-move', move, source: 2, target: 3, slots });
+    expect(applyChange(resumed, SUCCEED)).toBe('slots of shard 1 are being moved');
   });
 
   it('begins on an odd number of nodes that stay', () => {

@@ -28,6 +28,7 @@ async function loseMove(
   seed: number,
   flags: Record<string, string>,
   until: (lost: Lost, move: MoveId) => Promise<boolean>,
+  survivors = [2, 3],
 ): Promise<Lost> {
   const cluster = new SimCluster(seed, 4, { ...FLAGS, ...flags });
   const replicas = new Map<number, Replica>();
@@ -57,12 +58,22 @@ async function loseMove(
   for (const i of [2, 3]) await cluster.stop(i);
   for (const [at, i] of [2, 3].entries())
     cluster.nodes[i].disk.replaceContent(TOPOLOGY, files[at] ?? new Uint8Array());
-  for (const i of [2, 3]) await cluster.start(i);
+  for (const i of survivors) await cluster.start(i);
   await cluster.pass(3000);
   expect((await newestTopology(cluster)).moves).toEqual([]);
-  const recovered = await cluster.settle(startRecovery(cluster, 2, true));
+  const recovered = await cluster.settle(startRecovery(cluster, survivors[0], true));
   expect(recovered.generation).toBe(2);
   return lost;
+}
+
+/** Other changes are decided meanwhile. */
+async function giveUp(cluster: SimCluster, shard: number): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) {
+    const given = await changeTopology(cluster, { kind: 'give-up-shard', shard, destroyed: [] });
+    if (given !== null) return;
+    await cluster.pass(37);
+  }
+  throw new Error(`shard ${shard} is not given up`);
 }
 
 function slotOfKey(key: string): number {
@@ -133,4 +144,25 @@ it('calls back a move that both logs are in and that nobody knows any more', asy
   const slow = { 'rebalance-max-bytes-per-second': '1kb' };
   const lost = await loseMove(22, slow, (now) => Promise.resolve(stateAt(now, TARGET) === SlotState.STAGING));
   await settledOn(lost, SOURCE);
+});
+
+it('gives what a log owns to no successor of the shard that the register takes for the owner (history 16)', async () => {
+  const lost = await loseMove(
+    24,
+    {},
+    async ({ cluster }) => (await newestTopology(cluster)).moves.length === 0,
+    [3],
+  );
+  const { cluster, replicas, slot } = lost;
+  for (const shard of [1, 2, SOURCE]) await giveUp(cluster, shard);
+  for (let turn = 0; turn < 100 && (await newestTopology(cluster)).succeeded !== 3; turn++)
+    await cluster.pass(200);
+  await cluster.pass(3000);
+  const now = await newestTopology(cluster);
+  expect([now.succeeded, ownerIn(now, slot)]).toEqual([3, TARGET]);
+  const living = now.shards.map(({ id }) => id);
+  const owners = living.filter((id) => replicas.get(id)?.machine.moves.stateOf(slot) === SlotState.OWNED);
+  expect(owners).toEqual([TARGET]);
+  // Others' slots are served again, empty.
+  expect(await cluster.client(3).ask('SET', 'anything', 'v')).toBe('+OK\r\n');
 });
