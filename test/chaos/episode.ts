@@ -17,6 +17,7 @@ import { compareDigests } from '../e2e/cluster/digests.ts';
 import { pause, TorcCluster } from '../e2e/cluster/torc-cluster.ts';
 import { THIS_BUILD, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
 import { run } from './command-line.ts';
+import { DiskProbe } from './disk-probe.ts';
 import { Disk, type DiskAbilities } from './disks.ts';
 import type { FaultKind } from './faults.ts';
 import { Guest, idsOf } from './guest.ts';
@@ -225,12 +226,22 @@ export class Episode {
 
   private async runRounds(lab: Omit<Lab, 'random'>, recorder: Recorder): Promise<void> {
     this.loopDelay.enable();
+    const probe = await DiskProbe.begin(this.directory);
+    try {
+      await this.runEach(lab, recorder, probe);
+    } finally {
+      await probe.stop();
+    }
+  }
+
+  private async runEach(lab: Omit<Lab, 'random'>, recorder: Recorder, probe: DiskProbe): Promise<void> {
     const endMs = performance.now() + this.plan.durationMs;
     for (let number = 0; performance.now() < endMs; number++) {
       await lab.cluster.settle();
       await Promise.all(this.placed.map(({ worker }) => worker.beginRound(number)));
       const { kind, random } = this.plan.choose(number, lab);
       this.loopDelay.reset();
+      probe.takeLongestMs();
       const fromMs = performance.now();
       const { what, spared } = await kind.strike({ ...lab, random });
       const overMs = performance.now();
@@ -249,6 +260,7 @@ export class Episode {
         fromMs,
         struckMs,
         stalledMs,
+        diskStalledMs: probe.takeLongestMs(),
         loadPerCore: loadavg()[0] / availableParallelism(),
         toMs,
       };

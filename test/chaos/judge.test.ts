@@ -16,6 +16,7 @@ const ROUND: Round = {
   fromMs: 0,
   struckMs: 10,
   stalledMs: 0,
+  diskStalledMs: 0,
   loadPerCore: 1,
   toMs: Infinity,
 };
@@ -60,6 +61,7 @@ test('a refusal is a problem for the clients of spared nodes alone', async () =>
   expect([...errors]).toEqual([['CLUSTERDOWN', 3]]);
   const starved = judgeRound(...refused, until(performance.now(), { stalledMs: 1500 }));
   expect(starved.problems).toEqual([]);
+  expect(judgeRound(...refused, until(performance.now(), { diskStalledMs: 1500 })).problems).toEqual([]);
   expect(judgeRound(...refused, until(performance.now(), { loadPerCore: 9 })).problems).toEqual([]);
 });
 

@@ -27,6 +27,7 @@ class Run {
   private readonly struck = new Map<string, number>();
   private readonly totals = { values: 0, increments: 0, tokens: 0, lost: 0, repeated: 0 };
   private stalledMs = 0;
+  private diskStalledMs = 0;
   private isAbandoned = false;
   private episode: Episode | null = null;
 
@@ -128,6 +129,7 @@ class Run {
   private noteRound(round: Round, seen: Seen): void {
     console.log(roundLine(this.startMs, round, seen));
     this.stalledMs = Math.max(this.stalledMs, round.stalledMs);
+    this.diskStalledMs = Math.max(this.diskStalledMs, round.diskStalledMs);
     this.gaps.push(...seen.gaps);
     const codes = this.errors.get(round.fault) ?? new Map<string, number>();
     this.errors.set(round.fault, codes);
@@ -152,7 +154,7 @@ class Run {
     console.log(`acknowledged: ${values} values, ${increments} increments, ${tokens} appended tokens`);
     console.log(`acknowledged writes lost: ${lost}\nduplicates: ${repeated}`);
     console.log(
-      `the harness itself stood still for at most ${this.stalledMs.toFixed()} ms, which gaps include`,
+      `the harness itself stood still for at most ${this.stalledMs.toFixed()} ms, which gaps include, and a synced write for ${this.diskStalledMs.toFixed()} ms`,
     );
     console.log(`took ${seconds(performance.now() - this.startMs)}`);
     const { directory } = this.options;
