@@ -38,8 +38,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 3: who is named by its row is opened again, though it leaves',
     file: 'src/node-replicas.ts',
-    find: 'if (found !== undefined || shard.first',
-    put: 'if (own.leaving !== true || shard.first.length < 0) if (found !== undefined || shard.first',
+    find: 'if (!mustBegin && (found',
+    put: 'if (own.leaving !== true && !mustBegin && (found',
     tests: ['test/sim/node/membership.test.ts'],
     simulated: 'nodes',
   },
@@ -117,8 +117,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 4: a lost shard has no successor before each of its members is sealed or destroyed',
     file: 'src/topology/lost-shard.ts',
-    find: '&& !has(node, givenUp)',
-    put: '&& member < 0 && !has(node, givenUp)',
+    find: '? has(node, givenUp) :',
+    put: '? member > 0 || has(node, givenUp) :',
     tests: ['test/topology/lost-shard.test.ts', 'test/sim/node/lost-shard.test.ts'],
   },
   {
@@ -131,8 +131,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     rule: '§6: after a recovery a lost shard gets its successor once all other logs have said what they own',
     file: 'src/topology/lost-shard.ts',
-    find: 'if (unsure.length > 0) return',
-    put: 'if (unsure.length > 99) return',
+    find: 'if (unsure.length > 0)',
+    put: 'if (unsure.length > 99)',
     tests: ['test/topology/lost-shard.test.ts'],
   },
   {
