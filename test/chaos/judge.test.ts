@@ -61,7 +61,7 @@ test('a refusal is a problem for the clients of spared nodes alone', async () =>
   expect([...errors]).toEqual([['CLUSTERDOWN', 3]]);
   const starved = judgeRound(...refused, until(performance.now(), { stalledMs: 1500 }));
   expect(starved.problems).toEqual([]);
-  expect(judgeRound(...refused, until(performance.now(), { diskStalledMs: 1500 })).problems).toEqual([]);
+  expect(judgeRound(...refused, until(performance.now(), { diskStalledMs: 1500 })).problems).toHaveLength(1);
   expect(judgeRound(...refused, until(performance.now(), { loadPerCore: 9 })).problems).toEqual([]);
 });
 

@@ -5,7 +5,7 @@ import type { NetworkKind } from './network.ts';
 
 /** Clients of spared nodes wait no longer: the time after which a shard without a leader is reported as such. */
 const PROMISED_PAUSE_MS = 2000;
-/** Where the harness gets no time for so long, or a synced write takes it, or so many wait for each core, the machine stops more nodes than the fault did. */
+/** Where the harness gets no time for so long, or so many wait for each core, the machine stops more nodes than the fault did. */
 const STARVED_MS = 1000;
 const STARVED_LOAD = 4;
 const SHOWN_PROBLEMS = 5;
@@ -21,7 +21,7 @@ export interface Round {
   struckMs: number;
   /** The longest time that the harness itself, and so all clients, stood still. */
   stalledMs: number;
-  /** The longest that a small synced write took, beside the nodes' disks. */
+  /** The longest that a small synced write took, beside the nodes' disks: told, and no excuse. */
   diskStalledMs: number;
   /** Of the last minute. */
   loadPerCore: number;
@@ -30,8 +30,8 @@ export interface Round {
 }
 
 /** No pause is promised then; loss, duplicates and the history are judged as ever. */
-export function isStarved({ stalledMs, diskStalledMs, loadPerCore }: Round): boolean {
-  return Math.max(stalledMs, diskStalledMs) > STARVED_MS || loadPerCore > STARVED_LOAD;
+export function isStarved({ stalledMs, loadPerCore }: Round): boolean {
+  return stalledMs > STARVED_MS || loadPerCore > STARVED_LOAD;
 }
 
 export interface Gap {

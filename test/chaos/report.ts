@@ -18,8 +18,10 @@ export function roundLine(startMs: number, round: Round, { gaps, errors, problem
   ];
   if (isStarved(round))
     lines.push(
-      `          the machine has no time (load ${round.loadPerCore.toFixed(1)} a core, the harness stood still for ${seconds(round.stalledMs)}, a synced write for ${seconds(round.diskStalledMs)}): pauses are not judged`,
+      `          the machine has no time (load ${round.loadPerCore.toFixed(1)} a core, the harness stood still for ${seconds(round.stalledMs)}): pauses are not judged`,
     );
+  if (problems.length > 0)
+    lines.push(`          a synced write beside the nodes' disks took up to ${seconds(round.diskStalledMs)}`);
   for (const problem of problems) lines.push(`          PROBLEM: ${problem}`);
   return lines.join('\n');
 }
