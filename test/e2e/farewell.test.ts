@@ -14,19 +14,25 @@ const LEAVING = 3;
 const LANES = 8;
 const KEYS = 1000;
 
-/** A client of its own connections that sends so often, in so many lanes: each sends again once it is answered, or all at the same time. */
+interface Commands {
+  set(key: string, value: string): Promise<unknown>;
+  get(key: string): Promise<unknown>;
+}
+
+/** A client of its own connections with so many commands at once, sent so often: each lane again once it is answered, or all at the same time. */
 class Lanes {
+  readonly name: string;
   readonly failures: string[] = [];
   done = 0;
+  private readonly client: Commands;
+  private readonly everyMs: number;
   private isStopped = false;
   private readonly ended: Promise<unknown>;
 
-  constructor(
-    readonly name: string,
-    private readonly client: ReturnType<typeof createCluster>,
-    private readonly everyMs: number,
-    isTogether: boolean,
-  ) {
+  constructor(name: string, client: Commands, everyMs: number, isTogether: boolean) {
+    this.name = name;
+    this.client = client;
+    this.everyMs = everyMs;
     const lanes = Array.from({ length: LANES }, (_, lane) => lane);
     this.ended = isTogether
       ? this.work((n) => Promise.all(lanes.map((lane) => this.run(lane, n))))
@@ -48,8 +54,7 @@ class Lanes {
   private async run(lane: number, n: number): Promise<void> {
     const key = `${this.name}:${lane}:${(n * 7) % KEYS}`;
     try {
-      if (n % 2 === 0) await this.client.set(key, String(n));
-      else await this.client.get(key);
+      await (n % 2 === 0 ? this.client.set(key, String(n)) : this.client.get(key));
     } catch (error) {
       this.failures.push(`${key}: ${String(error)}`);
     }
@@ -59,22 +64,18 @@ class Lanes {
 
 async function startLanes(cluster: TorcCluster): Promise<Lanes[]> {
   const [{ ports }] = cluster.nodes;
-  const clients = await Promise.all(
-    Array.from({ length: 4 }, () =>
-      createCluster({ rootNodes: [{ socket: { host: HOST, port: ports.redirect } }] })
-        .on('error', () => undefined)
-        .connect(),
-    ),
-  );
-  onTestFinished(() => {
-    for (const client of clients) client.destroy();
-  });
-  const [busy, busier, calm, inBursts] = clients;
+  const connected = async (): Promise<Commands> => {
+    const client = createCluster({ rootNodes: [{ socket: { host: HOST, port: ports.redirect } }] });
+    client.on('error', () => undefined);
+    onTestFinished(() => client.destroy());
+    await client.connect();
+    return client;
+  };
   return [
-    new Lanes('busy', busy, 10, false),
-    new Lanes('busier', busier, 3, false),
-    new Lanes('calm', calm, 100, false),
-    new Lanes('in bursts', inBursts, 200, true),
+    new Lanes('busy', await connected(), 3, false),
+    new Lanes('calm', await connected(), 10, false),
+    new Lanes('calmer', await connected(), 100, false),
+    new Lanes('in bursts', await connected(), 200, true),
   ];
 }
 
