@@ -38,6 +38,8 @@ export class NodeKept {
   /** Where the logs of this node's sealed members end. */
   readonly logs = new Map<ShardId, KeptLog>();
   private readonly groups = new Map<GroupId, ShardId>();
+  /** Successors that have begun here: what they began with is not needed any more. */
+  private readonly begun = new Set<GroupId>();
   private readonly host: KeptHost;
 
   constructor(host: KeptHost) {
@@ -54,7 +56,8 @@ export class NodeKept {
   isAwaited({ shards }: Topology): boolean {
     return shards.some((shard) => {
       const own = shard.replicas.find(({ node }) => node === this.host.self);
-      return own !== undefined && (isKept(shard, own.member) || originOf(shard, own) !== null);
+      if (own === undefined) return false;
+      return isKept(shard, own.member) || (originOf(shard, own) !== null && !this.begun.has(shard.group));
     });
   }
 
@@ -108,6 +111,7 @@ export class NodeKept {
       );
     becomeSuccessor(machine, slots);
     if (!(await snapshotter.begin(machine, group, firstSnapshot(origin)))) return false;
+    this.begun.add(group);
     if (!this.groups.has(origin.group)) this.groups.set(origin.group, id);
     const { index, term } = origin;
     log.warn('shard-rewound', { shard: id, index, term, keys: machine.keyspace.totalKeyCount() });
@@ -130,9 +134,10 @@ export class NodeKept {
     }
   }
 
-  /** At the start, once all is opened: a successor that has begun needs its origin no more. */
-  noteOrigin({ id, rewound }: ShardEntry): void {
+  /** At the start: a successor that has begun needs its origin no more. */
+  noteOrigin({ id, group, rewound }: ShardEntry, hasBegun: boolean): void {
     if (rewound !== undefined) this.groups.set(rewound.group, id);
+    if (hasBegun) this.begun.add(group);
   }
 }
 

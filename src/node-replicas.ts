@@ -76,7 +76,7 @@ export class NodeReplicas {
     for (const shard of topology.shards) {
       const found = groups.get(shard.group);
       await this.keepUnopened(shard, found);
-      this.kept.noteOrigin(shard);
+      this.kept.noteOrigin(shard, hasState(found));
       const own = this.ownEntry(shard);
       if (own === undefined) continue;
       const mustBegin = originOf(shard, own) !== null && !hasState(found);

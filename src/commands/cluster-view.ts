@@ -14,6 +14,8 @@ export interface ClusterNode {
   failed: boolean;
   /** The link to it is open; true of this node itself. */
   connected: boolean;
+  /** When the link to it was opened, by the wall clock, and what waits to go over it; null: none is open, or it is this node itself. */
+  link: { sinceWallMs: number; unsentBytes: number } | null;
   /** Wall clock of the last time that it was heard; 0 for this node and for one never heard. */
   heardWallMs: number;
 }

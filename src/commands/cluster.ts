@@ -73,24 +73,33 @@ function writeShard(reply: Reply, { node, runs }: Owner, offset: number): void {
     ['replication-offset', offset],
     ['health', health],
   ];
+  writeFields(reply, fields);
+}
+
+/** One connection carries what goes to a node and what comes from it, and is told once. What it has room for is what it needs. */
+function links({ reply, node }: LocalContext): void {
+  const { nodes } = node.cluster();
+  const open = nodes.flatMap(({ id, link }) => (link === null ? [] : [{ id, ...link }]));
+  reply.arrayHeader(open.length);
+  for (const { id, sinceWallMs, unsentBytes } of open) {
+    reply.mapHeader(6);
+    const fields: [string, string | number][] = [
+      ['direction', 'to'],
+      ['node', id],
+      ['create-time', Math.round(sinceWallMs)],
+      ['events', unsentBytes > 0 ? 'rw' : 'r'],
+      ['send-buffer-allocated', unsentBytes],
+      ['send-buffer-used', unsentBytes],
+    ];
+    writeFields(reply, fields);
+  }
+}
+
+function writeFields(reply: Reply, fields: readonly [string, string | number][]): void {
   for (const [name, value] of fields) {
     reply.bulkText(name);
     if (typeof value === 'number') reply.integer(value);
     else reply.bulkText(value);
-  }
-}
-
-/** One connection each way carries everything; what is counted of it is in the metrics. */
-function links({ reply, node }: LocalContext): void {
-  const view = node.cluster();
-  const peers = view.nodes.filter((peer) => peer.id !== view.self && peer.connected);
-  reply.arrayHeader(peers.length);
-  for (const peer of peers) {
-    reply.mapHeader(2);
-    reply.bulkText('direction');
-    reply.bulkText('to');
-    reply.bulkText('node');
-    reply.bulkText(peer.id);
   }
 }
 

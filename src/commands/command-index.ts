@@ -55,7 +55,7 @@ export function rowOfCommand(index: CommandIndex, words: readonly string[]): Com
   const name = words[0].toLowerCase();
   const row = index.find(name);
   if (row === undefined || words.length < 2 || index.subcommandsOf(row).length === 0) return row;
-  return index.find(`${name}${SEPARATOR}${words[1].toLowerCase()}`) ?? row;
+  return index.find(`${name}${SEPARATOR}${words[1].toLowerCase()}`);
 }
 
 export function takesArguments(row: CommandRow, count: number): boolean {

@@ -13,18 +13,20 @@ function get({ args, reply, session, node }: LocalContext): void {
   const known = knownSettings(node);
   // On the redirect port the node is one of a Redis Cluster, as INFO says there.
   if (session.port === 'redirect') known.set('cluster-enabled', 'yes');
-  const chosen = new Map<string, string>();
+  /** By the name in small letters: each once, called as it was asked for first. */
+  const chosen = new Map<string, Setting>();
   for (const pattern of restOf(args, 2)) {
     const lower = pattern.toLowerCase();
     if (HAS_WILDCARD.test(lower)) {
-      for (const [name, value] of known) if (matchesPattern(lower, name)) chosen.set(name, value);
+      for (const [name, value] of known)
+        if (matchesPattern(lower, name) && !chosen.has(name)) chosen.set(name, { name, value });
     } else {
       const value = known.get(lower);
-      if (value !== undefined) chosen.set(lower, value);
+      if (value !== undefined && !chosen.has(lower)) chosen.set(lower, { name: pattern, value });
     }
   }
   reply.mapHeader(chosen.size);
-  for (const [name, value] of chosen) {
+  for (const { name, value } of chosen.values()) {
     reply.bulkText(name);
     reply.bulkText(value);
   }

@@ -20,8 +20,9 @@ export function localCommand(
   flags: readonly CommandFlag[],
   categories: readonly string[],
   run: Run,
+  isPush = false,
 ): LocalCommand {
-  return { kind: 'local', name, arity, flags, categories, firstKey: 0, lastKey: 0, keyStep: 0, run };
+  return { kind: 'local', name, arity, flags, categories, firstKey: 0, lastKey: 0, keyStep: 0, isPush, run };
 }
 
 /** A command of subcommands only: it runs when the table found none of the name given. */

@@ -103,10 +103,10 @@ unsubscribe 2.0.0 O(N) Stops listening to channels.`,
 };
 
 export const pubsubCommands: readonly LocalCommand[] = documented(DOCS, [
-  localCommand('subscribe', -2, FLAGS, CATEGORIES, subscribe),
-  localCommand('unsubscribe', -1, FLAGS, CATEGORIES, unsubscribe),
-  localCommand('psubscribe', -2, FLAGS, CATEGORIES, psubscribe),
-  localCommand('punsubscribe', -1, FLAGS, CATEGORIES, punsubscribe),
+  localCommand('subscribe', -2, FLAGS, CATEGORIES, subscribe, true),
+  localCommand('unsubscribe', -1, FLAGS, CATEGORIES, unsubscribe, true),
+  localCommand('psubscribe', -2, FLAGS, CATEGORIES, psubscribe, true),
+  localCommand('punsubscribe', -1, FLAGS, CATEGORIES, punsubscribe, true),
   container('pubsub'),
   localCommand('pubsub|channels', -2, QUERY_FLAGS, CATEGORIES, channels),
   helpCommand('pubsub', HELP),

@@ -66,7 +66,18 @@ export function localCommand(
   run: (context: LocalContext) => void,
 ): LocalCommand {
   const all = allCategories(flags, categories);
-  return { kind: 'local', name, arity, flags, categories: all, firstKey: 0, lastKey: 0, keyStep: 0, run };
+  return {
+    kind: 'local',
+    name,
+    arity,
+    flags,
+    categories: all,
+    firstKey: 0,
+    lastKey: 0,
+    keyStep: 0,
+    isPush: false,
+    run,
+  };
 }
 
 function allCategories(flags: readonly CommandFlag[], given: readonly Category[]): readonly Category[] {

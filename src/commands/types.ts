@@ -106,6 +106,8 @@ export interface KeyCommand extends RowBase {
 /** A command of the connection or the node: runs where it arrives. */
 export interface LocalCommand extends RowBase {
   kind: 'local';
+  /** Its replies are pushes: CLIENT REPLY OFF and SKIP hold none of them back. */
+  isPush: boolean;
   run(context: LocalContext): void;
 }
 

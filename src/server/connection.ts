@@ -249,7 +249,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.isRestricted = !isUnrestricted(this);
     server.countLocal(place, reply);
     if (reply.size === 0 && this.tail !== before) return;
-    const isSilent = this.isSkipped || (mode === 'off' && this.replyMode === 'off');
+    const isSilent = !row.isPush && (this.isSkipped || (mode === 'off' && this.replyMode === 'off'));
     if (reply.size > 0 && !isSilent) this.replyBytes(reply.buffer, 0, reply.size);
   }
 

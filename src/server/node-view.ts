@@ -125,9 +125,11 @@ export class ComposedNodeView implements NodeView {
   }
 
   private nodeOf(entry: NodeEntry): ClusterNode {
-    const { self, peers, links } = this.deps;
+    const { self, peers, links, server } = this.deps;
     const isSelf = entry.id === self;
-    const connected = isSelf || links.get(entry.id)?.connected === true;
+    const link = links.get(entry.id);
+    const connected = isSelf || link?.connected === true;
+    const { monotonicMs, wallMs } = server.now;
     const { id, host, clientPort, redirectPort, peerPort } = entry;
     return {
       id,
@@ -138,6 +140,10 @@ export class ComposedNodeView implements NodeView {
       ready: isSelf ? this.deps.isReady() : peers.isReady(id, connected),
       failed: !isSelf && peers.isFailed(id),
       connected,
+      link:
+        link?.connected === true
+          ? { sinceWallMs: wallMs - (monotonicMs - link.connectedMs), unsentBytes: link.unsentBytes }
+          : null,
       heardWallMs: isSelf ? 0 : (peers.get(id)?.heardWallMs ?? 0),
     };
   }

@@ -31,10 +31,13 @@ export function planReplicas(
 ): ReplicaPlan {
   const nodeOf = new Map(topology.shards.map(({ id, home }) => [id, home]));
   const shardOf = new Map(topology.shards.map(({ id, home }) => [home, id]));
-  const current = topology.shards.map((shard) => ({
-    shard: shard.id,
-    members: stayingNodes(shard).flatMap((node) => shardOf.get(node) ?? []),
-  }));
+  const ending = new Set(topology.shards.filter((shard) => isEnding(topology, shard, lost, silent)));
+  const current = topology.shards
+    .filter((shard) => !ending.has(shard))
+    .map((shard) => ({
+      shard: shard.id,
+      members: stayingNodes(shard).flatMap((node) => shardOf.get(node) ?? []),
+    }));
   const candidates = candidatesOf(topology, rules, shardOf, lost, silent);
   const sets = adjustReplicas(candidates, current, rules.replicationFactor, rules.hash);
   const wanted = Math.min(rules.replicationFactor, candidates.length);
@@ -42,12 +45,30 @@ export function planReplicas(
   return {
     targets: new Map(
       topology.shards.map((shard) => {
+        if (ending.has(shard)) return [shard.id, stayingNodes(shard)];
         const target = (placed.get(shard.id) ?? []).flatMap((home) => nodeOf.get(home) ?? []);
         return [shard.id, completed(target, stayingNodes(shard), wanted)];
       }),
     ),
     endangered: sets.filter(({ survivesHostLoss }) => !survivesHostLoss).map(({ shard }) => shard),
   };
+}
+
+/**
+ * Of a node that leaves and is there. Its slots go to other shards, and then its group ends: until then it stays where it is. Others would only take in what
+ * goes elsewhere; and Redis Cluster clients would lose sight of the node, and of what they have under way there, as soon as another leads.
+ */
+function isEnding(
+  { nodes }: Topology,
+  shard: ShardEntry,
+  lost: ReadonlySet<NodeId>,
+  silent: ReadonlySet<NodeId>,
+): boolean {
+  const { home } = shard;
+  const isLeaving = nodes.some(({ id, leaving }) => id === home && leaving === true);
+  const members = stayingNodes(shard);
+  if (!isLeaving || !members.includes(home) || silent.has(home)) return false;
+  return !members.some((node) => lost.has(node));
 }
 
 /** Who is to go stays while nobody can take its place. */

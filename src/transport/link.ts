@@ -65,6 +65,7 @@ interface Redial {
 export class Link implements PeerLink {
   readonly node: NodeId;
   connection = 0;
+  connectedMs = 0;
   peerStart = 0;
   /** Outlives connections: what they have to agree with. */
   readonly past = new PastSeen();
@@ -222,6 +223,7 @@ export class Link implements PeerLink {
 
   private connect(): void {
     this.connection += 1;
+    this.connectedMs = this.host.nowMs();
     this.host.log.info('peer-connected', this.who);
     this.host.handler.onConnected(this);
   }

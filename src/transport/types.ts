@@ -58,6 +58,8 @@ export interface PeerLink {
   readonly connected: boolean;
   /** Changes with each new control connection: what was asked over an older one will not be answered. */
   readonly connection: number;
+  /** By the monotonic clock, when that was opened; 0 before the first. */
+  readonly connectedMs: number;
   /** The peer's start number, learned in the handshake; 0 before. */
   readonly peerStart: number;
   /** So far its log is synced, as it says: what it begins with after a restart is no shorter. */

@@ -9,8 +9,8 @@ import { pause, TorcCluster } from './cluster/torc-cluster.ts';
 import { runTorc } from './cluster/torc-node.ts';
 
 const HOST = '127.0.0.1';
-const NODES = 6;
-const LEAVING = 3;
+const NODES = 5;
+const LEAVING = 2;
 const LANES = 8;
 const KEYS = 1000;
 

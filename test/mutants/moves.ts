@@ -236,4 +236,18 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     put: '',
     tests: ['test/shard/moves/moves.test.ts'],
   },
+  {
+    rule: 'the last slot of a shard goes a while after the others',
+    file: 'src/server/moves/farewell.ts',
+    find: '      return nowMs < this.dueMs ? [] : left;',
+    put: '      return left;',
+    tests: ['test/server/moves/farewell.test.ts', 'test/server/moves/source-move.test.ts'],
+  },
+  {
+    rule: 'the home shard of a node that leaves stays on it until its slots have gone',
+    file: 'src/topology/replica-planner.ts',
+    find: '        if (ending.has(shard)) return [shard.id, stayingNodes(shard)];\n',
+    put: '',
+    tests: ['test/topology/replica-planner.test.ts'],
+  },
 ];

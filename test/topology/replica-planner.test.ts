@@ -55,6 +55,11 @@ function join(topology: Topology, at: number): Topology {
   return after(topology, { kind: 'add-node', id: nodeId(at), announced, beside });
 }
 
+/** Its slots have gone, and its group has ended. */
+function closed(topology: Topology, shard: ShardId): Topology {
+  return { ...topology, shards: topology.shards.filter(({ id }) => id !== shard) };
+}
+
 function rowsOn(topology: Topology, at: number): ShardId[] {
   return topology.shards.filter((shard) => stayingNodes(shard).includes(nodeId(at))).map(({ id }) => id);
 }
@@ -89,24 +94,39 @@ describe('replicas', () => {
     expect(nextPlacement(shard, [a], never)).toEqual([a, c]);
   });
 
-  it('leave a node that leaves, and no other moves; its home shard stays until it is closed', () => {
+  it('leave a node that leaves, and no other moves; its home shard stays as it is until it is closed', () => {
     const four = settled(manyNodes(4));
-    const held = rowsOn(four, 2);
+    const held = rowsOn(four, 2).filter((id) => id !== 2);
     const left = settled(after(four, { kind: 'begin-leave', node: nodeId(2) }));
-    expect(rowsOn(left, 2)).toEqual([]);
+    expect(rowsOn(left, 2)).toEqual([2]);
     expect(sizesOf(left)).toEqual([3, 3, 3, 3]);
     for (const { id, replicas } of four.shards)
       if (!held.includes(id))
         expect(left.shards.find((shard) => shard.id === id)?.replicas).toEqual(replicas);
+    // What is on it counts for nothing: once it is closed, all is as it should be.
+    expect(step(closed(left, 2))).toBeNull();
+  });
+
+  it('of the home shard of a node that leaves are placed anew when it is gone, or another of its nodes is lost', () => {
+    const five = settled(manyNodes(5));
+    const left = settled(after(five, { kind: 'begin-leave', node: nodeId(2) }));
+    const others = stayingNodes(left.shards[1]).filter((node) => node !== nodeId(2));
+    const targetOf = (lost: NodeId[], silent: NodeId[]): readonly NodeId[] | undefined =>
+      planReplicas(left, RULES, new Set(lost), new Set(silent)).targets.get(2);
+    expect(targetOf([], [])).toEqual(stayingNodes(left.shards[1]));
+    expect(targetOf([], [others[0]])).toEqual(stayingNodes(left.shards[1]));
+    expect(targetOf([others[0]], [others[0]])).toHaveLength(3);
+    expect(targetOf([others[0]], [others[0]])).not.toContain(others[0]);
+    expect(targetOf([], [nodeId(2)])).not.toContain(nodeId(2));
   });
 
   it('shrink with the nodes that stay', () => {
     const three = settled(manyNodes(3));
     const two = settled(after(three, { kind: 'begin-leave', node: nodeId(3) }));
-    expect(sizesOf(two)).toEqual([2, 2, 2]);
-    const one = settled(after(two, { kind: 'begin-leave', node: nodeId(2) }));
-    expect(sizesOf(one)).toEqual([1, 1, 1]);
-    expect(rowsOn(one, 1)).toEqual([1, 2, 3]);
+    expect(sizesOf(two)).toEqual([2, 2, 3]);
+    const one = settled(after(closed(two, 3), { kind: 'begin-leave', node: nodeId(2) }));
+    expect(sizesOf(one)).toEqual([1, 2]);
+    expect(sizesOf(closed(one, 2))).toEqual([1]);
   });
 
   it('of a lost node are placed on others, and stay where nobody could take them', () => {
@@ -164,11 +184,12 @@ describe('replicas', () => {
         const lost = new Set(nodes.filter((_, i) => places[i][3]).map(({ id }) => id));
         topology = settled(topology, lost, rules);
         const staying = nodes.length - leaving.length;
-        expect(sizesOf(topology)).toEqual(
-          topology.shards.map(() => Math.min(rules.replicationFactor, staying)),
-        );
-        for (const { id } of leaving)
-          expect(topology.shards.some((shard) => stayingNodes(shard).includes(id))).toBe(false);
+        const gone = new Set(leaving.map(({ id }) => id));
+        const lasting = topology.shards.filter(({ home }) => !gone.has(home));
+        for (const shard of lasting) {
+          expect(stayingNodes(shard)).toHaveLength(Math.min(rules.replicationFactor, staying));
+          expect(stayingNodes(shard).some((node) => gone.has(node))).toBe(false);
+        }
       }),
       { numRuns: 60 },
     );

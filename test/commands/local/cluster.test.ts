@@ -157,8 +157,16 @@ test('ids, links, replicas', () => {
   expect(cluster('COUNT-FAILURE-REPORTS', NODE_IDS[1])).toBe(':0\r\n');
   expect(cluster('REPLICAS', NODE_IDS[1])).toBe('*0\r\n');
   expect(cluster('SLAVES', NODE_IDS[1])).toBe('*0\r\n');
-  const links = parseReply(cluster('LINKS')) as unknown[];
-  expect(links.map((link) => fieldsOf(link)['node'])).toEqual([NODE_IDS[1], NODE_IDS[2]]);
+  const links = (parseReply(cluster('LINKS')) as unknown[]).map((link) => fieldsOf(link));
+  expect(links.map((link) => link['node'])).toEqual([NODE_IDS[1], NODE_IDS[2]]);
+  expect(links[1]).toEqual({
+    direction: 'to',
+    node: NODE_IDS[2],
+    'create-time': 1_699_999_999_123,
+    events: 'rw',
+    'send-buffer-allocated': 200,
+    'send-buffer-used': 200,
+  });
 });
 
 test('READONLY, READWRITE, ASKING', () => {

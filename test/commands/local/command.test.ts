@@ -164,6 +164,7 @@ describe('GETKEYS', () => {
 
   test.each([
     [['foo', 'a'], 'ERR Invalid command specified'],
+    [['object', 'foo', 'k'], 'ERR Invalid command specified'],
     [['ping', 'a'], 'ERR The command has no key arguments'],
     [['client', 'list'], 'ERR The command has no key arguments'],
     [['mset', 'a'], 'ERR Invalid number of arguments specified for command'],

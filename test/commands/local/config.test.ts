@@ -14,7 +14,10 @@ beforeEach(() => {
 const config = (...words: string[]): string => node.send(session, 'CONFIG', ...words);
 
 test('GET by names and patterns, each setting once', () => {
-  expect(config('GET', 'MAXMEMORY')).toBe('*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n');
+  // Called as it was asked for first, unless by a pattern.
+  expect(config('GET', 'MAXMEMORY')).toBe('*2\r\n$9\r\nMAXMEMORY\r\n$1\r\n0\r\n');
+  expect(config('GET', 'MaxMemory', 'maxmemory', 'MAXMEMOR?')).toBe('*2\r\n$9\r\nMaxMemory\r\n$1\r\n0\r\n');
+  expect(config('GET', 'MAXMEMOR?', 'MaxMemory')).toBe('*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n');
   expect(fieldsOf(parseReply(config('GET', 'maxmem*', 'maxmemory', 't?meout')))).toEqual({
     maxmemory: '0',
     'maxmemory-policy': 'noeviction',

@@ -258,6 +258,7 @@ function fakeClusterNode(id: string, index: number): ClusterNode {
     ready: true,
     failed: false,
     connected: true,
+    link: index === 0 ? null : { sinceWallMs: WALL_MS - 1000.4, unsentBytes: index * 100 },
     heardWallMs: index === 0 ? 0 : WALL_MS - 40,
   };
 }

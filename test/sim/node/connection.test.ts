@@ -45,6 +45,34 @@ describe('connections of a simulated node', () => {
     expect(slow.isClosed).toBe(false);
   });
 
+  it('are told what they subscribe to, and not, also where CLIENT REPLY holds replies back, as by Redis', async () => {
+    const cluster = new SimCluster(15, 1);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    await client.ask('hello', '3');
+    const before = client.replies.length;
+    client.send(
+      ['client', 'reply', 'off'],
+      ['subscribe', 'a'],
+      ['ping'],
+      ['punsubscribe'],
+      ['subscribe'],
+      ['client', 'reply', 'on'],
+      ['client', 'reply', 'skip'],
+      ['unsubscribe', 'a'],
+      ['ping'],
+    );
+    await cluster.until(() => client.replies.at(-1) === '+PONG\r\n');
+    const told = [
+      '>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n',
+      '>3\r\n$12\r\npunsubscribe\r\n_\r\n:1\r\n',
+      '+OK\r\n',
+      '>3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n',
+      '+PONG\r\n',
+    ];
+    expect(client.replies.slice(before).join('')).toBe(told.join(''));
+  });
+
   it('go by a password and by limits that were changed while they were open, or before they were', async () => {
     const cluster = new SimCluster(13, 1);
     await cluster.startAll();

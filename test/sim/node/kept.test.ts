@@ -292,3 +292,21 @@ it('tells nothing of what it has not kept when it stops, and keeps it at its nex
   expect(await rewind(world)).toBe(true);
   expectAll(world, lastIndex);
 });
+
+it('awaits what is kept until the successor has begun with it, and not after the next start', async () => {
+  const world = await written(3);
+  const isAwaited = (): boolean => world.life.replicas.kept.isAwaited(world.topology);
+  expect(isAwaited()).toBe(false);
+  expect(
+    await world.lives(world.life.follow({ kind: 'give-up-shard', shard: 1, destroyed: [], rewind: true })),
+  ).toBe(true);
+  expect(isAwaited()).toBe(true);
+  expect(await rewind(world)).toBe(true);
+  // Its member is the row's first one ever after.
+  expect(isAwaited()).toBe(false);
+  world.life.timers.stop();
+  world.disk.crash('kill');
+  world.life = new Life(world);
+  await world.lives(world.life.start());
+  expect(isAwaited()).toBe(false);
+});
