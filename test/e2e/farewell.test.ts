@@ -13,6 +13,8 @@ const NODES = 5;
 const LEAVING = 2;
 const LANES = 8;
 const KEYS = 1000;
+/** A machine that is busy with other things makes nobody lead in another's place: that is not what this is about. */
+const ELECTION_TIMEOUT_MS = '3000';
 
 interface Commands {
   set(key: string, value: string): Promise<unknown>;
@@ -56,7 +58,7 @@ class Lanes {
     try {
       await (n % 2 === 0 ? this.client.set(key, String(n)) : this.client.get(key));
     } catch (error) {
-      this.failures.push(`${key}: ${String(error)}`);
+      this.failures.push(`${new Date().toISOString()} ${key}: ${String(error)}`);
     }
     this.done += 1;
   }
@@ -80,7 +82,10 @@ async function startLanes(cluster: TorcCluster): Promise<Lanes[]> {
 }
 
 test('no command fails when nodes leave', { timeout: 300_000 }, async () => {
-  const cluster = await TorcCluster.forTest({ nodes: NODES });
+  const cluster = await TorcCluster.forTest({
+    nodes: NODES,
+    settings: ['--election-timeout-ms', ELECTION_TIMEOUT_MS],
+  });
   await cluster.waitHome();
   const [{ ports }] = cluster.nodes;
   const lanes = await startLanes(cluster);
@@ -99,8 +104,6 @@ test('no command fails when nodes leave', { timeout: 300_000 }, async () => {
   console.log(
     `failed: ${counts}; nodes left within ${tookMs.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s`,
   );
-  for (const { name, failures, done } of lanes) {
-    expect(failures, name).toEqual([]);
-    expect(done, name).toBeGreaterThan(100);
-  }
+  expect(lanes.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(Math.min(...lanes.map(({ done }) => done))).toBeGreaterThan(100);
 });
