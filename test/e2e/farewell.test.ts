@@ -1,6 +1,7 @@
 /**
  * Nodes leave, one after the other, and node-redis in cluster mode follows: it cuts its connection to a node as soon as CLUSTER SLOTS lists that no
- * more, and rejects what it has under way there. A leaving node has nothing of its clients by then, so none of their commands fails.
+ * more, and rejects what it has under way there. A leaving node has nothing of its clients by then, so none of their commands fails. Their processes run
+ * on: a client that has not sent anything for one of their last slots since may still send it there, and rejects it when nobody is there any more.
  */
 import { createCluster } from 'redis';
 import { expect, onTestFinished, test } from 'vitest';
@@ -95,8 +96,6 @@ test('no command fails when nodes leave', { timeout: 300_000 }, async () => {
     const left = await runTorc('node', 'decommission', node.name, '--address', `${HOST}:${ports.admin}`);
     tookMs.push(performance.now() - startMs);
     expect(left.output).toContain('holds nothing any more. Its process may stop now.');
-    // Whoever still has a connection has nothing under way there.
-    expect(await node.stop()).toMatchObject({ code: 0 });
   }
   await pause(500);
   await Promise.all(lanes.map((one) => one.stop()));

@@ -17,7 +17,8 @@ interface Commands {
 
 /**
  * node-redis in cluster mode: once a node owns no slot any more it cuts its own connection to it, and gives up what it had under way there, whatever
- * the cluster; so its users have to see whether that ran. How often it did so is counted.
+ * the cluster; so its users have to see whether that ran. A node that leaves has next to nothing under way by then, but its process stops soon after,
+ * and a client may know one of its last slots there still. How often it gave up is counted.
  */
 class SecondLook implements Commands {
   givenUp = 0;
