@@ -2,7 +2,7 @@
 import { loadTokenHash } from '../../../../ring/index.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { Client } from './client.ts';
-import { asideOf, Commands, type Asked } from './commands.ts';
+import { asideOf, Commands, EXPIRED_AFTER_MS, type Asked } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { Faults } from './faults.ts';
 import { requireAgreement, requireProgress } from './liveness.ts';
@@ -123,6 +123,7 @@ async function insist(world: World, client: Client, words: readonly string[]): P
 
 /** All that was acknowledged is there: each key is read, and answered. */
 async function audit(world: World, client: Client, commands: Commands): Promise<void> {
+  await world.pass(EXPIRED_AFTER_MS);
   world.log.say('audit: all that was written is read');
   const untilMs = world.scheduler.nowMs + AUDIT_MS;
   let left: readonly Asked[] = commands.audit();
