@@ -320,6 +320,7 @@ export class SimClient {
     this.stream = cluster.network.openStream('client', { host: HOST, port }, () => ({
       onData: (bytes, start, end) => this.take(bytes.subarray(start, end)),
       onDrain: () => {},
+      onEnd: () => {},
       onClose: () => {
         this.isClosed = true;
       },
