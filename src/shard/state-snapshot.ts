@@ -161,18 +161,34 @@ export class StateLoad {
     machine.appliedTerm = term;
   }
 
-  /** Any cut of the bytes, in order. */
+  /** Any cut of the bytes, in order. Only a record that is cut is pieced together. */
   feed(bytes: Buffer): void {
-    let data = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
-    while (data.length >= HEADER_BYTES) {
-      const sizeBytes = data.readUInt32LE(0);
-      if (sizeBytes === 0 || sizeBytes > RECORD_MAX_BYTES)
-        throw new SnapshotDamagedError('a record has no legal size');
-      if (data.length < sizeBytes + 4) break;
-      this.take(data[4], data.subarray(HEADER_BYTES, sizeBytes + 4));
-      data = data.subarray(sizeBytes + 4);
+    const from = this.rest.length === 0 ? 0 : this.takeCut(bytes);
+    this.rest = from < 0 ? Buffer.concat([this.rest, bytes]) : Buffer.from(this.takeWhole(bytes, from));
+  }
+
+  /** The record that began in what was fed before; returns where it ends in `bytes`, or -1 while it does not. */
+  private takeCut(bytes: Buffer): number {
+    const { rest } = this;
+    const missing = Math.max(HEADER_BYTES - rest.length, 0);
+    if (bytes.length < missing) return -1;
+    const head = missing === 0 ? rest : Buffer.concat([rest, bytes.subarray(0, missing)]);
+    const end = recordBytes(head, 0) - rest.length;
+    if (bytes.length < end) return -1;
+    this.takeWhole(Buffer.concat([rest, bytes.subarray(0, end)]), 0);
+    return end;
+  }
+
+  /** Those that are there whole; returns the rest. */
+  private takeWhole(data: Buffer, from: number): Buffer {
+    let at = from;
+    while (data.length - at >= HEADER_BYTES) {
+      const end = at + recordBytes(data, at);
+      if (data.length < end) break;
+      this.take(data[at + 4], data.subarray(at + HEADER_BYTES, end));
+      at = end;
     }
-    this.rest = Buffer.from(data);
+    return data.subarray(at);
   }
 
   finish(): void {
@@ -238,6 +254,14 @@ export class StateLoad {
     this.machine.versionBase = body.readDoubleLE(11);
     this.machine.setPolicy(readPolicy(body, HEAD_BYTES));
   }
+}
+
+/** Of the record at `at`, whose header is there: how long it is with it. */
+function recordBytes(data: Buffer, at: number): number {
+  const sizeBytes = data.readUInt32LE(at);
+  if (sizeBytes === 0 || sizeBytes > RECORD_MAX_BYTES)
+    throw new SnapshotDamagedError('a record has no legal size');
+  return sizeBytes + 4;
 }
 
 function headOf(machine: StateMachine): Buffer {

@@ -3,6 +3,11 @@ const PAGE_BYTES = 8192;
 const FREE_PAGES: Uint8Array[] = [];
 const FREE_PAGES_MOST = 4096;
 const ZEROS = new Uint8Array(256 * 1024);
+/** Copies of what changes replaced, by the power of two that they fit into: used again, too. */
+const FREE_COPIES: Uint8Array<ArrayBuffer>[][] = [];
+const COPY_LEAST_SHIFT = 6;
+const COPY_MOST_SHIFT = 18;
+const FREE_COPIES_MOST_BYTES = 2 ** 20;
 
 /** What a file holds, in pages; one that is all zeros, as most of a file made ahead, takes no memory. */
 export class Content {
@@ -60,11 +65,12 @@ export class Content {
   }
 
   /** A copy of what lies there; null: zeros. */
-  copyOf(position: number, sizeBytes: number): Uint8Array | null {
+  copyOf(position: number, sizeBytes: number): Uint8Array<ArrayBuffer> | null {
     if (position >= this.#writtenEnd || this.#isUnwritten(position, sizeBytes)) return null;
-    const bytes = new Uint8Array(sizeBytes);
-    this.read(bytes, position);
-    return bytes;
+    const copy = takeCopy(sizeBytes);
+    // What lies beyond the end is zeros.
+    copy.fill(0, this.read(copy, position));
+    return copy;
   }
 
   #isUnwritten(position: number, sizeBytes: number): boolean {
@@ -111,6 +117,20 @@ export class Content {
     for (let i = length; i <= number; i += 1) this.#pages.push(undefined);
     return (this.#pages[number] ??= FREE_PAGES.pop()?.fill(0) ?? new Uint8Array(PAGE_BYTES));
   }
+}
+
+function takeCopy(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const shift = Math.max(32 - Math.clz32(sizeBytes - 1), COPY_LEAST_SHIFT);
+  if (shift > COPY_MOST_SHIFT) return new Uint8Array(sizeBytes);
+  return (FREE_COPIES[shift]?.pop() ?? new Uint8Array(2 ** shift)).subarray(0, sizeBytes);
+}
+
+/** What `copyOf` has made: nobody reads it any more. */
+export function giveCopyBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+  const shift = 31 - Math.clz32(buffer.byteLength);
+  if (shift > COPY_MOST_SHIFT || 2 ** shift !== buffer.byteLength) return;
+  const free = (FREE_COPIES[shift] ??= []);
+  if (free.length * buffer.byteLength < FREE_COPIES_MOST_BYTES) free.push(new Uint8Array(buffer));
 }
 
 /** Whether a write, of a page at least, is all zeros. */

@@ -1,4 +1,4 @@
-import { Content, isAllZeros } from './content.ts';
+import { Content, giveCopyBack, isAllZeros } from './content.ts';
 import type { SeededRandom } from './random.ts';
 
 /** What a disk writes whole or not at all. */
@@ -27,7 +27,7 @@ interface Undo {
   readonly position: number;
   readonly sizeBytes: number;
   /** From `position` on; null: zeros. */
-  readonly before: Uint8Array | null;
+  readonly before: Uint8Array<ArrayBuffer> | null;
   readonly lengthBefore: number;
 }
 
@@ -82,7 +82,9 @@ export class Inode {
   sync(upTo: number): void {
     const count = Math.max(upTo - this.#settled, 0);
     if (this.#durable === null) {
-      this.#settled += this.#undos.splice(0, count).length;
+      const undos = this.#undos.splice(0, count);
+      for (const { before } of undos) if (before !== null) giveCopyBack(before);
+      this.#settled += undos.length;
       return;
     }
     const covered = this.#changes.splice(0, count);
@@ -141,7 +143,10 @@ export class Inode {
       const bytes = isWrite ? durable.copyOf(position, sizeBytes) : null;
       this.#changes.unshift({ kind, position, sizeBytes: isWrite ? sizeBytes : 0, bytes, lost: false });
       if (before === null) durable.zero(position, sizeBytes);
-      else durable.write(position, before);
+      else {
+        durable.write(position, before);
+        giveCopyBack(before);
+      }
       durable.truncate(lengthBefore);
     }
     this.#undos = [];
