@@ -216,6 +216,15 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     tests: KNOWN_BUGS,
   },
   {
+    rule: '#9: a vote in a term that was known before is written, too',
+    file: 'src/raft/state.ts',
+    find: '    this.vote = candidate;\n    this.storage.hardStateChanged();',
+    put: '    this.vote = candidate;',
+    seeds: 2000,
+    tests: PAPER,
+    simulated: 'raft',
+  },
+  {
     rule: '§5.2: one vote a term',
     file: 'src/raft/voter.ts',
     find: 'request.term === term && (vote === 0 || vote === request.from)',

@@ -178,6 +178,18 @@ describe('§5.2 Leader election', () => {
     expect(ofKind(rig.takeSent(), 'vote-response')[0].granted).toBe(false);
   });
 
+  it('so does one in a term that was known before', () => {
+    const rig = voter([1]);
+    rig.step(vote({ from: 3, term: 2 }));
+    expect([rig.core.term, ofKind(rig.takeSent(), 'vote-response')[0].granted]).toEqual([2, false]);
+    rig.step(vote({ from: 2, term: 2, lastIndex: 1, lastTerm: 1 }));
+    expect(ofKind(rig.takeSent(), 'vote-response')[0].granted).toBe(true);
+    rig.restart();
+    rig.nowMs += ELECTION_MS;
+    rig.step(vote({ from: 3, term: 2, lastIndex: 9, lastTerm: 1 }));
+    expect(ofKind(rig.takeSent(), 'vote-response')[0].granted).toBe(false);
+  });
+
   it('no vote leaves before it is on disk, nor does the own one count (figure 2)', () => {
     const rig = voter();
     rig.isDiskFast = false;

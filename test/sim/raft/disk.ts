@@ -65,6 +65,15 @@ export class SimDisk {
     return this.hardState;
   }
 
+  /** What it would be if all that was written were synced. */
+  get handedVote(): Pick<HardState, 'term' | 'vote'> {
+    for (let i = this.unsynced.length - 1; i >= 0; i--) {
+      const write = this.unsynced[i];
+      if ('hardState' in write) return write.hardState;
+    }
+    return this.hardState;
+  }
+
   /** Recycles what the snapshot covers. */
   release(index: number): void {
     const first = this.entries[0]?.index ?? 0;

@@ -1,6 +1,6 @@
 import type { Entry } from '../../../src/raft/entry.ts';
 import { isJoint } from '../../../src/raft/joint.ts';
-import type { Ready } from '../../../src/raft/types.ts';
+import type { HardState, Message, Ready } from '../../../src/raft/types.ts';
 import { check } from './check.ts';
 import type { SimMember } from './member.ts';
 import { MembershipInvariants } from './membership-invariants.ts';
@@ -50,6 +50,9 @@ export class Invariants {
       }
       prevTerm = entry.term;
     }
+    const { durableVote, handedVote } = member.disk;
+    for (const message of ready.messages) checkVote(message, durableVote);
+    for (const message of ready.messagesAfterPersist) checkVote(message, ready.hardState ?? handedVote);
   }
 
   /** State Machine Safety (figure 3), and equal state at equal index. */
@@ -144,4 +147,16 @@ export class Invariants {
       () => `leader-completeness: member ${member.id} of term ${member.term} lacks entry ${last}`,
     );
   }
+}
+
+/** Who votes, or asks for votes with its own, would know of it after any crash (§5.2). */
+function checkVote(message: Message, { term, vote }: Pick<HardState, 'term' | 'vote'>): void {
+  const isVote = message.kind === 'vote-response' && message.granted;
+  if ((message.kind !== 'vote' && !isVote) || message.pre) return;
+  const candidate = isVote ? message.to : message.from;
+  check(
+    term > message.term || (term === message.term && vote === candidate),
+    () =>
+      `votes-durable: member ${message.from} votes for ${candidate} in term ${message.term}, its disk says ${vote} in term ${term}`,
+  );
 }

@@ -67,6 +67,10 @@ export class Client {
   private again: Asked[] = [];
   /** Of the commands under way: what was asked before says nothing of these. */
   private round = 0;
+  /** Asks what it is told to, and goes wherever that sends it. */
+  private isAsking = false;
+  /** Of what was asked at somebody's word: what no answer tells the outcome of. */
+  private untold: Asked[] = [];
   isStopped = false;
 
   constructor(world: World, number: number, commands: Commands, recorder: Recorder, random: SeededRandom) {
@@ -136,15 +140,20 @@ export class Client {
     if (this.unanswered > 0) world.scheduler.after(this.patienceMs, () => this.loseLines(round));
   }
 
-  /** So many at once, until all are answered; what is lost meanwhile stays unknown. */
-  async askAll(asked: readonly Asked[], atOnce: number): Promise<void> {
+  /** So many at once, until none is under way. Returns those that were refused or lost. */
+  async askAll(asked: readonly Asked[], atOnce: number): Promise<readonly Asked[]> {
     const { world } = this;
+    const wasStopped = this.isStopped;
+    this.untold = [];
     this.isStopped = true;
+    this.isAsking = true;
     for (let i = 0; i < asked.length && world.failure === null; i += atOnce) {
       this.ask(asked.slice(i, i + atOnce));
       while (this.isBusy && world.failure === null) await world.pass(5);
     }
-    this.isStopped = false;
+    this.isStopped = wasStopped;
+    this.isAsking = false;
+    return this.untold;
   }
 
   private portFor(asked: Asked): number {
@@ -217,7 +226,8 @@ export class Client {
     this.counters.sometimes('MOVED followed');
     this.ports.set(slotOfKey(sent.asked.words[1]), port);
     sent.redirections += 1;
-    if (sent.redirections > REDIRECTIONS_MAX || this.isStopped) this.finish(sent, 'not-run');
+    if (sent.redirections > REDIRECTIONS_MAX || (this.isStopped && !this.isAsking))
+      this.finish(sent, 'not-run');
     else this.send(port, [sent]);
   }
 
@@ -240,6 +250,7 @@ export class Client {
 
   private finish(sent: Sent, outcome: 'answered' | 'unknown' | 'not-run'): void {
     if (outcome === 'not-run') this.recorder.notRun(sent.operations);
+    if (this.isAsking && outcome !== 'answered' && isNoChoice(sent.asked)) this.untold.push(sent.asked);
     this.unanswered -= 1;
     if (this.unanswered === 0 && !this.isStopped) this.thinkThenAct();
   }

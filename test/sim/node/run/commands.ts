@@ -35,10 +35,17 @@ const UNITS = 4;
 /** So few at a time that one is written while it expires. */
 const PERISHABLES = 3;
 const TTL_MAX_MS = [30, 150, 600];
+/** Further ahead than wall clocks jump. */
+const FAR_MS = 1000 * 24 * 3600 * 1000;
+/** By when whatever was to expire has. */
+export const EXPIRED_AFTER_MS = 3000;
 /** More than is kept of a reply. */
 const LONG_REPLY_BYTES = 66 * 1024;
 const OK = '+OK\r\n';
 export const CHOICE = 'SELECT';
+
+/** What perishables are asked for by. */
+const WORDS: Readonly<Record<string, string>> = { SETPX: 'SET', SETFAR: 'SET', LATE: 'GET' };
 
 /** Keys with one tag in one database. */
 interface Unit {
@@ -74,7 +81,7 @@ function onPerishable(
   options: readonly string[] = [],
 ): Asked {
   return {
-    words: [command === 'SETPX' ? 'SET' : command, key, ...args, ...options],
+    words: [WORDS[command] ?? command, key, ...args, ...options],
     database: 0,
     isOneSlot: true,
     parts: [{ model: perishableModel, key, command, args }],
@@ -156,9 +163,9 @@ export class Commands {
     return this.plan.hasLarge && !this.plan.evictsAll ? LARGE.prepare : [];
   }
 
-  /** Reads all that was ever written: what was acknowledged is there. */
+  /** Reads all that was ever written, EXPIRED_AFTER_MS after the last command: what was acknowledged is there, and what was to expire is not. */
   audit(): Asked[] {
-    const perishables = [...this.perishables].map((key) => onPerishable(key, 'GET', []));
+    const perishables = [...this.perishables].map((key) => onPerishable(key, 'LATE', []));
     const units = [...this.units.values()].flatMap((unit) => [
       onUnit(unit, 'MGET', [...STRINGS, COUNTER], [0, 1, 2]),
       onUnit(unit, 'HGETALL', [HASH], [0]),
@@ -314,8 +321,10 @@ export class Commands {
       case 1:
         return onPerishable(key, 'SETPX', [this.value()], ['PX', ttlMs]);
       case 2:
-      case 3:
         return onPerishable(key, 'SET', [this.value()]);
+      case 3:
+        if (this.plan.evictsTimed) return onPerishable(key, 'SET', [this.value()]);
+        return onPerishable(key, 'SETFAR', [this.value()], ['PX', String(FAR_MS)]);
       case 4:
         return onPerishable(key, 'PERSIST', []);
       case 5:

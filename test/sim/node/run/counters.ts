@@ -104,6 +104,7 @@ export const SITUATIONS = [
   'TRYAGAIN',
   'node taken in by a cluster',
   'voter replaced',
+  'builds of two versions at once',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

@@ -1,12 +1,15 @@
 /** What must hold of one group over all its members and all time, told from what they hand to their disks, apply and serve. */
 import { EntryKind, entryChecksum, entryStampMs, type Entry } from '../../../../src/raft/entry.ts';
 import type { MemberId, Membership, Message, RaftCore, Ready } from '../../../../src/raft/types.ts';
+import type { StateMachine } from '../../../../src/shard/state-machine.ts';
 import type { InvariantName } from './invariant-name.ts';
 import { Mirror } from './mirror.ts';
 import { ReadLaw } from './read-law.ts';
 
 /** A number for a place in the log: terms are few. */
 const TERMS = 2 ** 20;
+/** So many numbers for each index. */
+const OUTLINE = 3;
 /** Elections in a row that nobody wins: a slow disk, a vote that was lost. */
 const TERMS_IN_VAIN_MAX = 4;
 
@@ -36,6 +39,8 @@ export class GroupLaw {
   private readonly entries = new Map<number, { checksum: number; prevTerm: number }>();
   private readonly committed: Committed[] = [{ term: 0, checksum: 0, stampMs: 0, isTimed: true }];
   private readonly hashes = new Map<number, string>();
+  /** Of the state at each index: its time, how large it is, and how many rows of sessions it has. */
+  private readonly outlines: number[] = [];
 
   constructor(group: number, isSlow: () => boolean, broken: Broken) {
     this.group = group;
@@ -177,6 +182,25 @@ export class GroupLaw {
     if (known === undefined) this.hashes.set(index, hash);
     else if (known !== hash)
       this.fail('state-hash', `member ${member} has another state at index ${index}: ${hash}, not ${known}`);
+  }
+
+  /** What costs nothing to compare is compared at each entry: a difference may be gone again when all is hashed. */
+  onOutline(member: MemberId, { appliedIndex, timeMs, keyspace, sessions }: StateMachine): void {
+    const { outlines } = this;
+    const at = appliedIndex * OUTLINE;
+    if (outlines[at] === undefined) {
+      outlines[at] = timeMs;
+      outlines[at + 1] = keyspace.usedBytes;
+      outlines[at + 2] = sessions.rowCount;
+    } else if (
+      outlines[at] !== timeMs ||
+      outlines[at + 1] !== keyspace.usedBytes ||
+      outlines[at + 2] !== sessions.rowCount
+    )
+      this.fail(
+        'state-hash',
+        `member ${member} at index ${appliedIndex} is at ${timeMs} with ${keyspace.usedBytes} bytes and ${sessions.rowCount} rows, and not at ${outlines.slice(at, at + OUTLINE).join(', ')}`,
+      );
   }
 
   private fail(name: InvariantName, what: string): never {

@@ -86,8 +86,8 @@ export class Invariants {
       raft.requestRead.bind(raft),
     ];
     let [term, commit, led] = [0, 0, 0];
-    raft.takeReady = () => {
-      const ready = take();
+    raft.takeReady = (applyBytes) => {
+      const ready = take(applyBytes);
       if (raft.term < term || raft.commitIndex < commit)
         this.broken('term-and-commit-rise', `group ${raft.group}, member ${raft.self}`);
       term = raft.term;
@@ -159,6 +159,7 @@ export class Invariants {
       if (law.onApplied(raft, entry)) this.checkLeases(law, raft.group, law.committedTerm);
       if (machine.timeMs < timeMs) this.broken('log-time-rises', `group ${raft.group} goes back`);
       timeMs = machine.timeMs;
+      law.onOutline(raft.self, machine);
       if (machine.appliedIndex % HASH_EVERY === 0)
         law.onHash(raft.self, machine.appliedIndex, hashNow(machine));
       this.checkBudget(raft, machine);
@@ -184,10 +185,12 @@ export class Invariants {
       return answers;
     };
     const readRefusal = machine.readRefusal.bind(machine);
-    machine.readRefusal = (command, args, slot) => {
-      const refusal = readRefusal(command, args, slot);
+    machine.readRefusal = (command, args, slot, namesSlots) => {
+      const refusal = readRefusal(command, args, slot, namesSlots);
       const { by } = command.row.spread;
-      if (refusal === 0 && by !== 'shards' && by !== 'random') this.slots.served(raft.group, slot);
+      // One that names slots runs on those that are here.
+      if (refusal === 0 && by !== 'shards' && by !== 'random' && namesSlots !== true)
+        this.slots.served(raft.group, slot, machine.moves.slots.state(slot));
       return refusal;
     };
     machine.read = (...of) => {

@@ -32,6 +32,8 @@ export interface LoadPlan {
   pipeline: number;
   /** All keys may go at any time, so that what a command does must not hang on what was there. */
   evictsAll: boolean;
+  /** Those that are to expire may go before. */
+  evictsTimed: boolean;
   /** Values that are staged, and reads of many turns. */
   hasLarge: boolean;
   /** Of common values. */
@@ -127,6 +129,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       perSecond: 45 + random.below(25),
       pipeline: pick([1, 3, 8]),
       evictsAll,
+      evictsTimed: isSmall && policy !== 'noeviction',
       hasLarge,
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),

@@ -2,7 +2,7 @@
 import { loadTokenHash } from '../../../../ring/index.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { Client } from './client.ts';
-import { asideOf, Commands } from './commands.ts';
+import { asideOf, Commands, EXPIRED_AFTER_MS, type Asked } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { Faults } from './faults.ts';
 import { requireAgreement, requireProgress } from './liveness.ts';
@@ -16,6 +16,8 @@ const LIFE_MAX_MS = 240_000;
 const COMMANDS_LEAST = 2000;
 const FAULTS_LEAST = 5;
 const AUDIT_AT_ONCE = 20;
+/** A leader may have changed while it was asked: then it asks again. */
+const AUDIT_MS = 20_000;
 const CHECK_MS = 100;
 
 export interface RunOptions {
@@ -119,10 +121,22 @@ async function insist(world: World, client: Client, words: readonly string[]): P
   }
 }
 
-/** All that was acknowledged is there. */
+/** All that was acknowledged is there: each key is read, and answered. */
 async function audit(world: World, client: Client, commands: Commands): Promise<void> {
+  await world.pass(EXPIRED_AFTER_MS);
   world.log.say('audit: all that was written is read');
-  await client.askAll(commands.audit(), AUDIT_AT_ONCE);
+  const untilMs = world.scheduler.nowMs + AUDIT_MS;
+  let left: readonly Asked[] = commands.audit();
+  while (left.length > 0 && world.failure === null) {
+    left = await client.askAll(left, AUDIT_AT_ONCE);
+    if (left.length === 0) return;
+    if (world.scheduler.nowMs > untilMs)
+      world.found(
+        'answers-after-healing',
+        `${left.length} reads are not answered: ${left[0].words.join(' ')}`,
+      );
+    await world.pass(CHECK_MS);
+  }
 }
 
 function describe(plan: RunPlan): string {

@@ -62,8 +62,11 @@ export class SlotLaw {
       this.broken('slots-owned-once', `slot ${slot} is of no group after a step of group ${group}`);
   }
 
-  /** A replica of the group reads in a slot. */
-  served(group: GroupId, slot: number): void {
+  /** A replica of the group reads in a slot, of which its own state says this. */
+  served(group: GroupId, slot: number, state: SlotState): void {
+    // While it is frozen the other group may own it already, and have changed it.
+    if (state !== SlotState.OWNED)
+      this.broken('slots-owned-once', `group ${group} serves slot ${slot}, which it does not own`);
     for (const [other, { states }] of this.groups)
       if (other !== group && states[slot] === SlotState.OWNED)
         this.broken('slots-owned-once', `group ${group} serves slot ${slot}, which is of group ${other}`);

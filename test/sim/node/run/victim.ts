@@ -1,3 +1,5 @@
+import type { RulesTable } from '../../../../src/commands/rules.ts';
+import { RULES } from '../../../../src/commands/table.ts';
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import { nameOf } from '../cluster.ts';
@@ -32,6 +34,8 @@ export class Victim {
   /** Not one of those that must go on without it. */
   isExcluded = false;
   parts: NodeParts | null = null;
+  /** Of its build. */
+  rules: RulesTable = RULES;
   unpause: () => void = () => {};
   /** It is to crash in the midst of an operation of its disk. */
   crashOrder: CrashOrder | null = null;

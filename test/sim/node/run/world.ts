@@ -1,4 +1,5 @@
 /** One run: the cluster, its clients, what strikes it, and what is known of it. All of it comes from one seed. */
+import { RULES } from '../../../../src/commands/table.ts';
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
@@ -8,6 +9,7 @@ import type { NodeParts } from '../../../../src/observe/parts.ts';
 import { isNewer } from '../../../../src/topology/register.ts';
 import type { NodeId, Topology } from '../../../../src/topology/types.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
+import { NEXT } from '../../../versions/next-rules.ts';
 import { nameOf, SimCluster } from '../cluster.ts';
 import { startRepair } from '../repair.ts';
 import { Counters } from './counters.ts';
@@ -34,6 +36,9 @@ const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
+/** One run in so many has nodes of two builds. */
+const MIXED_ONE_IN = 8;
+
 const START_FILE = '/data/log/start';
 
 export class World {
@@ -59,12 +64,15 @@ export class World {
   /** At node `i` a command waits for a move. */
   onHeld: (i: number, slot: number) => void = () => {};
   private readonly movesBegun = new Set<number>();
+  /** At each start a node is of this build or the next one (test/versions). As long as the cluster version stays nobody may tell. */
+  private readonly isMixed: boolean;
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
   constructor(seed: number, plan: RunPlan, told: ((line: string) => void) | null) {
     this.plan = plan;
     this.random = new SeededRandom(seed ^ 0x77);
+    this.isMixed = seed % MIXED_ONE_IN === 0;
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
     if (plan.joinsAfterMs !== null) cluster.founders -= 1;
@@ -210,7 +218,7 @@ export class World {
     const node = this.cluster.nodes[victim.i];
     victim.life = 'starting';
     victim.parts = null;
-    this.log.say(`${victim.name} starts`);
+    this.log.say(`${victim.name} starts${this.chooseBuild(victim)}`);
     const started = this.cluster.launch(victim.i);
     const { life } = node;
     started.then(
@@ -222,6 +230,14 @@ export class World {
           this.ended(victim.i, error instanceof Error ? error : new Error(String(error)));
       },
     );
+  }
+
+  private chooseBuild(victim: Victim): string {
+    if (!this.isMixed) return '';
+    const rules = this.random.chance(0.5) ? NEXT : RULES;
+    victim.rules = rules;
+    this.cluster.surroundings[victim.i] = { rules };
+    return ` as a build of version ${rules.newest}`;
   }
 
   startLater(victim: Victim, afterMs: number): void {
@@ -391,6 +407,8 @@ export class World {
       this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
     victim.node = parts.self;
+    if (this.victims.some(({ life, rules }) => life === 'up' && rules !== victim.rules))
+      this.counters.sometimes('builds of two versions at once');
     // The damage lay where nothing counts.
     victim.damage = null;
     victim.mayBeUnclean = false;
