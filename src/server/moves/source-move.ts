@@ -57,17 +57,7 @@ export interface SourceMoveHost {
  * the batch are frozen here. TAIL: their last effects. DECIDE: the target's word. END: it is noted here; what is left of the batch goes on with SEND.
  */
 export type MovePhase =
-  | 'plan'
-  | 'paused'
-  | 'farewell'
-  | 'begin'
-  | 'send'
-  | 'fence'
-  | 'tail'
-  | 'decide'
-  | 'end'
-  | 'abort'
-  | 'ended';
+  'plan' | 'paused' | 'farewell' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
 
 export class SourceMove {
   readonly replica: Replica;
