@@ -53,8 +53,8 @@ export function nodeListRow(member: MemberStatus): (string | number)[] {
   const { host, clientPort, peerPort } = member;
   return [
     member.name,
-    // One that has left is none any more.
-    member.isInTopology || member.state === 'left' ? member.state : `${member.state}, no member yet`,
+    // One that has left is none any more; a dead one may have been taken out.
+    member.isInTopology || member.state === 'left' ? member.state : `${member.state}, no member`,
     humanDuration(member.stateForMs),
     incarnationText(member.incarnation),
     formatAddress({ host, port: clientPort }),

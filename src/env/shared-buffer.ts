@@ -3,7 +3,7 @@
  * a fifth of a small command's cost. Node offers it to sockets that connect only, so the handle of an accepted one is wrapped anew.
  */
 import { Socket } from 'node:net';
-import type { OnReadOpts, SocketConstructorOpts } from 'node:net';
+import type { OnReadOpts } from 'node:net';
 
 /** What one read of the system takes at most. */
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -24,7 +24,7 @@ export function reread(
   holder[HANDLE] = null;
   const { isPaused, allowHalfOpen } = options;
   const all = { handle, onread: onreadOf(onBytes), pauseOnCreate: isPaused, allowHalfOpen };
-  return new Socket(all as unknown as SocketConstructorOpts);
+  return new Socket(all);
 }
 
 /** The option of a socket that connects. */

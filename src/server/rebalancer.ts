@@ -14,7 +14,13 @@ import {
   type PlanInput,
 } from '../topology/planner.ts';
 import { OUTCOMES, type PlanId, type PlanOutcome, type RebalanceBy } from '../topology/rebalance.ts';
-import { beginPlan, hasForeignMoves, mayBeginPlan, nextPlanChange } from '../topology/rebalance-step.ts';
+import {
+  beginPlan,
+  hasForeignMoves,
+  mayBeginPlan,
+  mayPlanByLoads,
+  nextPlanChange,
+} from '../topology/rebalance-step.ts';
 import { moveName } from '../topology/move-change.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
@@ -93,7 +99,8 @@ export class Rebalancer {
     if (hasPlan || nowMs - this.seenSinceMs < SETTLED_MS) return;
     if (!mayBeginPlan(situation)) return;
     if (by === 'slots') this.planBySlots(topology, leaving, nowMs);
-    else if (nowMs >= this.nextLoadsMs && !this.isLooking) void this.planByLoads(nowMs);
+    else if (nowMs >= this.nextLoadsMs && !this.isLooking && mayPlanByLoads(situation))
+      void this.planByLoads(nowMs);
   }
 
   /** As `torc rebalance plan` shows it. */

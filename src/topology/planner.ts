@@ -15,6 +15,11 @@ export const MAX_MOVE_SLOTS = 2048;
 export const ACT_RATIO = 1.1;
 export const STOP_RATIO = 1.02;
 
+/** Commands a second are of about so long (slot-operations.ts). */
+const COUNTED_SECONDS = 10;
+/** A count that is off by more of its standard deviations than these is not off by chance. */
+const CHANCE_DEVIATIONS = 3;
+
 export interface PlanInput {
   topology: Topology;
   /** The shard that each slot prefers, of those given (ring/). */
@@ -52,8 +57,22 @@ export function isPlanDue(input: PlanInput): boolean {
   const { topology, by, loads } = input;
   if (by === 'slots' || loads === null) return isOffQuota(input);
   const shards = weighedShards(topology);
-  const { highest, lowest, isHeldByNone } = balanceOf(ownersToBe(topology), shards, loads);
-  return (highest > ACT_RATIO || lowest < 1 / ACT_RATIO || isHeldByNone) && planMoves(input).slots > 0;
+  const owners = ownersToBe(topology);
+  const { highest, lowest, isHeldByNone } = balanceOf(owners, shards, loads);
+  const chance = by === 'ops' ? chanceOf(shards, loads) : 0;
+  const isOff =
+    highest > Math.max(ACT_RATIO, 1 + chance) ||
+    lowest < Math.min(1 / ACT_RATIO, 1 - chance) ||
+    (lowest === 0 && shards.some(({ id, weight }) => weight > 0 && !owners.includes(id)));
+  return (isOff || isHeldByNone) && planMoves(input).slots > 0;
+}
+
+/** By how much of its share a shard may be off because few commands were counted: what is planned by chance is planned back by the next. */
+function chanceOf(shards: readonly Shard[], loads: Float64Array): number {
+  const weights = shards.map(({ weight }) => weight).filter((weight) => weight > 0);
+  const least = Math.min(...weights) / weights.reduce((sum, weight) => sum + weight, 0);
+  const counted = loads.reduce((sum, load) => sum + load, 0) * COUNTED_SECONDS;
+  return CHANCE_DEVIATIONS / Math.sqrt(counted * least);
 }
 
 function isOffQuota({ topology }: PlanInput): boolean {

@@ -13,6 +13,9 @@ export const MOVES_AT_ONCE = 8;
 /** A plan of which not all slots went over is not followed by another at once. */
 export const PARTLY_PAUSE_MS = 60_000;
 
+/** Nor one by load by another: slots that have just come were counted for a short time only. */
+export const COUNTING_MS = 30_000;
+
 export interface RebalanceSituation {
   topology: Topology;
   wallMs: number;
@@ -43,6 +46,15 @@ export function mayBeginPlan({ topology, wallMs, obstacle }: RebalanceSituation)
     return false;
   const last = rebalance?.history.at(-1);
   return last?.outcome !== 'partly' || wallMs - last.endedMs >= PARTLY_PAUSE_MS;
+}
+
+/** Whether the loads of slots say enough for a plan by them. */
+export function mayPlanByLoads({ topology, wallMs }: RebalanceSituation): boolean {
+  const last = topology.rebalance?.history.at(-1);
+  const isEmptied = [...emptiedShards(topology)].some((id) =>
+    topology.slots.some(({ shard }) => shard === id),
+  );
+  return isEmptied || last === undefined || wallMs - last.endedMs >= COUNTING_MS || last.endedMs > wallMs;
 }
 
 export function beginPlan(

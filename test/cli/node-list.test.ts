@@ -26,7 +26,7 @@ describe('the table of torc node list', () => {
   it('says of a node that was never heard, and of one that is in no topology, that it is', () => {
     const unheard = nodeListRow({ ...MEMBER, state: 'suspect', incarnation: 0, version: '' });
     expect([unheard[1], unheard[3], unheard[9]]).toEqual(['suspect', 'never heard', '-']);
-    expect(nodeListRow({ ...MEMBER, isInTopology: false })[1]).toBe('alive, no member yet');
+    expect(nodeListRow({ ...MEMBER, isInTopology: false })[1]).toBe('alive, no member');
     expect(nodeListRow({ ...MEMBER, state: 'left', isInTopology: false })[1]).toBe('left');
   });
 });

@@ -25,6 +25,11 @@ function rawMetrics(expression: string): string[] {
   });
 }
 
+function isLasting(alert: string): boolean {
+  const rules = readFileSync(RULES_PATH, 'utf8').split('- alert: ');
+  return rules.some((rule) => rule.startsWith(`${alert}\n`) && /^ +for: /m.test(rule));
+}
+
 const shown = new Set(panelQueries().flatMap(({ expression }) => rawMetrics(expression)));
 
 describe('the dashboards', () => {
@@ -66,6 +71,10 @@ describe('the alerts', () => {
       expect(raised, name).toContain('exp_alerts:');
       expect(quiet, name).toContain(`alertname: ${name}`);
       expect(quiet, name).not.toContain('exp_alerts:');
+      // One that has to last for a while is not raised before.
+      const tries = raised?.split('- eval_time: ').slice(1) ?? [];
+      expect(tries.length, name).toBe(isLasting(name) ? 2 : 1);
+      if (isLasting(name)) expect(tries[0], name).not.toContain('exp_alerts:');
     }
   });
 });

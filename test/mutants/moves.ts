@@ -250,4 +250,25 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     put: '',
     tests: ['test/topology/replica-planner.test.ts'],
   },
+  {
+    rule: 'rebalancing by operations: what few commands show by chance makes no plan',
+    file: 'src/topology/planner.ts',
+    find: "by === 'ops' ? chanceOf(shards, loads) : 0",
+    put: "by === 'bytes' ? chanceOf(shards, loads) : 0",
+    tests: ['test/topology/planner.test.ts'],
+  },
+  {
+    rule: 'rebalancing by operations: a shard without slots is given some, however few the commands are',
+    file: 'src/topology/planner.ts',
+    find: 'weight > 0 && !owners.includes(id)',
+    put: 'weight > 0 && !owners.includes(id) && chance < 0',
+    tests: ['test/topology/planner.test.ts'],
+  },
+  {
+    rule: 'rebalancing by load: slots that have just come are counted for a while first',
+    file: 'src/topology/rebalance-step.ts',
+    find: 'wallMs - last.endedMs >= COUNTING_MS ||',
+    put: 'wallMs >= last.endedMs ||',
+    tests: ['test/topology/rebalance-step.test.ts'],
+  },
 ];

@@ -253,6 +253,35 @@ describe('a plan by load', () => {
     expect(balance.highest).toBeLessThanOrEqual(1.02);
   });
 
+  it('by operations is not made for what few commands show by chance, and is for what many show', () => {
+    const counted = (rates: readonly number[], seed: number): PlanInput => {
+      const topology = cluster(
+        rates.map(() => 1),
+        Int32Array.from({ length: SLOT_COUNT }, (_, slot) => 1 + (slot % rates.length)),
+      );
+      const operations = new Float64Array(SLOT_COUNT);
+      let drawn = seed;
+      const below = (limit: number): number => {
+        drawn = (drawn * 48_271) % 2_147_483_647;
+        return drawn % limit;
+      };
+      for (const [at, rate] of rates.entries())
+        for (let i = 0; i < rate * 10; i++)
+          operations[at + rates.length * below(Math.floor(SLOT_COUNT / rates.length))] += 0.1;
+      return inputOf(topology, 'ops', operations);
+    };
+    // 43 and 37 commands a second, where each should have 40, are no difference; ten times as many are one.
+    for (let seed = 1; seed <= 5; seed++) {
+      expect(isPlanDue(counted([45, 40, 38, 37], seed))).toBe(false);
+      expect(isPlanDue(counted([450, 400, 380, 370], seed))).toBe(true);
+      expect(isPlanDue(counted([1, 0.5, 1.5, 1], seed))).toBe(false);
+    }
+    // A new one lacks slots: that is no chance, however few the commands.
+    const grown = counted([0.2, 0.2, 0.1], 1);
+    const slots = [{ from: 0, to: SLOT_COUNT - 1, shard: 1 }];
+    expect(isPlanDue({ ...grown, topology: { ...grown.topology, slots } })).toBe(true);
+  });
+
   it('empties a shard that is to have nothing, and goes by slots while nothing is stored', () => {
     const three = placed([1, 1, 1]);
     const leaving = (load: Float64Array): PlanInput => inputOf(withLeaving(three, 1), 'bytes', load);

@@ -5,7 +5,9 @@ import { planMoves } from '../../src/topology/planner.ts';
 import {
   beginPlan,
   hasForeignMoves,
+  COUNTING_MS,
   mayBeginPlan,
+  mayPlanByLoads,
   MOVES_AT_ONCE,
   nextPlanChange,
   PARTLY_PAUSE_MS,
@@ -130,5 +132,17 @@ describe('a plan that nobody asked for', () => {
     expect(now.rebalance?.history).toMatchObject([{ outcome: 'partly', moved: 0 }]);
     expect(may(now, '', WALL_MS + PARTLY_PAUSE_MS - 1)).toBe(false);
     expect(may(now, '', WALL_MS + PARTLY_PAUSE_MS)).toBe(true);
+  });
+
+  it('by load leaves a while after any, unless a node leaves: slots that have just come were hardly counted', () => {
+    const mayByLoads = (topology: Topology, wallMs: number): boolean =>
+      mayPlanByLoads({ topology, wallMs, obstacle: '' });
+    expect(mayByLoads(four(), WALL_MS)).toBe(true);
+    let now = running(planned());
+    while (now.rebalance?.plan !== undefined)
+      now = running(after(now, { kind: 'end-move', move: now.moves[0].id, moved: now.moves[0].slots }));
+    expect(mayByLoads(now, WALL_MS + COUNTING_MS - 1)).toBe(false);
+    expect(mayByLoads(now, WALL_MS + COUNTING_MS)).toBe(true);
+    expect(mayByLoads(withLeaving(now, 2), WALL_MS)).toBe(true);
   });
 });
