@@ -179,4 +179,11 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     put: '    this.checkPending();',
     tests: ['test/store/keyspace-hash.test.ts'],
   },
+  {
+    rule: 'a file of the log that is begun says again up to which time was served',
+    file: 'src/wal/log.ts',
+    find: '    if (this.#timeCeilingMs > 0) batch.addTimeCeiling(this.#timeCeilingMs);\n',
+    put: '',
+    tests: ['test/wal/wal.test.ts'],
+  },
 ];
