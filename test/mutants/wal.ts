@@ -35,6 +35,13 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     tests: CRASH,
   },
   {
+    rule: 'the log is let go once the snapshot that covers it is synced',
+    file: 'src/shard/snapshotter.ts',
+    find: '    await writer.commit();\n',
+    put: '    this.wal.release(raft.group, meta.index);\n    await writer.commit();\n',
+    tests: ['test/shard/housekeeping.test.ts'],
+  },
+  {
     rule: 'history 8: what recovery read past the mark is written anew',
     file: 'src/wal/open.ts',
     find: '      await rewrite(segment.file, from, to);\n',
