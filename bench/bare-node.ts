@@ -188,7 +188,11 @@ function isSet(): boolean {
 }
 
 const clients = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
-  const client: Socket = reread(accepted, (lengthBytes) => onBytes(client, lengthBytes), false) ?? accepted;
+  const client: Socket =
+    reread(accepted, (lengthBytes) => onBytes(client, lengthBytes), {
+      isPaused: false,
+      allowHalfOpen: false,
+    }) ?? accepted;
   if (client === accepted) throw new Error('this Node.js does not show the handle of a socket');
   client.on('error', () => client.destroy());
   client.on('close', () => rests.delete(client));

@@ -7,8 +7,11 @@ import { surveyByHttp, whyCrowded, whyNeeded, whyUnled, type Survey } from './cl
 import { ExitCode } from './exit-code.ts';
 import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
+import { reportOf } from './rebalance.ts';
 
 const POLL_MS = 1000;
+/** Where nothing has gone for so many polls, it is said what that waits for. */
+const STILL_POLLS = 5;
 
 export interface LeavingOptions extends ChangeTarget {
   /** As a person calls it. */
@@ -107,8 +110,9 @@ async function finish(
 ): Promise<number> {
   const name = formatAddress({ host, port: clientPort });
   if (!options.waits) return ExitCode.OK;
-  for (let said = ''; ;) {
-    const { topology } = await surveyByHttp(options);
+  for (let said = '', before = '', polls = 0; ;) {
+    const survey = await surveyByHttp(options);
+    const { topology } = survey;
     const rest = restOf(topology, id);
     if (isDone(rest)) {
       say(`Node ${name} ${then}`);
@@ -116,13 +120,37 @@ async function finish(
     }
     if (topology.nodes.some((node) => node.id === id && node.leaving !== true))
       throw new StartupError('TORC_NODE_STAYS', `node ${name} stays: somebody has cancelled its leaving`);
-    const isHeld = (rest?.slots ?? 0) > 0 && topology.rebalance?.paused === true;
-    const held = isHeld ? '; rebalancing is paused: torc rebalance resume goes on with it' : '';
-    const line = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go${held}`;
-    if (line !== said) say(`${name}: ${line}`);
+    const count = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go`;
+    polls = count === before ? polls + 1 : 0;
+    before = count;
+    const why = await whyHeld(options, id, rest, survey, polls >= STILL_POLLS);
+    const line = why === '' ? count : `${count}; ${why}`;
+    // What was said to hold it may be said no more before the count changes.
+    if (line !== said && (why !== '' || polls === 0)) say(`${name}: ${line}`);
     said = line;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** What its slots and replicas wait for, as far as can be told; empty when they go, or may. */
+export async function whyHeld(
+  options: Pick<LeavingOptions, 'address' | 'timeoutMs'>,
+  node: NodeId,
+  rest: Rest | null,
+  survey: Survey,
+  isStill: boolean,
+): Promise<string> {
+  const slots = rest?.slots ?? 0;
+  if (slots > 0 && survey.topology.rebalance?.paused === true)
+    return 'rebalancing is paused: torc rebalance resume goes on with it';
+  if (!isStill) return '';
+  if ((rest?.replicas ?? 0) > 0) {
+    const why = whyUnled(node, survey);
+    if (why !== null) return `waiting: ${why}`;
+  }
+  if (slots === 0) return '';
+  const { obstacle } = await reportOf(options);
+  return obstacle === '' ? '' : `waiting: ${obstacle}`;
 }
 
 /** Null when the node is not in the register any more. */

@@ -24,6 +24,6 @@ export function namedNode(
     'TORC_NO_SUCH_NODE',
     found.length === 0
       ? `no node is called ${name}: torc status shows their names, and one that does not answer is called by its id or address`
-      : `${name} is more than one node: ${found.map(({ id }) => id).join(', ')}`,
+      : `${name} is more than one node: ${found.map(({ id, host, clientPort: port }) => `${formatAddress({ host, port })} (${id.slice(0, 12)})`).join(', ')}. Call it by its address or the beginning of its id`,
   );
 }

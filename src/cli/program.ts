@@ -59,7 +59,7 @@ export function createProgram(parts: ProgramParts): Command {
     .version(VERSION, '-V, --version', 'Shows the version.')
     .configureHelp({ showGlobalOptions: false })
     .helpOption('-h, --help', 'Shows this.')
-    .helpCommand('help [command]', 'Shows all options of a command; torc help start shows every setting.')
+    .helpCommand(false)
     .addHelpText('after', EXAMPLES)
     .configureOutput(ONE_LINE);
   const commands = [
@@ -74,9 +74,34 @@ export function createProgram(parts: ProgramParts): Command {
     shardCommand(),
     repairCommand(),
   ];
-  for (const command of commands)
+  for (const command of commands) {
+    if (command.commands.length > 0) command.helpCommand('help [command]', 'Shows all options of a command.');
     program.addCommand(command.helpOption('-h, --help', 'Shows this.').configureOutput(ONE_LINE));
-  return program;
+  }
+  process.stdout.on('error', forgetReader);
+  return program.addCommand(helpCommand(program));
+}
+
+/** `torc topology history | head`: who read has seen enough. */
+function forgetReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+/** Of commands within commands, too: torc help node decommission. */
+function helpCommand(program: Command): Command {
+  return new Command('help')
+    .description('Shows all options of a command; torc help start shows every setting.')
+    .argument('[command...]', 'Its name, as it is typed.')
+    .helpOption(false)
+    .action((names: readonly string[]) => {
+      let command = program;
+      for (const name of names) {
+        const next = command.commands.find((one) => one.name() === name);
+        if (next === undefined) program.error(`unknown command '${names.join(' ')}'`);
+        command = next;
+      }
+      command.outputHelp();
+    });
 }
 
 function devCommand(parts: ProgramParts): Command {

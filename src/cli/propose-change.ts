@@ -16,6 +16,7 @@ import { requestTo } from './topology-request.ts';
 const TRIES = 10;
 const PAUSE_MS = 200;
 const HTTP_OK = 200;
+const HTTP_FORBIDDEN = 403;
 const HTTP_CONFLICT = 409;
 const HTTP_UNKNOWN = 504;
 
@@ -63,8 +64,15 @@ async function post(
   );
   if (answer.status === HTTP_CONFLICT) return reasonIn(answer.body);
   if (answer.status === HTTP_UNKNOWN) throw unknown(reasonIn(answer.body));
+  if (answer.status === HTTP_FORBIDDEN) throw refused(whyForbidden(peerSecret));
   if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
   return decoded(answer.body, address);
+}
+
+function whyForbidden(peerSecret: string): string {
+  return peerSecret === ''
+    ? 'TORC_PEER_SECRET is not given; it has to be the one that the nodes are started with. Where they have none, ask from the machine of the node itself, by a loopback address'
+    : 'TORC_PEER_SECRET is not the one that the nodes are started with';
 }
 
 function reasonIn(body: string): string {

@@ -35,7 +35,7 @@ export function statusText(report: RebalanceReport, boxed: boolean): string {
   if (obstacle !== '') lines.push(`No move is begun: ${obstacle}.`);
   lines.push(...unknownLines(report.unknown));
   if (plan === null) return joined([lines.join('\n'), balanceTable(report.shards, boxed)]);
-  lines.push(progressLine(plan));
+  lines.push(progressLine(plan, report.paused));
   const sections = [lines.join('\n')];
   if (plan.underWay.length > 0) sections.push(renderTable(UNDER_WAY_HEAD, underWayRows(plan), boxed));
   return joined([...sections, balanceTable(report.shards, boxed)]);
@@ -46,13 +46,17 @@ export function historyText({ history }: RebalanceReport, boxed: boolean): strin
   return joined([renderTable(HISTORY_HEAD, history.toReversed().map(historyRow), boxed)]);
 }
 
-/** `[#########---------------------]  31 %`: how many slots of a plan have gone over, and when the rest will have. */
-export function progressLine({ slots, moved, elapsedMs, keysLeft, bytesLeft }: PlanReport): string {
+/** `[#########---------------------]  31 %`: how many slots of a plan have gone over, and when the rest will have, unless it waits for somebody. */
+export function progressLine(
+  { slots, moved, elapsedMs, keysLeft, bytesLeft, aborting }: PlanReport,
+  isPaused = false,
+): string {
   const share = slots === 0 ? 1 : moved / slots;
   const full = Math.floor(share * BAR_CELLS);
   const bar = `[${'#'.repeat(full)}${'-'.repeat(BAR_CELLS - full)}]`;
+  const waits = aborting ? 'none: being aborted' : 'none: paused';
   const left = moved === 0 ? 'unknown' : humanTime((elapsedMs / moved) * (slots - moved));
-  return `${bar} ${Math.floor(share * 100)} %  ${moved} of ${plural(slots, 'slot')}, ${plural(keysLeft, 'key')} and ${humanBytes(bytesLeft)} left, ETA ${left}`;
+  return `${bar} ${Math.floor(share * 100)} %  ${moved} of ${plural(slots, 'slot')}, ${plural(keysLeft, 'key')} and ${humanBytes(bytesLeft)} left, ETA ${isPaused || aborting ? waits : left}`;
 }
 
 /** `1 h 2 min`, `3 min 20 s`, `4.2 s`. */
@@ -126,7 +130,7 @@ function moveRows({ moves }: PlanProposal): Cell[][] {
 
 function underWayRows({ underWay }: PlanReport): Cell[][] {
   return underWay.map(({ id, source, target, slots, keys, bytes, aborting }) => [
-    id,
+    moveName(id),
     `shard ${source}`,
     `shard ${target}`,
     slots,
@@ -159,7 +163,9 @@ function pairsText(transfers: readonly Transfer[]): string {
 
 function unknownLines(unknown: readonly number[]): string[] {
   if (unknown.length === 0) return [];
-  return [`What the slots of shards ${unknown.join(', ')} hold is not known: their leaders did not answer.`];
+  return unknown.length === 1
+    ? [`What the slots of shard ${unknown[0]} hold is not known: its leader did not answer.`]
+    : [`What the slots of shards ${unknown.join(', ')} hold is not known: their leaders did not answer.`];
 }
 
 function plural(count: number, noun: string): string {

@@ -1,5 +1,6 @@
 /** `torc rebalance …` and `torc node weight`: what moves, and what an operator wants to move. */
 import type { PlanProposal, RebalanceReport } from '../admin/rebalance.ts';
+import type { StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
@@ -7,10 +8,11 @@ import type { TopologyChange } from '../topology/change.ts';
 import { moveName } from '../topology/move-change.ts';
 import type { RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan } from '../topology/rebalance-step.ts';
-import type { NodeEntry, Topology } from '../topology/types.ts';
-import { askAll, reasonOf, type Answer } from './ask-node.ts';
+import type { NodeId, Topology } from '../topology/types.ts';
+import { askAll, reasonOf } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet } from './http-get.ts';
+import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
 import { historyText, planText, statusText } from './rebalance-table.ts';
 
@@ -79,9 +81,12 @@ export async function abortRebalance(target: ChangeTarget): Promise<number> {
 
 export async function setNodeWeight(target: ChangeTarget, name: string, weight: number): Promise<number> {
   const { answers } = await askAll(target.address, target.timeoutMs);
+  const reports = new Map<NodeId, StatusReport>();
+  for (const { report } of answers)
+    if (report !== null && report.node.id !== null) reports.set(report.node.id, report);
   let before = 0;
   await proposeChange(target, (topology) => {
-    const node = nodeCalled(name, topology, answers);
+    const node = namedNode(name, topology, reports);
     before = node.weight;
     return { kind: 'set-weight', node: node.id, weight };
   });
@@ -103,25 +108,6 @@ function abortChange({ rebalance }: Topology): TopologyChange {
   return { kind: 'abort-plan', plan: plan.id };
 }
 
-/** By its name, its ordinal, the address of its client port, or the beginning of its id. */
-function nodeCalled(name: string, { nodes }: Topology, answers: readonly Answer[]): NodeEntry {
-  const named = answers.find(({ report }) => report?.node.name === name)?.report?.node.id;
-  const found = nodes.filter(
-    ({ id, ordinal, host, clientPort }) =>
-      id === named ||
-      String(ordinal) === name ||
-      formatAddress({ host, port: clientPort }) === name ||
-      (name.length >= 4 && id.startsWith(name)),
-  );
-  const [node] = found;
-  if (found.length === 1) return node;
-  throw refused(
-    found.length === 0
-      ? `no node is called ${name}: torc status shows their names, and a node that does not answer is called by its id or address`
-      : `${name} is more than one node`,
-  );
-}
-
 function proposalOf(
   options: { address: Address; timeoutMs: number },
   by: RebalanceBy | null,
@@ -129,7 +115,8 @@ function proposalOf(
   return read<PlanProposal>(options, `/api/rebalance/plan${by === null ? '' : `?by=${by}`}`);
 }
 
-function reportOf(options: RebalanceOptions): Promise<RebalanceReport> {
+/** What is under way, and what keeps it from going on. */
+export function reportOf(options: Pick<RebalanceOptions, 'address' | 'timeoutMs'>): Promise<RebalanceReport> {
   return read<RebalanceReport>(options, '/api/rebalance');
 }
 
@@ -143,7 +130,11 @@ async function read<Told>(
       `no node answers at ${formatAddress(address)}: ${reasonOf(error)}. --address takes the admin port of any node.`,
     );
   });
-  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
+  if (answer.status !== HTTP_OK)
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `${formatAddress(address)} tells nothing of rebalancing: ${answer.body.trim()}`,
+    );
   return JSON.parse(answer.body) as Told;
 }
 

@@ -6,6 +6,7 @@ import { textOf } from '../topology/decision.ts';
 import { nodeName, topologyDiff } from '../topology/topology-diff.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
 import { moveName } from '../topology/move-change.ts';
+import { slotCountOf } from '../topology/rebalance.ts';
 import type { Topology } from '../topology/types.ts';
 import { reasonOf } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
@@ -21,6 +22,7 @@ export interface TopologyOptions {
 const HTTP_OK = 200;
 const NODE_HEAD = ['node', 'address', 'zone', 'machine', 'weight', 'votes'];
 const SHARD_HEAD = ['shard', 'home', 'slots', 'members'];
+const MOVE_HEAD = ['move', 'from', 'to', 'slots', ''];
 const HISTORY_HEAD = ['epoch', 'what changed'];
 
 /** Resolves with the exit code; so do the others. Throws StartupError when the node does not answer. */
@@ -86,8 +88,11 @@ function historyIn(body: string): Topology[] | null {
 function findEpoch(kept: readonly Topology[], wanted: string): Topology {
   const found = kept.find((topology) => textOf(topology) === wanted || String(topology.epoch) === wanted);
   if (found !== undefined) return found;
-  const known = kept.map(textOf).join(', ');
-  throw new StartupError('TORC_NO_EPOCH', `this node has kept no epoch ${wanted}; it has ${known}.`);
+  const [newest, oldest] = [kept[0], kept.at(-1)].map((one) => (one === undefined ? 'none' : textOf(one)));
+  throw new StartupError(
+    'TORC_NO_EPOCH',
+    `this node has kept no epoch ${wanted}: its oldest is ${oldest}, its newest ${newest}. torc topology history shows them.`,
+  );
 }
 
 function tables(topology: Topology): string {
@@ -110,11 +115,18 @@ function tables(topology: Topology): string {
       .map(({ node, leaving }) => `${nodeName(topology, node)}${leaving === true ? ' (leaving)' : ''}`)
       .join(' '),
   ]);
+  const moveRows = moves.map(({ id, source, target, slots: ranges, aborting }) => [
+    moveName(id),
+    `shard ${source}`,
+    `shard ${target}`,
+    slotCountOf(ranges),
+    aborting === true ? 'being aborted' : '',
+  ]);
   const boxed = process.stdout.isTTY;
   return [
     `Cluster ${clusterId}, epoch ${textOf(topology)}, cluster version ${version}`,
     renderTable(NODE_HEAD, nodeRows, boxed),
     renderTable(SHARD_HEAD, shardRows, boxed),
-    ...moves.map(({ id, source, target }) => `Move ${moveName(id)}: from shard ${source} to shard ${target}`),
+    ...(moves.length === 0 ? [] : [renderTable(MOVE_HEAD, moveRows, boxed)]),
   ].join('\n\n');
 }

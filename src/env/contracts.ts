@@ -105,6 +105,8 @@ export interface ByteStreamHandler {
   /** `bytes[start, end)` may be read during the call only: the buffer is used again. */
   onData(bytes: Buffer, start: number, end: number): void;
   onDrain(): void;
+  /** The other side sends no more, and may still read: whoever has answered what it sent calls `end`. Not called when both ways closed at once. */
+  onEnd(): void;
   /** Called once, last. */
   onClose(): void;
 }

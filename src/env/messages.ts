@@ -135,7 +135,10 @@ class Line {
 
   accept(upgraded: Duplex): Duplex {
     if (!(upgraded instanceof Socket)) return upgraded;
-    this.socket = reread(upgraded, (sizeBytes) => this.onBytes(sizeBytes), false);
+    this.socket = reread(upgraded, (sizeBytes) => this.onBytes(sizeBytes), {
+      isPaused: false,
+      allowHalfOpen: false,
+    });
     return this.socket ?? upgraded;
   }
 

@@ -16,14 +16,15 @@ const HANDLE = '_handle';
 export function reread(
   accepted: Socket,
   onBytes: (sizeBytes: number) => void,
-  isPaused: boolean,
+  options: { readonly isPaused: boolean; readonly allowHalfOpen: boolean },
 ): Socket | null {
   const holder = accepted as unknown as Record<typeof HANDLE, unknown>;
   const handle = holder[HANDLE];
   if (!isStreamHandle(handle)) return null;
   holder[HANDLE] = null;
-  const options = { handle, onread: onreadOf(onBytes), pauseOnCreate: isPaused };
-  return new Socket(options as unknown as SocketConstructorOpts);
+  const { isPaused, allowHalfOpen } = options;
+  const all = { handle, onread: onreadOf(onBytes), pauseOnCreate: isPaused, allowHalfOpen };
+  return new Socket(all as unknown as SocketConstructorOpts);
 }
 
 /** The option of a socket that connects. */

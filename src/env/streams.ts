@@ -19,6 +19,8 @@ export function listenStream(
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     pauseOnConnect: true,
+    // Who says that it sends no more still reads the answers to what it sent.
+    allowHalfOpen: true,
   });
   server.on('connection', (accepted) => new TcpStream(accepted, accept));
   return listenOn(server, address, () => {});
@@ -45,6 +47,7 @@ class TcpStream implements ByteStream {
     // Whatever broke it, `close` follows, and nobody can act on the difference.
     this.socket.on('error', () => {});
     this.handler = accept(this);
+    this.socket.on('end', () => this.handler.onEnd());
     this.socket.on('close', () => this.handler.onClose());
     if (!this.paused) this.socket.resume();
   }
@@ -100,7 +103,8 @@ class TcpStream implements ByteStream {
 
 /** Where this Node does not show its handle, plain `data` events do. */
 function withSharedBuffer(accepted: Socket, onBytes: (bytes: Buffer, end: number) => void): Socket {
-  const socket = reread(accepted, (sizeBytes) => onBytes(READ_BUFFER, sizeBytes), true);
+  const options = { isPaused: true, allowHalfOpen: true };
+  const socket = reread(accepted, (sizeBytes) => onBytes(READ_BUFFER, sizeBytes), options);
   if (socket !== null) return socket;
   accepted.on('data', (bytes: Buffer) => onBytes(bytes, bytes.length));
   return accepted;

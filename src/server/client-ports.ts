@@ -50,6 +50,9 @@ export class ClientPorts {
         stream.end();
       },
       onDrain: () => {},
+      onEnd: () => {
+        stream.end();
+      },
       onClose: () => {
         this.early.delete(stream);
       },

@@ -100,6 +100,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isStopping = false;
   private isReading = false;
   private isClosed = false;
+  /** The client sends no more. */
+  private hasEnded = false;
   /** CLIENT REPLY SKIP was said right before the local command that runs. */
   private isSkipped = false;
   private waiting: BlockedCommand | null = null;
@@ -168,6 +170,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.execute(this.args);
     }
     this.isReading = false;
+    if (this.hasEnded) this.markDirty();
     this.throttle();
   }
 
@@ -489,6 +492,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private emptied(): void {
     this.tail = null;
+    if (this.hasEnded) this.markDirty();
     if (this.awaits !== 'all') return;
     this.awaits = null;
     this.release();
@@ -575,7 +579,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       this.killSlowReader();
       return;
     }
-    if (this.closeAfterReply && this.head === null) this.stream.end();
+    if ((this.closeAfterReply || this.isDone) && this.head === null) this.stream.end();
     this.throttle();
     if (!this.isPaused && (this.reader.holdsInput || this.postponed !== null)) this.server.resumeLater(this);
   }
@@ -597,6 +601,16 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   onDrain(): void {
     this.throttle();
     if (!this.isPaused) this.server.resumeLater(this);
+  }
+
+  /** What the client sent before is answered, as by Redis: ioredis ends connections so, and sends again what it got no answer to. */
+  onEnd(): void {
+    this.hasEnded = true;
+    this.markDirty();
+  }
+
+  private get isDone(): boolean {
+    return this.hasEnded && !this.mustWait() && this.postponed === null && !this.reader.holdsInput;
   }
 
   onClose(): void {

@@ -183,7 +183,7 @@ export class Rebalancer {
       const members = replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
       const away = [home, ...members].find((node) => !this.isReached(node));
       if (away === undefined) continue;
-      return `shard ${id} is to take slots, and its node ${nodeName(topology, away)} is not reached`;
+      return `shard ${id} is to take slots, and its node ${nodeName(topology, away)} is not reached: start it, or have torc node remove --dead take it out`;
     }
     return '';
   }

@@ -53,17 +53,6 @@ export function oddCount(max: number): Kind<number> {
   );
 }
 
-export function decimal(min: number, max: number): Kind<number> {
-  return codecKind(
-    z.codec(z.string().regex(/^\d+(\.\d+)?$/), z.number().min(min).max(max), {
-      decode: Number,
-      encode: String,
-    }),
-    '',
-    `a number from ${min} to ${max}`,
-  );
-}
-
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,

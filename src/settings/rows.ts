@@ -2,12 +2,12 @@
  * Every setting, one row each. From these rows come --help, the README's table, validation, CONFIG GET and CONFIG SET.
  * The variable is `TORC_` and the name in capitals; the flag is `--` and the name.
  */
+import { MAX_WEIGHT } from '../../ring/index.ts';
 import { GOSSIP_ROWS } from './gossip-rows.ts';
 import {
   addresses,
   choice,
   count,
-  decimal,
   GIB,
   host,
   memory,
@@ -103,12 +103,13 @@ const ROWS = {
   weight: {
     group: 'Node',
     name: 'weight',
-    kind: decimal(0.01, 1000),
+    kind: count(1, MAX_WEIGHT),
     default: '1',
     scope: 'node',
     changed: 'start',
     setByDev: true,
-    meaning: 'Share of the slots that the home shard of this node gets, relative to the others.',
+    meaning:
+      'Share of the slots that the home shard of this node gets, relative to the others. torc node weight changes it later.',
   },
 
   bind: {

@@ -291,6 +291,6 @@ function otherCluster(
   if (others.length === 0 || others.some((seed) => known.includes(seed))) return null;
   return new StartupError(
     'TORC_OTHER_CLUSTER',
-    `the data directory is of another cluster: ${id} of ${known.join(',')}; the seeds are ${seeds.join(',')}`,
+    `the data directory is of another cluster: ${id} of ${known.join(',')}; the seeds are ${seeds.join(',')}: give it the seeds of its own cluster, or an empty directory to be of this one`,
   );
 }

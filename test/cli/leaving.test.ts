@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { restOf, whatStays } from '../../src/cli/leaving.ts';
+import { restOf, whatStays, whyHeld } from '../../src/cli/leaving.ts';
 import { namedNode } from '../../src/cli/named-node.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
 import { after, manyNodes, nodeId } from '../topology/many-nodes.ts';
@@ -25,6 +27,10 @@ describe('a node that is meant', () => {
     expect(() => namedNode('fourth', topology, new Map())).toThrow('no node is called fourth');
     expect(() => namedNode('aaa', topology, new Map())).toThrow('no node is called aaa');
     expect(() => namedNode('0000', topology, new Map())).toThrow('0000 is more than one node');
+    const sample = sampleStatus();
+    const report = { ...sample, node: { ...sample.node, name: 'twin' } };
+    const twins = new Map([1, 2].map((ordinal) => [nodeId(ordinal), report]));
+    expect(() => namedNode('twin', topology, twins)).toThrow(/twin is more than one node: h:\d+ \(aaaa/);
   });
 });
 
@@ -35,6 +41,27 @@ describe('a node that leaves', () => {
     expect(restOf(topology, nodeId(1))).toEqual({ slots: 16_384, replicas: 2 });
     expect(restOf(topology, nodeId(3))).toEqual({ slots: 0, replicas: 1 });
     expect(restOf(topology, nodeId(9))).toBeNull();
+  });
+
+  it('says what it waits for, once nothing has gone for a while', async () => {
+    const obstacle = 'shard 2 is to take slots, and its node h:2 is not reached';
+    const server = createServer((_, response) => void response.end(JSON.stringify({ obstacle })));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const asked = { address: { host: '127.0.0.1', port }, timeoutMs: 2000 };
+    const topology = manyNodes(3);
+    const survey = { topology, reports: new Map() };
+    const [slots, replicas] = [
+      { slots: 9, replicas: 0 },
+      { slots: 0, replicas: 1 },
+    ];
+    const why = whyHeld.bind(null, asked, nodeId(1));
+    expect(await why(slots, survey, false)).toBe('');
+    expect(await why(slots, survey, true)).toBe(`waiting: ${obstacle}`);
+    expect(await why(replicas, survey, true)).toMatch(/^waiting: shards? .* no leader now: /);
+    const paused = after(topology, { kind: 'pause-rebalance' });
+    expect(await why(slots, { ...survey, topology: paused }, false)).toContain('torc rebalance resume');
   });
 
   it('is said to leave too few', () => {

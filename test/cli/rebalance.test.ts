@@ -168,7 +168,9 @@ describe('torc rebalance', () => {
     expect(printed).toMatch(/ 2 +node-2 +1 +0 +8192 +0 +0 B +0 +300\n/);
     expect(printed).toContain('300 slots in 2 moves: 1010 keys, 3.0 KiB, in about 1 min 5 s.');
     expect(printed).toContain('12 more slots by the plans after this one.');
-    await expect(showPlan(node.target, 'ops')).rejects.toThrow('The cluster is not founded yet.');
+    await expect(showPlan(node.target, 'ops')).rejects.toThrow(
+      /^127\.0\.0\.1:\d+ tells nothing of rebalancing: The cluster is not founded yet\.$/,
+    );
   });
 
   it('apply begins what it shows, also when another change comes in between', async () => {
@@ -194,8 +196,9 @@ describe('torc rebalance', () => {
     node.proposal = { ...PROPOSAL, slots: 0, moves: [] };
     await expect(applyPlan(node.target, 'bytes')).rejects.toThrow('nothing is to move');
     await expect(pauseRebalance({ ...node.target, peerSecret: 'guessed' })).rejects.toThrow(
-      'By who knows the secret.',
+      'TORC_PEER_SECRET is not the one that the nodes are started with',
     );
+    await expect(pauseRebalance({ ...node.target, peerSecret: '' })).rejects.toThrow('is not given');
     expect(node.topology.epoch).toBe(1);
   });
 
@@ -204,12 +207,12 @@ describe('torc rebalance', () => {
     listen();
     await showRebalance(node.target);
     expect(printed).toContain('No plan is under way (automatic, by slots).');
-    expect(printed).toContain('What the slots of shards 2 hold is not known');
+    expect(printed).toContain('What the slots of shard 2 hold is not known: its leader did not answer.');
     node.plan = PLAN;
     await showRebalance(node.target);
     expect(printed).toContain('Plan 0.77 is under way (automatic, by slots): 1 move running, 3 to begin.');
     expect(printed).toContain(progressLine(PLAN));
-    expect(printed).toMatch(/78 +shard 1 +shard 2 +44 +10 +1\.0 KiB/);
+    expect(printed).toMatch(/0\.78 +shard 1 +shard 2 +44 +10 +1\.0 KiB/);
     printed = '';
     await showRebalance({ ...node.target, json: true });
     expect(JSON.parse(printed)).toMatchObject({ plan: { id: 77 } });
@@ -273,6 +276,8 @@ describe('progress', () => {
       '[##########--------------------] 33 %  100 of 300 slots, 1010 keys and 3.0 KiB left, ETA 1 min 0 s',
     );
     expect(progressLine({ ...PLAN, moved: 0 })).toMatch(/^\[-{30}\] 0 % .*ETA unknown$/);
+    expect(progressLine(PLAN, true)).toMatch(/ETA none: paused$/);
+    expect(progressLine({ ...PLAN, aborting: true }, true)).toMatch(/ETA none: being aborted$/);
     expect(progressLine({ ...PLAN, moved: 300 })).toMatch(/^\[#{30}\] 100 %/);
   });
 

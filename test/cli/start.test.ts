@@ -34,6 +34,24 @@ async function start(
   return torc;
 }
 
+describe('torc help', () => {
+  it('shows the options of commands within commands, too', async () => {
+    const torc = new TorcProcess(['help', 'node', 'decommission']);
+    expect(await torc.exited).toEqual({ code: 0, signal: null });
+    expect(torc.out).toMatch(/^Usage: torc node decommission .*<node>\n[^]*--even-if-full/);
+    const unknown = new TorcProcess(['help', 'node', 'nothing']);
+    expect((await unknown.exited).code).toBe(1);
+    expect(unknown.err).toBe("torc: unknown command 'node nothing'. torc help shows what there is.\n");
+  });
+
+  it('whose reader has gone ends without a word', async () => {
+    const torc = new TorcProcess(['help', 'start']);
+    torc.child.stdout?.destroy();
+    expect(await torc.exited).toEqual({ code: 0, signal: null });
+    expect(torc.err).toBe('');
+  });
+});
+
 describe('torc start', () => {
   it('stops in good order at a signal', async () => {
     const torc = await start();

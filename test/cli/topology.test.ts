@@ -55,7 +55,7 @@ describe('torc topology', () => {
     printed = '';
     await showDiff(node, '1', '1');
     expect(printed).toBe('Nothing differs.\n');
-    await expect(showDiff(node, '1', '7')).rejects.toThrow('this node has kept no epoch 7; it has 1.2, 1.1.');
+    await expect(showDiff(node, '1', '7')).rejects.toThrow('no epoch 7: its oldest is 1.1, its newest 1.2');
   });
 
   it('says so when the node tells none', async () => {

@@ -1,4 +1,6 @@
 /** What a client gets for bytes that are no good command, beside redis-server: the same bytes, and a closed connection where it closes. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { RedisServer, redisVersion } from '../differential/redis-server.ts';
@@ -167,6 +169,28 @@ describe.skipIf(version === null)(`beside redis-server ${version}`, () => {
     expect(whole).toBe(await answer(redis.port, commands));
     expect(await answer(torc.clientPort(2), commands, true)).toBe(whole);
   });
+
+  test.each([
+    'incr n\r\nincr n\r\nget n\r\n',
+    'set a 1\r\nget a\r\nincr b\r\nget b\r\necho last\r\nincr',
+    'client reply off\r\nset a 2\r\n',
+    'quit\r\nset a 3\r\n',
+    '',
+  ])('who sends no more is answered, and the connection closed: %j', async (input) => {
+    const theirs = await answersToTheLast(redis.port, input);
+    expect(theirs).not.toContain('(open)');
+    for (const node of [0, 1, 2]) {
+      expect(await answersToTheLast(torc.clientPort(node), input)).toBe(theirs);
+      await answer(torc.clientPort(node), 'flushall\r\n');
+    }
+    await answer(redis.port, 'flushall\r\n');
+  });
+
+  test('who sends no more while it waits or listens is let go', async () => {
+    const [waits, listens] = ['set w 1\r\nwait 9 50\r\n', 'subscribe c\r\n'];
+    expect(await answersToTheLast(torc.clientPort(1), waits)).toMatch(/^\+OK\r\n:\d\r\n$/);
+    expect(await answersToTheLast(torc.clientPort(1), listens)).toMatch(/subscribe/);
+  });
 });
 
 function shown(input: string): string {
@@ -189,4 +213,16 @@ async function answer(port: number, input: string, isSlow = false): Promise<stri
   const end = client.isClosed ? '(closed)' : '(waits for more)';
   client.close();
   return text.endsWith(`${MARK}\r\n`) ? text : text + end;
+}
+
+/** All that comes to one that says with its last byte that it sends no more. */
+async function answersToTheLast(port: number, input: string): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  const told: Buffer[] = [];
+  socket.on('data', (bytes: Buffer) => told.push(bytes));
+  socket.end(input);
+  const isClosed = once(socket, 'close').then(() => true);
+  const inTime = await Promise.race([isClosed, new Promise((resolve) => setTimeout(resolve, 5000))]);
+  socket.destroy();
+  return Buffer.concat(told).toString('latin1') + (inTime === true ? '' : '(open)');
 }

@@ -36,6 +36,7 @@ interface Accepted extends ByteStreamHandler {
   stream: ByteStream;
   received: Buffer[];
   drains: number;
+  ends: number;
   closes: number;
 }
 
@@ -46,6 +47,7 @@ async function streamServer(onData?: (accepted: Accepted, bytes: Buffer) => void
       stream,
       received: [],
       drains: 0,
+      ends: 0,
       closes: 0,
       onData(bytes, start, end) {
         const copy = Buffer.from(bytes.subarray(start, end));
@@ -53,6 +55,10 @@ async function streamServer(onData?: (accepted: Accepted, bytes: Buffer) => void
         onData?.(accepted, copy);
       },
       onDrain: () => accepted.drains++,
+      onEnd: () => {
+        accepted.ends++;
+        if (onData === undefined) stream.end();
+      },
       onClose: () => accepted.closes++,
     };
     streams.push(accepted);
@@ -135,6 +141,20 @@ describe('byte streams', () => {
     expect(Buffer.concat(streams[0].received).toString()).toBe('firstsecond');
   });
 
+  it('answer one that sends no more, and close when they end', async () => {
+    const { listener, streams } = await streamServer(() => {});
+    const client = await dial(listener);
+    const told: Buffer[] = [];
+    client.on('data', (bytes: Buffer) => told.push(bytes));
+    client.end('the last');
+    await until(() => streams[0]?.ends === 1);
+    expect(streams[0].closes).toBe(0);
+    streams[0].stream.write(Buffer.from('heard'));
+    streams[0].stream.end();
+    await until(() => streams[0].closes === 1 && client.destroyed);
+    expect(Buffer.concat(told).toString()).toBe('heard');
+  });
+
   it('close once, whoever ends it and however', async () => {
     const { listener, streams } = await streamServer();
     const ended = await dial(listener);
@@ -180,7 +200,7 @@ describe('errors of listening', () => {
     const { port } = other.address() as AddressInfo;
     const taken = { host: LOOPBACK, port, purpose: 'client port' };
     const listens = [
-      systemNetwork.listenStream(taken, () => ({ onData() {}, onDrain() {}, onClose() {} })),
+      systemNetwork.listenStream(taken, () => ({ onData() {}, onDrain() {}, onEnd() {}, onClose() {} })),
       systemNetwork.listenMessages(taken, '/peer', () => ({ onMessage() {}, onClose() {} })),
       systemNetwork.listenHttp(taken, () => Promise.reject(new Error('unused'))),
     ];

@@ -226,12 +226,14 @@ describe('simulated sockets', () => {
       return {
         onData: (_bytes, start, end) => void (received += end - start),
         onDrain() {},
+        onEnd() {},
         onClose: () => closes++,
       };
     });
     const client = net.openStream('b', { host: 'a', port: 1 }, () => ({
       onData() {},
       onDrain: () => drains++,
+      onEnd: () => {},
       onClose: () => closes++,
     }))!;
     const chunk = Buffer.alloc(64 * 1024);
@@ -248,7 +250,12 @@ describe('simulated sockets', () => {
     time.advance(100);
     expect(closes).toBe(2);
     expect(
-      net.openStream('b', { host: 'a', port: 9 }, () => ({ onData() {}, onDrain() {}, onClose() {} })),
+      net.openStream('b', { host: 'a', port: 9 }, () => ({
+        onData() {},
+        onDrain() {},
+        onEnd() {},
+        onClose() {},
+      })),
     ).toBeNull();
   });
 

@@ -153,7 +153,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     file: 'src/topology/log-correction.ts',
     find: 'lostMove(topology, shard, log)',
     put: 'null',
-    tests: ['test/topology/log-correction.test.ts'],
+    tests: ['test/sim/node/recovery.test.ts', 'test/topology/log-correction.test.ts'],
   },
   {
     rule: 'history 1: a cluster is founded by all of its seeds',

@@ -172,6 +172,11 @@ describe('values', () => {
     expect(refusal({ file: parseConfigFile('weight heavy', 'torc.conf') })).toContain('(from torc.conf)');
   });
 
+  it('takes whole weights alone: shares are counted in slots', () => {
+    expect(load({ flags: { weight: '3' } }).weight).toBe(3);
+    for (const weight of ['0', '0.5', '1000001']) expect(refusal({ flags: { weight } })).toContain('weight:');
+  });
+
   it('does not show a secret', () => {
     expect(refusal({ flags: { requirepass: 'two words' } })).not.toContain('two words');
   });

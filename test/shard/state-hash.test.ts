@@ -86,7 +86,8 @@ const PARTS: Record<string, { replicated: string[]; own: string[] }> = {
       'cutSum',
       'effectsEnd',
       'effectsSum',
-      'sessionBytes',
+      'sessionParts',
+      'sessionPartsBytes',
       'load',
       'tail',
       'tailBytes',
@@ -204,7 +205,7 @@ function makeMoves(machine: StateMachine): void {
   const { imports } = moves;
   const ready = imports.slots.get(READY);
   if (ready === undefined) throw new Error('the import has begun');
-  Object.assign(ready, { isCut: true, cutTerm: 7, cutIndex: 20, sessionBytes: null });
+  Object.assign(ready, { isCut: true, cutTerm: 7, cutIndex: 20, sessionParts: null });
   imports.effects(ready, 0, Buffer.from('\x40\0\0\0a part of an effect'));
   imports.ready.at(0, 3, true);
   imports.ready.setString(0, READY, Buffer.from('k'), 0, 1, Buffer.from('v'), 0, 1, 0, Encoding.EMBSTR);

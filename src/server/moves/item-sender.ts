@@ -4,7 +4,7 @@ import type { MoveThrottle } from '../../topology/move-throttle.ts';
 
 /** One message of items: no more, and where it is sent slowly so much at once that it takes its turn among commands. */
 export const FRAME_BYTES = 64 * 1024;
-/** Sent and not answered: as much may come at once, and every replica of the target applies it in one turn, 64 KiB of small fields in a millisecond. */
+/** Sent and not answered. As much may come at once, behind which the target's commands wait to be applied: 64 KiB of small fields take a millisecond. */
 const WINDOW_BYTES = 256 * 1024;
 /** Frames made in one turn of the event loop: each takes about a millisecond. */
 const FRAMES_PER_TURN = 2;

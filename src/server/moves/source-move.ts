@@ -11,6 +11,7 @@ import type { Replica } from '../../shard/replica.ts';
 import type { MoveThrottle } from '../../topology/move-throttle.ts';
 import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, SlotRange } from '../../topology/types.ts';
+import { Farewell } from './farewell.ts';
 import { FRAME_BYTES, ItemSender } from './item-sender.ts';
 import type { MoveQuestions } from './move-questions.ts';
 import { Steps } from './steps.ts';
@@ -30,6 +31,8 @@ const FENCE_LEFT_BYTES = FRAME_BYTES;
 /** So much may be logged at the target before the source's replicas are told to forget it. */
 const FORGET_AFTER_BYTES = 1024 * 1024;
 const BEGIN_AGAIN_MS = 50;
+/** How often it is looked whether the last slot of a shard may go. */
+const FAREWELL_LOOK_MS = 50;
 
 export interface SourceMoveHost {
   /** Of the present turn. */
@@ -50,11 +53,21 @@ export interface SourceMoveHost {
 }
 
 /**
- * PAUSED: no batch is begun. BEGIN: both sides are told. SEND: cuts and effects. FENCE: some of the batch are frozen here. TAIL: their last effects.
- * DECIDE: the target's word. END: it is noted here; what is left of the batch goes on with SEND.
+ * PAUSED: no batch is begun. FAREWELL: the shard's last slot waits (farewell.ts). BEGIN: both sides are told. SEND: cuts and effects. FENCE: some of
+ * the batch are frozen here. TAIL: their last effects. DECIDE: the target's word. END: it is noted here; what is left of the batch goes on with SEND.
  */
 export type MovePhase =
-  'plan' | 'paused' | 'begin' | 'send' | 'fence' | 'tail' | 'decide' | 'end' | 'abort' | 'ended';
+  | 'plan'
+  | 'paused'
+  | 'farewell'
+  | 'begin'
+  | 'send'
+  | 'fence'
+  | 'tail'
+  | 'decide'
+  | 'end'
+  | 'abort'
+  | 'ended';
 
 export class SourceMove {
   readonly replica: Replica;
@@ -66,6 +79,7 @@ export class SourceMove {
   progress = 0;
   private readonly host: SourceMoveHost;
   private readonly slots: readonly number[];
+  private readonly farewell = new Farewell();
   /** What is exported now, and those of it that are frozen, or about to be. */
   private batch: readonly number[] = [];
   private fenced: readonly number[] = [];
@@ -144,6 +158,9 @@ export class SourceMove {
       case 'paused':
         if (!this.host.isPaused()) this.plan();
         break;
+      case 'farewell':
+        this.plan();
+        break;
       case 'begin':
         this.begun();
         break;
@@ -179,7 +196,7 @@ export class SourceMove {
 
   private plan(): void {
     const left = this.slotsLeft();
-    const { id, source, target } = this.entry;
+    const { id } = this.entry;
     const recalled = this.entry.aborting === true ? left : this.neverHere(left);
     if (left.length === 0) this.phase = 'ended';
     else if (recalled.length > 0) {
@@ -190,14 +207,23 @@ export class SourceMove {
       this.phase = 'paused';
     } else {
       this.batch = this.nextBatch(left);
-      this.phase = 'begin';
-      this.fenced = [];
-      const ranges = rangesOf(this.batch);
-      const { now } = this.host;
-      this.steps.propose((waiter) => this.replica.moves.exportBegin(id, target, ranges, waiter, now));
-      // Unless that was refused at once.
-      if (this.steps.open > 0) this.steps.ask(slotsItem(MoveItemType.IMPORT_BEGIN, id, source, ranges));
+      if (this.batch.length > 0) this.beginBatch();
+      else {
+        this.phase = 'farewell';
+        this.host.wakeAfter(FAREWELL_LOOK_MS);
+      }
     }
+  }
+
+  private beginBatch(): void {
+    const { id, source, target } = this.entry;
+    this.phase = 'begin';
+    this.fenced = [];
+    const ranges = rangesOf(this.batch);
+    const { now } = this.host;
+    this.steps.propose((waiter) => this.replica.moves.exportBegin(id, target, ranges, waiter, now));
+    // Unless that was refused at once.
+    if (this.steps.open > 0) this.steps.ask(slotsItem(MoveItemType.IMPORT_BEGIN, id, source, ranges));
   }
 
   /** A register that had lost epochs in a recovery recorded a move of what had gone from here before: it cannot be sent. */
@@ -205,9 +231,9 @@ export class SourceMove {
     return left.filter((slot) => this.replica.machine.moves.stateOf(slot) === SlotState.NONE);
   }
 
-  /** What is frozen first: clients wait for it. Then what is begun, then as much as is worth its commits. */
+  /** What is frozen first: clients wait for it. Then what is begun, then as much as is worth its commits. None: the shard's last slot waits. */
   private nextBatch(left: readonly number[]): readonly number[] {
-    const { moves } = this.replica.machine;
+    const { moves, operations } = this.replica.machine;
     const begun = moves.slotsOfMove(this.entry.id);
     const frozen = begun.filter((slot) => moves.stateOf(slot) === SlotState.FROZEN);
     if (frozen.length > 0) {
@@ -215,15 +241,19 @@ export class SourceMove {
       return frozen;
     }
     this.fencedMs = 0;
-    if (begun.length > 0) return begun;
+    const served = moves.ownedCount + moves.frozenCount;
+    const loadOf = (slot: number): number => operations.counts[slot];
+    const mayGo = this.farewell.mayGo(left, served, loadOf, this.host.now.monotonicMs);
+    const goesOn = begun.filter((slot) => mayGo.includes(slot));
+    if (goesOn.length > 0) return goesOn;
     let bytes = 0;
     let count = 0;
-    for (const slot of left.slice(0, BATCH_SLOTS)) {
+    for (const slot of mayGo.slice(0, BATCH_SLOTS)) {
       bytes += moves.bytesIn(slot);
       if (count > 0 && bytes > BATCH_BYTES) break;
       count += 1;
     }
-    return left.slice(0, count);
+    return mayGo.slice(0, count);
   }
 
   private begun(): void {

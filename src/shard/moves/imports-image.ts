@@ -31,24 +31,23 @@ export function imageOfImports({ slots, terms }: Imports): Buffer {
 }
 
 function slotParts(one: SlotImport): Buffer[] {
-  const { slot, move, cutTerm, cutIndex, isCut, load, sessionBytes, tail, tailBytes } = one;
+  const { slot, move, cutTerm, cutIndex, isCut, load, sessionParts, tail, tailBytes } = one;
   const state = load?.state();
   const head = Buffer.alloc(SLOT_BYTES);
   head[0] = SLOT;
   head[1] =
     (isCut ? IS_CUT : 0) |
-    (sessionBytes === null ? HAS_SESSIONS : 0) |
+    (sessionParts === null ? HAS_SESSIONS : 0) |
     (state === undefined ? 0 : IS_LOADING);
   writeU16(head, slot, 2);
   for (const [i, value] of [move, cutTerm, cutIndex, one.cutBytes, one.effectsEnd].entries())
     writeF64(head, value, 4 + i * 8);
   writeU32(head, one.cutSum, 44);
   writeU32(head, one.effectsSum, 48);
-  writeU32(head, sessionBytes?.length ?? 0, 52);
+  writeU32(head, one.sessionPartsBytes, 52);
   writeU32(head, tailBytes, 56);
   writeU32(head, state?.length ?? 0, 60);
-  const parts = [head, ...tail];
-  if (sessionBytes !== null) parts.splice(1, 0, sessionBytes);
+  const parts = [head, ...(sessionParts ?? []), ...tail];
   if (state !== undefined) parts.push(state);
   return parts;
 }
@@ -79,7 +78,9 @@ function loadSlot(imports: Imports, image: Buffer, at: number): number {
   Object.assign(one, { cutTerm, cutIndex, cutBytes, effectsEnd, isCut: (flags & IS_CUT) !== 0 });
   one.cutSum = readU32(image, at + 44);
   one.effectsSum = readU32(image, at + 48);
-  one.sessionBytes = (flags & HAS_SESSIONS) === 0 ? Buffer.from(image.subarray(sessionsAt, tailAt)) : null;
+  one.sessionPartsBytes = tailAt - sessionsAt;
+  if ((flags & HAS_SESSIONS) !== 0) one.sessionParts = null;
+  else if (one.sessionPartsBytes > 0) one.sessionParts = [Buffer.from(image.subarray(sessionsAt, tailAt))];
   one.tailBytes = stateAt - tailAt;
   one.tail = one.tailBytes === 0 ? [] : [Buffer.from(image.subarray(tailAt, stateAt))];
   if ((flags & IS_LOADING) !== 0) {

@@ -49,7 +49,8 @@ export class SlotImport {
   effectsEnd = 0;
   effectsSum = Number.NaN;
   /** The cut's records of sessions, until they are all there; then null. */
-  sessionBytes: Buffer | null = NO_BYTES;
+  sessionParts: Buffer[] | null = [];
+  sessionPartsBytes = 0;
   load: SlotLoad | null = null;
   /** An effect of which not all has come. */
   tail: Buffer[] = [];
@@ -127,19 +128,7 @@ export class Imports {
 
   /** The sessions' records first, then the keys. */
   private feed(one: SlotImport, bytes: Buffer): void {
-    let keys = bytes;
-    if (one.sessionBytes !== null) {
-      const all = Buffer.concat([one.sessionBytes, bytes]);
-      const end = all.length < CUT_HEADER_BYTES ? Infinity : CUT_HEADER_BYTES + readU32(all, 0);
-      if (all.length < end) {
-        one.sessionBytes = all;
-        return;
-      }
-      for (let at = CUT_HEADER_BYTES; at < end; at += 4 + readU32(all, at))
-        this.sessions.load(all.subarray(at + 4, at + 4 + readU32(all, at)));
-      one.sessionBytes = null;
-      keys = all.subarray(end);
-    }
+    const keys = one.sessionParts === null ? bytes : this.feedSessions(one, one.sessionParts, bytes);
     assert(one.load !== null, 'a cut that comes in is loaded');
     if (keys.length === 0) return;
     try {
@@ -149,6 +138,22 @@ export class Imports {
       if (!(error instanceof SnapshotDamagedError)) throw error;
       this.discard(one);
     }
+  }
+
+  /** What comes behind the records. They are put together once, when all are there. */
+  private feedSessions(one: SlotImport, parts: Buffer[], bytes: Buffer): Buffer {
+    parts.push(bytes);
+    one.sessionPartsBytes += bytes.length;
+    if (one.sessionPartsBytes < CUT_HEADER_BYTES) return NO_BYTES;
+    if (parts[0].length < CUT_HEADER_BYTES) parts.splice(0, parts.length, Buffer.concat(parts));
+    const end = CUT_HEADER_BYTES + readU32(parts[0], 0);
+    if (one.sessionPartsBytes < end) return NO_BYTES;
+    const all = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    for (let at = CUT_HEADER_BYTES; at < end; at += 4 + readU32(all, at))
+      this.sessions.load(all.subarray(at + 4, at + 4 + readU32(all, at)));
+    one.sessionParts = null;
+    one.sessionPartsBytes = 0;
+    return all.subarray(end);
   }
 
   /** False: the cut is not what the source made, and is wanted anew. */
@@ -294,7 +299,8 @@ export class Imports {
     one.cutSum = 0;
     one.effectsEnd = 0;
     one.effectsSum = 0;
-    one.sessionBytes = NO_BYTES;
+    one.sessionParts = [];
+    one.sessionPartsBytes = 0;
     one.tail = [];
     one.tailBytes = 0;
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { slotOf } from '../../../ring/index.ts';
 import { MoveItemType, slotsItem } from '../../../src/shard/moves/move-item.ts';
 import { SlotState } from '../../../src/shard/moves/slot-state.ts';
+import { FAREWELL_MS } from '../../../src/server/moves/farewell.ts';
 import { Refusal } from '../../../src/shard/waiter.ts';
 import { slotsOf } from '../../../src/topology/slot-ranges.ts';
 import { MOVE, SELF, TwoShards } from './two-shards.ts';
@@ -204,5 +205,63 @@ describe('the driver of a move', () => {
     turns = 0;
     shards.turns(() => shards.states(shards.source, [0])[0] === NONE);
     expect(shards.states(shards.target, [0])).toEqual([OWNED]);
+  });
+});
+
+/** The source gives away all that it has. */
+describe('the last slot of a shard', () => {
+  const SLOTS = [{ from: 100, to: 399 }];
+  const all = slotsOf(SLOTS);
+
+  function emptied(quiet: number): TwoShards {
+    const shards = new TwoShards(SLOTS, SLOTS);
+    const { counts } = shards.source.machine.operations;
+    for (const slot of all) counts[slot] = slot === quiet ? 3 : 7;
+    return shards;
+  }
+
+  function owned(shards: TwoShards): number[] {
+    const states = shards.states(shards.source, all);
+    return all.filter((_, at) => states[at] === OWNED);
+  }
+
+  it('is the quietest, and goes when the others have been gone for a while', () => {
+    const shards = emptied(150);
+    shards.turns(() => shards.move.phase === 'farewell');
+    expect(owned(shards)).toEqual([150]);
+    const sinceMs = shards.now.monotonicMs;
+    shards.turns(() => shards.move.phase !== 'farewell');
+    expect(shards.now.monotonicMs - sinceMs).toBe(FAREWELL_MS);
+    shards.turns(() => shards.move.phase === 'ended');
+    expect(owned(shards)).toEqual([]);
+    expect(shards.told.filter((line) => line.includes(' at ')).at(-1)).toBe(`${MOVE}: 150-150 at 2`);
+  });
+
+  it('is not waited for where slots stay, nor by a move that is called back', () => {
+    const some = new TwoShards([{ from: 100, to: 398 }], SLOTS);
+    some.turns(() => {
+      expect(some.move.phase).not.toBe('farewell');
+      return some.move.phase === 'ended';
+    });
+    const shards = emptied(150);
+    shards.turns(() => shards.move.phase === 'farewell');
+    shards.move.entry = { ...shards.entry, aborting: true };
+    shards.turns(() => shards.move.phase === 'ended', 50);
+    expect(owned(shards)).toEqual([150]);
+  });
+
+  it('waits at a new leader, too, who takes up what another had begun', () => {
+    const shards = emptied(150);
+    const waiter = { done: () => {}, refuse: () => {} };
+    shards.source.replica.moves.exportBegin(MOVE, 2, SLOTS, waiter, shards.now);
+    shards.commit();
+    shards.turns(() => shards.move.phase === 'farewell');
+    expect(owned(shards)).toEqual([150]);
+    shards.move.stop();
+    shards.move = shards.driver();
+    const sinceMs = shards.now.monotonicMs;
+    shards.turns(() => shards.move.phase === 'ended');
+    expect(shards.now.monotonicMs - sinceMs).toBeGreaterThan(FAREWELL_MS);
+    expect(new Set(shards.states(shards.target, all))).toEqual(new Set([OWNED]));
   });
 });

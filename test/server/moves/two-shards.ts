@@ -25,10 +25,10 @@ export class TwoShards {
   targetLeader: string | null = SELF;
   private sequence = 0;
 
-  constructor(slots: readonly SlotRange[]) {
+  /** `owned`: what the source has, of which it gives away `slots`. */
+  constructor(slots: readonly SlotRange[], owned: readonly SlotRange[] = [{ from: 0, to: 16383 }]) {
     this.entry = { id: MOVE, source: 1, target: 2, slots };
-    const all = [{ from: 0, to: 16383 }];
-    this.source.replica.moves.propose(slotsItem(MoveItemType.FOUND, 0, 0, all), NOBODY, this.now);
+    this.source.replica.moves.propose(slotsItem(MoveItemType.FOUND, 0, 0, owned), NOBODY, this.now);
     this.target.replica.moves.propose(slotsItem(MoveItemType.FOUND, 0, 0, []), NOBODY, this.now);
     this.commit();
     this.move = this.driver();

@@ -1,5 +1,5 @@
 /** Moves in the logs of two groups: what the scenarios do not tell. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { assert } from '../../../src/assert.ts';
 import { Refusal } from '../../../src/shard/waiter.ts';
 import { EffectKind } from '../../../src/shard/moves/effect.ts';
@@ -111,6 +111,36 @@ describe('a move', () => {
         { node: later, start: 5 },
       ]),
     );
+  });
+
+  it('puts the records of sessions together once, in however many pieces they come', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    // The replies to be kept for retries are most of what the slot has.
+    for (let n = 1; n <= 100; n += 1) source.command(['getset', '{a}', String(n % 10).repeat(30_000)], 1, n, 1);
+    begin(groups);
+    const feed = source.feed(1);
+    let [pieces, sentBytes, copiedBytes] = [0, 0, 0];
+    const concat = Buffer.concat.bind(Buffer);
+    for (let items = feed.next(60_000); items !== null; items = feed.next(60_000)) {
+      pieces += 1;
+      sentBytes += items.length;
+      const spy = vi.spyOn(Buffer, 'concat').mockImplementation((list, length) => {
+        const all = concat(list, length);
+        copiedBytes += all.length;
+        return all;
+      });
+      target.move(items);
+      spy.mockRestore();
+    }
+    expect(pieces).toBeGreaterThan(40);
+    expect(sentBytes).toBeGreaterThan(3_000_000);
+    // Into the entry, too. A copy of all so far with each piece would be 26 times as much.
+    expect(copiedBytes).toBeLessThan(4 * sentBytes);
+    fence(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    const again = target.command(['getset', '{a}', 'x'], 1, 7, 1);
+    expect(again.text).toBe(`$30000\r\n${'6'.repeat(30_000)}\r\n`);
   });
 
   it('cuts a slot anew when a command was too large for an effect', () => {

@@ -68,6 +68,8 @@ export class SimCluster {
   onlooker: Onlooker = {};
   /** By node, at its next start: what else differs. */
   readonly surroundings: Partial<NodeSurroundings>[] = [];
+  /** Of what operators ask: no id is drawn twice, and nothing else is drawn otherwise for it. */
+  readonly requests: SeededRandom;
   private readonly random: SeededRandom;
   /** Of each node that is started from now on. */
   flags: Record<string, string>;
@@ -78,6 +80,7 @@ export class SimCluster {
 
   constructor(seed: number, size: number, flags: Record<string, string> = {}) {
     this.random = new SeededRandom(seed);
+    this.requests = new SeededRandom(~seed);
     this.flags = flags;
     this.founders = size;
     const clock = new SimulatedClock(this.scheduler, { rate: 1, wallMs: WALL_MS });
@@ -317,6 +320,7 @@ export class SimClient {
     this.stream = cluster.network.openStream('client', { host: HOST, port }, () => ({
       onData: (bytes, start, end) => this.take(bytes.subarray(start, end)),
       onDrain: () => {},
+      onEnd: () => {},
       onClose: () => {
         this.isClosed = true;
       },

@@ -233,3 +233,12 @@ it.each(PHASES.flatMap(([when, phase]) => SIDES.map(([who, shard]) => [when, who
       expect((await cluster.client(i).ask('GET', key)).length).toBeGreaterThan(50_000);
   },
 );
+
+it('what is asked for right after something else was refused is another request', async () => {
+  const cluster = await started(36, 1);
+  const [node] = (await newestTopology(cluster)).nodes;
+  const beforeMs = cluster.scheduler.nowMs;
+  expect(await changeTopology(cluster, { kind: 'begin-leave', node: 'f'.repeat(40) })).toBeNull();
+  expect(Math.trunc(cluster.scheduler.nowMs)).toBe(Math.trunc(beforeMs));
+  expect(await changeTopology(cluster, { kind: 'set-weight', node: node.id, weight: 2 })).not.toBeNull();
+});

@@ -5,7 +5,8 @@ import { slotOf } from '../../../ring/index.ts';
 import type { StatusReport } from '../../../src/admin/status.ts';
 import type { Replica } from '../../../src/shard/replica.ts';
 import { SlotState } from '../../../src/shard/moves/slot-state.ts';
-import type { MoveId, Topology } from '../../../src/topology/types.ts';
+import { decodeTopology } from '../../../src/topology/topology-codec.ts';
+import type { MoveEntry, MoveId, Topology } from '../../../src/topology/types.ts';
 import { SimCluster } from './cluster.ts';
 import { startRecovery } from './recover.ts';
 import { changeTopology, newestTopology } from './topology.ts';
@@ -76,6 +77,13 @@ async function giveUp(cluster: SimCluster, shard: number): Promise<void> {
   throw new Error(`shard ${shard} is not given up`);
 }
 
+/** All that the register has known since it was put right. */
+async function knownMoves(cluster: SimCluster): Promise<MoveEntry[]> {
+  const history = (await cluster.admin(2, '/api/topology/history')) as unknown[];
+  const topologies = history.map((one) => decodeTopology(Buffer.from(JSON.stringify(one))));
+  return topologies.flatMap((one) => (one?.generation === 2 ? [...one.moves] : []));
+}
+
 function slotOfKey(key: string): number {
   const bytes = Buffer.from(key);
   return slotOf(bytes, 0, bytes.length);
@@ -142,8 +150,14 @@ it('gives up a move that was recorded before the register was put right', async 
 
 it('calls back a move that both logs are in and that nobody knows any more', async () => {
   const slow = { 'rebalance-max-bytes-per-second': '1kb' };
-  const lost = await loseMove(22, slow, (now) => Promise.resolve(stateAt(now, TARGET) === SlotState.STAGING));
+  let move = 0;
+  const lost = await loseMove(22, slow, (now, id) => {
+    move = id;
+    return Promise.resolve(stateAt(now, TARGET) === SlotState.STAGING);
+  });
   await settledOn(lost, SOURCE);
+  // The source would call it back by itself, too: the register is to know that the slot is on the move as long as it is.
+  expect(await knownMoves(lost.cluster)).toContainEqual(expect.objectContaining({ id: move, aborting: true }));
 });
 
 it('gives what a log owns to no successor of the shard that the register takes for the owner (history 16)', async () => {

@@ -2,7 +2,6 @@
 import type { ReplicaStatus, StatusReport } from '../../../src/admin/status.ts';
 import { proofOf } from '../../../src/topology/change-proof.ts';
 import type { TopologyChange } from '../../../src/topology/change.ts';
-import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { requestTo } from '../../../src/cli/topology-request.ts';
 import { decodeTopology, encodeChange } from '../../../src/topology/topology-codec.ts';
 import type { Topology } from '../../../src/topology/types.ts';
@@ -26,8 +25,7 @@ export async function changeTopology(cluster: SimCluster, change: TopologyChange
   const [at] = running(cluster);
   const report = (await cluster.admin(at, '/api/status')) as StatusReport | null;
   if (report === null) return null;
-  const random = new SeededRandom(cluster.scheduler.nowMs);
-  const request = requestTo(report, random);
+  const request = requestTo(report, cluster.requests);
   const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
   const port = report.node.adminPort;
   const answer = await cluster.post(port, '/api/topology', body, `torc ${proofOf('', body)}`);

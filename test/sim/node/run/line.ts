@@ -21,6 +21,7 @@ export class Line {
     this.stream = network.openStream(from, { host: HOST, port }, () => ({
       onData: (bytes, start, end) => this.take(bytes, start, end, heard.reply),
       onDrain: () => {},
+      onEnd: () => {},
       onClose: () => {
         if (this.isOver) return;
         this.isOver = true;
