@@ -44,7 +44,7 @@ export async function surveyCluster(ask: AskNode, known: readonly Address[]): Pr
   if (first === null)
     throw new StartupError(
       'TORC_NO_ANSWER',
-      `no node of the cluster answers at ${known.map(formatAddress).join(', ')}: --address takes the admin port of any that runs`,
+      `no node of the cluster answers at ${known.map(formatAddress).join(', ')}: give the admin port of one that runs`,
     );
   const told = await Promise.all(first.nodes.map((node) => askTopology(ask, adminOf(node))));
   const topology = newestOf([first, ...told]) ?? first;

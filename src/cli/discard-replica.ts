@@ -67,6 +67,8 @@ interface Found {
 /** Throws StartupErrors: nothing was changed, or the repair is to be run again. */
 export async function discardReplica(world: RepairWorld): Promise<Repaired> {
   const { disk, directory } = world;
+  // Refused where nothing tells of a cluster, or nobody answers: before anything is made.
+  await surveyCluster(world.ask, (await readDirectory(world)).known);
   await disk.makeDirectory(`${directory}/log`);
   const lock = await disk.lock(`${directory}/log/lock`);
   if (lock === null) throw refusal(`the node of ${directory} runs: stop it first`);

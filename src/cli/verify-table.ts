@@ -48,5 +48,8 @@ export function conclusion(rows: readonly VerifyRow[]): string {
   const equal = rows.length - missing;
   if (missing > 0)
     return `INCOMPLETE: ${missing} of ${rows.length} replicas could not be compared; the other ${equal} are equal.`;
+  const alone = rows.filter(({ verdict }) => verdict === 'only copy').length;
+  if (alone > 0)
+    return `EQUAL: ${equal - alone} of ${rows.length} replicas hold the same as the others of their shard; ${alone} ${alone === 1 ? 'is' : 'are'} the only copy, with nothing to compare.`;
   return `EQUAL: all ${rows.length} replicas hold the same as the others of their shard.`;
 }

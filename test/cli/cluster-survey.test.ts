@@ -161,6 +161,6 @@ describe('a survey', () => {
     expect(survey.topology.epoch).toBe(4);
     expect([...survey.reports.keys()]).toEqual([idOf(1)]);
     const silent = surveyCluster(() => Promise.resolve(null), [{ host: 'h', port: 101 }]);
-    await expect(silent).rejects.toThrow('--address');
+    await expect(silent).rejects.toThrow('give the admin port of one that runs');
   });
 });

@@ -78,6 +78,13 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
     simulated: 'moves',
   },
   {
+    rule: 'history 6: and which sessions have ended',
+    file: 'src/shard/moves/feed.ts',
+    find: 'ended: sessions.endedStarts(),',
+    put: 'ended: sessions.endedStarts().slice(0, 0),',
+    tests: ['test/shard/moves/moves.test.ts'],
+  },
+  {
     rule: 'history 6: what runs while the slot is exported leaves its row at the target',
     file: IMPORTS,
     find: '        this.redoRow(slot, bytes, at);\n',

@@ -17,6 +17,13 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     simulated: 'paxos',
   },
   {
+    rule: 'history 5: and the file of promises is there before anybody is told',
+    file: 'src/topology/acceptor-file.ts',
+    find: '    await this.disk.replaceFile(this.path, sealJson({ format: FORMAT, node, state }));',
+    put: '    void this.disk.replaceFile(this.path, sealJson({ format: FORMAT, node, state }));',
+    tests: ['test/topology/acceptor-file.test.ts'],
+  },
+  {
     rule: 'history 5: no ballot is used twice, since the start number is in it',
     file: 'src/paxos/proposer.ts',
     find: 'const ballot = { round: this.round, start, node: self };',

@@ -104,6 +104,14 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     simulated: 'nodes',
   },
   {
+    rule: '#6: the wall clock, too, lies within the lease',
+    file: 'src/shard/replica.ts',
+    find: '      now.wallMs < raft.leaseUntilWallMs &&\n      now.monotonicMs >= raft.leaseFromMonotonicMs &&\n      now.wallMs >= raft.leaseFromWallMs\n',
+    put: '      now.monotonicMs >= raft.leaseFromMonotonicMs\n',
+    tests: REPLICA,
+    simulated: 'nodes',
+  },
+  {
     rule: 'history 7: a member that has just started grants no vote',
     file: 'src/raft/voter.ts',
     find: ' || nowMonotonicMs < holdUntilMs) return true;',
@@ -324,6 +332,13 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     tests: PAPER,
   },
   {
+    rule: '§5.3: a follower acknowledges what it was sent, and nothing behind that',
+    file: 'src/raft/follower.ts',
+    find: 'this.appendResponse(request, true, lastNew, 0, 0)',
+    put: 'this.appendResponse(request, true, log.lastIndex, 0, 0)',
+    tests: PAPER,
+  },
+  {
     rule: '§5.3: entries that are there already are kept, and what follows them',
     file: 'src/raft/follower.ts',
     find: 'if (log.matches(entry.index, entry.term)) continue;',
@@ -399,6 +414,15 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     put: 'return index < 0 && term < 0;',
     seeds: 4000,
     tests: SNAPSHOT,
+  },
+  {
+    rule: '#21: a snapshot is not installed over a log that has come further meanwhile',
+    file: 'src/raft/snapshot-receiver.ts',
+    find: '    } else if (this.holdsAlready(receipt.snapshot)) {\n      this.receipt = null;\n    } else {',
+    put: '    } else {',
+    seeds: 4000,
+    tests: SNAPSHOT,
+    simulated: 'raft',
   },
   {
     rule: '#21: what the disk holds above an installed snapshot, of an earlier term, is void',

@@ -196,4 +196,33 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     put: '      commandArgs(bytes, at, context.args);\n      this.commandOf(this.memo).row.run(context);\n',
     tests: ['test/shard/state-machine.test.ts'],
   },
+  {
+    rule: '§8: what is frozen is not read: the other group may own it already',
+    file: 'src/shard/state-machine.ts',
+    find: "if ((by === 'slot' || by === 'scan') && this.slotStates[slot] !== OWNED) return",
+    put: "if ((by === 'slot' || by === 'scan') && this.slotStates[slot] !== OWNED && this.slotStates[slot] !== SlotState.FROZEN) return",
+    simulated: 'nodes',
+  },
+  {
+    rule: '§5: what was proposed is never told as refused before',
+    file: 'src/shard/replica.ts',
+    find: '  waiters.refuseAll(Refusal.LOST);',
+    put: '  waiters.refuseAll(Refusal.NOT_PROPOSED);',
+    tests: ['test/shard/replica.test.ts'],
+    simulated: 'nodes',
+  },
+  {
+    rule: 'a read behind writes joins an entry in flight only under the lease',
+    file: 'src/shard/replica.ts',
+    find: '&& this.batch.isEmpty && this.holdsLease(now);',
+    put: '&& this.batch.isEmpty;',
+    tests: ['test/shard/replica.test.ts'],
+  },
+  {
+    rule: '§5: a jump of the wall clock is not obeyed',
+    file: 'src/shard/log-time.ts',
+    find: 'Math.max(-limitMs, Math.min(limitMs, now.wallMs - unslewedMs))',
+    put: 'Math.max(-limitMs, now.wallMs - unslewedMs)',
+    tests: ['test/shard/log-time.test.ts'],
+  },
 ];

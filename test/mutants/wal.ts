@@ -35,6 +35,13 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     tests: CRASH,
   },
   {
+    rule: 'the log is let go once the snapshot that covers it is synced',
+    file: 'src/shard/snapshotter.ts',
+    find: '    await writer.commit();\n',
+    put: '    this.wal.release(raft.group, meta.index);\n    await writer.commit();\n',
+    tests: ['test/shard/housekeeping.test.ts'],
+  },
+  {
     rule: 'history 8: what recovery read past the mark is written anew',
     file: 'src/wal/open.ts',
     find: '      await rewrite(segment.file, from, to);\n',
@@ -178,5 +185,12 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     find: '    this.take(entry);\n    this.checkPending();',
     put: '    this.checkPending();',
     tests: ['test/store/keyspace-hash.test.ts'],
+  },
+  {
+    rule: 'a file of the log that is begun says again up to which time was served',
+    file: 'src/wal/log.ts',
+    find: '    if (this.#timeCeilingMs > 0) batch.addTimeCeiling(this.#timeCeilingMs);\n',
+    put: '',
+    tests: ['test/wal/wal.test.ts'],
   },
 ];

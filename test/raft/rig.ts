@@ -70,6 +70,8 @@ export class Rig {
   isDiskFast = true;
   /** False: a snapshot that is complete is installed only by `install`. */
   isInstallFast = true;
+  /** False: what has come of a snapshot is stored only by `store`. */
+  isStoreFast = true;
   sent: Message[] = [];
   applied: Entry[] = [];
   reads: ReadReady[] = [];
@@ -81,6 +83,7 @@ export class Rig {
   private writes: WriteUnderWay[] = [];
   private snapshotsMade = 0;
   private installing = 0;
+  private storing: { snapshotId: number; nextOffset: number } | null = null;
   private incoming: Buffer[] = [];
 
   constructor(options: RigOptions, restored?: RaftRestored) {
@@ -155,6 +158,18 @@ export class Rig {
     this.sent.push(...write.ready.messagesAfterPersist);
     if (write.ready.mark !== null) this.core.persisted(write.ready.mark, this.now());
     this.turn();
+  }
+
+  /** The newest bytes of a snapshot are on disk. */
+  store(): void {
+    this.stored();
+    this.turn();
+  }
+
+  private stored(): void {
+    if (this.storing !== null)
+      this.core.snapshotStored(this.storing.snapshotId, this.storing.nextOffset, this.now());
+    this.storing = null;
   }
 
   /** State machine and disk stand at the snapshot. */
@@ -274,7 +289,8 @@ export class Rig {
       if (offset === 0) this.incoming = [];
       this.incoming.push(Buffer.from(data));
       this.notes.push(`${this.self} stores snapshot bytes ${offset} to ${offset + data.length}`);
-      core.snapshotStored(snapshotId, offset + data.length, this.now());
+      this.storing = { snapshotId, nextOffset: offset + data.length };
+      if (this.isStoreFast) this.stored();
     }
     if (ready.snapshotInstall !== null) {
       const { snapshotId, snapshot } = ready.snapshotInstall;

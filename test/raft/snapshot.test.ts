@@ -86,6 +86,17 @@ describe('§7 a follower that receives a snapshot', () => {
     expect(same.disk.snapshot).toBe(null);
   });
 
+  it('does not install it when its log has come further while the last of it was stored', () => {
+    const rig = receiver([1]);
+    for (const offset of [0, 4]) rig.step(chunk(offset));
+    rig.isStoreFast = false;
+    rig.step(chunk(8));
+    rig.step(append({ term: 2, prevIndex: 1, prevTerm: 1, commit: 4, entries: entriesOf([2, 2, 2], 2) }));
+    rig.store();
+    expect(rig.disk.snapshot).toBe(null);
+    expect([rig.core.firstIndex, rig.core.lastIndex, rig.core.commitIndex]).toEqual([1, 4, 4]);
+  });
+
   it('an answer about a log that the snapshot replaced counts for nothing', () => {
     const rig = receiver();
     rig.isDiskFast = false;

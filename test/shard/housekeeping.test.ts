@@ -37,8 +37,8 @@ class FakeFiles {
           await Promise.resolve();
         },
         commit: async () => {
-          this.committed += 1;
           await Promise.resolve();
+          this.committed += 1;
         },
         abandon: async () => {
           this.abandoned += 1;
@@ -57,6 +57,8 @@ describe('a snapshot', () => {
     const fake = new FakeFiles();
     const warned: [string, LogFields | undefined][] = [];
     const turns: (() => void)[] = [];
+    // How many snapshots were durable when files of the log were let go.
+    const released: number[] = [];
     const nextTurn = async (): Promise<void> => {
       for (const run of turns.splice(0)) run();
       for (let i = 0; i < 8; i++) await Promise.resolve();
@@ -65,7 +67,7 @@ describe('a snapshot', () => {
       fake.files(),
       {
         oldestSegmentGroups: () => [1],
-        release: () => {},
+        release: () => released.push(fake.committed),
         stats: { bytesOnDisk: 1e9 },
       } as unknown as Wal,
       { endOfTurn: (run: () => void) => turns.push(run) } as unknown as Timers,
@@ -99,6 +101,8 @@ describe('a snapshot', () => {
     expect(snapshotter.isMaking).toBe(true);
     for (let i = 0; i < 100 && fake.committed === 0; i++) await nextTurn();
     expect([fake.abandoned, fake.committed]).toEqual([1, 1]);
+    await nextTurn();
+    expect(released).toEqual([1]);
   });
 });
 

@@ -109,6 +109,24 @@ describe('reads by ReadIndex', () => {
   });
 });
 
+describe('the lease', () => {
+  it('holds while both clocks lie within it: one that jumps, either way, ends it', () => {
+    const rig = newRig();
+    const { monotonicMs, wallMs } = rig.now;
+    const [raft, mayRead] = [
+      rig.raft,
+      (byMs: number, wallByMs: number) =>
+        rig.replica.canReadNow({ monotonicMs: monotonicMs + byMs, wallMs: wallMs + wallByMs }),
+    ];
+    [raft.leaseFromMonotonicMs, raft.leaseUntilMonotonicMs] = [monotonicMs, monotonicMs + 100];
+    [raft.leaseFromWallMs, raft.leaseUntilWallMs] = [wallMs, wallMs + 100];
+    expect([mayRead(0, 0), mayRead(99, 99)]).toEqual([true, true]);
+    expect([mayRead(100, 99), mayRead(-1, 0), mayRead(99, 100), mayRead(50, -1)]).toEqual(
+      Array(4).fill(false),
+    );
+  });
+});
+
 describe('time of reads', () => {
   it('is the first unapplied stamp while entries wait, and never past the round and one lease', () => {
     const rig = newRig();

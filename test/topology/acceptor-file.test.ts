@@ -24,6 +24,22 @@ function open(disk: SimulatedDisk, node: string | null): Promise<AcceptorFile> {
 }
 
 describe('what an acceptor has promised', () => {
+  it('is on disk before anybody is told', async () => {
+    let isDurable = false;
+    const slow = {
+      readFile: () => Promise.resolve(null),
+      replaceFile: async () => {
+        for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+        isDurable = true;
+      },
+    };
+    const file = await AcceptorFile.open(slow, '/data', self);
+    const saved = file.save(self, state);
+    expect(file.state).toBe(null);
+    await saved;
+    expect([isDurable, file.state]).toEqual([true, state]);
+  });
+
   it('outlives a power loss, and binds no other node', async () => {
     const disk = new SimulatedDisk({ seed: 1 });
     const file = await open(disk, self);

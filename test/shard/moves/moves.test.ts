@@ -92,6 +92,27 @@ describe('a move', () => {
     expect(target.machine.keyspace.usedBytes).toBe(source.machine.keyspace.usedBytes);
   });
 
+  it('takes along which sessions have ended: none of them opens again at the target', () => {
+    const groups = twoGroups();
+    const { source, target } = groups;
+    const [node, later] = ['d'.repeat(40), 'e'.repeat(40)];
+    for (const { sessions } of source.machines) sessions.end(node, 7);
+    for (const { sessions } of source.machines) sessions.end(later, 3);
+    for (const { sessions } of target.machines) sessions.end(later, 5);
+    source.command(['set', '{a}', 'v'], 1, 1);
+    begin(groups);
+    sendAll(groups);
+    fence(groups);
+    sendAll(groups);
+    expect(activate(groups)).toEqual([MoveAnswer.WENT]);
+    expect(target.machine.sessions.endedStarts()).toEqual(
+      expect.arrayContaining([
+        { node, start: 7 },
+        { node: later, start: 5 },
+      ]),
+    );
+  });
+
   it('puts the records of sessions together once, in however many pieces they come', () => {
     const groups = twoGroups();
     const { source, target } = groups;
