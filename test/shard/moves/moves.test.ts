@@ -96,7 +96,8 @@ describe('a move', () => {
     const groups = twoGroups();
     const { source, target } = groups;
     // The replies to be kept for retries are most of what the slot has.
-    for (let n = 1; n <= 100; n += 1) source.command(['getset', '{a}', String(n % 10).repeat(30_000)], 1, n, 1);
+    for (let n = 1; n <= 100; n += 1)
+      source.command(['getset', '{a}', String(n % 10).repeat(30_000)], 1, n, 1);
     begin(groups);
     const feed = source.feed(1);
     let [pieces, sentBytes, copiedBytes] = [0, 0, 0];

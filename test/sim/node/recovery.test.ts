@@ -157,7 +157,9 @@ it('calls back a move that both logs are in and that nobody knows any more', asy
   });
   await settledOn(lost, SOURCE);
   // The source would call it back by itself, too: the register is to know that the slot is on the move as long as it is.
-  expect(await knownMoves(lost.cluster)).toContainEqual(expect.objectContaining({ id: move, aborting: true }));
+  expect(await knownMoves(lost.cluster)).toContainEqual(
+    expect.objectContaining({ id: move, aborting: true }),
+  );
 });
 
 it('gives what a log owns to no successor of the shard that the register takes for the owner (history 16)', async () => {
