@@ -230,9 +230,9 @@ export class Sessions {
   /** Takes in one record that an image wrote. */
   load(record: Buffer): void {
     const kind = record[0];
-    const node = record.toString('hex', 1, 1 + ID_BYTES);
-    const start = readU32(record, 1 + ID_BYTES);
     if (kind === ImageRecord.ENDED) {
+      const node = record.toString('hex', 1, 1 + ID_BYTES);
+      const start = readU32(record, 1 + ID_BYTES);
       this.ended.set(node, Math.max(start, this.ended.get(node) ?? 0));
       return;
     }

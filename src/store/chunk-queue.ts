@@ -7,11 +7,19 @@ const CHUNK_BYTES = 256 * 1024;
 
 export class ChunkQueue {
   /** The chunk that is being filled, up to `end`. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_CHUNK_BYTES);
+  bytes: Buffer;
+  /** Of the same bytes. */
+  view: DataView;
   end = 0;
   private start = 0;
   private full: Buffer[] = [];
   private fullBytes = 0;
+
+  /** `expectedBytes`: about as much will come, so the first chunk need not be outgrown. */
+  constructor(expectedBytes = 0) {
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(FIRST_CHUNK_BYTES, expectedBytes)));
+    this.view = new DataView(this.bytes.buffer);
+  }
 
   get length(): number {
     return this.fullBytes + this.end - this.start;
@@ -25,6 +33,7 @@ export class ChunkQueue {
     this.fullBytes += this.end - this.start;
     const chunkBytes = Math.min(CHUNK_BYTES, 2 * this.bytes.length);
     this.bytes = Buffer.allocUnsafeSlow(Math.max(chunkBytes, sizeBytes));
+    this.view = new DataView(this.bytes.buffer);
     this.start = 0;
     this.end = 0;
   }

@@ -31,6 +31,21 @@ export function copyInto(
   }
 }
 
+/** Between buffers that both have a view of their own: by words, whatever lies where. */
+export function copyViewed(
+  source: Uint8Array,
+  sourceView: DataView,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetView: DataView,
+  at: number,
+): void {
+  const sizeBytes = end - start;
+  if (sizeBytes > LOOP_BYTES && sizeBytes <= WORDS_BYTES) copyWords(sourceView, start, end, targetView, at);
+  else copyBytes(source, start, end, target, at);
+}
+
 export function copyBytes(
   source: Uint8Array,
   start: number,

@@ -3,7 +3,7 @@
  * copied at a third of the cost of single bytes, while a view of each entry's own bytes would cost more than it saves. One for all replicas
  * of a process: none applies while another does.
  */
-const DESK_BYTES = 1024 * 1024;
+export const DESK_BYTES = 1024 * 1024;
 
 /** The last bytes may be read with what lies behind them, as a word. */
 const SLACK_BYTES = 8;

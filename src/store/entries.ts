@@ -8,6 +8,7 @@
 import { copyInto } from './copy-bytes.ts';
 import { KEY_LENGTH_WORD } from './dictionary.ts';
 import { SLAB_SHIFT, UNIT_MASK } from './page-runs.ts';
+import { KeyRecord } from './snapshot-format.ts';
 import { roundedSize, UNIT_BYTES } from './size-classes.ts';
 import type { Handle, SlabPool } from './slab-pool.ts';
 import { Encoding, ValueType, type Window } from './types.ts';
@@ -199,6 +200,20 @@ export class Entries {
 
   clearExpiry(entry: Handle): void {
     this.bytes(entry)[(entry & MASK) * UNIT + ENCODING_BYTE] &= ~HAS_EXPIRY;
+  }
+
+  /** Writes what a record of a snapshot says of the entry, but for its kind and the length of its value: that of a table is another. */
+  describe(entry: Handle, view: DataView, at: number): void {
+    const words = this.slabs.words[entry >>> SHIFT];
+    const word = (entry & MASK) * 2;
+    const head = words[word];
+    const kind = (head & 0x0f) | ((head & 0xf0) << 4) | ((head & 0x0f00) << 8);
+    view.setInt32(at + KeyRecord.DATABASE, kind, true);
+    view.setUint16(at + KeyRecord.SLOT, head >>> (SLOT_BYTE * 8), true);
+    view.setUint32(at + KeyRecord.VERSION, words[word + VERSION_WORD], true);
+    view.setUint16(at + KeyRecord.VERSION + 4, words[word + VERSION_WORD + 1], true);
+    view.setFloat64(at + KeyRecord.EXPIRY, this.expireAtMs(entry), true);
+    view.setUint32(at + KeyRecord.KEY_LENGTH, words[word + KEY_WORD], true);
   }
 
   /** Bytes of the entry's content; without those of a field table. */

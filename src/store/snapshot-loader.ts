@@ -1,7 +1,9 @@
 /** Reads a snapshot's bytes, in any cut, into an empty keyspace. */
 import { crc32 } from 'node:zlib';
 import { ByteQueue } from './byte-queue.ts';
+import { readF64 } from '../little-endian.ts';
 import { copyBytes } from './copy-bytes.ts';
+import { wordAt } from './desk.ts';
 import type { KeyTable } from './key-table.ts';
 import { type Handle, NO_BLOCK } from './slab-pool.ts';
 import { SLOT_COUNT } from './slot-table.ts';
@@ -46,8 +48,13 @@ export class SnapshotLoader implements KeyspaceLoad {
   }
 
   feed(bytes: Buffer): void {
-    this.frames.append(bytes, 0, bytes.length);
-    while (this.takeFrame()) this.readRecords();
+    const { frames, records } = this;
+    frames.lend(bytes);
+    while (this.takeFrame()) {
+      this.readRecords();
+      records.keep();
+    }
+    frames.keep();
   }
 
   get isEnded(): boolean {
@@ -121,10 +128,11 @@ export class SnapshotLoader implements KeyspaceLoad {
     if (payload > MAX_FRAME_BYTES) throw new SnapshotDamagedError('a frame has an impossible length');
     if (length < FRAME_HEADER_BYTES + payload) return false;
     const from = start + FRAME_HEADER_BYTES;
-    if (crc32(bytes.subarray(from, from + payload)) !== bytes.readUInt32LE(start + 4)) {
+    const content = bytes.subarray(from, from + payload);
+    if (crc32(content) !== bytes.readUInt32LE(start + 4)) {
       throw new SnapshotDamagedError('a checksum does not match');
     }
-    this.records.append(bytes, from, from + payload);
+    this.records.lendOnDesk(content);
     this.frames.consume(FRAME_HEADER_BYTES + payload);
     return true;
   }
@@ -161,8 +169,8 @@ export class SnapshotLoader implements KeyspaceLoad {
       case RecordKind.TABLE: {
         if (length < KeyRecord.BYTES) return -1;
         const inline =
-          bytes[start] === RecordKind.KEY ? bytes.readUInt32LE(start + KeyRecord.VALUE_LENGTH) : 0;
-        return KeyRecord.BYTES + bytes.readUInt32LE(start + KeyRecord.KEY_LENGTH) + inline;
+          bytes[start] === RecordKind.KEY ? wordAt(bytes, start + KeyRecord.VALUE_LENGTH) >>> 0 : 0;
+        return KeyRecord.BYTES + (wordAt(bytes, start + KeyRecord.KEY_LENGTH) >>> 0) + inline;
       }
       case RecordKind.PART:
         if (length < PartRecord.BYTES) return -1;
@@ -208,13 +216,14 @@ export class SnapshotLoader implements KeyspaceLoad {
   private readKey(): void {
     const { bytes, start } = this.records;
     const kind = bytes[start];
-    const length = bytes.readUInt32LE(start + KeyRecord.VALUE_LENGTH);
-    const entry = this.createEntry(kind, length);
+    const keyStart = start + KeyRecord.BYTES;
+    const keyEnd = keyStart + (wordAt(bytes, start + KeyRecord.KEY_LENGTH) >>> 0);
+    const length = wordAt(bytes, start + KeyRecord.VALUE_LENGTH) >>> 0;
+    const hash = this.keys.hashOf(bytes, keyStart, keyEnd);
+    const entry = this.createEntry(kind, length, keyStart, keyEnd, hash);
     this.keyCount += 1;
-    const { entries } = this.keys;
     if (kind === RecordKind.KEY) {
-      const valueStart = start + KeyRecord.BYTES + entries.keyLength(entry);
-      copyBytes(bytes, valueStart, valueStart + length, entries.bytes(entry), entries.valueStart(entry));
+      this.keys.entries.writeValue(entry, bytes, keyEnd, keyEnd + length);
     } else if (length > 0) {
       this.parts.set(bytes.readUInt32LE(start + KeyRecord.NUMBER), {
         entry,
@@ -222,34 +231,31 @@ export class SnapshotLoader implements KeyspaceLoad {
         missing: length,
       });
     }
-    this.keys.add(entry, this.keys.hashOfEntry(entry));
+    this.keys.add(entry, hash);
   }
 
-  private createEntry(kind: number, length: number): Handle {
+  private createEntry(kind: number, length: number, keyStart: number, keyEnd: number, hash: number): Handle {
     const { bytes, start } = this.records;
     const { entries, tables } = this.keys;
     const db = bytes[start + KeyRecord.DATABASE];
-    const slot = bytes.readUInt16LE(start + KeyRecord.SLOT);
-    const keyStart = start + KeyRecord.BYTES;
-    const keyEnd = keyStart + bytes.readUInt32LE(start + KeyRecord.KEY_LENGTH);
+    const slot = bytes[start + KeyRecord.SLOT] | (bytes[start + KeyRecord.SLOT + 1] << 8);
     const type = bytes[start + KeyRecord.TYPE] as ValueType;
     const encoding = bytes[start + KeyRecord.ENCODING] as Encoding;
     if (db >= DATABASE_COUNT || slot >= SLOT_COUNT || !isKnown(kind, type, encoding)) {
       throw new SnapshotDamagedError('a key is impossible');
     }
-    if (
-      this.keys.lookup(db, slot, this.keys.hashOf(bytes, keyStart, keyEnd), bytes, keyStart, keyEnd) !==
-      NO_BLOCK
-    ) {
+    if (this.keys.lookup(db, slot, hash, bytes, keyStart, keyEnd) !== NO_BLOCK) {
       throw new SnapshotDamagedError('a key comes twice');
     }
     const value = kind === RecordKind.TABLE ? tables.create() : length;
-    const expireAtMs = bytes.readDoubleLE(start + KeyRecord.EXPIRY);
+    const expireAtMs = readF64(bytes, start + KeyRecord.EXPIRY);
     const entry = entries.create(db, slot, bytes, keyStart, keyEnd, type, encoding, value, expireAtMs);
-    const version = bytes.readUIntLE(start + KeyRecord.VERSION, 6);
+    const versionAt = start + KeyRecord.VERSION;
+    const versionHigh = bytes[versionAt + 4] | (bytes[versionAt + 5] << 8);
+    const version = versionHigh * 2 ** 32 + (wordAt(bytes, versionAt) >>> 0);
     entries.setVersion(entry, version);
     if (this.keys.isStaging) entries.setGeneration(entry, this.keys.generation);
-    this.keys.highestVersion = Math.max(this.keys.highestVersion, version);
+    if (version > this.keys.highestVersion) this.keys.highestVersion = version;
     return entry;
   }
 

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../assert.ts';
 import { ChunkQueue } from './chunk-queue.ts';
+import { copyViewed } from './copy-bytes.ts';
 import type { KeyTable } from './key-table.ts';
 import type { Handle } from './slab-pool.ts';
 import {
@@ -13,6 +14,7 @@ import {
   LongFieldRecord,
   MAGIC,
   PartRecord,
+  PREAMBLE_BYTES,
   RecordKind,
 } from './snapshot-format.ts';
 import type { KeyspaceSnapshot } from './types.ts';
@@ -22,10 +24,11 @@ import { KeyspaceWalk, type OpenValue } from './walk.ts';
 const BYTES_PER_EXAMINED = 32;
 
 export class SnapshotWriter extends KeyspaceWalk implements KeyspaceSnapshot {
-  private readonly out = new ChunkQueue();
+  private readonly out: ChunkQueue;
 
   constructor(keys: KeyTable, pendingMaxBytes: number, slot = -1) {
     super(keys, pendingMaxBytes, slot);
+    this.out = new ChunkQueue(slot < 0 ? 0 : expectedBytes(keys, slot));
     this.out.append(MAGIC, 0, MAGIC.length);
     this.out.reserve(1);
     this.out.bytes[this.out.end++] = FORMAT_VERSION;
@@ -56,26 +59,18 @@ export class SnapshotWriter extends KeyspaceWalk implements KeyspaceSnapshot {
 
   protected takeKey(entry: Handle, value: OpenValue | null, length: number): void {
     const { entries } = this.keys;
-    const keyStart = entries.keyStart(entry);
-    const keyLength = entries.keyLength(entry);
-    const version = entries.version(entry);
-    this.out.reserve(KeyRecord.BYTES);
-    const { bytes, end: at } = this.out;
+    const start = entries.keyStart(entry);
+    // The value follows its key.
+    const end = start + entries.keyLength(entry) + (value === null ? length : 0);
+    this.out.reserve(KeyRecord.BYTES + end - start);
+    const { bytes, view, end: at } = this.out;
     bytes[at] = kindOf(value);
-    bytes.writeUInt32LE(value?.number ?? 0, at + KeyRecord.NUMBER);
-    bytes[at + KeyRecord.DATABASE] = entries.database(entry);
-    bytes[at + KeyRecord.TYPE] = entries.type(entry);
-    bytes[at + KeyRecord.ENCODING] = entries.encoding(entry);
-    bytes.writeUInt16LE(entries.slot(entry), at + KeyRecord.SLOT);
-    bytes.writeUIntLE(version, at + KeyRecord.VERSION, 6);
-    bytes.writeDoubleLE(entries.expireAtMs(entry), at + KeyRecord.EXPIRY);
-    bytes.writeUInt32LE(keyLength, at + KeyRecord.KEY_LENGTH);
-    bytes.writeUInt32LE(length, at + KeyRecord.VALUE_LENGTH);
-    this.out.end = at + KeyRecord.BYTES;
-    this.out.append(entries.bytes(entry), keyStart, keyStart + keyLength);
-    if (value !== null) return;
-    const valueStart = entries.valueStart(entry);
-    this.out.append(entries.bytes(entry), valueStart, valueStart + length);
+    view.setUint32(at + KeyRecord.NUMBER, value === null ? 0 : value.number, true);
+    entries.describe(entry, view, at);
+    view.setUint32(at + KeyRecord.VALUE_LENGTH, length, true);
+    const to = at + KeyRecord.BYTES;
+    copyViewed(entries.bytes(entry), entries.view(entry), start, end, bytes, view, to);
+    this.out.end = to + end - start;
   }
 
   protected takePart(value: OpenValue, from: Buffer, start: number, end: number): void {
@@ -137,6 +132,11 @@ export class SnapshotWriter extends KeyspaceWalk implements KeyspaceSnapshot {
     frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 4);
     return frame;
   }
+}
+
+/** Of a slot's records: each is a little shorter than what its key accounts for. */
+function expectedBytes(keys: KeyTable, slot: number): number {
+  return PREAMBLE_BYTES + keys.bytesInSlot(slot) + EndRecord.BYTES;
 }
 
 function kindOf(value: OpenValue | null): number {

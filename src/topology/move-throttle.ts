@@ -101,7 +101,7 @@ export class MoveThrottle {
   look(reading: LatencyReading, strain: MoveStrain, nowMs: number): void {
     const { isMoving } = strain;
     this.silentLooks = reading.count === 0 ? this.silentLooks + 1 : 0;
-    const isSilent = this.silentLooks >= SILENT_LOOKS;
+    const isSilent = this.isAtRest;
     const p99 = this.gather(reading);
     this.number += (reading.count - this.number) * NUMBER_WEIGHT;
     this.lateMs += (strain.lateMs - this.lateMs) * LATE_WEIGHT;
@@ -118,6 +118,11 @@ export class MoveThrottle {
     this.usualNumber += (this.number - this.usualNumber) * (isMoving ? FORGETTING : BASELINE_WEIGHT);
     this.wasMoving = isMoving;
     this.wasSilent = isSilent;
+  }
+
+  /** Nobody asks for anything. */
+  get isAtRest(): boolean {
+    return this.silentLooks >= SILENT_LOOKS;
   }
 
   private get areMany(): boolean {

@@ -66,15 +66,23 @@ export class MoveTarget {
       kind: 'answer',
       number,
       refusal: 0,
-      answers: answers.map((item) => ({
-        move: item.move,
-        slots: [...item.slots],
-        answers: [...item.answers],
-      })),
+      answers: joined(answers),
       positions,
       lateMs: this.host.lateMs(),
     };
   }
+}
+
+/** A frame has many items of few slots each, which nobody has to tell apart: those of one move are told as one. */
+function joined(answers: readonly ItemAnswers[]): MoveReply['answers'] {
+  const all: MoveReply['answers'] = [];
+  for (const item of answers) {
+    let last = all.at(-1);
+    if (last?.move !== item.move) all.push((last = { move: item.move, slots: [], answers: [] }));
+    last.slots.push(...item.slots);
+    last.answers.push(...item.answers);
+  }
+  return all;
 }
 
 export function refused({ number }: MoveQuestion, refusal: Refusal): MoveReply {

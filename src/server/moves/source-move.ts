@@ -24,6 +24,8 @@ const BATCH_BYTES = 16 * 1024 * 1024;
  * same for one slot and for many, so few would only take longer. Of 16384: what moves from several sources stays below one in a hundred commands.
  */
 const FENCE_SLOTS = 32;
+/** Where nobody asks for anything, nobody waits: all of a batch. */
+const FENCE_SLOTS_AT_REST = BATCH_SLOTS;
 /** What a pause costs all replicas of both sides, as bytes that are sent. */
 const FENCE_COST_BYTES = 32 * 1024;
 /** So little is left that the slots can be frozen: it is sent in less time than the commits beside it take. */
@@ -285,7 +287,7 @@ export class SourceMove {
     const { now } = this.host;
     this.phase = 'fence';
     this.host.throttle.spendWork(FENCE_COST_BYTES);
-    this.fenced = this.batch.slice(0, FENCE_SLOTS);
+    this.fenced = this.batch.slice(0, this.host.throttle.isAtRest ? FENCE_SLOTS_AT_REST : FENCE_SLOTS);
     if (this.fencedMs === 0) this.fencedMs = now.monotonicMs;
     const ranges = rangesOf(this.fenced);
     this.steps.propose((waiter) => this.replica.moves.fence(this.entry.id, ranges, waiter, now));

@@ -42,6 +42,11 @@ export class Cut {
     return this.snapshot.overflowed;
   }
 
+  /** Bytes that are kept. */
+  get keptBytes(): number {
+    return this.made - this.keptFrom;
+  }
+
   get keptFrom(): number {
     return this.kept.length === 0 ? this.made : this.kept[0].from;
   }

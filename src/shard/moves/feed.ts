@@ -42,6 +42,8 @@ export class Feed implements ExportFeed {
   private readonly nextCutIndex: () => number;
   private readonly ended: () => void;
   private readonly slots = new Map<number, SlotFeed>();
+  /** Of all cuts. */
+  private keptBytes = 0;
 
   /** `nextCutIndex`: rises with each call. `ended`: it is used no more. */
   constructor(
@@ -102,10 +104,16 @@ export class Feed implements ExportFeed {
   }
 
   private rest(one: SlotFeed, phase: 'unknown' | 'wanted' | 'effects' | 'over'): void {
-    one.cut?.abandon();
-    one.cut = null;
+    this.dropCut(one);
     one.phase = phase;
     one.isLogged = phase === 'effects';
+  }
+
+  private dropCut(one: SlotFeed): void {
+    if (one.cut === null) return;
+    this.keptBytes -= one.cut.keptBytes;
+    one.cut.abandon();
+    one.cut = null;
   }
 
   private slotFeed(slot: number): SlotFeed {
@@ -157,12 +165,41 @@ export class Feed implements ExportFeed {
   }
 
   private takeCuts(chosen: readonly SlotFeed[], maxBytes: number, items: Buffer[]): void {
-    for (let left = maxBytes; left > 0;) {
-      const item = this.nextOfCuts(chosen);
-      if (item === null) return;
-      items.push(item);
-      left -= item.length;
+    // One slot is cut at a time: what is begun goes on first.
+    const left = this.takeCutsOf(chosen, 'cut', maxBytes, items);
+    this.takeCutsOf(chosen, 'wanted', left, items);
+  }
+
+  /** What is left of `maxBytes`; 0 also when there is nothing more to take now. */
+  private takeCutsOf(
+    chosen: readonly SlotFeed[],
+    phase: 'cut' | 'wanted',
+    maxBytes: number,
+    items: Buffer[],
+  ): number {
+    let left = maxBytes;
+    for (let i = 0; i < chosen.length && left > 0; i++) {
+      const one = chosen[i];
+      if (one.phase !== phase) continue;
+      if (phase === 'wanted' && !this.beginCut(one)) return 0;
+      while (left > 0 && isBeingCut(one)) {
+        const item = this.nextOfCut(one);
+        if (item === null) return 0;
+        items.push(item);
+        left -= item.length;
+      }
     }
+    return left;
+  }
+
+  /** False: too much is under way. */
+  private beginCut(one: SlotFeed): boolean {
+    if (this.keptBytes >= CUTS_KEPT_MAX_BYTES) return false;
+    one.cut = new Cut(this.machine, one.slot, this.nextCutIndex());
+    this.keptBytes += one.cut.keptBytes;
+    one.phase = 'cut';
+    one.sent = 0;
+    return true;
   }
 
   private given(items: readonly Buffer[]): Buffer | null {
@@ -172,24 +209,14 @@ export class Feed implements ExportFeed {
     return bytes;
   }
 
-  private nextOfCuts(chosen: readonly SlotFeed[]): Buffer | null {
-    for (const one of chosen) if (one.phase === 'cut') return this.nextOfCut(one);
-    if (this.keptBytes() >= CUTS_KEPT_MAX_BYTES) return null;
-    for (const one of chosen) {
-      if (one.phase !== 'wanted') continue;
-      one.cut = new Cut(this.machine, one.slot, this.nextCutIndex());
-      one.phase = 'cut';
-      one.sent = 0;
-      return this.nextOfCut(one);
-    }
-    return null;
-  }
-
   private nextOfCut(one: SlotFeed): Buffer | null {
     const { move, term } = this;
     const { cut, slot, sent } = one;
     if (cut === null) return null;
-    if (sent === cut.made && !cut.isWhole && this.keptBytes() < CUTS_KEPT_MAX_BYTES) cut.make();
+    if (sent === cut.made && !cut.isWhole && this.keptBytes < CUTS_KEPT_MAX_BYTES) {
+      cut.make();
+      this.keptBytes += cut.made - sent;
+    }
     if (cut.hasFailed) {
       this.rest(one, 'wanted');
       return null;
@@ -204,12 +231,6 @@ export class Feed implements ExportFeed {
     one.phase = 'effects';
     one.sent = end.effectsFrom;
     return cutEndItem(move, term, slot, cut.index, end);
-  }
-
-  private keptBytes(): number {
-    let sum = 0;
-    for (const { cut } of this.slots.values()) if (cut !== null) sum += cut.made - cut.keptFrom;
-    return sum;
   }
 
   private nextEffectsOf(one: SlotFeed, maxBytes: number): Buffer | null {
@@ -231,13 +252,14 @@ export class Feed implements ExportFeed {
       const one = this.slots.get(slot);
       if (one === undefined) continue;
       if (isCut && one.phase === 'effects') {
-        one.cut?.abandon();
-        one.cut = null;
+        this.dropCut(one);
         one.isLogged = true;
         one.logged = Math.max(one.logged, offset);
         one.sent = Math.max(one.sent, offset);
       } else if (cutTerm === this.term && cutIndex === one.cut?.index) {
+        this.keptBytes -= one.cut.keptBytes;
         one.cut.forget(offset);
+        this.keptBytes += one.cut.keptBytes;
         if (one.phase === 'cut') one.sent = Math.max(one.sent, one.cut.keptFrom);
       }
     }
@@ -303,4 +325,8 @@ export class Feed implements ExportFeed {
     this.slots.clear();
     this.ended();
   }
+}
+
+function isBeingCut({ phase }: SlotFeed): boolean {
+  return phase === 'cut';
 }

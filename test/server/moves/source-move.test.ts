@@ -11,6 +11,11 @@ import { MOVE, SELF, TwoShards } from './two-shards.ts';
 const { NONE, OWNED, FROZEN } = SlotState;
 /** Of turns: a batch takes about eight. */
 const STEP = 3;
+/** Frozen at once: of a batch, and of all of one. */
+const FENCED = 32;
+const FENCED_AT_REST = 256;
+/** The throttle holds back what goes beside commands. */
+const MANY_TURNS = 10_000;
 const KEYS = Array.from({ length: 300 }, (_, n) => `key:${n}`);
 
 function slotOfKey(key: string): number {
@@ -53,28 +58,38 @@ describe('the driver of a move', () => {
     expectGone(shards);
     expect(shards.move.slotsGone()).toEqual([{ from: 0, to: 1199 }]);
     const { told } = shards;
-    expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / 32));
-    expect(told[0]).toBe(`${MOVE}: 0-31 at 2`);
+    expect(told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / FENCED_AT_REST));
+    expect(told[0]).toBe(`${MOVE}: 0-${FENCED_AT_REST - 1} at 2`);
     expect(
       told.filter((line) => line.includes('paused')).every((line) => / paused [1-5] ms/.test(line)),
     ).toBe(true);
   });
 
+  it('freezes few slots at once where commands come', () => {
+    const shards = filled();
+    shards.commandsCome();
+    shards.turns(() => shards.move.phase === 'ended', MANY_TURNS);
+    expectGone(shards);
+    expect(shards.told.filter((line) => line.includes('went')).length).toBe(Math.ceil(1200 / FENCED));
+    expect(shards.told[0]).toBe(`${MOVE}: 0-${FENCED - 1} at 2`);
+  });
+
   it('begins no batch while an operator has paused it, ends the one that is begun, and goes on later', () => {
     const shards = filled();
+    shards.commandsCome();
     const went = (): number => shards.told.filter((line) => line.includes('went')).length;
     shards.turns(() => went() === 2);
     shards.isPaused = true;
-    shards.turns(() => shards.move.phase === 'paused');
+    shards.turns(() => shards.move.phase === 'paused', MANY_TURNS);
     const wentMeanwhile = went();
     for (let turn = 0; turn < 20; turn++) shards.pass(1);
     expect(went()).toBe(wentMeanwhile);
-    expect(wentMeanwhile).toBeLessThan(Math.ceil(1200 / 32) / 2);
+    expect(wentMeanwhile).toBeLessThan(Math.ceil(1200 / FENCED) / 2);
     const states = shards.states(shards.source, slotsOf(shards.entry.slots));
     expect(states).not.toContain(FROZEN);
-    expect(states.filter((state) => state === NONE)).toHaveLength(went() * 32);
+    expect(states.filter((state) => state === NONE)).toHaveLength(went() * FENCED);
     shards.isPaused = false;
-    shards.turns(() => shards.move.phase === 'ended');
+    shards.turns(() => shards.move.phase === 'ended', MANY_TURNS);
     expectGone(shards);
   });
 

@@ -41,6 +41,8 @@ export class TwoShards {
   isPaused = false;
   /** 0: no limit. */
   maxBytesPerSecond = 0;
+  /** Of the source's node: at rest, until it is told of commands. */
+  readonly throttle = new MoveThrottle(() => this.maxBytesPerSecond, 0);
 
   questions(): MoveQuestions {
     const { told } = this;
@@ -68,7 +70,7 @@ export class TwoShards {
     const host: SourceMoveHost = {
       now: this.now,
       questions: this.questions(),
-      throttle: new MoveThrottle(() => this.maxBytesPerSecond, 0),
+      throttle: this.throttle,
       isPaused: () => this.isPaused,
       wake: () => {},
       wakeAfter: () => {},
@@ -77,6 +79,12 @@ export class TwoShards {
       went: (_, slots, keys) => told.push(`${slots} went with ${keys} keys`),
     };
     return new SourceMove(this.source.replica, this.entry, host);
+  }
+
+  /** The source's node has clients, but few. */
+  commandsCome(): void {
+    const strain = { isMoving: false, pauseMs: 0, lateMs: 0 };
+    this.throttle.look({ count: 1, p99: 1 }, strain, this.now.monotonicMs);
   }
 
   set(key: string, value: string): Answer {
