@@ -78,8 +78,10 @@ export abstract class KeyspaceWalk implements ChangeObserver {
     this.generation = keys.generation;
     keys.observe(this);
     keys.reclaimer.hold(this.unpassed);
-    // So long no move lasts; and the snapshot or hash that is made in vain is made anew later.
-    if (this.generation >= GENERATIONS) this.giveUp();
+    if (this.generation < GENERATIONS) return;
+    // So long no move lasts; and the snapshot or hash that is made in vain is made anew later. What it is made into is not there yet.
+    this.overflowed = true;
+    this.end();
   }
 
   /** A key, but for its value when that is long (`value` is then what follows in parts) or a table. `length`: in bytes, or fields. */

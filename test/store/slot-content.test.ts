@@ -239,4 +239,15 @@ describe('a slot', () => {
     staging.detachSlot(3);
     expect(short.overflowed).toBe(true);
   });
+
+  it('is copied and hashed in vain once as many were begun as it can tell apart', () => {
+    const staging = filled().createStaging(LIMITS);
+    for (let begun = 1; begun < 2 ** 16; begun++) staging.beginHash().abandon();
+    for (const late of [staging.beginHash(), staging.beginSnapshot()]) {
+      expect(late.overflowed).toBe(true);
+      late.abandon();
+    }
+    staging.at(0, 900, true);
+    set(staging, 3, 'a', 'still taken in');
+  });
 });
