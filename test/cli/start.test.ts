@@ -179,6 +179,6 @@ describe('torc repair', () => {
     const torc = new TorcProcess(['repair', '--discard-replica', '--data', path]);
     running.push(torc);
     expect(await torc.exited).toEqual({ code: 2, signal: null });
-    expect(torc.err).toMatch(/^torc: ENOTDIR: not a directory, .*a-file\/log'\n$/);
+    expect(torc.err).toMatch(/^torc: ENOTDIR: not a directory, .*a-file\/cluster\.json'\n$/);
   });
 });
