@@ -70,12 +70,13 @@ export function buildGenerator(): void {
   execFileSync(compiler, ['-O2', '-o', GENERATOR, join(BENCH_DIRECTORY, 'load.c')], { stdio: 'inherit' });
 }
 
-/** Sets every key once. */
+/** Sets every key once. A write that was refused is a key that is not there: then what follows would measure something else. */
 export async function fill(entrance: Entrance, size: LoadSize): Promise<void> {
   // With slots a batch goes to the owner of its first key, and leaves those of others out.
   const pipeline = entrance.protocol === 'etcd' || entrance.slots ? '1' : '16';
   const words = ['--workload', 'fill', '--connections', '50', '--pipeline', pipeline];
-  await runNative({ ...entrance, wait: 0 }, words, size, FILL_SECONDS);
+  const { errors } = await runNative({ ...entrance, wait: 0 }, words, size, FILL_SECONDS);
+  if (errors > 0) throw new Error(`${errors} of ${size.keys} keys were answered with an error`);
 }
 
 export async function load(entrance: Entrance, scenario: Scenario, size: LoadSize): Promise<LoadResult> {
@@ -126,6 +127,8 @@ export function sizeWords(size: LoadSize): string[] {
 }
 
 async function runLoad(program: string, args: readonly string[], limitSeconds: number): Promise<LoadResult> {
-  const { stdout } = await run(program, args, { timeout: limitSeconds * 1000, killSignal: 'SIGKILL' });
+  const { stdout, stderr } = await run(program, args, { timeout: limitSeconds * 1000, killSignal: 'SIGKILL' });
+  // The first errors that it was answered with.
+  if (stderr !== '') process.stderr.write(stderr);
   return JSON.parse(stdout) as LoadResult;
 }
