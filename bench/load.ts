@@ -127,7 +127,10 @@ export function sizeWords(size: LoadSize): string[] {
 }
 
 async function runLoad(program: string, args: readonly string[], limitSeconds: number): Promise<LoadResult> {
-  const { stdout, stderr } = await run(program, args, { timeout: limitSeconds * 1000, killSignal: 'SIGKILL' });
+  const { stdout, stderr } = await run(program, args, {
+    timeout: limitSeconds * 1000,
+    killSignal: 'SIGKILL',
+  });
   // The first errors that it was answered with.
   if (stderr !== '') process.stderr.write(stderr);
   return JSON.parse(stdout) as LoadResult;
