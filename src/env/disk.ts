@@ -2,6 +2,7 @@ import {
   close,
   constants,
   fdatasync,
+  fdatasyncSync,
   fstat,
   fsync,
   ftruncate,
@@ -164,6 +165,12 @@ class SystemFile implements DiskFile {
 
   sync(done: DiskDone): void {
     fdatasync(this.#descriptor, done);
+  }
+
+  syncNow(): number {
+    const startedMs = performance.now();
+    fdatasyncSync(this.#descriptor);
+    return performance.now() - startedMs;
   }
 
   truncate(sizeBytes: number): Promise<void> {
