@@ -316,20 +316,23 @@ export class Moves implements MoveLookups {
   }
 
   slotsOfMove(move: MoveId): number[] {
-    const found: number[] = [];
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) if (this.slots.move(slot) === move) found.push(slot);
-    return found;
+    return this.slotsInMoves().filter((slot) => this.slots.move(slot) === move);
   }
 
   movesUnderWay(): { move: MoveId; peer: ShardId; side: 'source' | 'target' }[] {
     const found = new Map<MoveId, { move: MoveId; peer: ShardId; side: 'source' | 'target' }>();
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+    for (const slot of this.slotsInMoves()) {
       const move = this.slots.move(slot);
-      if (move === 0 || found.has(move)) continue;
+      if (found.has(move)) continue;
       const side = this.slots.state(slot) === STAGING ? 'target' : 'source';
       found.set(move, { move, peer: this.slots.peer(slot), side });
     }
     return [...found.values()];
+  }
+
+  /** Ascending: each is exported or imported. */
+  private slotsInMoves(): number[] {
+    return [...this.exports.all(), ...this.imports.slots.keys()].sort((a, b) => a - b);
   }
 
   positions(move: MoveId, slots: readonly number[]): ImportPosition[] {
