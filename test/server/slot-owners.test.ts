@@ -8,7 +8,7 @@ import { after, cluster } from '../topology/clusters.ts';
 const SLOTS = [{ from: 100, to: 103 }];
 const FOUNDED = cluster(
   [1, 1],
-  Uint16Array.from({ length: SLOT_COUNT }, (_, slot) => (slot < SLOT_COUNT / 2 ? 1 : 2)),
+  Int32Array.from({ length: SLOT_COUNT }, (_, slot) => (slot < SLOT_COUNT / 2 ? 1 : 2)),
 );
 const MOVING = after(FOUNDED, { kind: 'begin-move', source: 1, target: 2, slots: SLOTS });
 const MOVE = moveIdOf(MOVING);
