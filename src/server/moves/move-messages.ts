@@ -10,6 +10,7 @@
  *
  * Cuts and effects go over the bulk connection; what clients wait for, answers and news over the control connection, which is quicker.
  */
+import { unreachable } from '../../assert.ts';
 import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../../little-endian.ts';
 import { MoveAnswer, MoveOutcome, SlotState } from '../../shard/moves/slot-state.ts';
 import type { ImportPosition } from '../../shard/moves/types.ts';
@@ -81,6 +82,8 @@ export function encodeMoveMessage(message: MoveMessage, items: Buffer): Buffer {
       return encodeReply(message, items);
     case 'owner':
       return encodeNews(message, items);
+    default:
+      return unreachable(message, 'message');
   }
 }
 
