@@ -178,7 +178,8 @@ function readMessage(bytes: Buffer, at: number, end: number): MoveMessage | null
       const refusal = bytes[at + REFUSAL];
       const answers = readU32(bytes, at + ANSWERS);
       const positions = readPositions(bytes, rows, end);
-      if (refusal > LAST_REFUSAL || answers >= ANSWERS_END || !(real >= 0) || positions === null) return null;
+      const isKnown = refusal <= LAST_REFUSAL && answers < ANSWERS_END && real >= 0 && real < Infinity;
+      if (!isKnown || positions === null) return null;
       return { kind: 'answer', number, refusal: refusal as Refusal | 0, answers, positions, lateMs: real };
     }
     case Kind.OWNER: {

@@ -64,6 +64,7 @@ describe('messages of moves', () => {
       { ...answer, refusal: 9 },
       { ...answer, answers: 256 },
       { ...answer, lateMs: Number.NaN },
+      { ...answer, lateMs: Infinity },
       ...[
         { slot: 16384 },
         { state: 9 },
