@@ -136,14 +136,19 @@ function shardBalances(parts: NodeParts, topology: Topology, loads: SlotLoads): 
   const held = heldSlots(topology);
   const quotas = quotasOf(shards, held);
   const contents = new Map<ShardId, Contents & { slots: number; operations: number }>();
-  for (const [slot, recorded] of ownersToBe({ ...topology, moves: [] }).entries()) {
-    const owner = loads.servers[slot] === 0 ? recorded : loads.servers[slot];
-    const row = contents.get(owner) ?? { slots: 0, keys: 0, bytes: 0, operations: 0 };
-    row.slots += 1;
-    row.keys += loads.keys[slot];
-    row.bytes += loads.bytes[slot];
-    row.operations += loads.operations[slot];
-    contents.set(owner, row);
+  const owners = ownersToBe({ ...topology, moves: [] });
+  let last = { shard: 0, row: { slots: 0, keys: 0, bytes: 0, operations: 0 } };
+  for (let slot = 0; slot < owners.length; slot++) {
+    const shard = loads.servers[slot] === 0 ? owners[slot] : loads.servers[slot];
+    // Mostly that of the slot before.
+    if (shard !== last.shard) {
+      last = { shard, row: contents.get(shard) ?? { slots: 0, keys: 0, bytes: 0, operations: 0 } };
+      contents.set(shard, last.row);
+    }
+    last.row.slots += 1;
+    last.row.keys += loads.keys[slot];
+    last.row.bytes += loads.bytes[slot];
+    last.row.operations += loads.operations[slot];
   }
   return shards.map(({ id, weight }, at) => {
     const { slots = 0, keys = 0, bytes = 0, operations = 0 } = contents.get(id) ?? {};

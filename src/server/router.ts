@@ -134,6 +134,7 @@ export class Router {
       wakeAfter: (delayMs) => host.wakeAfter(delayMs),
     });
     this.setTopology(topology);
+    this.followOwners(ALL_SLOTS);
     this.findRuns();
   }
 
@@ -143,8 +144,7 @@ export class Router {
       this.nodeOfMember.set(shard.id, new Map(shard.replicas.map((entry) => [entry.member, entry.node])));
       if (!this.waysByShard.has(shard.id)) this.addWay(shard.id);
     }
-    this.owners.setTopology(topology);
-    this.followOwners(ALL_SLOTS);
+    this.followOwners(this.owners.setTopology(topology));
     for (const way of this.ways) this.findAnew(way);
   }
 
@@ -187,6 +187,7 @@ export class Router {
 
   /** Slots whose requests are under way at another shard are held until those are answered or refused there. */
   private followOwners(slots: readonly number[]): void {
+    if (slots.length === 0) return;
     const underWay = new Map<ShardWay, Set<number>>();
     const led: number[] = [];
     // Mostly that of the slot before.

@@ -4,8 +4,7 @@
  * own a slot says so (design section 8).
  */
 import { moveIdOf } from '../topology/move-change.ts';
-import { slotsOf } from '../topology/slot-ranges.ts';
-import type { MoveEntry, MoveId, ShardId, SlotRun, Topology } from '../topology/types.ts';
+import type { MoveId, ShardId, SlotRun, Topology } from '../topology/types.ts';
 import { SLOT_COUNT } from '../topology/types.ts';
 
 interface Learned {
@@ -13,32 +12,48 @@ interface Learned {
   move: MoveId;
 }
 
+const GROUP_SLOTS = 256;
+
 export class SlotOwners {
-  private readonly recorded = new Uint16Array(SLOT_COUNT);
-  /** That, and what was learnt. */
+  /** By the topology, and what was learnt. */
   private readonly shards = new Uint16Array(SLOT_COUNT);
+  private readonly before = new Uint16Array(SLOT_COUNT);
   private readonly learned = new Map<number, Learned>();
   /** 1: of a move that the topology names. */
   private readonly moving = new Uint8Array(SLOT_COUNT);
-  private moves: readonly MoveEntry[] = [];
+  private underWay: ReadonlySet<MoveId> = new Set();
   private latest: MoveId = 0;
 
   constructor(topology: Topology) {
     this.setTopology(topology);
   }
 
-  setTopology(topology: Topology): void {
-    const { slots, moves } = topology;
-    for (const { from, to, shard } of slots) this.recorded.fill(shard, from, to + 1);
+  /** Tells which slots have another owner by that, in ascending order: mostly none, since what a move has brought over was learnt before it ends. */
+  setTopology(topology: Topology): number[] {
+    const { moves } = topology;
+    this.before.set(this.shards);
+    for (const { from, to, shard } of topology.slots) this.shards.fill(shard, from, to + 1);
     this.latest = moveIdOf(topology);
-    this.moves = moves;
+    this.underWay = new Set(moves.map(({ id }) => id));
     this.moving.fill(0);
-    for (const move of moves) for (const slot of slotsOf(move.slots)) this.moving[slot] = 1;
-    this.shards.set(this.recorded);
+    for (const move of moves) for (const { from, to } of move.slots) this.moving.fill(1, from, to + 1);
     for (const [slot, { shard, move }] of this.learned) {
       if (this.isEnded(move)) this.learned.delete(slot);
       else this.shards[slot] = shard;
     }
+    return this.changed();
+  }
+
+  /** Group by group, since most are as they were: a topology comes with each step of a plan, while commands wait. */
+  private changed(): number[] {
+    const { before, shards } = this;
+    const slots: number[] = [];
+    for (let from = 0; from < SLOT_COUNT; from += GROUP_SLOTS) {
+      const end = from + GROUP_SLOTS;
+      if (bytesOf(before, from, end).equals(bytesOf(shards, from, end))) continue;
+      for (let slot = from; slot < end; slot++) if (before[slot] !== shards[slot]) slots.push(slot);
+    }
+    return slots;
   }
 
   /** A shard says that the move has given the slot to another; false when that is known, or older than what is. */
@@ -61,7 +76,7 @@ export class SlotOwners {
   }
 
   get hasMoves(): boolean {
-    return this.moves.length > 0;
+    return this.underWay.size > 0;
   }
 
   /** All slots, in as few runs as can be. */
@@ -80,6 +95,10 @@ export class SlotOwners {
 
   /** The topology has recorded what became of it. */
   private isEnded(move: MoveId): boolean {
-    return move <= this.latest && !this.moves.some(({ id }) => id === move);
+    return move <= this.latest && !this.underWay.has(move);
   }
+}
+
+function bytesOf({ buffer, BYTES_PER_ELEMENT }: Uint16Array, from: number, end: number): Buffer {
+  return Buffer.from(buffer, from * BYTES_PER_ELEMENT, (end - from) * BYTES_PER_ELEMENT);
 }

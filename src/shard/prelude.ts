@@ -1,4 +1,5 @@
 /** Items of an entry that its leader decided itself: removals of expired and evicted keys, the memory policy, floors of quiet slots, nodes that left. */
+import { readF64, readU16, writeF64, writeU16 } from '../little-endian.ts';
 import type { EvictionPolicy, KeyspaceLimits, Victim } from '../store/types.ts';
 import { ItemType } from './command-item.ts';
 import { SLOT_COUNT } from '../topology/types.ts';
@@ -106,8 +107,8 @@ export function floorsItem(session: SessionId, slots: readonly number[], floors:
   session.copy(item, HEADER_BYTES);
   let at = FLOORS_AT;
   for (let i = 0; i < slots.length; i++, at += FLOOR_BYTES) {
-    item.writeUInt16LE(slots[i], at);
-    item.writeDoubleLE(floors[i], at + 2);
+    writeU16(item, slots[i], at);
+    writeF64(item, floors[i], at + 2);
   }
   return item;
 }
@@ -127,7 +128,7 @@ export function eachFloor(
   visit: (slot: number, floor: number) => void,
 ): void {
   for (let i = at + FLOORS_AT; i + FLOOR_BYTES <= at + sizeBytes; i += FLOOR_BYTES) {
-    visit(bytes.readUInt16LE(i), bytes.readDoubleLE(i + 2));
+    visit(readU16(bytes, i), readF64(bytes, i + 2));
   }
 }
 

@@ -61,19 +61,12 @@ export class SessionsImage {
       if (this.rowsLeft.length > 0) return this.slotRecord(session, this.slotAt - 1, this.rowsLeft);
       if (this.slotAt < session.slots.length) {
         const at = this.slotAt++;
-        return this.slotRecord(session, at, this.rowsOf(session.heads[at]));
+        return this.slotRecord(session, at, rowsFrom(this.rows, session.heads[at]));
       }
       this.sessionAt += 1;
       this.slotAt = -1;
     }
     return null;
-  }
-
-  private rowsOf(head: number): number[] {
-    const { rows } = this;
-    const ofSlot: number[] = [];
-    for (let row = head; row !== NO_ROW; row = rows.older(row)) ofSlot.push(row);
-    return ofSlot.length < 2 ? ofSlot : ofSlot.sort((a, b) => rows.sequence(a) - rows.sequence(b));
   }
 
   /** As many rows as make a record of fair size; the others go into the next ones, which say the same of the slot. */
@@ -108,6 +101,13 @@ export class SessionsImage {
     blob?.copy(record, at + ROW_BYTES);
     return at + ROW_BYTES + blobBytes;
   }
+}
+
+/** All of a slot's, of which `head` is the newest, in the order of their sequences. */
+export function rowsFrom(rows: SessionRows, head: number): number[] {
+  const ofSlot: number[] = [];
+  for (let row = head; row !== NO_ROW; row = rows.older(row)) ofSlot.push(row);
+  return ofSlot.length < 2 ? ofSlot : ofSlot.sort((a, b) => rows.sequence(a) - rows.sequence(b));
 }
 
 /** A record with what each begins with. */

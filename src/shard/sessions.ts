@@ -8,12 +8,13 @@ import { assert } from '../assert.ts';
 import { readF64, readU16, readU32, writeU32 } from '../little-endian.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { equalAt } from '../store/byte-hash.ts';
-import { NO_ROW, SessionRows } from './session-rows.ts';
+import { NO_ROW, RowReply, SessionRows } from './session-rows.ts';
 import {
   FLOOR_AT,
   ImageRecord,
   NODE_ID_BYTES,
   ROWS_AT,
+  rowsFrom,
   SessionsImage,
   type SessionImage,
   SLOT_AT,
@@ -25,6 +26,7 @@ import { SlotSet } from './slot-set.ts';
 const NONE = NO_ROW;
 const SLOTS = SLOT_COUNT;
 const ID_BYTES = NODE_ID_BYTES;
+const NO_BYTES = Buffer.alloc(0);
 
 /** What a session keeps of each slot's rows: the newest, and how many. */
 const FIELDS = 2;
@@ -198,8 +200,27 @@ export class Sessions {
 
   /** Takes over what another has of the slot; this one has nothing of it. What has ended here is left out. */
   takeSlot(slot: number, from: Sessions): void {
-    const records = from.slotView(slot);
-    for (let record = records.next(); record !== null; record = records.next()) this.load(record);
+    for (const theirs of from.sessions) {
+      if (!theirs.used.has(slot)) continue;
+      const index = this.open(theirs.id, 0);
+      if (index < 0) continue;
+      const session = this.sessions[index];
+      this.raise(session, slot, floorAt(theirs, slot));
+      const head = listsAt(theirs, slot)[atOf(slot) + HEAD_AT];
+      if (head !== NONE) this.takeRows(session, slot, from.rows, head);
+    }
+  }
+
+  /** The lowest sequence first: a slot's newest row is its last one. */
+  private takeRows(session: Session, slot: number, from: SessionRows, head: number): void {
+    const theirs = rowsFrom(from, head);
+    for (const one of theirs) {
+      const kind = from.kind(one);
+      const row = this.addRow(session, slot, from.sequence(one));
+      const replyNumber = kind === RowReply.INTEGER ? from.replyNumber(one) : 0;
+      const blob = kind === RowReply.BLOB ? Buffer.from(from.blob(one) ?? NO_BYTES) : NO_BYTES;
+      this.rows.restore(row, kind, replyNumber, blob);
+    }
   }
 
   /** Forgets rows and floors of the slot: it is another shard's. */

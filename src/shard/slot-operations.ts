@@ -19,6 +19,8 @@ export class SlotOperations {
   private readonly arrived: number[] = [];
   private halvedMs: number | null = null;
   private wasLed = false;
+  /** What was asked for last: most slots have been counted for the same time. */
+  private weighed = { countedMs: Number.NaN, nowMs: Number.NaN, weightMs: 0 };
 
   /** The slot is here from now on. */
   arrive(slot: number): void {
@@ -39,6 +41,7 @@ export class SlotOperations {
     }
     if (nowMs - this.halvedMs < HALVED_EVERY_MS) return;
     this.halvedMs = nowMs;
+    this.weighed.nowMs = Number.NaN;
     const { counts } = this;
     for (let slot = 0; slot < counts.length; slot++) counts[slot] >>>= 1;
   }
@@ -46,7 +49,10 @@ export class SlotOperations {
   /** A second. */
   rateOf(slot: number, nowMs: number): number {
     if (this.counts[slot] === 0) return 0;
-    return (this.counts[slot] * MS_PER_SECOND) / this.weightMs(nowMs - this.countedSinceMs[slot], nowMs);
+    const countedMs = nowMs - this.countedSinceMs[slot];
+    if (countedMs !== this.weighed.countedMs || nowMs !== this.weighed.nowMs)
+      this.weighed = { countedMs, nowMs, weightMs: this.weightMs(countedMs, nowMs) };
+    return (this.counts[slot] * MS_PER_SECOND) / this.weighed.weightMs;
   }
 
   /** For how long the count would be of a steady flow, had it never been halved: what came before each halving counts for half as much. */

@@ -56,11 +56,13 @@ class Model {
   }
 }
 
+const SLOTS = [0, 5, 16383];
+
 const command = fc.record({
-  kind: fc.constantFrom('write', 'write', 'write', 'write', 'floor', 'end', 'reload'),
+  kind: fc.constantFrom('write', 'write', 'write', 'write', 'floor', 'end', 'reload', 'move'),
   node: fc.constantFrom(...NODES),
   start: fc.integer({ min: 1, max: 3 }),
-  slot: fc.constantFrom(0, 5, 16383),
+  slot: fc.constantFrom(...SLOTS),
   sequence: fc.integer({ min: 1, max: 12 }),
   behind: fc.integer({ min: 0, max: 6 }),
   reply: fc.constantFrom(...REPLIES),
@@ -73,6 +75,14 @@ function reloaded(sessions: Sessions): Sessions {
   return copy;
 }
 
+/** By another shard, slot by slot. */
+function takenOver(sessions: Sessions): Sessions {
+  const target = new Sessions();
+  for (const { node, start } of sessions.endedStarts()) target.end(node, start);
+  for (const slot of SLOTS) target.takeSlot(slot, sessions);
+  return target;
+}
+
 function bytesOf(sessions: Sessions): Buffer {
   const records: Buffer[] = [];
   const image = sessions.image();
@@ -81,7 +91,7 @@ function bytesOf(sessions: Sessions): Buffer {
 }
 
 describe('sessions', () => {
-  it('admit, repeat and refuse as the plain model does, also after a snapshot', () => {
+  it('admit, repeat and refuse as the plain model does, also after a snapshot, and where slots go to another shard', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 80, size: 'max' }), (commands) => {
         let sessions = new Sessions();
@@ -95,6 +105,10 @@ describe('sessions', () => {
             expect(bytesOf(copy).equals(bytesOf(sessions))).toBe(true);
             expect([copy.rowCount, copy.blobBytes]).toEqual([sessions.rowCount, sessions.blobBytes]);
             sessions = copy;
+          } else if (kind === 'move') {
+            const target = takenOver(sessions);
+            expect([target.rowCount, target.blobBytes]).toEqual([sessions.rowCount, sessions.blobBytes]);
+            sessions = target;
           } else {
             const index = sessions.open(sessionId(node, start), 0);
             model.open(node, start);

@@ -50,7 +50,8 @@ export class MoveQuestions {
     const { host } = this;
     const leader = host.leaderOf(about.shard);
     if (leader === null) return false;
-    const question: MoveQuestion = { kind: 'ask', number: this.nextNumber++, ...about };
+    const question: MoveQuestion = { kind: 'ask', number: this.nextNumber, ...about };
+    this.nextNumber = (this.nextNumber + 1) >>> 0;
     if (leader === host.self) return host.target.serve(question, items, answered);
     const link = host.link(leader);
     if (link?.connected !== true) return false;

@@ -7,7 +7,7 @@ import type { Replica } from '../../shard/replica.ts';
 import { Refusal } from '../../shard/waiter.ts';
 import { rangesOf } from '../../topology/slot-ranges.ts';
 import type { MoveId, ShardId, SlotRange } from '../../topology/types.ts';
-import type { MoveQuestion, MoveReply } from './move-messages.ts';
+import { answerBit, type MoveQuestion, type MoveReply } from './move-messages.ts';
 
 export interface MoveTargetHost {
   replica(shard: ShardId): Replica | undefined;
@@ -66,25 +66,20 @@ export class MoveTarget {
       kind: 'answer',
       number,
       refusal: 0,
-      answers: joined(answers),
+      answers: bitsOf(answers),
       positions,
       lateMs: this.host.lateMs(),
     };
   }
 }
 
-/** A frame has many items of few slots each, which nobody has to tell apart: those of one move are told as one. */
-function joined(answers: readonly ItemAnswers[]): MoveReply['answers'] {
-  const all: MoveReply['answers'] = [];
-  for (const item of answers) {
-    let last = all.at(-1);
-    if (last?.move !== item.move) all.push((last = { move: item.move, slots: [], answers: [] }));
-    last.slots.push(...item.slots);
-    last.answers.push(...item.answers);
-  }
-  return all;
+/** Which answers the items have got: who asked does not have to tell slots apart, since their positions say the rest. */
+function bitsOf(answers: readonly ItemAnswers[]): number {
+  let bits = 0;
+  for (const item of answers) for (const answer of item.answers) bits |= answerBit(answer);
+  return bits;
 }
 
 export function refused({ number }: MoveQuestion, refusal: Refusal): MoveReply {
-  return { kind: 'answer', number, refusal, answers: [], positions: [], lateMs: 0 };
+  return { kind: 'answer', number, refusal, answers: 0, positions: [], lateMs: 0 };
 }

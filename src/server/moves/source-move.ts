@@ -13,9 +13,11 @@ import { rangesOf, slotsOf } from '../../topology/slot-ranges.ts';
 import type { MoveEntry, SlotRange } from '../../topology/types.ts';
 import { Farewell } from './farewell.ts';
 import { FRAME_BYTES, ItemSender } from './item-sender.ts';
+import { answerBit } from './move-messages.ts';
 import type { MoveQuestions } from './move-questions.ts';
 import { Steps } from './steps.ts';
 
+const NOT_NEXT = answerBit(MoveAnswer.NOT_NEXT);
 /** Of one batch: what is exported at once. The first slot counts, however large it is. */
 const BATCH_SLOTS = 256;
 const BATCH_BYTES = 16 * 1024 * 1024;
@@ -368,8 +370,7 @@ export class SourceMove {
       sender.answered(items);
       this.unforgottenBytes += items.length;
       host.sent(this.entry, items.length);
-      const isBehind = reply.answers.some(({ answers }) => answers.includes(MoveAnswer.NOT_NEXT));
-      if (isBehind) feed?.resume(reply.positions);
+      if ((reply.answers & NOT_NEXT) !== 0) feed?.resume(reply.positions);
       else feed?.logged(reply.positions);
     });
   }

@@ -1,9 +1,12 @@
 /** What one attempt at a move has asked of the target and proposed at the source. What was asked before is not heard any more. */
 import { MoveAnswer, MoveOutcome } from '../../shard/moves/slot-state.ts';
-import type { ItemAnswers, MoveWaiter } from '../../shard/moves/types.ts';
+import type { MoveWaiter } from '../../shard/moves/types.ts';
 import type { MoveEntry } from '../../topology/types.ts';
-import type { MoveReply } from './move-messages.ts';
+import { answerBit, type MoveReply } from './move-messages.ts';
 import type { MoveQuestions } from './move-questions.ts';
+
+const OLD_TERM = answerBit(MoveAnswer.OLD_TERM);
+const NOT_NOW = answerBit(MoveAnswer.NOT_NOW);
 
 export interface StepsHost {
   readonly entry: MoveEntry;
@@ -79,7 +82,7 @@ export class Steps {
       if (ended === MoveOutcome.WENT) this.gone.add(slot);
       else if (ended === MoveOutcome.ABORTED) this.kept.add(slot);
     }
-    const problem = problemOf(reply.answers);
+    const problem = problemOf(reply);
     if (problem !== null && !this.hasDecisions) this.host.failed(problem);
     else answered(reply);
     this.host.cameOn();
@@ -116,10 +119,7 @@ export class Steps {
 }
 
 /** What keeps a step from having been taken; null: it was, or it goes on. */
-function problemOf(answers: readonly ItemAnswers[]): string | null {
-  for (const item of answers) {
-    if (item.answers.includes(MoveAnswer.OLD_TERM)) return 'the target knows a later leader of the source';
-    if (item.answers.includes(MoveAnswer.NOT_NOW)) return 'the target is not ready for these slots';
-  }
-  return null;
+function problemOf({ answers }: MoveReply): string | null {
+  if ((answers & OLD_TERM) !== 0) return 'the target knows a later leader of the source';
+  return (answers & NOT_NOW) === 0 ? null : 'the target is not ready for these slots';
 }

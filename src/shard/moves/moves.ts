@@ -225,32 +225,36 @@ export class Moves implements MoveLookups {
   }
 
   private activate(activation: Activation): ItemAnswers {
-    const { move, sourceTerm, slots } = activation;
-    return {
-      move,
-      slots: slots.map(({ slot }) => slot),
-      answers: slots.map((proof) => this.activateSlot(proof, move, sourceTerm, activation)),
-    };
+    const slots = activation.slots.map(({ slot }) => slot);
+    const answers: MoveAnswer[] = [];
+    let hasTakenOver = false;
+    for (const proof of activation.slots) {
+      const refused = this.refusedActivation(proof, activation);
+      if (refused === 0 && !hasTakenOver) this.host.takeOver(activation);
+      hasTakenOver ||= refused === 0;
+      answers.push(refused === 0 ? this.activateSlot(proof, activation.move) : refused);
+    }
+    return { move: activation.move, slots, answers };
   }
 
-  /** The one decision. */
-  private activateSlot(
-    proof: SlotProof,
-    move: MoveId,
-    sourceTerm: number,
-    activation: Activation,
-  ): MoveAnswer {
-    const { slots, imports, host } = this;
+  /** 0: the slot goes over. */
+  private refusedActivation(proof: SlotProof, { move, sourceTerm }: Activation): MoveAnswer | 0 {
+    const { imports } = this;
     const { slot } = proof;
     const ended = this.ended(slot, move);
     if (ended !== 0) return ended;
     if (imports.slots.get(slot)?.move === move && !imports.hears(move, sourceTerm)) return OLD_TERM;
     if (!imports.matches(slot, move, proof)) return this.importAbort(slot, move);
-    host.takeOver(activation);
+    return 0;
+  }
+
+  /** The one decision. */
+  private activateSlot({ slot, epoch }: SlotProof, move: MoveId): MoveAnswer {
+    const { slots, imports, host } = this;
     host.takeSessions(slot, imports);
     imports.handOver(slot, host.keyspace, host.version);
     slots.end(slot, move, MoveOutcome.WENT, OWNED);
-    slots.setEpoch(slot, proof.epoch + 1);
+    slots.setEpoch(slot, epoch + 1);
     return WENT;
   }
 
@@ -316,20 +320,23 @@ export class Moves implements MoveLookups {
   }
 
   slotsOfMove(move: MoveId): number[] {
-    const found: number[] = [];
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) if (this.slots.move(slot) === move) found.push(slot);
-    return found;
+    return this.slotsInMoves().filter((slot) => this.slots.move(slot) === move);
   }
 
   movesUnderWay(): { move: MoveId; peer: ShardId; side: 'source' | 'target' }[] {
     const found = new Map<MoveId, { move: MoveId; peer: ShardId; side: 'source' | 'target' }>();
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+    for (const slot of this.slotsInMoves()) {
       const move = this.slots.move(slot);
-      if (move === 0 || found.has(move)) continue;
+      if (found.has(move)) continue;
       const side = this.slots.state(slot) === STAGING ? 'target' : 'source';
       found.set(move, { move, peer: this.slots.peer(slot), side });
     }
     return [...found.values()];
+  }
+
+  /** Ascending: each is exported or imported. */
+  private slotsInMoves(): number[] {
+    return [...this.exports.all(), ...this.imports.slots.keys()].sort((a, b) => a - b);
   }
 
   positions(move: MoveId, slots: readonly number[]): ImportPosition[] {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import {
+  answerBit,
   encodeMoveMessage,
   NO_ITEMS,
   readMoveMessages,
@@ -24,11 +25,11 @@ const MESSAGES: MoveMessage[] = [
     kind: 'answer',
     number: 1,
     refusal: 0,
-    answers: [{ move: 7, slots: [1, 2], answers: [MoveAnswer.DONE, MoveAnswer.NOT_NEXT] }],
-    positions: [POSITION],
+    answers: answerBit(MoveAnswer.DONE) | answerBit(MoveAnswer.PENDING),
+    positions: [POSITION, { ...POSITION, slot: 0, ended: MoveOutcome.ABORTED, isCut: true }],
     lateMs: 2.5,
   },
-  { kind: 'answer', number: 2, refusal: Refusal.LOG_FULL, answers: [], positions: [], lateMs: 0 },
+  { kind: 'answer', number: 2, refusal: Refusal.LOG_FULL, answers: 0, positions: [], lateMs: 0 },
   { kind: 'owner', move: 9, shard: 3, slots: [{ from: 4, to: 400 }] },
 ];
 
@@ -53,17 +54,37 @@ describe('messages of moves', () => {
     const whole = encodeMoveMessage(ask, Buffer.from('items'));
     for (let end = 1; end < whole.length; end++) expect(read(whole.subarray(0, end))).toBeNull();
     const headless = Buffer.from(whole);
-    headless.writeUInt32LE(whole.length, 4);
+    headless.writeUInt32LE(whole.length, 12);
     expect(read(headless)).toBeNull();
+    const [, answer, , owner] = MESSAGES;
     const wrong = [
-      { ...ask, kind: 'other' },
       { ...ask, slots: [16384] },
       { ...ask, move: 0 },
-      { ...MESSAGES[1], positions: [{ ...POSITION, state: 9 }] },
-      { ...MESSAGES[3], shard: -1 },
+      { ...ask, move: 1.5 },
+      { ...answer, refusal: 9 },
+      { ...answer, answers: 256 },
+      { ...answer, lateMs: Number.NaN },
+      { ...answer, lateMs: Infinity },
+      ...[
+        { slot: 16384 },
+        { state: 9 },
+        { ended: 3 },
+        { cutIndex: -1 },
+        { cutTerm: 0.5 },
+        { offset: 2 ** 53 },
+      ].map((part) => ({ ...answer, positions: [{ ...POSITION, ...part }] })),
+      { ...owner, slots: [{ from: 4, to: 16384 }] },
+      { ...owner, slots: [{ from: 5, to: 4 }] },
+      { ...owner, move: -1 },
     ];
     for (const message of wrong)
       expect(read(encodeMoveMessage(message as unknown as MoveMessage, NO_ITEMS))).toBeNull();
+    const unknown = Buffer.from(whole);
+    for (const kind of [0, 4, 255]) {
+      unknown[4] = kind;
+      expect(read(unknown)).toBeNull();
+    }
     expect(read(Buffer.alloc(8))).toBeNull();
+    expect(read(Buffer.alloc(28))).toBeNull();
   });
 });
