@@ -118,7 +118,7 @@ export class Trial {
     }
   }
 
-  private get original(): string {
+  get original(): string {
     return join(this.root, 'original');
   }
 
