@@ -48,8 +48,6 @@ export interface DiskFile {
   write(bytes: Uint8Array, position: number, done: DiskDone): void;
   /** fdatasync. Once done without error, all writes that were done before the call are durable. */
   sync(done: DiskDone): void;
-  /** The same before it returns: nothing else is done meanwhile. Returns how long it took, in milliseconds. Throws. */
-  syncNow(): number;
   truncate(sizeBytes: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -2,7 +2,6 @@ import {
   close,
   constants,
   fdatasync,
-  fdatasyncSync,
   fstat,
   fsync,
   ftruncate,
@@ -165,12 +164,6 @@ class SystemFile implements DiskFile {
 
   sync(done: DiskDone): void {
     fdatasync(this.#descriptor, done);
-  }
-
-  syncNow(): number {
-    const startedMs = performance.now();
-    fdatasyncSync(this.#descriptor);
-    return performance.now() - startedMs;
   }
 
   truncate(sizeBytes: number): Promise<void> {

@@ -303,15 +303,10 @@ export class Engine {
     this.wal.flush(() => this.durable(written));
   }
 
-  /**
-   * Followers write while this node does (thesis §10.2.1). In `buffered`, where a write is quick, not when messages follow that must wait for
-   * it: one frame a turn is cheaper.
-   */
+  /** Followers write while this node does (thesis §10.2.1), unless messages follow that must wait for the disk: one frame a turn is cheaper. */
   private sendAhead(written: readonly Written[]): void {
     if (!this.hasSent) return;
-    if (this.wal.durability === 'buffered') {
-      for (const { messages } of written) if (messages.length > 0) return;
-    }
+    for (const { messages } of written) if (messages.length > 0) return;
     this.sendNow();
   }
 

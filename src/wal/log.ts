@@ -5,7 +5,6 @@ import { Batch } from './batch.ts';
 import { diskErrorOf } from './errors.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { SEGMENT_HEADER_BYTES, writeSegmentHeader, type Segment } from './segment.ts';
-import { SyncPace } from './sync-pace.ts';
 import type { Durability, Wal, WalObserver, WalStats } from './types.ts';
 
 /** A write into the page cache of up to this size costs less than handing it to another thread and back. */
@@ -57,7 +56,6 @@ export class SegmentedLog implements Wal {
   #end: number;
   #mark: number;
   #writtenAtMs = 0;
-  readonly #pace = new SyncPace();
 
   /** In `buffered`: files with bytes that are not synced, and who waits for it. */
   readonly #unsynced = new Set<Segment>();
@@ -168,15 +166,8 @@ export class SegmentedLog implements Wal {
     }
   }
 
+  /** Written now, by the same call, unless the batch is large; synced by another thread. */
   #startBatch(): void {
-    const file = this.#writeGathered();
-    if (file === null) return;
-    if (this.#pace.inLoop) this.#syncNow(file);
-    else this.#syncByThread(file);
-  }
-
-  /** Written now, by the same call, unless the batch is large. Returns the file to be synced, if all goes well up to here. */
-  #writeGathered(): DiskFile | null {
     const batch = this.#gathering;
     this.#gathering = this.#idle;
     this.#inFlight = batch;
@@ -190,55 +181,35 @@ export class SegmentedLog implements Wal {
       this.#end += lengthBytes;
       if (lengthBytes > WRITE_NOW_BYTES) {
         file.write(bytes.subarray(0, lengthBytes), offset, (error) => this.#onWritten(file, error));
-        return null;
+        return;
       }
       file.writeNow(bytes, offset, lengthBytes);
-      return file;
+      this.#onWritten(file, null);
     } catch (error) {
       this.#fail(diskErrorOf('cannot write the log', error));
-      return null;
     }
   }
 
   #onWritten(file: DiskFile, error: Error | null): void {
     if (error !== null) this.#fail(diskErrorOf(`cannot write ${file.path}`, error));
-    else this.#syncByThread(file);
+    else file.sync((syncError) => this.#onSynced(file, syncError));
   }
 
-  #syncNow(file: DiskFile): void {
-    let syncMs = 0;
-    try {
-      syncMs = file.syncNow();
-    } catch (error) {
-      this.#failSync(file, error);
-      return;
-    }
-    this.#onSynced(syncMs);
-  }
-
-  #syncByThread(file: DiskFile): void {
-    file.sync((error) => {
-      if (error !== null) this.#failSync(file, error);
-      else this.#onSynced(this.#clock.monotonicMs() - this.#writtenAtMs);
-    });
-  }
-
-  #onSynced(syncMs: number): void {
+  #onSynced(file: DiskFile, error: Error | null): void {
+    if (error !== null) this.#fail(diskErrorOf(`cannot sync ${file.path}`, error));
     const batch = this.#inFlight;
     if (this.#failure !== null || batch === null) return;
-    this.#pace.synced(syncMs);
     this.#mark = this.#end;
     this.#syncs += 1;
-    this.#init.observe(batch.lengthBytes, syncMs);
+    this.#init.observe(batch.lengthBytes, this.#clock.monotonicMs() - this.#writtenAtMs);
     this.#files.synced(this.#mark);
     this.#inFlight = null;
     const finished = batch.takeCallbacks();
     batch.clear();
     this.#idle = batch;
-    // Another thread works on the next batch while this one is answered. The loop cannot, and who comes first is answered first.
-    if (this.#gathering.flushed && !this.#pace.inLoop) this.#startBatch();
+    // The disk works on the next batch while this one is answered.
+    if (this.#gathering.flushed) this.#startBatch();
     for (const run of finished) run();
-    if (this.#gathering.flushed && this.#inFlight === null) this.#startBatch();
     if (this.#inFlight === null) this.#onIdle?.();
   }
 
@@ -302,7 +273,7 @@ export class SegmentedLog implements Wal {
     if (!this.#syncing && this.#unsynced.size === 0) this.#onIdle?.();
   }
 
-  #failSync(file: DiskFile, error: unknown): void {
+  #failSync(file: DiskFile, error: Error): void {
     this.#fail(diskErrorOf(`cannot sync ${file.path}`, error));
   }
 

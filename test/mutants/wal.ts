@@ -2,54 +2,30 @@ import type { Mutant } from './mutant.ts';
 
 const DAMAGE = ['test/wal/damage.test.ts'];
 const CRASH = ['test/wal/crash.test.ts'];
-const LOOP = ['test/wal/loop-sync.test.ts'];
 
 /** Rules of the log on disk (design, section 4; histories 8 and 20). */
 export const WAL_MUTANTS: readonly Mutant[] = [
   {
     rule: '#11: what was written counts once it is synced',
     file: 'src/wal/log.ts',
-    find: '    file.sync((error) => {',
-    put: '    ((done: (error: Error | null) => void) => this.#timers.after(0, () => done(null)))((error) => {',
-    tests: CRASH,
+    find: 'else file.sync((syncError) => this.#onSynced(file, syncError));',
+    put: 'else this.#timers.after(0, () => this.#onSynced(file, null));',
     simulated: 'nodes',
-  },
-  {
-    rule: '#11: what was written counts once it is synced, by the loop too',
-    file: 'src/wal/log.ts',
-    find: 'syncMs = file.syncNow();',
-    put: 'syncMs = 0.1;',
-    tests: [...CRASH, ...LOOP],
   },
   {
     rule: '#19, history 8: a failed sync ends the process',
     file: 'src/wal/log.ts',
-    find: '      if (error !== null) this.#failSync(file, error);\n      else this.#onSynced(',
-    put: '      if (error !== null) this.#batches += 0;\n      this.#onSynced(',
-    tests: ['test/wal/faults.test.ts'],
+    find: '    if (error !== null) this.#fail(diskErrorOf(`cannot sync ${file.path}`, error));\n',
+    put: '    if (error !== null) this.#batches += 0;\n',
     simulated: 'nodes',
-  },
-  {
-    rule: '#19, history 8: a failed sync of the loop ends the process',
-    file: 'src/wal/log.ts',
-    find: '      this.#failSync(file, error);\n      return;\n',
-    put: '      this.#batches += error === null ? 1 : 0;\n',
-    tests: LOOP,
   },
   {
     rule: '#19: a failed write ends the process',
     file: 'src/wal/log.ts',
-    find: "      this.#fail(diskErrorOf('cannot write the log', error));\n      return null;\n    }\n  }\n\n  #onWritten",
-    put: '      this.#batches += error === null ? 1 : 0;\n      return this.#files.segments[0].file;\n    }\n  }\n\n  #onWritten',
+    find: "      this.#fail(diskErrorOf('cannot write the log', error));\n    }\n  }\n\n  #onWritten",
+    put: '      this.#onSynced(this.#files.segments[0].file, error instanceof Error ? null : null);\n    }\n  }\n\n  #onWritten',
     tests: ['test/wal/faults.test.ts'],
     simulated: 'nodes',
-  },
-  {
-    rule: 'batches become durable in their order, whoever syncs them',
-    file: 'src/wal/log.ts',
-    find: 'if (this.#gathering.flushed && !this.#pace.inLoop) this.#startBatch();',
-    put: 'if (this.#gathering.flushed) this.#startBatch();',
-    tests: LOOP,
   },
   {
     rule: 'a snapshot is synced before it counts',

@@ -14,7 +14,7 @@ import type { Message, Role } from '../../src/raft/types.ts';
 import { Engine } from '../../src/shard/engine.ts';
 import { LogTime } from '../../src/shard/log-time.ts';
 import { Replica } from '../../src/shard/replica.ts';
-import type { Durability, Wal } from '../../src/wal/types.ts';
+import type { Wal } from '../../src/wal/types.ts';
 import { append, heartbeat, ofKind, voteResponse } from '../raft/messages.ts';
 import { lookup, newMachine } from './fake-raft.ts';
 
@@ -22,7 +22,7 @@ const ELECTION_MS = 400;
 const CEILING_MS = 5000;
 
 /** One follower of three, or one alone, whose log is durable at once and whose ceilings are synced when the test says. */
-function newRig(voters: readonly number[] = [1, 2, 3], durability: Durability = 'buffered') {
+function newRig(voters: readonly number[] = [1, 2, 3]) {
   const scheduler = new Scheduler();
   const sent: Message[] = [];
   /** What reached the disk and the peers, in order. */
@@ -31,7 +31,6 @@ function newRig(voters: readonly number[] = [1, 2, 3], durability: Durability = 
   const roles: Role[] = [];
   const ceilings: { timeMs: number; synced: () => void }[] = [];
   const wal = {
-    durability,
     stageEntries: () => undefined,
     stageHardState: () => undefined,
     stageTimeCeiling: (timeMs: number, synced: () => void) => ceilings.push({ timeMs, synced }),
@@ -149,27 +148,6 @@ describe('what goes to other nodes', () => {
     expect(effects).not.toContain('peers');
     expect(effects.slice(0, 2)).toEqual(['disk', 'end']);
   });
-
-  for (const [durability, first] of [
-    ['fsync', 'peers'],
-    ['buffered', 'disk'],
-  ] as const) {
-    it(`goes first in ${durability} though more will follow: ${first === 'peers'}`, () => {
-      const { engine, replica, sent, effects, run } = newRig([1, 2, 3], durability);
-      run(1);
-      engine.readClock();
-      engine.step(replica, append({ from: 2, entries: [noop()] }));
-      run(1);
-      effects.length = 0;
-      engine.readClock();
-      engine.step(replica, append({ from: 2, prevIndex: 9, prevTerm: 1 }));
-      engine.step(replica, append({ from: 2, prevIndex: 1, prevTerm: 1, entries: [noop(2)] }));
-      run(1);
-      expect(ofKind(sent, 'append-response').length).toBe(3);
-      expect(effects[0]).toBe(first);
-      expect(effects.at(-1)).toBe('end');
-    });
-  }
 
   it('goes before what is committed is applied', () => {
     const { engine, replica, sent, effects, run } = newRig();

@@ -251,13 +251,3 @@ export function flush(world: World, wal: Wal): Promise<void> {
     }),
   );
 }
-
-const WARM_SYNCS = 65;
-
-/** So many quick syncs that the loop takes the next ones on itself. */
-export async function warmUp(world: World, wal: Wal, ceilingMs = 0): Promise<void> {
-  for (let i = 0; i < WARM_SYNCS; i += 1) {
-    wal.stageTimeCeiling(ceilingMs);
-    await flush(world, wal);
-  }
-}

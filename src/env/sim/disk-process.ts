@@ -197,20 +197,6 @@ class DiskHandle implements DiskFile {
     });
   }
 
-  /** It tells how long it took, but the process's clock does not run on meanwhile. */
-  syncNow(): number {
-    const { disk } = this.#process;
-    if (!this.#process.lives()) throw systemError('ESHUTDOWN', 'the process is dead: sync', this.path);
-    const upTo = this.#inode.changesMade;
-    const error = disk.strike('sync', this.path);
-    if (error !== null) {
-      this.#inode.failSync(upTo);
-      throw error;
-    }
-    this.#inode.sync(upTo);
-    return disk.syncMs;
-  }
-
   truncate(sizeBytes: number): Promise<void> {
     return this.#process.perform(() => this.#inode.truncate(sizeBytes));
   }
