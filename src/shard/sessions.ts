@@ -218,8 +218,9 @@ export class Sessions {
       const kind = from.kind(one);
       const row = this.addRow(session, slot, from.sequence(one));
       const replyNumber = kind === RowReply.INTEGER ? from.replyNumber(one) : 0;
-      const blob = kind === RowReply.BLOB ? Buffer.from(from.blob(one) ?? NO_BYTES) : NO_BYTES;
-      this.rows.restore(row, kind, replyNumber, blob);
+      const blob = kind === RowReply.BLOB ? from.blob(one) : NO_BYTES;
+      assert(blob !== null, 'a row of kind BLOB has its bytes');
+      this.rows.restore(row, kind, replyNumber, Buffer.from(blob));
     }
   }
 

@@ -101,7 +101,7 @@ function succeed(
   for (const node of [home, ...voters]) {
     const entry = current.nodes.find(({ id }) => id === node);
     if (entry === undefined) return `there is no node ${node}`;
-    // Who holds what is left may be leaving: its replica goes as any other does.
+    // Who holds what is left may be leaving: its replica goes like all others.
     const holdsIt = origin !== null && node !== home;
     if (entry.leaving === true && !holdsIt) return `node ${node} is leaving the cluster: it gets no replica`;
   }
