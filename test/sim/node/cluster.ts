@@ -14,6 +14,7 @@ import { loadSettings } from '../../../src/settings/load.ts';
 import type { Settings } from '../../../src/settings/rows.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import type { Replica } from '../../../src/shard/replica.ts';
+import type { Topology } from '../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../src/wal/types.ts';
 import { respOf } from '../../shard/encode.ts';
 
@@ -49,6 +50,8 @@ class SimNode {
 export interface Onlooker {
   onEvent?(i: number, event: LogEvent, fields: LogFields): void;
   onReplica?(i: number, replica: Replica, recovered: RecoveredGroup | undefined): void;
+  /** Each that is synced there, and the one that was found. */
+  onTopology?(i: number, topology: Topology): void;
   onServing?(i: number, parts: NodeParts): void;
   /** The process ended itself, or refused to start. Its machine runs on. */
   onEnded?(i: number, error: Error): void;
@@ -116,6 +119,9 @@ export class SimCluster {
       slabBytes: SLAB_BYTES,
       ...this.surroundings[i],
       onReplica: (replica, recovered) => this.onlooker.onReplica?.(i, replica, recovered),
+      onTopology: (topology) => {
+        if (node.life === life) this.onlooker.onTopology?.(i, topology);
+      },
       onServing: (parts) => this.onlooker.onServing?.(i, parts),
     });
     if (node.life !== life) return;

@@ -37,6 +37,7 @@ export const FAULTS = [
   'power loss after a kill',
   'disks slow at a fence',
   'node replaced by an empty one',
+  'cluster version raised',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -105,6 +106,8 @@ export const SITUATIONS = [
   'node taken in by a cluster',
   'voter replaced',
   'builds of two versions at once',
+  'command of a raised version',
+  'start refused: older build',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

@@ -13,7 +13,8 @@ const LEAVES: Fault = 'node leaves for a while';
 const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
 /** Only where there is what they are about. */
-const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED];
+const RAISED: Fault = 'cluster version raised';
+const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED, RAISED];
 const SLOW_WRITE_MS = 5;
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
@@ -63,6 +64,8 @@ export interface RunPlan {
   faultsFromMs: number;
   /** The last node joins a cluster of the others so late; null: it founds with them. */
   joinsAfterMs: number | null;
+  /** Wanted by a caller: from when on all nodes are to run the next build, whose version is then raised. Else builds.ts draws it. */
+  raisedFromMs: number | null;
   load: LoadPlan;
 }
 
@@ -73,6 +76,7 @@ export interface Wanted {
   hasLarge?: boolean;
   evictsAll?: boolean;
   joinsAfterMs?: number;
+  raisedFromMs?: number;
 }
 
 export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
@@ -124,6 +128,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
     joinsAfterMs: null,
+    raisedFromMs: wanted.raisedFromMs ?? null,
     load: {
       clients: 4 + random.below(8),
       perSecond: 45 + random.below(25),

@@ -72,6 +72,11 @@ describe('a run that is made to', () => {
       ['node taken in by a cluster', 'replica created', 'slot went to another shard'],
     ],
     [
+      'have the cluster version raised',
+      { nodes: 3, faults: ['kill', 'power loss', 'two-way cut', 'pause', 'slots moved'], raisedFromMs: 9000 },
+      ['builds of two versions at once', 'command of a raised version', 'start refused: older build'],
+    ],
+    [
       'damage disks',
       { nodes: 3, faults: ['bit flipped in log', 'bit flipped in snapshot', 'power loss of all'] },
       ['start refused: damaged', 'node rebuilt by repair'],
