@@ -1,8 +1,9 @@
 /** Whole nodes in one thread on a simulated clock, network and disk; the same seed gives the same run. */
-import type { ByteStream, ClockReading, Env, Network } from '../../../src/env/contracts.ts';
+import type { ClockReading, Env, Network } from '../../../src/env/contracts.ts';
 import { SimulatedClock, SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
+import type { SimStream } from '../../../src/env/sim/sockets.ts';
 import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
@@ -318,7 +319,7 @@ export class SimClient {
   readonly times: number[] = [];
   isClosed = false;
   private readonly cluster: SimCluster;
-  private readonly stream: ByteStream | null;
+  private readonly stream: SimStream | null;
   private input = Buffer.alloc(0);
 
   constructor(cluster: SimCluster, port: number) {
@@ -357,6 +358,11 @@ export class SimClient {
 
   resume(): void {
     this.stream?.resume();
+  }
+
+  /** Its system says so: one way of the connection is over. */
+  sendNoMore(): void {
+    this.stream?.sendNoMore();
   }
 
   close(): void {

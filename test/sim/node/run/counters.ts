@@ -38,6 +38,9 @@ export const FAULTS = [
   'disks slow at a fence',
   'node replaced by an empty one',
   'cluster version raised',
+  'clients send no more',
+  'restart of who leaves',
+  'commands at a fence',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -107,6 +110,8 @@ export const SITUATIONS = [
   'voter replaced',
   'builds of two versions at once',
   'command of a raised version',
+  'client answered that sends no more',
+  'command answered that met a fence',
   'start refused: older build',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];

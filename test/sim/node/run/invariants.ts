@@ -33,7 +33,7 @@ export class Invariants {
   /** How many faults make messages or disks as slow as elections now. */
   slowness = 0;
   private readonly laws = new Map<number, GroupLaw>();
-  private readonly slots: SlotLaw;
+  readonly slots: SlotLaw;
   private readonly reads: ReadWatch;
   private readonly streams: StreamWatch;
   private readonly topologies: TopologyLaw;

@@ -14,7 +14,18 @@ const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
 /** Only where there is what they are about. */
 const RAISED: Fault = 'cluster version raised';
-const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED, RAISED];
+const HALF_CLOSED: Fault = 'clients send no more';
+const RESTARTED: Fault = 'restart of who leaves';
+const ASKED_AT_FENCE: Fault = 'commands at a fence';
+const DRAWN_LATE: readonly Fault[] = [
+  LEAVES,
+  AT_FENCE,
+  REPLACED,
+  RAISED,
+  HALF_CLOSED,
+  RESTARTED,
+  ASKED_AT_FENCE,
+];
 const SLOW_WRITE_MS = 5;
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
@@ -79,7 +90,8 @@ export interface Wanted {
   raisedFromMs?: number;
 }
 
-export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
+/** `late`: draws what came later, so that all else of a seed is what it was. */
+export function drawPlan(random: SeededRandom, late: SeededRandom, wanted: Wanted = {}): RunPlan {
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)];
   const drawnNodes = pick(NODE_COUNTS);
   const nodes = wanted.nodes ?? drawnNodes;
@@ -156,7 +168,16 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
   // A snapshot is made for long enough that keys are evicted meanwhile.
   if (evictsAll && random.chance(0.7)) plan.writeMs = SLOW_WRITE_MS;
+  if (wanted.faults === undefined) plan.faults.push(...drawLate(late, plan.faults, nodes));
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
+}
+
+function drawLate(late: SeededRandom, faults: readonly Fault[], nodes: number): Fault[] {
+  const chosen: Fault[] = late.chance(0.3) ? [HALF_CLOSED] : [];
+  // Who leaves a shard has another one come for it.
+  if (nodes > 3 && faults.includes('shard placed anew') && late.chance(0.5)) chosen.push(RESTARTED);
+  if (faults.includes('slots moved') && late.chance(0.5)) chosen.push(ASKED_AT_FENCE);
+  return chosen;
 }
 
 function chanceOf(fault: Fault, nodes: number): number {

@@ -44,7 +44,7 @@ export async function runSeed(seed: number, { wanted, told }: RunOptions = {}): 
   // Compiled outside simulated time, once.
   await loadTokenHash();
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5eed);
-  const plan = drawPlan(random, wanted);
+  const plan = drawPlan(random, new SeededRandom(~seed), wanted);
   const world = new World(random.uint32(), plan, told ?? null);
   const recorder = new Recorder(world.scheduler);
   world.log.say(describe(plan));

@@ -60,6 +60,8 @@ export class World {
   private known: Topology | null = null;
   /** At node `i` a command waits for a move. */
   onHeld: (i: number, slot: number) => void = () => {};
+  /** A node has synced this. */
+  onTopology: (topology: Topology) => void = () => {};
   private readonly movesBegun = new Set<number>();
   readonly builds: Builds;
   private readonly ends = new Set<() => void>();
@@ -162,6 +164,7 @@ export class World {
   /** The run is over: what its processes counted counts too. */
   end(): void {
     for (const { parts } of this.victims) if (parts !== null) countParts(parts, this.counters);
+    this.counters.sometimes('client answered that sends no more', this.cluster.network.counts.afterFinish);
     this.cluster.dispose();
   }
 
@@ -410,6 +413,7 @@ export class World {
       this.counters.struck('cluster version raised');
     }
     this.invariants.knows(i, topology);
+    this.onTopology(topology);
   }
 
   private served(i: number, parts: NodeParts): void {
