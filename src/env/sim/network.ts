@@ -142,7 +142,7 @@ export class SimNetwork {
 
   private countAnswers({ events }: SimEnd): void {
     if (events === null) return;
-    const { data } = events;
+    const data = events.data.bind(events);
     events.data = (buffer, sizeBytes) => {
       this.counts.afterFinish++;
       data(buffer, sizeBytes);
