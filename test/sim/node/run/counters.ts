@@ -40,7 +40,6 @@ export const FAULTS = [
   'cluster version raised',
   'clients send no more',
   'restart of who leaves',
-  'commands at a fence',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -2,7 +2,6 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Fault } from './counters.ts';
 import { DiskFaults } from './disk-faults.ts';
-import { FenceFaults } from './fence-faults.ts';
 import { MemberFaults } from './member-faults.ts';
 import { MoveFaults } from './move-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
@@ -39,7 +38,6 @@ export class Faults {
       ...moves.strikes,
       ...plots.strikes,
       ...new VersionFaults(world).strikes,
-      ...new FenceFaults(world).strikes,
     };
   }
 

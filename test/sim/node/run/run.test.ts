@@ -55,7 +55,7 @@ describe('a run that is made to', () => {
     [
       'move slots',
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
-      ['slot went to another shard', 'move ended'],
+      ['slot went to another shard', 'move ended', 'command answered that met a fence'],
     ],
     [
       'take a node in, and have nodes leave',

@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 
 const STEP_MS = 700;
 const DOWN_MS = 500;
-const BACK_EVERY_MS = 6000;
+const BACK_EVERY_MS = 12_000;
 const PROBE_EVERY_MS = 400;
 const PROBED_FOR_MS = 5000;
 /** DECRBY by one of a key that was not there, by the rules of this build and of the next. */

@@ -1,6 +1,6 @@
 /** Few of the keys that clients ask for lie in a slot just when that is fenced: here somebody asks for those, and for all else that was fenced with them. */
 import { slotOf } from '../../../../ring/index.ts';
-import { SeededRandom } from '../../../../src/env/sim/random.ts';
+import type { SeededRandom } from '../../../../src/env/sim/random.ts';
 import { portOf } from '../cluster.ts';
 import { Line } from './line.ts';
 import type { World } from './world.ts';
@@ -18,26 +18,22 @@ const NIL = '$-1\r\n';
 const tags: (string | undefined)[] = [];
 let tried = 0;
 
-export class FenceFaults {
-  /** Whenever slots are fenced. */
-  readonly strikes = { 'commands at a fence': () => false };
+export class FenceProbe {
   private readonly world: World;
   private readonly random: SeededRandom;
   private asked = 0;
 
-  constructor(world: World) {
+  constructor(world: World, random: SeededRandom) {
     this.world = world;
-    const { plan, invariants } = world;
-    this.random = new SeededRandom(plan.faultEveryMs ^ (plan.load.perSecond << 16) ^ plan.load.clients);
-    if (!plan.faults.includes('commands at a fence')) return;
+    const { invariants } = world;
+    this.random = random;
     // Not from within an apply.
-    invariants.slots.onFrozen = (slots) => world.scheduler.after(0, () => this.strike(slots));
+    invariants.slots.onFrozen = (slots) => world.scheduler.after(0, () => this.probe(slots));
   }
 
-  private strike(slots: readonly number[]): void {
+  private probe(slots: readonly number[]): void {
     const { random, world } = this;
     if (world.isHealed || world.failure !== null) return;
-    world.counters.struck('commands at a fence');
     for (let count = 1 + random.below(ASKED_MOST); count > 0; count--) {
       const slot = slots[random.below(slots.length)];
       world.scheduler.after(random.below(SOON_MS), () => this.increment(slot));
