@@ -25,10 +25,13 @@ export class FenceProbe {
 
   constructor(world: World, random: SeededRandom) {
     this.world = world;
-    const { invariants } = world;
     this.random = random;
+  }
+
+  start(): void {
+    const { invariants, scheduler } = this.world;
     // Not from within an apply.
-    invariants.slots.onFrozen = (slots) => world.scheduler.after(0, () => this.probe(slots));
+    invariants.slots.onFrozen = (slots) => scheduler.after(0, () => this.probe(slots));
   }
 
   private probe(slots: readonly number[]): void {

@@ -83,7 +83,7 @@ async function live(
     { length: plan.load.clients },
     (_, number) => new Client(world, number, commands, recorder, new SeededRandom(random.uint32())),
   );
-  if (plan.load.asksAtFences) new FenceProbe(world, late);
+  if (plan.load.asksAtFences) new FenceProbe(world, late).start();
   const faults = new Faults(world, new SeededRandom(random.uint32()));
   for (const victim of world.victims) {
     const isLast = victim.i === plan.nodes - 1;
