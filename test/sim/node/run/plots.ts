@@ -13,6 +13,7 @@ const SHORT_MS = 1200;
 const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
 const SOON_MS = 400;
+const LEAVING_EVERY_MS = 5000;
 const SLOW_SYNC_MS = 120;
 const REDIRECT = 1000;
 const REDIRECTIONS_MAX = 4;
@@ -160,6 +161,7 @@ export class Plots {
       if (victim === undefined) return;
       world.onTopology = () => {};
       this.after(this.random.below(SOON_MS), () => this.restart(victim));
+      this.after(LEAVING_EVERY_MS, () => this.restartLeaving());
     };
     return false;
   }
