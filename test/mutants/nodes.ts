@@ -113,7 +113,6 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     find: 'if (!isNewer(topology, this.newest ?? NONE)) return this.writing;',
     put: 'if (this.newest?.epoch === topology.epoch) return this.writing;',
     tests: ['test/topology/register.test.ts'],
-    simulated: 'nodes',
   },
   {
     rule: 'history 18: a higher generation is newer, whatever its epoch',
