@@ -12,10 +12,10 @@ const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random
 const LEAVES: Fault = 'node leaves for a while';
 const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
-/** Only where there is what they are about. */
 const RAISED: Fault = 'cluster version raised';
 const HALF_CLOSED: Fault = 'clients send no more';
 const RESTARTED: Fault = 'restart of who leaves';
+/** Only where there is what they are about. */
 const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED, RAISED, HALF_CLOSED, RESTARTED];
 const SLOW_WRITE_MS = 5;
 const MOST_JOINS_AFTER_MS = 20_000;
