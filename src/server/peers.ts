@@ -66,9 +66,10 @@ export class Peers {
     return nowMs - this.wentOnMs >= FAILED_AFTER_MS;
   }
 
-  /** Takes in a HINTS section; null when it is malformed. */
+  /** Takes in a HINTS section, of which the last line counts; null when it is malformed. */
   hear(node: NodeId, bytes: Buffer, start: number, end: number): PeerNews | null {
-    const news = parseNews(bytes.toString('utf8', start, end));
+    const text = bytes.toString('utf8', start, end);
+    const news = parseNews(text.slice(text.lastIndexOf('\n') + 1));
     if (news === null) return null;
     this.known.set(node, {
       ...news,
@@ -97,8 +98,9 @@ export class Peers {
   }
 }
 
+/** A line of its own: a frame may carry what a new connection is told, and what has changed in the same turn. */
 export function sendNews(link: PeerLink, news: PeerNews): void {
-  const bytes = Buffer.from(JSON.stringify(news));
+  const bytes = Buffer.from(`\n${JSON.stringify(news)}`);
   link.section(SectionKind.HINTS).bytes(bytes, 0, bytes.length);
 }
 
