@@ -2,9 +2,8 @@
 import { StartupError } from '../errors.ts';
 import type { StatusReport } from '../admin/status.ts';
 import { formatAddress } from '../settings/kinds.ts';
+import { LEAST_PREFIX } from '../topology/join-desk.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
-
-const LEAST_PREFIX = 4;
 
 /** By its name, its ordinal, the address of its client port, or the beginning of its id. Throws StartupError. */
 export function namedNode(

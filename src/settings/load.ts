@@ -1,7 +1,7 @@
 /** Settings from all their sources, checked: a flag goes before a variable, a variable before the file, the file before the default. */
 import { StartupError } from '../errors.ts';
 import { checkTogether } from './check.ts';
-import { deriveDefault, type MachineFacts } from './derived.ts';
+import { deriveDefault, memoryShareBytes, type MachineFacts } from './derived.ts';
 import { resolveShareOfMemory } from './kinds.ts';
 import {
   rowOf,
@@ -46,10 +46,12 @@ export function loadSettings(sources: SettingSources): Settings {
   for (const key of SETTING_KEYS) {
     const row = rowOf(key);
     const given = valueGiven(key, row, sources);
-    if (given !== null)
-      settings[key] = parseSetting(row, given.text, sources.machine.memoryBytes, given.place);
+    // Its row comes before those that it concerns.
+    const { memorySharedBy = 1 } = settings as Partial<Settings>;
+    const shareBytes = memoryShareBytes({ memorySharedBy }, sources.machine.memoryBytes);
+    if (given !== null) settings[key] = parseSetting(row, given.text, shareBytes, given.place);
     else if (typeof row.default === 'string')
-      settings[key] = parseSetting(row, row.default, sources.machine.memoryBytes, 'the default');
+      settings[key] = parseSetting(row, row.default, shareBytes, 'the default');
   }
   for (const key of SETTING_KEYS) {
     if (key in settings) continue;

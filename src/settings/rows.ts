@@ -228,12 +228,13 @@ const ROWS = {
   replace: {
     group: 'Addresses',
     name: 'replace',
-    kind: text(/^[^\s\0]{0,300}$/, 'the id of a node, or host:port'),
+    kind: text(/^[^\s\0]{0,300}$/, 'the name or number of a node, host:port, or the beginning of its id'),
     default: '',
     scope: 'node',
     changed: 'start',
     setByDev: true,
-    meaning: 'Dead node of the cluster whose place a new one takes at its first start: its id, or host:port.',
+    meaning:
+      'Dead node of the cluster whose place a new one takes at its first start: its name or number, host:port, or the beginning of its id.',
   },
 
   durability: {
@@ -340,6 +341,17 @@ const ROWS = {
       'What shards get their share of, by weight: slots; or the bytes in them or commands a second, when a shard is a tenth off.',
   },
 
+  memorySharedBy: {
+    group: 'Memory',
+    name: 'memory-shared-by',
+    kind: count(1, 1000),
+    default: '1',
+    scope: 'node',
+    changed: 'start',
+    setByDev: true,
+    meaning:
+      "Nodes of one machine, or container, that share its memory: a percentage is one of this node's part. torc dev sets it to the number of its nodes.",
+  },
   maxmemoryBytes: {
     group: 'Memory',
     name: 'maxmemory',
@@ -348,7 +360,7 @@ const ROWS = {
     scope: 'node',
     changed: 'live',
     meaning:
-      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, shared by the nodes of torc dev at their start.",
+      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, or of the part of it that memory-shared-by leaves this node.",
   },
   maxmemoryPolicy: {
     group: 'Memory',
