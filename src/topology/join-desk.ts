@@ -64,7 +64,7 @@ export class JoinDesk {
       const found = this.called(topology, replaces);
       if (found.length !== 1) return refused(whyNotOne(replaces, found));
       const [old] = found;
-      const why = this.whyNeeded(topology, old.id);
+      const why = this.whyNeeded(topology, old);
       return why ?? { kind: 'replace-node', node: old.id, by: { id, announced } };
     }
     const there = topology.nodes.find(
@@ -93,18 +93,20 @@ export class JoinDesk {
   }
 
   /** Why the cluster cannot do without the node now. */
-  private whyNeeded({ shards }: Topology, old: NodeId): Exclude<JoinAnswer, { kind: 'told' }> | null {
+  private whyNeeded({ shards }: Topology, entry: NodeEntry): Exclude<JoinAnswer, { kind: 'told' }> | null {
+    const { id: old } = entry;
+    const name = `${entry.host}:${entry.clientPort}`;
     if (this.host.isConnected(old))
-      return refused(`node ${old} answers: stop it before another takes its place`);
-    if (!this.host.isFailed(old)) return wait(`node ${old} was heard a moment ago: it may come back`);
+      return refused(`node ${name} answers: stop it before another takes its place`);
+    if (!this.host.isFailed(old)) return wait(`node ${name} was heard a moment ago: it may come back`);
     for (const { id, replicas, givenUp } of shards) {
       if (givenUp !== undefined) continue;
       if (!replicas.some(({ node }) => node === old)) continue;
       if (replicas.every(({ node }) => node === old))
-        return refused(`node ${old} has the only replica of shard ${id}: bring its data directory back`);
+        return refused(`node ${name} has the only replica of shard ${id}: bring its data directory back`);
       if (!this.host.isLed(id))
         return wait(
-          `shard ${id} has no leader, and node ${old} may be needed for one: start the other nodes first`,
+          `shard ${id} has no leader, and node ${name} may be needed for one: start the other nodes first`,
         );
     }
     return null;

@@ -100,6 +100,7 @@ describe('a node that is to be taken in', () => {
       seeds,
       replaces: null,
       onWaiting: () => {},
+      onUnreachable: () => {},
     });
     expect(rig.dials.map(({ address }) => address)).toEqual([a, b]);
     // The second answers, the first is never there.
@@ -117,8 +118,11 @@ describe('a node that no seed will ever have', () => {
   const WRONG = 'it does not know the shared secret';
   const seeds = ['torc-a:1', 'torc-b:1'];
 
+  const unreachable: string[] = [];
+
   function joinerOf(rig: Rig, of = seeds): { joiner: Joiner; why: () => string | null } {
-    const options = { port: rig.port, node: nodeId(9), replaces: null, onWaiting: () => {} };
+    const onUnreachable = (seed: string, reason: string): unknown => unreachable.push(`${seed}: ${reason}`);
+    const options = { port: rig.port, node: nodeId(9), replaces: null, onWaiting: () => {}, onUnreachable };
     const joiner = new Joiner(rig.env, { ...options, seeds: of });
     let why: string | null = null;
     joiner.taken.catch((error: Error) => (why = error.message));
@@ -153,6 +157,18 @@ describe('a node that no seed will ever have', () => {
     rig.dials.at(-1)?.failed(null, WRONG);
     await Promise.resolve();
     expect(why()).toBeNull();
+    joiner.close();
+  });
+
+  it('says of a seed that is not there for a while why, once', () => {
+    const rig = new Rig();
+    const { joiner } = joinerOf(rig);
+    for (let tries = 1; tries <= 20; tries++) {
+      for (const { address, failed } of rig.dials.splice(0))
+        if (address.host === 'torc-a') failed(new Error('no such host'), null);
+      expect(unreachable).toEqual(tries < 10 ? [] : ['torc-a:1: no such host']);
+      rig.pass(500);
+    }
     joiner.close();
   });
 
