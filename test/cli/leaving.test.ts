@@ -17,6 +17,9 @@ describe('a node that is meant', () => {
     expect(namedNode('second', topology, reports).id).toBe(nodeId(2));
     expect(namedNode('3', topology, reports).id).toBe(nodeId(3));
     expect(namedNode('aaaa', topology, reports).id).toBe(nodeId(1));
+    const heard = [{ ...sample.members[0], id: nodeId(3), name: 'third' }];
+    const told = new Map([[nodeId(2), { ...sample, members: heard }]]);
+    expect(namedNode('third', topology, told).id).toBe(nodeId(3));
     const apart = {
       ...topology,
       nodes: topology.nodes.map((node, i) => ({ ...node, clientPort: 6379 + i })),
