@@ -19,7 +19,7 @@ export interface WriteProgress {
 }
 
 /** Whose WAIT it is. */
-export type WaitingConnection = Pick<Connection, 'setBlocked' | 'hasWrites' | 'hasEnded'>;
+type WaitingConnection = Pick<Connection, 'setBlocked' | 'hasWrites' | 'hasEnded'>;
 
 export class ReplicaWait implements BlockedCommand {
   private readonly connection: WaitingConnection;

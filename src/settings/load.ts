@@ -22,6 +22,8 @@ export interface FileValues {
 export interface SettingSources {
   /** By name, without dashes in front: those that were given. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Flags that were given by another name, for messages: that name by the setting's. */
+  readonly flagsGivenAs?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly file?: FileValues | null;
   readonly machine: MachineFacts;
@@ -77,7 +79,7 @@ export function parseSetting(row: SettingRow, text: string, memoryBytes: number,
 
 function valueGiven(key: SettingKey, row: SettingRow, sources: SettingSources): Given | null {
   const flag = sources.flags?.[row.name];
-  if (flag !== undefined) return { text: flag, place: `--${row.name}` };
+  if (flag !== undefined) return { text: flag, place: `--${sources.flagsGivenAs?.[row.name] ?? row.name}` };
   const variable = variableOf(row);
   const inEnvironment = sources.environment?.[variable];
   // An empty variable is one that was not given: compose files and shells make such.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Timer, Timers } from '../../src/env/contracts.ts';
-import { ReplicaWait, type WaitingConnection } from '../../src/server/replica-wait.ts';
+import { ReplicaWait } from '../../src/server/replica-wait.ts';
 
 class Rig {
   readonly connection = { hasWrites: false, hasEnded: false, setBlocked: () => {} };
@@ -20,7 +20,7 @@ class Rig {
     };
     const progress = { held: () => this.held, refresh: () => {}, end: () => (this.ended += 1) };
     this.wait = new ReplicaWait(
-      this.connection as WaitingConnection,
+      this.connection,
       timers as unknown as Timers,
       progress,
       wanted,
