@@ -78,7 +78,7 @@ export const LOG_EVENTS = {
   'peer-connected': 'peer, address.',
   'peer-disconnected': 'peer, address, and the reason where this node cut the connection.',
   'peer-unreachable':
-    'Dialing a node fails again and again: peer, address, reason. Told once until it is reached.',
+    'Dialing a node, or a seed of one that is of no cluster yet, fails again and again: peer, address, reason. Told once until it is reached.',
   'peer-refused':
     'This node refused another, or was refused (by says by whom): address, reason. Told again after ten minutes.',
   'peer-not-ready': 'Another node should be given no traffic now: peer, address, connected.',

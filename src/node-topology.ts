@@ -239,6 +239,8 @@ export class NodeTopology {
     const desk = new JoinDesk({
       ...placing,
       nowMs: () => engine.now.monotonicMs,
+      nameOf: (node) =>
+        parts.gossip.gossip.member(node)?.metadata?.label ?? parts.peers.get(node)?.name ?? null,
       isConnected: (node) => node === parts.self || parts.mesh.links.get(node)?.connected === true,
       isKept: (topology) => spread.isKept(topology),
       propose: ({ clusterId, generation, epoch }, change) =>

@@ -39,6 +39,7 @@ export interface PlanReport {
   isAutomatic: boolean;
   aborting: boolean;
   beganMs: number;
+  /** Without the time that it was paused. */
   elapsedMs: number;
   slots: number;
   /** Those that went over, those of moves under way, too. */

@@ -64,6 +64,8 @@ export interface MemberStatus {
   /** How long it has been in its state. */
   stateForMs: number;
   isInTopology: boolean;
+  /** What it holds is to go to the others. */
+  isLeaving: boolean;
   host: string;
   clientPort: number;
   redirectPort: number;

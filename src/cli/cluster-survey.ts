@@ -6,7 +6,9 @@ import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { leftOf } from '../topology/lost-shard.ts';
 import { isNewer } from '../topology/register.ts';
+import { planReplicas, stayingNodes } from '../topology/replica-planner.ts';
 import { crowdedWithout } from '../topology/room-check.ts';
+import { awayTaker, shortOf } from '../topology/takers.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeEntry, NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
@@ -106,6 +108,49 @@ export function whyCrowded(node: NodeId, { topology, reports }: Survey, hash: To
     `nodes that stay are to be at most 85 % full, of their memory and their disk, and ${each.join('; ')}: add a node first, or give those ` +
     'more (maxmemory, disk); --even-if-full does it all the same, where keys may be evicted'
   );
+}
+
+/**
+ * Why what the node holds would wait for a node that is away, and what to do about it; null: it would not. What would be left to the others without that one
+ * could not lose another, so nothing goes there; and a node takes in nothing while it is away.
+ */
+export function whyAwaited(node: NodeId, { topology, reports }: Survey, hash: TokenHash): string | null {
+  const nodes = topology.nodes.map((entry) => (entry.id === node ? { ...entry, leaving: true } : entry));
+  const after = { ...topology, nodes };
+  const isThere = (id: NodeId): boolean => id === node || isAlive(id, reports);
+  const silent = new Set(nodes.map(({ id }) => id).filter((id) => !isThere(id)));
+  if (silent.size === 0) return null;
+  const homes = topology.shards.filter(({ home }) => home === node).map(({ id }) => id);
+  const hasSlots = topology.slots.some(({ shard }) => homes.includes(shard));
+  const taker = hasSlots ? awayTaker(after, shortOf(after), isThere) : null;
+  if (taker !== null)
+    return `shard ${taker.shard} is to take slots of it, and ${howToGoOn(topology, taker.node)}`;
+  const mostReplicas = Math.max(1, ...topology.shards.map((shard) => stayingNodes(shard).length));
+  const { targets } = planReplicas(after, { replicationFactor: mostReplicas, hash }, new Set(), silent);
+  for (const shard of topology.shards) {
+    const now = stayingNodes(shard);
+    if (homes.includes(shard.id) || !now.includes(node)) continue;
+    const target = targets.get(shard.id) ?? [];
+    const entering = target.filter((id) => !now.includes(id));
+    const staying = nodes.filter(({ leaving }) => leaving !== true).map(({ id }) => id);
+    const wanted = entering.length > 0 ? entering : target.includes(node) ? staying : [];
+    const away = wanted.find((id) => silent.has(id));
+    if (away !== undefined)
+      return `its replica of shard ${shard.id} has no other place, and ${howToGoOn(topology, away)}`;
+  }
+  return null;
+}
+
+function howToGoOn(topology: Topology, away: NodeId): string {
+  const name = nodeName(topology, away);
+  return `node ${name} does not answer: start it, or take it out: torc node remove --dead ${name}`;
+}
+
+/** It answers, or all that answer hear it. */
+function isAlive(node: NodeId, reports: Survey['reports']): boolean {
+  if (reports.has(node)) return true;
+  const told = [...reports.values()].map(({ members }) => members.find(({ id }) => id === node));
+  return told.length > 0 && told.every((member) => member?.state === 'alive');
 }
 
 /** Why what the node holds cannot go to others now: a shard's replicas are replaced by its leader. Null: it can. */

@@ -22,8 +22,7 @@ export async function claimDirectory(
   cluster: DevCluster,
   fresh: boolean,
 ): Promise<DiskLock> {
-  await disk.makeDirectory(directory);
-  const lock = await disk.lock(join(directory, LOCK));
+  const lock = await lockOf(disk, directory);
   if (lock === null) throw inUse(directory, 'another torc dev');
   try {
     if (fresh) await removeNodes(disk, directory);
@@ -33,6 +32,20 @@ export async function claimDirectory(
     throw error;
   }
   return lock;
+}
+
+async function lockOf(disk: Disk, directory: string): Promise<DiskLock | null> {
+  try {
+    await disk.makeDirectory(directory);
+    return await disk.lock(join(directory, LOCK));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is no directory' : message;
+    throw new StartupError('TORC_DATA_UNUSABLE', `${directory} cannot hold the data: ${why}.`, {
+      cause: error,
+    });
+  }
 }
 
 async function removeNodes(disk: Disk, directory: string): Promise<void> {

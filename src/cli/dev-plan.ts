@@ -55,13 +55,13 @@ function planNode(request: DevRequest, at: number): Settings {
     id: nodeName(at),
     data: `${request.directory}/${nodeName(at)}`,
     'client-port': String(request.port + at),
+    'memory-shared-by': String(request.nodes),
   };
   return loadSettings({
     flags: { ...request.flags, ...own },
     environment: sharedVariables(request.environment),
     file: sharedFile(request.file),
-    // A percentage of the memory is one of this node's part.
-    machine: { ...request.machine, memoryBytes: Math.floor(request.machine.memoryBytes / request.nodes) },
+    machine: request.machine,
   });
 }
 

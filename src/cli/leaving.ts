@@ -1,9 +1,9 @@
 /** `torc node decommission` and `torc node remove --dead`: has a node leave, and waits until it holds nothing any more. */
-import { loadTokenHash } from '../../ring/index.ts';
+import { loadTokenHash, type TokenHash } from '../../ring/index.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
-import { surveyByHttp, whyCrowded, whyNeeded, whyUnled, type Survey } from './cluster-survey.ts';
+import { surveyByHttp, whyAwaited, whyCrowded, whyNeeded, whyUnled, type Survey } from './cluster-survey.ts';
 import { ExitCode } from './exit-code.ts';
 import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
@@ -30,11 +30,14 @@ export interface Rest {
 /** Resolves with the exit code. Throws StartupErrors. */
 export async function decommission(options: LeavingOptions): Promise<number> {
   const node = await named(options);
-  const note = await beginLeave(options, node, (survey) =>
-    survey.reports.has(node.id)
-      ? whyUnled(node.id, survey)
-      : 'it does not answer: start it, or torc node remove --dead takes it out as it is',
-  );
+  const hash = await loadTokenHash();
+  const note = await beginLeave(options, node, (survey) => {
+    if (!survey.reports.has(node.id))
+      return 'it does not answer: start it, or torc node remove --dead takes it out as it is';
+    // What is begun goes on: the wait says what for.
+    const isBegun = isLeavingIn(survey.topology, node.id);
+    return whyUnled(node.id, survey) ?? (isBegun ? null : whyAwaited(node.id, survey, hash));
+  });
   say(`Node ${nameOf(node)} leaves: its slots and replicas go to the others.${note}`);
   return finish(
     options,
@@ -79,7 +82,7 @@ async function beginLeave(
   const check = async (): Promise<Topology> => {
     const survey = await surveyByHttp(options);
     const { topology } = survey;
-    isLeaving = topology.nodes.some(({ id, leaving }) => id === node.id && leaving === true);
+    isLeaving = isLeavingIn(topology, node.id);
     const isFull = (): string | null =>
       isLeaving || options.evenIfFull ? null : whyCrowded(node.id, survey, hash);
     const why = whyNot(survey) ?? isFull();
@@ -109,6 +112,7 @@ async function finish(
   then: string,
 ): Promise<number> {
   const name = formatAddress({ host, port: clientPort });
+  const hash = await loadTokenHash();
   if (!options.waits) return ExitCode.OK;
   for (let said = '', before = '', polls = 0; ;) {
     const survey = await surveyByHttp(options);
@@ -120,10 +124,10 @@ async function finish(
     }
     if (topology.nodes.some((node) => node.id === id && node.leaving !== true))
       throw new StartupError('TORC_NODE_STAYS', `node ${name} stays: somebody has cancelled its leaving`);
-    const count = `${rest?.slots ?? 0} slots and ${rest?.replicas ?? 0} replicas to go`;
+    const count = restText(rest);
     polls = count === before ? polls + 1 : 0;
     before = count;
-    const why = await whyHeld(options, id, rest, survey, polls >= STILL_POLLS);
+    const why = await whyHeld({ ...options, hash }, id, rest, survey, polls >= STILL_POLLS);
     const line = why === '' ? count : `${count}; ${why}`;
     // What was said to hold it may be said no more before the count changes.
     if (line !== said && (why !== '' || polls === 0)) say(`${name}: ${line}`);
@@ -134,7 +138,7 @@ async function finish(
 
 /** What its slots and replicas wait for, as far as can be told; empty when they go, or may. */
 export async function whyHeld(
-  options: Pick<LeavingOptions, 'address' | 'timeoutMs'>,
+  options: Pick<LeavingOptions, 'address' | 'timeoutMs'> & { hash: TokenHash },
   node: NodeId,
   rest: Rest | null,
   survey: Survey,
@@ -148,9 +152,34 @@ export async function whyHeld(
     const why = whyUnled(node, survey);
     if (why !== null) return `waiting: ${why}`;
   }
-  if (slots === 0) return '';
-  const { obstacle } = await reportOf(options);
-  return obstacle === '' ? '' : `waiting: ${obstacle}`;
+  const obstacle = slots === 0 ? '' : (await reportOf(options)).obstacle;
+  const why = obstacle === '' ? whyAwaited(node, survey, options.hash) : obstacle;
+  return why === null ? '' : `waiting: ${why}`;
+}
+
+/** Of each node that leaves, what it still holds and what that waits for. */
+export async function leavingNotes(target: Pick<LeavingOptions, 'address' | 'timeoutMs'>): Promise<string[]> {
+  const survey = await surveyByHttp(target);
+  const { topology } = survey;
+  const hash = await loadTokenHash();
+  const notes: string[] = [];
+  for (const node of topology.nodes.filter(({ leaving }) => leaving === true)) {
+    const rest = restOf(topology, node.id);
+    const why = await whyHeld({ ...target, hash }, node.id, rest, survey, true);
+    const name = survey.reports.get(node.id)?.node.name ?? nameOf(node);
+    notes.push(`Node ${name} leaves: ${restText(rest)}${why === '' ? '' : `; ${why}`}.`);
+  }
+  return notes;
+}
+
+function restText(rest: Rest | null): string {
+  const { slots, replicas } = rest ?? { slots: 0, replicas: 0 };
+  if (slots === 0 && replicas === 0) return 'it holds nothing any more';
+  return `${slots} slots and ${replicas} replicas to go`;
+}
+
+function isLeavingIn({ nodes }: Topology, node: NodeId): boolean {
+  return nodes.some(({ id, leaving }) => id === node && leaving === true);
 }
 
 /** Null when the node is not in the register any more. */

@@ -6,6 +6,7 @@ import { incarnationParts } from '../gossip/member.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { askAll } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
+import { leavingNotes } from './leaving.ts';
 import { toleranceNote } from './status-table.ts';
 import { humanDuration, renderTable } from './table.ts';
 
@@ -40,11 +41,15 @@ export async function runNodeList({ address, json, timeoutMs }: NodeListOptions)
   if (cluster === null)
     throw new StartupError('TORC_NOT_FOUNDED', `the cluster is not founded yet: ${node.reason}`);
   const table = renderTable(NODE_LIST_HEAD, members.map(nodeListRow), process.stdout.isTTY);
-  const note = toleranceNote(answers);
+  const tolerance = toleranceNote(answers);
+  const leaving = members.some(({ isLeaving }) => isLeaving)
+    ? await leavingNotes({ address, timeoutMs })
+    : [];
+  const notes = [...leaving, ...(tolerance === null ? [] : [tolerance])];
   process.stdout.write(
     json
       ? `${JSON.stringify({ node: node.id, members }, null, 2)}\n`
-      : `${members.length} nodes, as ${node.name} sees them\n\n${table}\n${note === null ? '' : `\n${note}\n`}`,
+      : `${members.length} nodes, as ${node.name} sees them\n\n${table}\n${notes.map((note) => `\n${note}\n`).join('')}`,
   );
   return ExitCode.OK;
 }
@@ -53,8 +58,7 @@ export function nodeListRow(member: MemberStatus): (string | number)[] {
   const { host, clientPort, peerPort } = member;
   return [
     member.name,
-    // One that has left is none any more; a dead one may have been taken out.
-    member.isInTopology || member.state === 'left' ? member.state : `${member.state}, no member`,
+    stateText(member),
     humanDuration(member.stateForMs),
     incarnationText(member.incarnation),
     formatAddress({ host, port: clientPort }),
@@ -65,6 +69,12 @@ export function nodeListRow(member: MemberStatus): (string | number)[] {
     member.version || '-',
     member.id.slice(0, ID_DIGITS),
   ];
+}
+
+/** One that has left is no member any more; a dead one may have been taken out. */
+function stateText({ state, isInTopology, isLeaving }: MemberStatus): string {
+  if (isLeaving) return `${state}, leaving`;
+  return isInTopology || state === 'left' ? state : `${state}, no member`;
 }
 
 /** `3.1`: of the third start, the first. */

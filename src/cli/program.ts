@@ -165,6 +165,7 @@ not go on; 128 and the signal's number after a second signal.`,
       const { join } = command.opts<{ join?: string }>();
       const settings = loadSettings({
         flags: { ...givenFlags(command), ...(join === undefined ? {} : { [rowOf('seeds').name]: join }) },
+        flagsGivenAs: join === undefined ? {} : { [rowOf('seeds').name]: 'join' },
         environment: process.env,
         file: readConfigFile(command, process.env),
         machine: new SystemMachine(),

@@ -57,7 +57,7 @@ export async function applyPlan(target: ChangeTarget, by: RebalanceBy | null): P
 }
 
 export async function pauseRebalance(target: ChangeTarget): Promise<number> {
-  const { rebalance } = await proposeChange(target, () => ({ kind: 'pause-rebalance' }));
+  const { rebalance } = await proposeChange(target, () => ({ kind: 'pause-rebalance', atMs: Date.now() }));
   const rest =
     rebalance?.plan === undefined ? '' : ' Slots that are on their way still go over, a few from each shard.';
   process.stdout.write(`Rebalancing is paused: no slot is sent until torc rebalance resume.${rest}\n`);
@@ -65,7 +65,7 @@ export async function pauseRebalance(target: ChangeTarget): Promise<number> {
 }
 
 export async function resumeRebalance(target: ChangeTarget): Promise<number> {
-  await proposeChange(target, () => ({ kind: 'resume-rebalance' }));
+  await proposeChange(target, () => ({ kind: 'resume-rebalance', atMs: Date.now() }));
   process.stdout.write('Rebalancing goes on.\n');
   return ExitCode.OK;
 }

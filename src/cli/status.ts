@@ -3,6 +3,7 @@ import { STATUS_SCHEMA, type StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { askAll, type Answer } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
+import { leavingNotes } from './leaving.ts';
 import { NODE_HEAD, nodeRows, SHARD_HEAD, shardRows, toleranceNote } from './status-table.ts';
 import { renderTable } from './table.ts';
 
@@ -16,11 +17,13 @@ export interface StatusOptions {
 /** Resolves with the exit code. Throws StartupError when the node does not answer. */
 export async function runStatus(options: StatusOptions): Promise<number> {
   const { asked, answers } = await askAll(options.address, options.timeoutMs);
-  process.stdout.write(options.json ? asJson(answers) : asTables(asked, answers));
+  const isOneLeaving = asked.members.some(({ isLeaving }) => isLeaving);
+  const leaving = isOneLeaving && !options.json ? await leavingNotes(options) : [];
+  process.stdout.write(options.json ? asJson(answers) : asTables(asked, answers, leaving));
   return ExitCode.OK;
 }
 
-function asTables(asked: StatusReport, answers: readonly Answer[]): string {
+function asTables(asked: StatusReport, answers: readonly Answer[], leaving: readonly string[]): string {
   const boxed = process.stdout.isTTY;
   const { cluster } = asked;
   const title =
@@ -36,6 +39,7 @@ function asTables(asked: StatusReport, answers: readonly Answer[]): string {
   const sections = [title, renderTable(NODE_HEAD, nodeRows(answers), boxed)];
   const shards = shardRows(answers);
   if (shards.length > 0) sections.push(renderTable(SHARD_HEAD, shards, boxed));
+  if (leaving.length > 0) sections.push(leaving.join('\n'));
   const note = toleranceNote(answers);
   if (note !== null) sections.push(note);
   if (silent.length + unready.length > 0) sections.push([...silent, ...unready].join('\n'));

@@ -9,8 +9,9 @@ import type {
   StatisticsFigures,
 } from '../commands/node-figures.ts';
 import type { Histogram } from '../metrics/histogram.ts';
+import { keyCounts } from '../server/news.ts';
+import type { Replica } from '../shard/replica.ts';
 import type { LastingCounts, NodeParts } from './parts.ts';
-import { DATABASE_COUNT } from '../store/types.ts';
 
 const US_PER_MS = 1000;
 const BYTES_PER_KILOBYTE = 1024;
@@ -163,17 +164,24 @@ function percentileMs(histogram: Histogram, ratio: number): number {
   return histogram.bounds.at(-1) ?? 0;
 }
 
-function databaseFigures({ replicas }: NodeParts, port: PortKind): DatabaseFigures[] {
-  const figures: DatabaseFigures[] = [];
-  for (let db = 0; db < DATABASE_COUNT; db++) {
-    let keys = 0;
-    let expires = 0;
-    for (const replica of replicas) {
-      if (port === 'redirect' && !replica.isLeader) continue;
-      keys += replica.machine.keyspace.keyCount(db);
-      expires += replica.machine.keyspace.volatileKeyCount(db);
-    }
-    if (keys > 0) figures.push({ db, keys, expires });
+/** On the client port all keys of the cluster: a replica that votes is asked here, and of other shards it is what their leaders told last. */
+function databaseFigures({ replicas, topology, peers }: NodeParts, port: PortKind): DatabaseFigures[] {
+  const counts =
+    port === 'redirect'
+      ? replicas.filter(({ isLeader }) => isLeader).flatMap(keyCounts)
+      : topology.shards.flatMap(({ id }) => {
+          const own = replicas.find((replica) => replica.shard === id && isVoter(replica));
+          return own === undefined ? peers.keysOf(id) : keyCounts(own);
+        });
+  const figures = new Map<number, DatabaseFigures>();
+  for (const [, db, keys, expires] of counts) {
+    const sum = figures.get(db) ?? { db, keys: 0, expires: 0 };
+    figures.set(db, { db, keys: sum.keys + keys, expires: sum.expires + expires });
   }
-  return figures;
+  return [...figures.values()].toSorted((a, b) => a.db - b.db);
+}
+
+/** Else it may still be empty. */
+function isVoter({ raft }: Replica): boolean {
+  return raft.committedMembership.membership.voters.includes(raft.self);
 }

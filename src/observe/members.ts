@@ -29,6 +29,7 @@ function memberStatus(
     incarnation,
     stateForMs: Math.max(0, Math.round(nowMs - sinceMs)),
     isInTopology: entry !== undefined,
+    isLeaving: entry?.leaving === true,
     host: said?.host ?? '',
     clientPort: said?.clientPort ?? 0,
     redirectPort: said?.redirectPort ?? 0,

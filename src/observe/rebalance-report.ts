@@ -13,6 +13,7 @@ import { heldSlots, ownersToBe, quotasOf, weighedShards } from '../topology/plan
 import { rebalanceOf } from '../topology/rebalance-change.ts';
 import {
   slotCountOf,
+  workedMs,
   type PlanEntry,
   type PlanRecord,
   type PlannedMove,
@@ -120,7 +121,7 @@ function planReport(topology: Topology, plan: PlanEntry, loads: SlotLoads, wallM
     isAutomatic,
     aborting: plan.aborting === true,
     beganMs,
-    elapsedMs: Math.max(0, wallMs - beganMs),
+    elapsedMs: workedMs(plan, wallMs),
     slots,
     moved: underWay.reduce((total, { slotsGone }) => total + slotsGone, moved),
     transfers,
@@ -184,7 +185,7 @@ function expectedMs(slots: number, bytes: number, history: readonly PlanRecord[]
   const assumedMs =
     ASSUMED_PLAN_MS + slots * ASSUMED_SLOT_MS + (bytes / ASSUMED_BYTES_PER_SECOND) * MS_PER_SECOND;
   const last = history.findLast(({ outcome, moved }) => outcome === 'done' && moved > 0);
-  const paceMs = last === undefined ? 0 : ((last.endedMs - last.beganMs) / last.moved) * slots;
+  const paceMs = last === undefined ? 0 : (workedMs(last, last.endedMs) / last.moved) * slots;
   return slots === 0 ? 0 : Math.max(assumedMs, paceMs);
 }
 

@@ -17,6 +17,7 @@ import { Args } from '../resp/args.ts';
 import { CommandReader } from '../resp/reader.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
+import type { BlockedCommand } from './blocked-command.ts';
 import type { CompiledCommand } from './compiled-command.ts';
 import { ReadScope, RequestState, keptReply, type Request, type RequestOwner, type Span } from './request.ts';
 import { OpenSpans } from './open-spans.ts';
@@ -28,17 +29,12 @@ import { UnderWay } from './under-way.ts';
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
 /** And while so much of it is unanswered, or answered behind what is unanswered. */
 const QUEUE_PAUSE_BYTES = 8 * 1024 * 1024;
+/** What is read ahead of a client that WAITs: a connection that is not read from cannot be seen to close. */
+const READ_AHEAD_BYTES = 1024 * 1024;
 /** What a command takes in the queue beside its bytes. */
 const QUEUED_COMMAND_BYTES = 128;
 
 const DEFERRED_REPLY_BYTES = 64;
-
-/** What keeps a connection blocked: WAIT. */
-export interface BlockedCommand {
-  /** Something that it waits for may have come. */
-  check(): void;
-  end(reason: 'timeout' | 'error'): void;
-}
 
 export class Connection implements ByteStreamHandler, RequestOwner, ClientSession {
   readonly id: number;
@@ -101,7 +97,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   private isReading = false;
   private isClosed = false;
   /** The client sends no more. */
-  private hasEnded = false;
+  hasEnded = false;
   /** CLIENT REPLY SKIP was said right before the local command that runs. */
   private isSkipped = false;
   private waiting: BlockedCommand | null = null;
@@ -188,8 +184,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private throttle(): void {
     if (this.isClosed) return;
-    const mustPause = this.mustWait();
-    if (mustPause) this.reader.hold();
+    const mustWait = this.mustWait();
+    if (mustWait) this.reader.hold();
+    const mustPause = mustWait && !(this.blocked && this.reader.bufferedBytes < READ_AHEAD_BYTES);
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.stream.pause();
@@ -606,6 +603,7 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** What the client sent before is answered, as by Redis: ioredis ends connections so, and sends again what it got no answer to. */
   onEnd(): void {
     this.hasEnded = true;
+    this.waiting?.check();
     this.markDirty();
   }
 

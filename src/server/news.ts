@@ -4,12 +4,12 @@ import { announceNotReady } from '../commands/sentinel.ts';
 import type { Log } from '../log.ts';
 import type { Instant } from '../raft/types.ts';
 import type { Replica } from '../shard/replica.ts';
-import type { EvictionPolicy } from '../store/types.ts';
+import { DATABASE_COUNT, type EvictionPolicy } from '../store/types.ts';
 import type { ClusterNode } from '../commands/cluster-view.ts';
 import type { NodeId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
 import type { ComposedNodeView } from './node-view.ts';
-import { sendNews, type PeerNews, type Peers } from './peers.ts';
+import { sendNews, type KeyCount, type PeerNews, type Peers } from './peers.ts';
 import type { Wal } from '../wal/types.ts';
 import type { Room } from './room.ts';
 import type { Router } from './router.ts';
@@ -154,6 +154,7 @@ export class News {
       leads: replicas
         .filter((replica) => replica.isLeader)
         .map((replica) => [replica.shard, replica.raft.term] as const),
+      keys: replicas.filter((replica) => replica.isLeader).flatMap(keyCounts),
       replicaBudgetBytes: this.ownBudgetBytes(),
       roomBytes: this.deps.room.bytes,
       syncedEnd: this.deps.wal.stats.syncedEnd,
@@ -164,4 +165,14 @@ export class News {
   private ownBudgetBytes(): number {
     return Math.floor(this.deps.settings.maxmemoryBytes / Math.max(1, this.deps.replicas.length));
   }
+}
+
+/** Of the replica's own state. */
+export function keyCounts({ shard, machine: { keyspace } }: Replica): KeyCount[] {
+  const counts: KeyCount[] = [];
+  for (let db = 0; db < DATABASE_COUNT; db++) {
+    const keys = keyspace.keyCount(db);
+    if (keys > 0) counts.push([shard, db, keys, keyspace.volatileKeyCount(db)]);
+  }
+  return counts;
 }

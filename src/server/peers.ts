@@ -12,11 +12,16 @@ const FAILED_AFTER_NEWS = 6;
 /** A node that has not looked at the others for so long stood still itself: it looks once a second. */
 const STOOD_STILL_MS = 2000;
 
+/** Keys of a database of a shard, and how many of them expire. */
+export type KeyCount = readonly [shard: ShardId, db: number, keys: number, expires: number];
+
 export interface PeerNews {
   name: string;
   ready: boolean;
   /** Shards that it leads, with the term of each. */
   leads: readonly (readonly [ShardId, number])[];
+  /** What the shards that it leads hold; databases without a key are left out. */
+  keys: readonly KeyCount[];
   /** What each of its replicas may use; 0: no limit. */
   replicaBudgetBytes: number;
   /** What it may be given more when others are lost (room.ts). */
@@ -66,9 +71,10 @@ export class Peers {
     return nowMs - this.wentOnMs >= FAILED_AFTER_MS;
   }
 
-  /** Takes in a HINTS section; null when it is malformed. */
+  /** Takes in a HINTS section, of which the last line counts; null when it is malformed. */
   hear(node: NodeId, bytes: Buffer, start: number, end: number): PeerNews | null {
-    const news = parseNews(bytes.toString('utf8', start, end));
+    const text = bytes.toString('utf8', start, end);
+    const news = parseNews(text.slice(text.lastIndexOf('\n') + 1));
     if (news === null) return null;
     this.known.set(node, {
       ...news,
@@ -80,6 +86,16 @@ export class Peers {
 
   get(node: NodeId): Known | undefined {
     return this.known.get(node);
+  }
+
+  /** What the shard held when its leader told last. */
+  keysOf(shard: ShardId): readonly KeyCount[] {
+    let newest: { term: number; keys: readonly KeyCount[] } = { term: -1, keys: [] };
+    for (const { leads, keys } of this.known.values()) {
+      const lead = leads.find(([led]) => led === shard);
+      if (lead !== undefined && lead[1] > newest.term) newest = { term: lead[1], keys };
+    }
+    return newest.keys.filter(([of]) => of === shard);
   }
 
   isReady(node: NodeId, isConnected: boolean): boolean {
@@ -97,8 +113,9 @@ export class Peers {
   }
 }
 
+/** A line of its own: a frame may carry what a new connection is told, and what has changed in the same turn. */
 export function sendNews(link: PeerLink, news: PeerNews): void {
-  const bytes = Buffer.from(JSON.stringify(news));
+  const bytes = Buffer.from(`\n${JSON.stringify(news)}`);
   link.section(SectionKind.HINTS).bytes(bytes, 0, bytes.length);
 }
 
@@ -110,12 +127,25 @@ function parseNews(text: string): PeerNews | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { name, ready, leads, replicaBudgetBytes, roomBytes, syncedEnd } = value as Record<string, unknown>;
+  const {
+    name,
+    ready,
+    leads,
+    keys = [],
+    replicaBudgetBytes,
+    roomBytes,
+    syncedEnd,
+  } = value as Record<string, unknown>;
   if (typeof name !== 'string' || typeof ready !== 'boolean' || typeof replicaBudgetBytes !== 'number')
     return null;
   if (typeof roomBytes !== 'number' || typeof syncedEnd !== 'number') return null;
   if (!Array.isArray(leads) || !leads.every(isLead)) return null;
-  return { name, ready, leads, replicaBudgetBytes, roomBytes, syncedEnd };
+  if (!Array.isArray(keys) || !keys.every(isKeyCount)) return null;
+  return { name, ready, leads, keys, replicaBudgetBytes, roomBytes, syncedEnd };
+}
+
+function isKeyCount(value: unknown): value is KeyCount {
+  return Array.isArray(value) && value.length === 4 && value.every((count) => Number.isInteger(count));
 }
 
 function isLead(value: unknown): value is [ShardId, number] {

@@ -4,15 +4,7 @@
  */
 import type { Log } from '../log.ts';
 import type { ProposedChange, TopologyChange } from '../topology/change.ts';
-import {
-  heldSlots,
-  isPlanDue,
-  planMoves,
-  quotasOf,
-  weighedShards,
-  type MovePlan,
-  type PlanInput,
-} from '../topology/planner.ts';
+import { isPlanDue, planMoves, type MovePlan, type PlanInput } from '../topology/planner.ts';
 import { OUTCOMES, type PlanId, type PlanOutcome, type RebalanceBy } from '../topology/rebalance.ts';
 import {
   beginPlan,
@@ -22,6 +14,7 @@ import {
   nextPlanChange,
 } from '../topology/rebalance-step.ts';
 import { moveName } from '../topology/move-change.ts';
+import { awayTaker, shortOf } from '../topology/takers.ts';
 import { nodeName } from '../topology/topology-diff.ts';
 import type { NodeId, ShardEntry, ShardId, Topology } from '../topology/types.ts';
 import type { PeerLink } from '../transport/types.ts';
@@ -183,16 +176,12 @@ export class Rebalancer {
     return this.host.by === 'slots' ? shortOf(topology) : new Set();
   }
 
-  /** Slots are not given to a shard that the next failure could leave without a majority: all its members have to be reached. Empty: they are. */
+  /** Empty: all that are to take slots may. */
   private absence(topology: Topology, takers: ReadonlySet<ShardId>): string {
-    for (const { id, home, replicas } of topology.shards) {
-      if (!takers.has(id)) continue;
-      const members = replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
-      const away = [home, ...members].find((node) => !this.isReached(node));
-      if (away === undefined) continue;
-      return `shard ${id} is to take slots, and its node ${nodeName(topology, away)} is not reached: start it, or have torc node remove --dead take it out`;
-    }
-    return '';
+    const away = awayTaker(topology, takers, (node) => this.isReached(node));
+    if (away === null) return '';
+    const name = nodeName(topology, away.node);
+    return `shard ${away.shard} is to take slots, and its node ${name} is not reached: start it, or take it out: torc node remove --dead ${name}`;
   }
 
   private isReached(node: NodeId): boolean {
@@ -240,13 +229,6 @@ function leavingShards({ nodes, shards, slots }: Topology): ShardId[] {
   if (leaving.length === 0) return [];
   const homes = shards.filter(({ home }) => leaving.includes(home)).map(({ id }) => id);
   return homes.filter((id) => slots.some(({ shard }) => shard === id));
-}
-
-/** Those that are short of their quotas. */
-function shortOf(topology: Topology): ReadonlySet<ShardId> {
-  const held = heldSlots(topology);
-  const quotas = quotasOf(weighedShards(topology), held);
-  return new Set([...quotas].filter(([id, quota]) => quota > (held.get(id) ?? 0)).map(([id]) => id));
 }
 
 function targetsOf({ moves }: MovePlan): ReadonlySet<ShardId> {

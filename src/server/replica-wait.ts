@@ -3,7 +3,8 @@
  * already; that more hold it the shard's leader knows, here or on another node.
  */
 import type { Timer, Timers } from '../env/contracts.ts';
-import type { BlockedCommand, Connection } from './connection.ts';
+import type { BlockedCommand } from './blocked-command.ts';
+import type { Connection } from './connection.ts';
 
 /** How often a shard's progress is looked at while more than a majority is waited for. */
 const POLL_INTERVAL_MS = 10;
@@ -17,8 +18,11 @@ export interface WriteProgress {
   end(): void;
 }
 
+/** Whose WAIT it is. */
+type WaitingConnection = Pick<Connection, 'setBlocked' | 'hasWrites' | 'hasEnded'>;
+
 export class ReplicaWait implements BlockedCommand {
-  private readonly connection: Connection;
+  private readonly connection: WaitingConnection;
   private readonly timers: Timers;
   private readonly progress: WriteProgress;
   private readonly wanted: number;
@@ -28,7 +32,7 @@ export class ReplicaWait implements BlockedCommand {
   private isOver = false;
 
   constructor(
-    connection: Connection,
+    connection: WaitingConnection,
     timers: Timers,
     progress: WriteProgress,
     wanted: number,
@@ -52,6 +56,11 @@ export class ReplicaWait implements BlockedCommand {
     if (this.isOver || this.connection.hasWrites) return;
     this.progress.refresh(() => this.finishIfHeld());
     if (this.finishIfHeld()) return;
+    // Who sends no more may be gone altogether: nobody would ever tell.
+    if (this.connection.hasEnded) {
+      this.end('timeout');
+      return;
+    }
     this.poll ??= this.timers.after(POLL_INTERVAL_MS, () => {
       this.poll = null;
       this.check();

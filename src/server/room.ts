@@ -1,5 +1,6 @@
 /** How much more a node may be given when others are lost: so that it keeps some of its memory and disk for what it has. */
 import type { Disk, Env } from '../env/contracts.ts';
+import { memoryShareBytes } from '../settings/derived.ts';
 import type { Settings } from '../settings/rows.ts';
 import type { Replica } from '../shard/replica.ts';
 
@@ -28,7 +29,7 @@ export function roomOf({
   return new Room({
     disk: env.disk,
     directory: settings.dataDirectory,
-    memoryBytes: env.machine.memoryBytes,
+    memoryBytes: memoryShareBytes(settings, env.machine.memoryBytes),
     maxmemoryBytes: () => settings.maxmemoryBytes,
     replicas,
   });

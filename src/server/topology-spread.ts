@@ -208,7 +208,7 @@ export class TopologySpread {
     const { host } = this;
     const { current } = this;
     const isHeard = (node: NodeId): boolean => host.goneMs(node) < SILENT_AFTER_MS;
-    const voters = nextVoters(current, isHeard);
+    const voters = nextVoters(current, isHeard, (node) => host.goneMs(node) === 0);
     if (voters === null) {
       this.unfit = null;
       return;

@@ -1,5 +1,6 @@
 /** What CONFIG GET and CONFIG SET see: every row under its name and its aliases, and fixed answers that clients of Redis ask for. */
 import { checkTogether } from './check.ts';
+import { memoryShareBytes } from './derived.ts';
 import { parseSetting, SettingError } from './load.ts';
 import { keyOf, rowOf, SETTING_KEYS, type SettingKey, type Settings } from './rows.ts';
 import { formatSetting } from './views.ts';
@@ -52,7 +53,7 @@ export type ConfigSetOutcome =
   | { readonly ok: true; readonly changed: readonly SettingKey[] }
   | { readonly ok: false; readonly refusal: ConfigRefusal };
 
-/** Changes `settings` in place, all pairs or none. `pairs`: name, value, name, value. */
+/** Changes `settings` in place, all pairs or none. `pairs`: name, value, name, value. `memoryBytes`: the machine's. */
 export function configSet(
   settings: Settings,
   pairs: readonly string[],
@@ -97,7 +98,7 @@ function changeOne(
     return refused('immutable', `${row.name} changes only at start of the node`);
   }
   try {
-    next[key] = parseSetting(row, text, memoryBytes);
+    next[key] = parseSetting(row, text, memoryShareBytes(settings, memoryBytes));
   } catch (error) {
     if (error instanceof SettingError) return refused('invalid', error.message);
     throw error;

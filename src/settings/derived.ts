@@ -10,6 +10,14 @@ export interface MachineFacts {
   readonly hostName: string;
 }
 
+/** What a percentage is one of. */
+export function memoryShareBytes(
+  { memorySharedBy }: Pick<Settings, 'memorySharedBy'>,
+  memoryBytes: number,
+): number {
+  return Math.floor(memoryBytes / memorySharedBy);
+}
+
 /** The farthest of the ports from the client port. */
 export const PEER_PORT_DISTANCE = 10_000;
 

@@ -1,7 +1,7 @@
 /** Settings from all their sources, checked: a flag goes before a variable, a variable before the file, the file before the default. */
 import { StartupError } from '../errors.ts';
 import { checkTogether } from './check.ts';
-import { deriveDefault, type MachineFacts } from './derived.ts';
+import { deriveDefault, memoryShareBytes, type MachineFacts } from './derived.ts';
 import { resolveShareOfMemory } from './kinds.ts';
 import {
   rowOf,
@@ -22,6 +22,8 @@ export interface FileValues {
 export interface SettingSources {
   /** By name, without dashes in front: those that were given. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Flags that were given by another name, for messages: that name by the setting's. */
+  readonly flagsGivenAs?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly file?: FileValues | null;
   readonly machine: MachineFacts;
@@ -46,10 +48,12 @@ export function loadSettings(sources: SettingSources): Settings {
   for (const key of SETTING_KEYS) {
     const row = rowOf(key);
     const given = valueGiven(key, row, sources);
-    if (given !== null)
-      settings[key] = parseSetting(row, given.text, sources.machine.memoryBytes, given.place);
+    // Its row comes before those that it concerns.
+    const { memorySharedBy = 1 } = settings as Partial<Settings>;
+    const shareBytes = memoryShareBytes({ memorySharedBy }, sources.machine.memoryBytes);
+    if (given !== null) settings[key] = parseSetting(row, given.text, shareBytes, given.place);
     else if (typeof row.default === 'string')
-      settings[key] = parseSetting(row, row.default, sources.machine.memoryBytes, 'the default');
+      settings[key] = parseSetting(row, row.default, shareBytes, 'the default');
   }
   for (const key of SETTING_KEYS) {
     if (key in settings) continue;
@@ -75,7 +79,7 @@ export function parseSetting(row: SettingRow, text: string, memoryBytes: number,
 
 function valueGiven(key: SettingKey, row: SettingRow, sources: SettingSources): Given | null {
   const flag = sources.flags?.[row.name];
-  if (flag !== undefined) return { text: flag, place: `--${row.name}` };
+  if (flag !== undefined) return { text: flag, place: `--${sources.flagsGivenAs?.[row.name] ?? row.name}` };
   const variable = variableOf(row);
   const inEnvironment = sources.environment?.[variable];
   // An empty variable is one that was not given: compose files and shells make such.

@@ -4,13 +4,13 @@
  */
 import { MAX_WEIGHT } from '../../ring/index.ts';
 import { GOSSIP_ROWS } from './gossip-rows.ts';
+import { MEMORY_ROWS } from './memory-rows.ts';
 import {
   addresses,
   choice,
   count,
   GIB,
   host,
-  memory,
   MIB,
   oddCount,
   port,
@@ -228,12 +228,13 @@ const ROWS = {
   replace: {
     group: 'Addresses',
     name: 'replace',
-    kind: text(/^[^\s\0]{0,300}$/, 'the id of a node, or host:port'),
+    kind: text(/^[^\s\0]{0,300}$/, 'the name or number of a node, host:port, or the beginning of its id'),
     default: '',
     scope: 'node',
     changed: 'start',
     setByDev: true,
-    meaning: 'Dead node of the cluster whose place a new one takes at its first start: its id, or host:port.',
+    meaning:
+      'Dead node of the cluster whose place a new one takes at its first start: its name or number, host:port, or the beginning of its id.',
   },
 
   durability: {
@@ -340,54 +341,7 @@ const ROWS = {
       'What shards get their share of, by weight: slots; or the bytes in them or commands a second, when a shard is a tenth off.',
   },
 
-  maxmemoryBytes: {
-    group: 'Memory',
-    name: 'maxmemory',
-    kind: memory(1024 * GIB),
-    default: '60%',
-    scope: 'node',
-    changed: 'live',
-    meaning:
-      "Memory for keys and values, divided over the node's replicas. A percentage is one of the container's or machine's memory, shared by the nodes of torc dev at their start.",
-  },
-  maxmemoryPolicy: {
-    group: 'Memory',
-    name: 'maxmemory-policy',
-    kind: choice([
-      'volatile-lru',
-      'volatile-lfu',
-      'volatile-random',
-      'volatile-ttl',
-      'allkeys-lru',
-      'allkeys-lfu',
-      'allkeys-random',
-      'noeviction',
-    ]),
-    default: 'noeviction',
-    scope: 'cluster',
-    changed: 'start',
-    meaning: 'What a shard evicts when its budget is used up. Travels in the log.',
-  },
-  hashMaxListpackEntries: {
-    group: 'Memory',
-    name: 'hash-max-listpack-entries',
-    aliases: ['hash-max-ziplist-entries'],
-    kind: count(0, 65_535),
-    default: '512',
-    scope: 'cluster',
-    changed: 'start',
-    meaning: 'A hash with more fields gets a table. Travels in the log.',
-  },
-  hashMaxListpackValueBytes: {
-    group: 'Memory',
-    name: 'hash-max-listpack-value',
-    aliases: ['hash-max-ziplist-value'],
-    kind: size(0, 65_535),
-    default: '64',
-    scope: 'cluster',
-    changed: 'start',
-    meaning: 'A hash with a longer field or value gets a table. Travels in the log.',
-  },
+  ...MEMORY_ROWS,
 
   requirepass: {
     group: 'Security',

@@ -48,7 +48,14 @@ export class Entering {
     const seeds = options.seeds.filter((seed) => seed !== self);
     this.joiner =
       isNew && !isNamed && seeds.length > 0
-        ? new Joiner(env, { port, node: file.node, seeds, replaces, onWaiting: (why) => this.waits(why) })
+        ? new Joiner(env, {
+            port,
+            node: file.node,
+            seeds,
+            replaces,
+            onWaiting: (why) => this.waits(why),
+            onUnreachable: (address, reason) => log.warn('peer-unreachable', { address, reason }),
+          })
         : null;
     this.founder =
       !isNew || (mayFound && !isNamed)

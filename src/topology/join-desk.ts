@@ -9,6 +9,8 @@ import type { NodeEntry, NodeId, ShardId, Topology } from './types.ts';
 
 /** What was proposed is proposed again after this, unless the topology has changed. */
 const PROPOSE_AGAIN_MS = 1000;
+/** Fewer digits of an id are none. */
+export const LEAST_PREFIX = 4;
 
 export interface JoinDeskHost {
   readonly replicationFactor: number;
@@ -18,6 +20,8 @@ export interface JoinDeskHost {
   /** Whether most of the voters have synced it. */
   isKept(topology: Topology): boolean;
   propose(topology: Topology, change: TopologyChange): void;
+  /** What people call it; null: it was not heard yet. */
+  nameOf(node: NodeId): string | null;
   /** There is a connection to it now. */
   isConnected(node: NodeId): boolean;
   /** Not heard for some seconds. */
@@ -57,12 +61,10 @@ export class JoinDesk {
     const gone = departedProblem(topology, id);
     if (gone !== null) return refused(gone);
     if (replaces !== null) {
-      const old = findNode(topology, replaces);
-      if (old === null)
-        return refused(
-          `the cluster has no node ${replaces}: give the id of the one to be replaced, or host:port`,
-        );
-      const why = this.whyNeeded(topology, old.id);
+      const found = this.called(topology, replaces);
+      if (found.length !== 1) return refused(whyNotOne(replaces, found));
+      const [old] = found;
+      const why = this.whyNeeded(topology, old);
       return why ?? { kind: 'replace-node', node: old.id, by: { id, announced } };
     }
     const there = topology.nodes.find(
@@ -77,19 +79,34 @@ export class JoinDesk {
     return { kind: 'add-node', id, announced, beside: besideNew(topology, this.host, announced, away) };
   }
 
+  /** As by `torc node …`: its name, its number, the host and a port that it announces, or the beginning of its id. */
+  private called({ nodes }: Topology, name: string): NodeEntry[] {
+    const isAt = ({ host, clientPort, redirectPort, peerPort, adminPort }: NodeEntry): boolean =>
+      [clientPort, redirectPort, peerPort, adminPort].some((port) => name === `${host}:${port}`);
+    return nodes.filter(
+      (node) =>
+        this.host.nameOf(node.id) === name ||
+        String(node.ordinal) === name ||
+        isAt(node) ||
+        (name.length >= LEAST_PREFIX && node.id.startsWith(name)),
+    );
+  }
+
   /** Why the cluster cannot do without the node now. */
-  private whyNeeded({ shards }: Topology, old: NodeId): Exclude<JoinAnswer, { kind: 'told' }> | null {
+  private whyNeeded({ shards }: Topology, entry: NodeEntry): Exclude<JoinAnswer, { kind: 'told' }> | null {
+    const { id: old } = entry;
+    const name = `${entry.host}:${entry.clientPort}`;
     if (this.host.isConnected(old))
-      return refused(`node ${old} answers: stop it before another takes its place`);
-    if (!this.host.isFailed(old)) return wait(`node ${old} was heard a moment ago: it may come back`);
+      return refused(`node ${name} answers: stop it before another takes its place`);
+    if (!this.host.isFailed(old)) return wait(`node ${name} was heard a moment ago: it may come back`);
     for (const { id, replicas, givenUp } of shards) {
       if (givenUp !== undefined) continue;
       if (!replicas.some(({ node }) => node === old)) continue;
       if (replicas.every(({ node }) => node === old))
-        return refused(`node ${old} has the only replica of shard ${id}: bring its data directory back`);
+        return refused(`node ${name} has the only replica of shard ${id}: bring its data directory back`);
       if (!this.host.isLed(id))
         return wait(
-          `shard ${id} has no leader, and node ${old} may be needed for one: start the other nodes first`,
+          `shard ${id} has no leader, and node ${name} may be needed for one: start the other nodes first`,
         );
     }
     return null;
@@ -104,11 +121,11 @@ export class JoinDesk {
   }
 }
 
-/** By its id, or by the host and a port that it announces. */
-export function findNode({ nodes }: Topology, name: string): NodeEntry | null {
-  const isAt = ({ host, clientPort, redirectPort, peerPort, adminPort }: NodeEntry): boolean =>
-    [clientPort, redirectPort, peerPort, adminPort].some((port) => name === `${host}:${port}`);
-  return nodes.find((node) => node.id === name) ?? nodes.find(isAt) ?? null;
+function whyNotOne(name: string, found: readonly NodeEntry[]): string {
+  if (found.length === 0)
+    return `the cluster has no node ${name}: torc node list shows them; one that no node has heard is called by its id, or host:port`;
+  const each = found.map(({ id, host, clientPort }) => `${host}:${clientPort} (${id.slice(0, 12)})`);
+  return `${name} is more than one node: ${each.join(', ')}: give host:port, or the beginning of the id`;
 }
 
 function wait(reason: string): { kind: 'wait'; reason: string } {

@@ -4,7 +4,13 @@
  */
 import type { Env, MessageSocketHandler, Timer } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
-import { CLOSE_MALFORMED, CLOSE_NORMAL, type PeerPort, type PeerSession } from '../transport/peer-port.ts';
+import {
+  CLOSE_MALFORMED,
+  CLOSE_NORMAL,
+  type DialFailed,
+  type PeerPort,
+  type PeerSession,
+} from '../transport/peer-port.ts';
 import type { SeedAddress } from './founding.ts';
 import { decodeJoinAnswer, encodeJoinRequest, type JoinAnswer } from './join-codec.ts';
 import type { NodeId, Topology } from './types.ts';
@@ -12,6 +18,10 @@ import type { NodeId, Topology } from './types.ts';
 const ASK_INTERVAL_MS = 500;
 /** A connection over which no answer came for so long is cut, and dialed anew. */
 const SILENCE_LIMIT_MS = 5_000;
+/** So long others may take to start. */
+const UNREACHABLE_AFTER_FAILURES = 10;
+/** In the line that says who refuses. */
+const NAMED_SEEDS = 3;
 
 export interface JoinerOptions {
   port: PeerPort;
@@ -21,6 +31,8 @@ export interface JoinerOptions {
   replaces: string | null;
   /** Called with what keeps it from being taken in, as a cluster says. */
   onWaiting: (why: string) => void;
+  /** Told once until the seed is reached: its name or port may be wrong. */
+  onUnreachable: (seed: SeedAddress, reason: string) => void;
 }
 
 interface Asked {
@@ -29,12 +41,16 @@ interface Asked {
 }
 
 export class Joiner {
-  /** Resolves with the topology that names this node; rejects when it is refused. Neither, once closed. */
+  /** Resolves with the topology that names this node; rejects when it is refused, by its cluster or by each seed for good. Neither, once closed. */
   readonly taken: Promise<Topology>;
   private readonly env: Pick<Env, 'clock' | 'timers'>;
   private readonly options: JoinerOptions;
   private readonly asked = new Map<SeedAddress, Asked>();
   private readonly dialing = new Map<SeedAddress, Timer>();
+  /** Tries in a row in which nobody answered. */
+  private readonly failures = new Map<SeedAddress, number>();
+  /** What seeds said the last time, of those that will never have this node as it is. */
+  private readonly refusals = new Map<SeedAddress, string>();
   private resolve: (topology: Topology) => void = () => {};
   private reject: (error: Error) => void = () => {};
   private ticking: Timer | null = null;
@@ -82,14 +98,38 @@ export class Joiner {
     if (this.dialing.has(seed)) return;
     const colon = seed.lastIndexOf(':');
     const address = { host: seed.slice(0, colon), port: Number(seed.slice(colon + 1)) };
-    const failed = (): boolean => this.dialing.delete(seed);
+    const failed: DialFailed = (unreachable, refusal) => {
+      this.dialing.delete(seed);
+      if (unreachable !== null) this.unreached(seed, unreachable);
+      if (refusal === null) this.refusals.delete(seed);
+      else this.refused(seed, refusal);
+    };
     this.dialing.set(seed, this.options.port.dial(address, 'joining', null, failed));
+  }
+
+  private unreached(seed: SeedAddress, { message }: Error): void {
+    const failures = (this.failures.get(seed) ?? 0) + 1;
+    this.failures.set(seed, failures);
+    if (failures === UNREACHABLE_AFTER_FAILURES) this.options.onUnreachable(seed, message);
+  }
+
+  /** One seed may be the wrong one, or started with the wrong settings: all have to refuse it. */
+  private refused(seed: SeedAddress, reason: string): void {
+    this.refusals.set(seed, reason);
+    const { seeds } = this.options;
+    if (this.closed || !seeds.every((one) => this.refusals.has(one))) return;
+    this.close();
+    const who = seeds.slice(0, NAMED_SEEDS).join(', ') + (seeds.length > NAMED_SEEDS ? ', …' : '');
+    const whose = seeds.length === 1 ? `the seed ${who} refuses` : `all seeds (${who}) refuse`;
+    this.reject(new StartupError('TORC_JOIN_REFUSED', `${whose} this node: ${reason}`));
   }
 
   private opened(session: PeerSession): MessageSocketHandler {
     // By what was dialed: it may announce another name.
     const seed = session.dialed === null ? '' : `${session.dialed.host}:${session.dialed.port}`;
     this.dialing.delete(seed);
+    this.refusals.delete(seed);
+    this.failures.delete(seed);
     const asked: Asked = { session, lastHeardMs: this.env.clock.monotonicMs() };
     this.asked.set(seed, asked);
     this.ask(asked);

@@ -108,7 +108,8 @@ function beginLeave(current: Topology, id: NodeId): Topology | string {
   if (node === undefined) return `there is no node ${id}`;
   if (node.leaving === true) return `node ${id} is leaving already`;
   const stays = current.nodes.some((entry) => entry !== node && entry.leaving !== true);
-  if (!stays) return `no other node would stay to take what node ${id} holds: add one first`;
+  if (!stays)
+    return `no other node would stay to take what node ${node.host}:${node.clientPort} holds: add one first`;
   return withNode(current, node, { ...node, leaving: true });
 }
 

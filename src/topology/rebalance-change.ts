@@ -27,8 +27,9 @@ export type RebalanceChange =
   | { kind: 'begin-planned-move'; plan: PlanId; left: number }
   /** None of its moves is under way. */
   | { kind: 'end-plan'; plan: PlanId; atMs: number }
-  | { kind: 'pause-rebalance' }
-  | { kind: 'resume-rebalance' }
+  /** `atMs`: by the wall clock of who asks for it; without it the time that it takes counts as the plan's. */
+  | { kind: 'pause-rebalance'; atMs?: number | undefined }
+  | { kind: 'resume-rebalance'; atMs?: number | undefined }
   /** No more moves are begun, by any plan, until resumed; those of this one are aborted if they still can be. */
   | { kind: 'abort-plan'; plan: PlanId };
 
@@ -51,11 +52,9 @@ export function applyRebalanceChange(current: Topology, change: RebalanceChange)
     case 'pause-rebalance':
       return isPaused(current)
         ? 'rebalancing is paused already'
-        : withRebalance(current, { ...rebalanceOf(current), paused: true });
+        : withRebalance(current, { ...rebalanceOf(current), paused: true, pausedAtMs: change.atMs });
     case 'resume-rebalance':
-      return isPaused(current)
-        ? withRebalance(current, { ...rebalanceOf(current), paused: undefined })
-        : 'rebalancing is not paused';
+      return isPaused(current) ? resume(current, change.atMs) : 'rebalancing is not paused';
     case 'abort-plan':
       return inPlan(current, change.plan, (plan) => abortPlan(current, plan));
     default:
@@ -158,8 +157,8 @@ function endPlan(current: Topology, plan: PlanEntry, atMs: number): Topology | s
   const transfers = [...plan.transfers].sort((a, b) => b.slots - a.slots).slice(0, HISTORY_TRANSFERS);
   const endedMs = Math.max(atMs, plan.beganMs);
   const record: PlanRecord = { ...head, endedMs, outcome: outcomeOf(plan), transfers };
-  const { paused, history } = rebalanceOf(current);
-  return withRebalance(current, { paused, history: [...history, record].slice(-HISTORY_PLANS) });
+  const { paused, pausedAtMs, history } = rebalanceOf(current);
+  return withRebalance(current, { paused, pausedAtMs, history: [...history, record].slice(-HISTORY_PLANS) });
 }
 
 function outcomeOf(plan: PlanEntry): PlanOutcome {
@@ -175,6 +174,14 @@ function abortPlan(current: Topology, plan: PlanEntry): Topology | string {
   );
   const { history } = rebalanceOf(current);
   return { ...current, moves, rebalance: { paused: true, plan: { ...plan, aborting: true }, history } };
+}
+
+function resume(current: Topology, atMs: number | undefined): Topology {
+  const { plan, pausedAtMs, history } = rebalanceOf(current);
+  if (plan === undefined || atMs === undefined || pausedAtMs === undefined)
+    return withRebalance(current, { plan, history });
+  const pausedMs = (plan.pausedMs ?? 0) + Math.max(0, atMs - Math.max(pausedAtMs, plan.beganMs));
+  return withRebalance(current, { plan: { ...plan, pausedMs }, history });
 }
 
 function inPlan(

@@ -19,6 +19,7 @@ const head = {
   by: rebalanceBy,
   isAutomatic: z.boolean(),
   beganMs: z.number().min(0),
+  pausedMs: z.number().min(0).optional(),
   slots: count,
   moved: count,
   transfers: z.array(z.object({ source: id, target: id, slots: count })),
@@ -26,6 +27,7 @@ const head = {
 
 export const rebalance = z.object({
   paused: z.boolean().optional(),
+  pausedAtMs: z.number().min(0).optional(),
   plan: z
     .object({
       ...head,

@@ -29,6 +29,8 @@ interface PlanHead {
   isAutomatic: boolean;
   /** By the wall clock of who proposed it. */
   beganMs: number;
+  /** Of the time since then, for how long an operator had it paused. */
+  pausedMs?: number | undefined;
   /** All that were to move. */
   slots: number;
   /** How many have gone over. */
@@ -65,9 +67,16 @@ export interface PlanRecord extends PlanHead {
 export interface Rebalance {
   /** No move is begun until an operator says so. */
   paused?: boolean | undefined;
+  /** Since when, by the wall clock of who asked for it. */
+  pausedAtMs?: number | undefined;
   plan?: PlanEntry | undefined;
   /** The oldest first. */
   history: readonly PlanRecord[];
+}
+
+/** How long it has been at work: a pause says nothing of its pace. */
+export function workedMs({ beganMs, pausedMs = 0 }: PlanHead, untilMs: number): number {
+  return Math.max(0, untilMs - beganMs - pausedMs);
 }
 
 export function slotCountOf(ranges: readonly SlotRange[]): number {

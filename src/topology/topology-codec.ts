@@ -165,8 +165,8 @@ const change = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('begin-planned-move'), plan: count, left: count }),
   z.object({ kind: z.literal('end-plan'), plan: count, atMs }),
-  z.object({ kind: z.literal('pause-rebalance') }),
-  z.object({ kind: z.literal('resume-rebalance') }),
+  z.object({ kind: z.literal('pause-rebalance'), atMs: z.number().min(0).optional() }),
+  z.object({ kind: z.literal('resume-rebalance'), atMs: z.number().min(0).optional() }),
   z.object({ kind: z.literal('abort-plan'), plan: count }),
 ]);
 

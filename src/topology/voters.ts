@@ -31,14 +31,18 @@ export function firstVoters(nodes: readonly Candidate[]): NodeId[] {
   return chosen.map(({ id }) => id);
 }
 
-/** The voters after the next step towards what they should be; null when nothing is to be done, or nobody is there to do it with. */
+/**
+ * The voters after the next step towards what they should be; null when nothing is to be done, or nobody is there to do it with. `isHeard`: one that votes
+ * keeps its vote over a short silence. `isThere`: none is given to a silent one.
+ */
 export function nextVoters(
   { nodes: all, voters }: Electorate,
   isHeard: (node: NodeId) => boolean,
+  isThere = isHeard,
 ): NodeId[] | null {
   const nodes = stayingOf(all);
   const entries = voters.flatMap((voter) => nodes.find(({ id }) => id === voter) ?? []);
-  const heard = nodes.filter(({ id }) => isHeard(id) && !voters.includes(id));
+  const heard = nodes.filter(({ id }) => isThere(id) && !voters.includes(id));
   const wanted = voterCount(nodes.length);
   const gone = voters.filter((voter) => !nodes.some(({ id }) => id === voter));
   const silent = gone.at(0) ?? voters.find((voter) => !isHeard(voter));

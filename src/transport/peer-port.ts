@@ -51,6 +51,8 @@ export interface PeerRoute {
   opened(session: PeerSession): MessageSocketHandler;
 }
 
+export type DialFailed = (unreachable: Error | null, refusal: string | null) => void;
+
 export type PeerPortEnv = Pick<Env, 'clock' | 'timers' | 'random' | 'network'>;
 
 export interface PeerPortOptions {
@@ -111,26 +113,21 @@ export class PeerPort {
   }
 
   /**
-   * Dials, and hands the session to the channel's route; `failed` is called when that does not come to pass, with the error when nobody
-   * answered. The returned timer gives up.
+   * Dials, and hands the session to the channel's route; `failed` is called when that does not come to pass: with the error when nobody answered, and
+   * with why the two will not meet when no try can change that. The returned timer gives up.
    */
-  dial(
-    address: Address,
-    channel: Channel,
-    expected: NodeId | null,
-    failed: (unreachable: Error | null) => void,
-  ): Timer {
+  dial(address: Address, channel: Channel, expected: NodeId | null, failed: DialFailed): Timer {
     const where = `${address.host}:${address.port}`;
     let meeting: Meeting | null = null;
     const onMet = (problem: Problem): void => {
       this.report(where, problem);
-      failed(null);
+      failed(null, problem.early === true || problem.isLate ? null : problem.reason);
     };
     const dialing = this.env.network.connectMessages(
       address,
       PEER_PATH,
       (socket) => (meeting = this.startDial(socket, address, channel, expected, onMet)),
-      failed,
+      (error) => failed(error, null),
     );
     return {
       cancel() {
@@ -235,6 +232,7 @@ export class PeerPort {
 /** Why a handshake came to nothing, and on whose side. */
 interface Problem extends Refusal {
   by: 'us' | 'them';
+  isLate?: boolean;
 }
 
 interface MeetingEvents {
@@ -271,11 +269,11 @@ class Meeting implements MessageSocketHandler {
       this.cutOff(`the connection closed during the handshake (${code}${reason === '' ? '' : ` ${reason}`})`);
   }
 
-  /** Ends the handshake without success; without effect once it has ended. */
+  /** Its time is over; without effect once it has ended. */
   fail(reason: string): void {
     if (!this.end()) return;
     this.socket.terminate();
-    this.events.failed({ by: 'us', reason });
+    this.events.failed({ by: 'us', reason, isLate: true });
   }
 
   giveUp(): void {

@@ -213,6 +213,7 @@ export function sampleStatus(): StatusReport {
         incarnation: 2 ** 24 + 1,
         stateForMs: 1000,
         isInTopology: true,
+        isLeaving: false,
         host: '127.0.0.1',
         clientPort: 6379,
         redirectPort: 7379,

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 
 import { loadTokenHash } from '../../ring/index.ts';
 import type { StatusReport } from '../../src/admin/status.ts';
-import { surveyCluster, whyCrowded, whyNeeded, whyUnled, type Survey } from '../../src/cli/cluster-survey.ts';
+import {
+  surveyCluster,
+  whyAwaited,
+  whyCrowded,
+  whyNeeded,
+  whyUnled,
+  type Survey,
+} from '../../src/cli/cluster-survey.ts';
 import { applyChange } from '../../src/topology/change.ts';
 import { encodeTopology } from '../../src/topology/topology-codec.ts';
 import type { NodeEntry, Topology } from '../../src/topology/types.ts';
@@ -130,6 +137,73 @@ describe('a node can leave', () => {
     expect(whyUnled(idOf(3), surveyOf({ ...other, answer: [1, 3, 4] }))).toBe(
       'shard 1 has no leader now: wait until torc status shows one, or start h:2',
     );
+  });
+});
+
+describe('a node that is to leave beside one that is away', () => {
+  /** Four nodes, three replicas a shard; node 4 does not answer. */
+  async function whyOf(leaver: number, change: (survey: Survey) => Survey = (survey) => survey) {
+    const survey = surveyOf({ nodes: 4, voters: [1, 2, 3], answer: [1, 2, 3] });
+    const [first] = survey.topology.shards;
+    const shards = [1, 2, 3, 4].map((at) => {
+      const nodes = [0, 1, 2].map((step) => idOf(((at - 1 + step) % 4) + 1));
+      return {
+        ...first,
+        id: at,
+        home: idOf(at),
+        replicas: nodes.map((node, i) => ({ member: i + 1, node })),
+      };
+    });
+    const slots = [0, 1, 2, 3].map((at) => ({ from: at * 4096, to: at * 4096 + 4095, shard: at + 1 }));
+    const report = [...survey.reports.values()][0];
+    const member = { ...report.members[0], id: idOf(4), state: 'dead' } as const;
+    const reports = new Map([...survey.reports].map(([id, told]) => [id, { ...told, members: [member] }]));
+    const topology = { ...survey.topology, shards, slots };
+    return whyAwaited(idOf(leaver), change({ topology, reports }), await loadTokenHash());
+  }
+
+  it('is told which one, and what to do', async () => {
+    expect(await whyOf(2)).toBe(
+      'shard 3 is to take slots of it, and node h:4 does not answer: start it, or take it out: torc node remove --dead h:4',
+    );
+  });
+
+  it('is told so, too, when it has no slots, and its replicas could go nowhere else', async () => {
+    const emptied = ({ topology, reports }: Survey): Survey => ({
+      topology: { ...topology, slots: [{ from: 0, to: 16_383, shard: 1 }] },
+      reports,
+    });
+    expect(await whyOf(2, emptied)).toMatch(
+      /^its replica of shard 1 has no other place, and node h:4 does not/,
+    );
+  });
+
+  it('goes on where that one leaves as well, or is heard by all that answer', async () => {
+    const leaves = ({ topology, reports }: Survey): Survey => ({
+      topology: {
+        ...topology,
+        nodes: topology.nodes.map((node) => (node.id === idOf(4) ? { ...node, leaving: true } : node)),
+      },
+      reports,
+    });
+    const without = (survey: Survey): Survey => {
+      const { topology, reports } = leaves(survey);
+      const shards = topology.shards
+        .filter(({ id }) => id !== 4)
+        .map((shard) => ({ ...shard, replicas: shard.replicas.filter(({ node }) => node !== idOf(4)) }));
+      return { topology: { ...topology, shards }, reports };
+    };
+    expect(await whyOf(2, without)).toBeNull();
+    const heard = ({ topology, reports }: Survey): Survey => ({
+      topology,
+      reports: new Map(
+        [...reports].map(([id, told]) => [
+          id,
+          { ...told, members: told.members.map((one) => ({ ...one, state: 'alive' as const })) },
+        ]),
+      ),
+    });
+    expect(await whyOf(2, heard)).toBeNull();
   });
 });
 

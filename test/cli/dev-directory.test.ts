@@ -28,6 +28,15 @@ describe('the directory of torc dev', () => {
     await claim();
   });
 
+  it('is one: a file is refused in a line', async () => {
+    mkdirSync(join(directory, '..'), { recursive: true });
+    writeFileSync(directory, '');
+    await expect(claim()).rejects.toThrow(`${directory} cannot hold the data: it is no directory.`);
+    directory = join(directory, 'below');
+    await expect(claim()).rejects.toThrow('cannot hold the data: it is no directory.');
+    directory = join(directory, '..');
+  });
+
   it('keeps its cluster, and refuses another one without damage', async () => {
     await claim();
     mkdirSync(join(directory, 'node-0'));

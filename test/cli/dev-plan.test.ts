@@ -38,6 +38,8 @@ describe('the plan of torc dev', () => {
   it('shares a percentage of the memory among the nodes, and gives each what was said in bytes', () => {
     expect(planNodes(REQUEST)[0].maxmemoryBytes).toBe(600);
     expect(planNodes({ ...REQUEST, flags: { maxmemory: '100%' } })[0].maxmemoryBytes).toBe(1000);
+    // So that CONFIG SET of one means the same.
+    expect(planNodes(REQUEST)[0].memorySharedBy).toBe(3);
     expect(planNodes({ ...REQUEST, flags: { maxmemory: '5mb' } })[0].maxmemoryBytes).toBe(5 * 1024 * 1024);
   });
 

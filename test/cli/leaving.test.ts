@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { loadTokenHash } from '../../ring/index.ts';
 import { restOf, whatStays, whyHeld } from '../../src/cli/leaving.ts';
 import { namedNode } from '../../src/cli/named-node.ts';
 import { sampleStatus } from '../admin/sample-source.ts';
@@ -16,6 +17,9 @@ describe('a node that is meant', () => {
     expect(namedNode('second', topology, reports).id).toBe(nodeId(2));
     expect(namedNode('3', topology, reports).id).toBe(nodeId(3));
     expect(namedNode('aaaa', topology, reports).id).toBe(nodeId(1));
+    const heard = [{ ...sample.members[0], id: nodeId(3), name: 'third' }];
+    const told = new Map([[nodeId(2), { ...sample, members: heard }]]);
+    expect(namedNode('third', topology, told).id).toBe(nodeId(3));
     const apart = {
       ...topology,
       nodes: topology.nodes.map((node, i) => ({ ...node, clientPort: 6379 + i })),
@@ -49,7 +53,7 @@ describe('a node that leaves', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const asked = { address: { host: '127.0.0.1', port }, timeoutMs: 2000 };
+    const asked = { address: { host: '127.0.0.1', port }, timeoutMs: 2000, hash: await loadTokenHash() };
     const topology = manyNodes(3);
     const survey = { topology, reports: new Map() };
     const [slots, replicas] = [

@@ -27,6 +27,7 @@ describe('the table of torc node list', () => {
     const unheard = nodeListRow({ ...MEMBER, state: 'suspect', incarnation: 0, version: '' });
     expect([unheard[1], unheard[3], unheard[9]]).toEqual(['suspect', 'never heard', '-']);
     expect(nodeListRow({ ...MEMBER, isInTopology: false })[1]).toBe('alive, no member');
+    expect(nodeListRow({ ...MEMBER, isLeaving: true })[1]).toBe('alive, leaving');
     expect(nodeListRow({ ...MEMBER, state: 'left', isInTopology: false })[1]).toBe('left');
   });
 });

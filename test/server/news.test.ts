@@ -47,6 +47,14 @@ class Rig {
 }
 
 describe('what a node tells the others', () => {
+  it('may be told twice in a frame: a new connection, and what has changed in the same turn', () => {
+    const rig = new Rig(1);
+    rig.news.greet(rig.links[0] as unknown as PeerLink);
+    rig.news.tell({ monotonicMs: 0, wallMs: 0 });
+    const told = rig.links[0].take(SectionKind.HINTS);
+    expect(rig.peers.hear('other', told, 0, told.length)?.name).toBe('one');
+  });
+
   it('goes to all of a few, each half second', async () => {
     const rig = new Rig(4);
     expect(rig.tell()).toHaveLength(4);

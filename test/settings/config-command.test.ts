@@ -104,6 +104,13 @@ describe('CONFIG SET', () => {
 });
 
 describe('views', () => {
+  it("takes a percentage of the part of the memory that is this node's, as at its start", () => {
+    const settings = load({ maxmemory: '60%', 'memory-shared-by': '4' });
+    expect(settings.maxmemoryBytes).toBe(150);
+    expect(configSet(settings, ['maxmemory', '40%'], MEMORY_BYTES).ok).toBe(true);
+    expect(settings.maxmemoryBytes).toBe(100);
+  });
+
   it('hands the cluster-scoped settings to the handshake, without secrets', () => {
     expect(clusterScoped(load({ 'peer-secret': 'hush' }))).toEqual({
       durability: 'fsync',

@@ -141,6 +141,11 @@ describe('values', () => {
     expect(refusal({ flags: { [name]: text } })).toBe(sentence);
   });
 
+  it('names a flag as it was given', () => {
+    const why = refusal({ flags: { seeds: 'foo' }, flagsGivenAs: { seeds: 'join' } });
+    expect(why).toMatch(/^seeds: 'foo' \(from --join\) is not allowed/);
+  });
+
   it.each(['', '101%', '0%', '-1', '1.5gb', '60 %', 'lots', '99999999999999999999'])(
     'refuses maxmemory %j',
     (text) => {

@@ -7,7 +7,7 @@ import { JoinCounter } from '../../src/topology/join-counter.ts';
 import type { JoinDesk } from '../../src/topology/join-desk.ts';
 import { Joiner } from '../../src/topology/joiner.ts';
 import type { Topology } from '../../src/topology/types.ts';
-import type { PeerPort, PeerRoute } from '../../src/transport/peer-port.ts';
+import type { DialFailed, PeerPort, PeerRoute } from '../../src/transport/peer-port.ts';
 import { localPeer } from '../transport/support.ts';
 import { manyNodes, nodeId } from './many-nodes.ts';
 
@@ -15,7 +15,7 @@ const NEVER: JoinDesk = {} as JoinDesk;
 
 interface Dial {
   address: Address;
-  failed: () => void;
+  failed: DialFailed;
   cancelled: boolean;
 }
 
@@ -37,7 +37,7 @@ class Rig {
   readonly port = {
     local: localPeer(9),
     route: (_: string, route: PeerRoute) => (this.route = route),
-    dial: (address: Address, _channel: string, _expected: null, failed: () => void): Timer => {
+    dial: (address: Address, _channel: string, _expected: null, failed: DialFailed): Timer => {
       const dial: Dial = { address, failed, cancelled: false };
       this.dials.push(dial);
       return { cancel: () => (dial.cancelled = true) };
@@ -100,16 +100,84 @@ describe('a node that is to be taken in', () => {
       seeds,
       replaces: null,
       onWaiting: () => {},
+      onUnreachable: () => {},
     });
     expect(rig.dials.map(({ address }) => address)).toEqual([a, b]);
     // The second answers, the first is never there.
     const session = rig.open(b);
     expect(decodeJoinRequest(session.sent[0])).toEqual({ replaces: null });
-    rig.dials[0].failed();
+    rig.dials[0].failed(new Error('nobody'), null);
     session.close();
     rig.pass(1000);
     expect(rig.dials.slice(2).map(({ address }) => address)).toEqual([a, b]);
     joiner.close();
+  });
+});
+
+describe('a node that no seed will ever have', () => {
+  const WRONG = 'it does not know the shared secret';
+  const seeds = ['torc-a:1', 'torc-b:1'];
+
+  const unreachable: string[] = [];
+
+  function joinerOf(rig: Rig, of = seeds): { joiner: Joiner; why: () => string | null } {
+    const onUnreachable = (seed: string, reason: string): unknown => unreachable.push(`${seed}: ${reason}`);
+    const options = { port: rig.port, node: nodeId(9), replaces: null, onWaiting: () => {}, onUnreachable };
+    const joiner = new Joiner(rig.env, { ...options, seeds: of });
+    let why: string | null = null;
+    joiner.taken.catch((error: Error) => (why = error.message));
+    return { joiner, why: () => why };
+  }
+
+  it('is refused in one line, once each has said so', async () => {
+    const rig = new Rig();
+    const { why } = joinerOf(rig);
+    rig.dials[0].failed(null, WRONG);
+    rig.dials[1].failed(new Error('nobody'), null);
+    rig.pass(1000);
+    await Promise.resolve();
+    expect(why()).toBeNull();
+    rig.dials.at(-1)?.failed(null, WRONG);
+    await Promise.resolve();
+    expect(why()).toBe(`all seeds (torc-a:1, torc-b:1) refuse this node: ${WRONG}`);
+    const dials = rig.dials.length;
+    rig.pass(5000);
+    expect(rig.dials).toHaveLength(dials);
+  });
+
+  it('is not, while one may yet: it is not there, starts, or has talked to it since', async () => {
+    const rig = new Rig();
+    const { joiner, why } = joinerOf(rig);
+    rig.dials[0].failed(null, WRONG);
+    rig.dials[1].failed(null, null);
+    rig.pass(1000);
+    const [again] = rig.dials.slice(-2);
+    again.failed(null, null);
+    rig.pass(1000);
+    rig.dials.at(-1)?.failed(null, WRONG);
+    await Promise.resolve();
+    expect(why()).toBeNull();
+    joiner.close();
+  });
+
+  it('says of a seed that is not there for a while why, once', () => {
+    const rig = new Rig();
+    const { joiner } = joinerOf(rig);
+    for (let tries = 1; tries <= 20; tries++) {
+      for (const { address, failed } of rig.dials.splice(0))
+        if (address.host === 'torc-a') failed(new Error('no such host'), null);
+      expect(unreachable).toEqual(tries < 10 ? [] : ['torc-a:1: no such host']);
+      rig.pass(500);
+    }
+    joiner.close();
+  });
+
+  it('is told by the only one it knows', async () => {
+    const rig = new Rig();
+    const { why } = joinerOf(rig, ['torc-a:1']);
+    rig.dials[0].failed(null, WRONG);
+    await Promise.resolve();
+    expect(why()).toBe(`the seed torc-a:1 refuses this node: ${WRONG}`);
   });
 });
 

@@ -5,7 +5,7 @@ import { applyChange, type TopologyChange } from '../../src/topology/change.ts';
 import { moveName } from '../../src/topology/move-change.ts';
 import { planMoves } from '../../src/topology/planner.ts';
 import { MAX_PLAN_RANGES } from '../../src/topology/rebalance-change.ts';
-import type { PlanEntry, PlannedMove } from '../../src/topology/rebalance.ts';
+import { workedMs, type PlanEntry, type PlannedMove } from '../../src/topology/rebalance.ts';
 import {
   decodeChange,
   decodeTopology,
@@ -130,6 +130,28 @@ describe('a plan in the register', () => {
     );
   });
 
+  it('is not slow by the time that it was paused', () => {
+    const founded = four();
+    const begun = after(founded, begin(founded));
+    const { beganMs } = planOf(begun);
+    const at = (seconds: number): number => beganMs + seconds * 1000;
+    const pause = (from: number, to: number): TopologyChange[] => [
+      { kind: 'pause-rebalance', atMs: at(from) },
+      { kind: 'resume-rebalance', atMs: at(to) },
+    ];
+    const resumed = after(begun, ...pause(1, 61), ...pause(62, 162));
+    expect(resumed.rebalance?.pausedAtMs).toBeUndefined();
+    expect(workedMs(planOf(resumed), at(164))).toBe(4000);
+    // The clock of who resumed it was behind; and a pause that began before the plan is not all of it.
+    expect(workedMs(planOf(after(begun, ...pause(9, 5))), at(10))).toBe(10_000);
+    expect(workedMs(planOf(after(begun, ...pause(-5, 5))), at(10))).toBe(5000);
+    const ended = after(finished(resumed), { kind: 'end-plan', plan: planOf(resumed).id, atMs: at(165) });
+    const record = ended.rebalance?.history.at(-1);
+    expect(record?.pausedMs).toBe(160_000);
+    const sent = decodeTopology(encodeTopology(after(begun, { kind: 'pause-rebalance', atMs: at(1) })));
+    expect(sent?.rebalance?.pausedAtMs).toBe(at(1));
+  });
+
   it('aborted has its moves aborted, and leaves rebalancing paused', () => {
     const founded = four();
     const begun = after(founded, begin(founded));
@@ -204,6 +226,8 @@ describe('changes of plans', () => {
       { kind: 'end-plan', plan: 7, atMs: 5 },
       { kind: 'pause-rebalance' },
       { kind: 'resume-rebalance' },
+      { kind: 'pause-rebalance', atMs: 5 },
+      { kind: 'resume-rebalance', atMs: 6 },
       { kind: 'abort-plan', plan: 7 },
       { kind: 'set-weight', node: founded.nodes[0].id, weight: 2 },
     ];

@@ -50,6 +50,9 @@ describe('voters', () => {
     const nodes = [1, 2, 3, 4].map((number) => nodeOf(number));
     expect(nextVoters(topologyOf(nodes, [1, 2, 3]), allBut(2))).toEqual([1, 4, 3].map(idOf));
     expect(nextVoters(topologyOf(nodes, [1, 2, 3]), allBut(2, 4))).toBeNull();
+    // A short silence costs nobody its vote, and gives none.
+    expect(nextVoters(topologyOf(nodes, [1, 2, 3]), allBut(2), allBut(2, 4))).toBeNull();
+    expect(nextVoters(topologyOf(nodes, [1, 2, 3]), all, allBut(2, 4))).toBeNull();
     expect(nextVoters(topologyOf(nodes.slice(0, 3), [1, 2, 3]), allBut(2, 3))).toBeNull();
     const three = topologyOf(nodes, [1, 2, 3]);
     expect(votersProblem(three, [idOf(1)])).toContain('not dropped');

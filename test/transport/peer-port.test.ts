@@ -114,6 +114,17 @@ describe('meshes that must not meet', () => {
     expect(nodes.map(({ events }) => events)).toEqual([[], []]);
   });
 
+  it('who dials is told what no try can change, and of nothing else', async () => {
+    const { port } = await portOf(localPeer(1));
+    const { port: wrong } = await portOf(localPeer(2, { secret: 'other' }));
+    const { port: right } = await portOf(localPeer(3));
+    const outcomeOf = (from: PeerPort): Promise<string | null> =>
+      new Promise((resolve) => from.dial(port.address, 'joining', null, (_, refusal) => resolve(refusal)));
+    expect(await outcomeOf(wrong)).toContain('it does not know the shared secret');
+    // It only is not ready yet.
+    expect(await outcomeOf(right)).toBeNull();
+  });
+
   it('a node that is not a member is refused, and says so', async () => {
     const reports: string[][] = [[], []];
     const member = await openPort(localPeer(1), reports[0]);

@@ -369,6 +369,11 @@ export class SimClient {
     this.stream?.destroy();
   }
 
+  /** The other end hears of it behind all that was sent before, once it reads that. */
+  end(): void {
+    this.stream?.end();
+  }
+
   private take(bytes: Buffer): void {
     this.input = Buffer.concat([this.input, bytes]);
     for (;;) {

@@ -268,6 +268,50 @@ describe('connections of a simulated node', () => {
     for (const client of clients.slice(0, 2)) expect(client.replies.at(-1)).toBe(':2\r\n');
   });
 
+  it('WAIT without a timeout is over when its client goes, also one that has sent more behind it', async () => {
+    const cluster = new SimCluster(8300001, 3);
+    await cluster.startAll();
+    await cluster.pass(3000);
+    const [other, ...waiting] = Array.from({ length: 3 }, () => cluster.client(0));
+    for (const client of waiting) await client.ask('set', 'k', 'v');
+    cluster.pause(2);
+    await cluster.pass(500);
+    const blocked = async (): Promise<string> =>
+      /blocked_clients:(\d+)/.exec(await other.ask('info', 'clients'))?.[1] ?? '';
+    waiting[0].send(['wait', '9', '0']);
+    waiting[1].send(['wait', '9', '0'], ['set', 'k', Buffer.alloc(100_000, 'x')]);
+    await cluster.pass(100);
+    expect(await blocked()).toBe('2');
+    for (const client of waiting) client.end();
+    await cluster.pass(100);
+    expect(await blocked()).toBe('0');
+    expect(await other.ask('info', 'clients')).toContain('connected_clients:1\r');
+    cluster.resume(2);
+  });
+
+  it('INFO counts all keys of the cluster, whichever shards the node holds, and on the redirect port its own', async () => {
+    const cluster = new SimCluster(8300002, 5);
+    await cluster.startAll();
+    const writer = cluster.client(0);
+    for (let i = 0; i < 60; i++) await writer.ask('set', `k${i}`, 'v', 'ex', i < 20 ? '1000' : '2000');
+    await writer.ask('select', '3');
+    for (let i = 0; i < 40; i++) await writer.ask('set', `k${i}`, 'v');
+    // The leaders have told.
+    await cluster.pass(1000);
+    let led = 0;
+    for (const node of cluster.nodes.keys()) {
+      const client = cluster.client(node);
+      expect(await client.ask('dbsize')).toBe(':60\r\n');
+      const info = await client.ask('info', 'keyspace');
+      expect(info).toContain('db0:keys=60,expires=60,avg_ttl=0\r\ndb3:keys=40,expires=0,avg_ttl=0\r\n');
+      const own = new SimClient(cluster, REDIRECT_PORT + node);
+      const keys = Number(/db0:keys=(\d+)/.exec(await own.ask('info', 'keyspace'))?.[1] ?? 0);
+      expect(await own.ask('dbsize')).toBe(`:${keys}\r\n`);
+      led += keys;
+    }
+    expect(led).toBe(60);
+  });
+
   it('SLOWLOG tells of writes and of what other nodes ran, with the time to the reply', async () => {
     const cluster = new SimCluster(17, 3, { 'slowlog-log-slower-than': '0' });
     await cluster.startAll();

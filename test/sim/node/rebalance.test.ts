@@ -98,7 +98,7 @@ it('gives nothing to a shard while a node of it is away', async () => {
   expect((await newestTopology(cluster)).moves).toEqual([]);
   expect((await newestTopology(cluster)).rebalance).toBeUndefined();
   expect((await report(cluster)).obstacle).toBe(
-    'shard 1 is to take slots, and its node 127.0.0.1:7003 is not reached: start it, or have torc node remove --dead take it out',
+    'shard 1 is to take slots, and its node 127.0.0.1:7003 is not reached: start it, or take it out: torc node remove --dead 127.0.0.1:7003',
   );
   await cluster.start(2);
   await untilEnded(cluster);
