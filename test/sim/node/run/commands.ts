@@ -42,7 +42,7 @@ export const EXPIRED_AFTER_MS = 3000;
 /** More than is kept of a reply. */
 const LONG_REPLY_BYTES = 66 * 1024;
 /** Of the commands of a run that has them. */
-const LONG_REPLIES = 0.06;
+const LONG_REPLIES = 0.1;
 /** So many keys of such values at a time: what lies in a state is written into each of its snapshots. */
 const LONG_KEYS = 4;
 const OK = '+OK\r\n';
