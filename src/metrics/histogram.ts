@@ -47,6 +47,12 @@ export class Histogram {
     return this.#cells[bucket];
   }
 
+  /** Adds what each bucket took to its place in `counts`. */
+  addTo(counts: Float64Array): void {
+    const cells = this.#cells;
+    for (let bucket = 0; bucket <= this.#last; bucket++) counts[bucket] += cells[bucket];
+  }
+
   get count(): number {
     let count = 0;
     for (let bucket = 0; bucket <= this.#last; bucket++) count += this.#cells[bucket];

@@ -9,31 +9,40 @@ export interface LatencyReading {
 
 /** Watches histograms of one scale that go on counting, as those of all commands: each reading is of what came since the one before. */
 export class LatencyWindow {
-  private seen: readonly number[] = [];
+  private seen = new Float64Array(0);
+  private totals = new Float64Array(0);
 
+  /** Many times a second, moves or none: in arrays that are kept. */
   read(histograms: Iterable<Histogram | null>): LatencyReading {
     let bounds: readonly number[] = [];
-    const totals: number[] = [];
+    this.totals.fill(0);
     for (const histogram of histograms) {
       if (histogram === null) continue;
       ({ bounds } = histogram);
-      for (let bucket = 0; bucket <= bounds.length; bucket++)
-        totals[bucket] = (totals[bucket] ?? 0) + histogram.countIn(bucket);
+      if (this.totals.length === 0) this.begin(bounds.length + 1);
+      histogram.addTo(this.totals);
     }
-    // Below what was seen: they were reset.
-    const counts = totals.map((total, bucket) => {
-      const seen = this.seen[bucket] ?? 0;
-      return total < seen ? total : total - seen;
-    });
-    this.seen = totals;
+    const counts = this.seen;
     let count = 0;
-    for (const each of counts) count += each;
-    return { count, p99: quantile(counts, bounds, count * 0.99) };
+    for (const [bucket, total] of this.totals.entries()) {
+      // Below what was seen: they were reset.
+      counts[bucket] = total < counts[bucket] ? total : total - counts[bucket];
+      count += counts[bucket];
+    }
+    const p99 = quantile(counts, bounds, count * 0.99);
+    this.seen = this.totals;
+    this.totals = counts;
+    return { count, p99 };
+  }
+
+  private begin(buckets: number): void {
+    this.seen = new Float64Array(buckets);
+    this.totals = new Float64Array(buckets);
   }
 }
 
 /** As if the values of a bucket lay evenly in it; those above the last bound lie at it. */
-function quantile(counts: readonly number[], bounds: readonly number[], rank: number): number {
+function quantile(counts: Float64Array, bounds: readonly number[], rank: number): number {
   let before = 0;
   for (const [bucket, count] of counts.entries()) {
     if (count > 0 && before + count >= rank) {

@@ -380,6 +380,8 @@ export class Router {
   hint(shard: ShardId, node: NodeId, term: number): void {
     const way = this.waysByShard.get(shard);
     if (way === undefined || (way.hint !== null && way.hint.term > term)) return;
+    // Nodes tell it again and again: nothing follows from what is known.
+    if (way.hint?.term === term && way.hint.node === node) return;
     way.hint = { node, term };
     this.host.wake();
   }

@@ -14,7 +14,9 @@ const MS_PER_SECOND = 1000;
 export class SlotOperations {
   /** One is added for each command. */
   readonly counts = new Uint32Array(SLOT_COUNT);
-  private readonly countedSinceMs = new Float64Array(SLOT_COUNT).fill(Number.NEGATIVE_INFINITY);
+  /** Since when slots are counted: all, but those that have come since. */
+  private allSinceMs = Number.NEGATIVE_INFINITY;
+  private readonly sinceMs = new Map<number, number>();
   /** Slots that have come since the last look at the clock. */
   private readonly arrived: number[] = [];
   private halvedMs: number | null = null;
@@ -32,24 +34,28 @@ export class SlotOperations {
     this.halvedMs ??= nowMs;
     if (isLed && !this.wasLed) {
       this.counts.fill(0);
-      this.countedSinceMs.fill(nowMs);
+      this.allSinceMs = nowMs;
+      this.sinceMs.clear();
     }
     this.wasLed = isLed;
     for (const slot of this.arrived.splice(0)) {
       this.counts[slot] = 0;
-      this.countedSinceMs[slot] = nowMs;
+      this.sinceMs.set(slot, nowMs);
     }
     if (nowMs - this.halvedMs < HALVED_EVERY_MS) return;
     this.halvedMs = nowMs;
     this.weighed.nowMs = Number.NaN;
     const { counts } = this;
     for (let slot = 0; slot < counts.length; slot++) counts[slot] >>>= 1;
+    // Longer ago all counts weigh the same.
+    const longAgoMs = nowMs - (HALVINGS_THAT_COUNT + 1) * HALVED_EVERY_MS;
+    for (const [slot, sinceMs] of this.sinceMs) if (sinceMs < longAgoMs) this.sinceMs.delete(slot);
   }
 
   /** A second. */
   rateOf(slot: number, nowMs: number): number {
     if (this.counts[slot] === 0) return 0;
-    const countedMs = nowMs - this.countedSinceMs[slot];
+    const countedMs = nowMs - (this.sinceMs.get(slot) ?? this.allSinceMs);
     if (countedMs !== this.weighed.countedMs || nowMs !== this.weighed.nowMs)
       this.weighed = { countedMs, nowMs, weightMs: this.weightMs(countedMs, nowMs) };
     return (this.counts[slot] * MS_PER_SECOND) / this.weighed.weightMs;

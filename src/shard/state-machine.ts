@@ -221,7 +221,10 @@ export class StateMachine implements MovesHost {
   /** Frees memory that is out of use, about `maxItems` items; true while there is more. */
   reclaim(maxItems: number): boolean {
     const { loading, ready } = this.moves.imports;
-    return [this.keyspace, loading, ready].filter((keyspace) => keyspace.reclaim(maxItems)).length > 0;
+    const hasMore = this.keyspace.reclaim(maxItems);
+    const loadingHasMore = loading.reclaim(maxItems);
+    const readyHasMore = ready.reclaim(maxItems);
+    return hasMore || loadingHasMore || readyHasMore;
   }
 
   /** Look-ups of reads that found their key, and that did not. */

@@ -199,6 +199,16 @@ describe('the router follows the leader', () => {
     expect(world.sent).toEqual(['b/3']);
   });
 
+  it('and needs no turn for a hint that tells what it was told before', () => {
+    const world = new World();
+    world.router.hint(3, 'b', 7);
+    const { wakes } = world;
+    world.router.hint(3, 'b', 7);
+    expect(world.wakes).toBe(wakes);
+    world.router.hint(3, 'b', 8);
+    expect(world.wakes).toBe(wakes + 1);
+  });
+
   it('whose term is known, but not who: a hint of that term names it', () => {
     const world = new World();
     world.elect(1, 0, 6);

@@ -15,6 +15,11 @@ const HEAD_BYTES = 9;
 /** | from, to, u16 | state | outcome | 2 free | epoch, u32 | peer, u32 | move, float64 | ended, float64 | */
 const RUN_BYTES = 32;
 
+/** Of a group that no slot has ever moved to or from; never written. */
+const NO_NUMBERS = new Float64Array(SLOT_COUNT);
+const NO_PEERS = new Uint32Array(SLOT_COUNT);
+const NO_OUTCOMES = new Uint8Array(SLOT_COUNT);
+
 export class SlotStates {
   /** By slot; each command looks here. Only read elsewhere. */
   readonly states = new Uint8Array(SLOT_COUNT).fill(OWNED);
@@ -26,10 +31,10 @@ export class SlotStates {
   hasMoved = false;
 
   private readonly epochs = new Uint32Array(SLOT_COUNT).fill(FIRST_EPOCH);
-  private readonly moves = new Float64Array(SLOT_COUNT);
-  private readonly peers = new Uint32Array(SLOT_COUNT);
-  private readonly ended = new Float64Array(SLOT_COUNT);
-  private readonly outcomes = new Uint8Array(SLOT_COUNT);
+  private moves = NO_NUMBERS;
+  private peers = NO_PEERS;
+  private ended = NO_NUMBERS;
+  private outcomes = NO_OUTCOMES;
   private readonly counts = Uint32Array.of(0, SLOT_COUNT, 0, 0);
   /** What an image tells of slots, until something changes: looking at each is what an image costs. */
   private runs: Buffer | null = null;
@@ -72,6 +77,7 @@ export class SlotStates {
   begin(slot: number, move: MoveId, peer: ShardId, state: SlotState): void {
     assert(move > this.ended[slot] && this.moves[slot] === 0, 'a slot is in one move at a time');
     this.hasMoved = true;
+    this.makeRoom();
     this.moves[slot] = move;
     this.peers[slot] = peer;
     this.setState(slot, state);
@@ -86,6 +92,7 @@ export class SlotStates {
   end(slot: number, move: MoveId, outcome: MoveOutcome, state: SlotState): void {
     assert(move > this.ended[slot], 'a move ends once');
     this.hasMoved = true;
+    this.makeRoom();
     this.moves[slot] = 0;
     this.ended[slot] = move;
     this.outcomes[slot] = outcome;
@@ -102,6 +109,15 @@ export class SlotStates {
     let end = slot;
     while (end < to && this.states[end + 1] === OWNED) end += 1;
     return end;
+  }
+
+  /** For what moves leave behind: 336 KiB that most groups never need. */
+  private makeRoom(): void {
+    if (this.moves !== NO_NUMBERS) return;
+    this.moves = new Float64Array(SLOT_COUNT);
+    this.peers = new Uint32Array(SLOT_COUNT);
+    this.ended = new Float64Array(SLOT_COUNT);
+    this.outcomes = new Uint8Array(SLOT_COUNT);
   }
 
   private setState(slot: number, state: SlotState): void {
@@ -171,13 +187,16 @@ export class SlotStates {
     for (let at = HEAD_BYTES; at < image.length; at += RUN_BYTES) {
       const from = readU16(image, at);
       const to = readU16(image, at + 2);
+      const [outcome, peer] = [image[at + 5], readU32(image, at + 12)];
       const move = readF64(image, at + 16);
       const ended = readF64(image, at + 24);
       if (move !== 0 || ended !== 0) this.hasMoved = true;
       this.setStates({ from, to }, image[at + 4] as SlotState);
-      this.outcomes.fill(image[at + 5], from, to + 1);
       this.epochs.fill(readU32(image, at + 8), from, to + 1);
-      this.peers.fill(readU32(image, at + 12), from, to + 1);
+      if (move !== 0 || ended !== 0 || peer !== 0 || outcome !== 0) this.makeRoom();
+      if (this.moves === NO_NUMBERS) continue;
+      this.outcomes.fill(outcome, from, to + 1);
+      this.peers.fill(peer, from, to + 1);
       this.moves.fill(move, from, to + 1);
       this.ended.fill(ended, from, to + 1);
     }

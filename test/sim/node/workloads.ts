@@ -193,9 +193,13 @@ const KEYS_ASIDE: Aside = {
   },
 };
 
-/** Large keys are few: each epoch has one of either kind, and the one before is deleted. */
+/** Few, written again and again: all that lies in a state is written into each snapshot of it and hashed with it. */
+const LARGE_KEYS = 3;
+
+/** Each epoch has one large key of either kind, and the one before is deleted now and then. */
 function largePlan(random: SeededRandom, epoch: number, unique: number): Planned {
-  const large = Math.floor(epoch / 3);
+  const turn = Math.floor(epoch / 3);
+  const [large, before] = [turn % LARGE_KEYS, (turn + LARGE_KEYS - 1) % LARGE_KEYS];
   switch (random.below(250)) {
     case 0:
       return setPadded(`l${large}`, `v${unique}`, LARGE_BYTES + random.below(LARGE_BYTES));
@@ -214,7 +218,7 @@ function largePlan(random: SeededRandom, epoch: number, unique: number): Planned
     case 9:
       return getHalves(`h${large}`);
     case 10:
-      return simple('DEL', random.below(2) === 0 ? `h${large - 1}` : `l${large - 1}`);
+      return simple('DEL', random.below(2) === 0 ? `h${before}` : `l${before}`);
     case 11:
       return setPadded(`l${large}`, `v${unique}`, LARGE_BYTES);
     case 12:

@@ -41,6 +41,10 @@ const FAR_MS = 1000 * 24 * 3600 * 1000;
 export const EXPIRED_AFTER_MS = 3000;
 /** More than is kept of a reply. */
 const LONG_REPLY_BYTES = 66 * 1024;
+/** Of the commands of a run that has them. */
+const LONG_REPLIES = 0.1;
+/** So many keys of such values at a time: what lies in a state is written into each of its snapshots. */
+const LONG_KEYS = 4;
 const OK = '+OK\r\n';
 export const CHOICE = 'SELECT';
 
@@ -154,7 +158,7 @@ export class Commands {
     if (plan.hasLarge && random.chance(0.5)) return this.large(epoch);
     if (plan.expires && random.chance(0.4))
       return random.chance(0.3) ? this.expiring(epoch) : this.perishable(epoch);
-    if (plan.hasLongReplies && random.chance(0.1)) return this.longReply(epoch);
+    if (plan.hasLongReplies && random.chance(LONG_REPLIES)) return this.longReply(epoch);
     return random.chance(0.08) ? this.acrossUnits(epoch) : this.onOneUnit(epoch);
   }
 
@@ -345,7 +349,7 @@ export class Commands {
   private longReply(epoch: number): Asked {
     this.unique += 1;
     const [command, key, label] = ['GETSET', 'long', `v${this.unique}`];
-    const unit = { tag: `r${epoch}`, database: this.database() };
+    const unit = { tag: `r${epoch % LONG_KEYS}`, database: this.database() };
     return {
       ...onUnit(unit, command, [key, label], [0]),
       words: [command, tagged(unit, key), padded(label, LONG_REPLY_BYTES)],
