@@ -95,8 +95,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Of the replies alone. */
   private keptBytes = 0;
   private readonly underWay = new UnderWay();
-  private holds = 0;
-  private isPaused = false;
+  private holds = 1; // This and the next are changed from the start, for the reason of `hasMoved` in slot-states.ts.
+  private isPaused = true;
   private isStopping = false;
   private isReading = false;
   private isClosed = false;
@@ -120,6 +120,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.reader = new CommandReader(server.readerLimits);
     this.reader.authenticated = this.authenticated;
     this.isRestricted = !isUnrestricted(this);
+    this.holds = 0;
+    this.isPaused = false;
     this.context = {
       args: this.args,
       reply: server.scratch,

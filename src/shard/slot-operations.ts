@@ -19,8 +19,6 @@ export class SlotOperations {
   private readonly arrived: number[] = [];
   private halvedMs: number | null = null;
   private wasLed = false;
-  /** What was asked for last: most slots have been counted for the same time. */
-  private weighed = { countedMs: Number.NaN, nowMs: Number.NaN, weightMs: 0 };
 
   /** The slot is here from now on. */
   arrive(slot: number): void {
@@ -41,18 +39,25 @@ export class SlotOperations {
     }
     if (nowMs - this.halvedMs < HALVED_EVERY_MS) return;
     this.halvedMs = nowMs;
-    this.weighed.nowMs = Number.NaN;
     const { counts } = this;
     for (let slot = 0; slot < counts.length; slot++) counts[slot] >>>= 1;
   }
 
-  /** A second. */
-  rateOf(slot: number, nowMs: number): number {
-    if (this.counts[slot] === 0) return 0;
-    const countedMs = nowMs - this.countedSinceMs[slot];
-    if (countedMs !== this.weighed.countedMs || nowMs !== this.weighed.nowMs)
-      this.weighed = { countedMs, nowMs, weightMs: this.weightMs(countedMs, nowMs) };
-    return (this.counts[slot] * MS_PER_SECOND) / this.weighed.weightMs;
+  /** A second. Of all slots, in a loop that is short, since it is never fast where it seldom runs. */
+  rates(nowMs: number): Float64Array {
+    const { countedSinceMs } = this;
+    const rates = new Float64Array(this.counts);
+    let sinceMs = Number.NaN;
+    let weightMs = LEAST_MS;
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (rates[slot] === 0) continue;
+      if (countedSinceMs[slot] !== sinceMs) {
+        sinceMs = countedSinceMs[slot];
+        weightMs = this.weightMs(nowMs - sinceMs, nowMs);
+      }
+      rates[slot] = (rates[slot] * MS_PER_SECOND) / weightMs;
+    }
+    return rates;
   }
 
   /** For how long the count would be of a steady flow, had it never been halved: what came before each halving counts for half as much. */
