@@ -9,9 +9,7 @@ export async function loadLauncher(build: Pick<NodeSurroundings, 'rules'> = {}):
   const { systemEnv } = await import('../env/system.ts');
   const { measureLoopDelay } = await import('../env/loop-delay.ts');
   const { paceCollector } = await import('../env/collector.ts');
-  const { paceCompiler } = await import('../env/compiler.ts');
   paceCollector();
-  paceCompiler();
   return (settings, log, onClaimed) =>
     startNode(systemEnv(), settings, log, {
       ...build,
