@@ -3,6 +3,7 @@ import type { LoopDelay } from './env/loop-delay.ts';
 import type { NodeParts } from './observe/parts.ts';
 import type { LogRetention } from './shard/log-retention.ts';
 import type { Replica } from './shard/replica.ts';
+import type { Topology } from './topology/types.ts';
 import type { RecoveredGroup } from './wal/types.ts';
 
 /** What differs between a process of its own and a simulation. */
@@ -19,6 +20,8 @@ export interface NodeSurroundings {
   rules?: RulesTable;
   /** Ports and data are this process's alone: the start has begun. */
   onClaimed?: () => void;
+  /** The topology that was found on the disk, and each that was synced since: nobody has acted on it yet. */
+  onTopology?: (topology: Topology) => void;
   /** A replica was made from what recovery found of its group, and has done nothing yet: whoever checks invariants looks on from here. */
   onReplica?: (replica: Replica, recovered: RecoveredGroup | undefined) => void;
   /** The node takes part in its cluster. */

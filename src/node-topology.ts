@@ -115,8 +115,13 @@ export class NodeTopology {
     this.acceptor = acceptor;
   }
 
-  /** Reads what the directory says, and changes nothing. Throws StartupErrors. */
-  static async open(env: Env, settings: Settings, log: Log): Promise<NodeTopology> {
+  /** Reads what the directory says, and changes nothing. Throws StartupErrors. `onSynced` is told before all others. */
+  static async open(
+    env: Env,
+    settings: Settings,
+    log: Log,
+    onSynced?: (topology: Topology) => void,
+  ): Promise<NodeTopology> {
     const { dataDirectory } = settings;
     const known = (await ClusterFile.exists(env.disk, dataDirectory))
       ? await ClusterFile.open(env.disk, env.random, dataDirectory)
@@ -127,6 +132,7 @@ export class NodeTopology {
       throw new DamagedError(acceptorPath(dataDirectory), 0, 'the file is missing');
     const problem = problemOf(dataDirectory, known, register.current);
     if (problem !== null) throw problem;
+    if (onSynced !== undefined) register.watch(onSynced);
     return new NodeTopology(env, settings, log, known, register, acceptor, await loadTokenHash());
   }
 

@@ -187,7 +187,7 @@ class Node implements RunningNode {
       );
       const adminAddress = { host, port: settings.adminPort, purpose: 'admin port' };
       this.admin = await env.network.listenHttp(adminAddress, (request) => this.administer(handler, request));
-      const topology = await NodeTopology.open(env, settings, log);
+      const topology = await NodeTopology.open(env, settings, log, this.surroundings.onTopology);
       this.topology = topology;
       this.version.follow();
       await topology.setReplacedAside();

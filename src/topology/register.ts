@@ -64,6 +64,12 @@ export class StoredRegister implements TopologyRegister {
     this.listeners.push(run);
   }
 
+  /** As `onNewer`, and with what was synced before. Whoever asks first is called first. */
+  watch(run: (topology: Topology) => void): void {
+    if (this.current !== null) run(this.current);
+    this.onNewer(run);
+  }
+
   /** The last ones that were synced here, newest first. Those that a repair or the disk spoilt are left out. */
   async kept(): Promise<Topology[]> {
     const found: Topology[] = [];

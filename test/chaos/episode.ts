@@ -57,7 +57,12 @@ export interface EpisodeResult {
   /** How the history, the replicas and the whole were found. */
   findings: string[];
   problems: string[];
+  /** Of each round that began: why it was not judged, or null. */
+  unjudged: (string | null)[];
 }
+
+const CUT_SHORT = 'it was cut short';
+const UNKNOWN = 'its history was not judged';
 
 export class Episode {
   private readonly options: Options;
@@ -68,6 +73,7 @@ export class Episode {
   private readonly placed: Placed[] = [];
   private readonly lateReaders: LateReader[] = [];
   private readonly rounds: Round[] = [];
+  private readonly unjudged: (string | null)[] = [];
   private readonly disks: Disk[] = [];
   private readonly logs: NodeJS.WritableStream[] = [];
   private readonly loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
@@ -103,11 +109,12 @@ export class Episode {
       this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
     await this.stopWorkers();
-    this.judgeHistory(recorder);
+    const isJudged = this.judgeHistory(recorder);
     await this.close(this.options.keep || this.problems.length > 0);
     history.end();
     await finished(history);
-    return { survey, findings: this.findings, problems: this.problems };
+    const unjudged = this.unjudged.map((reason) => reason ?? (isJudged ? null : UNKNOWN));
+    return { survey, findings: this.findings, problems: this.problems, unjudged };
   }
 
   /** Ends all that runs, also in the midst of it. */
@@ -240,6 +247,7 @@ export class Episode {
       await lab.cluster.settle();
       await Promise.all(this.placed.map(({ worker }) => worker.beginRound(number)));
       const { kind, random } = this.plan.choose(number, lab);
+      this.unjudged[number] = CUT_SHORT;
       this.loopDelay.reset();
       probe.takeLongestMs();
       const fromMs = performance.now();
@@ -268,6 +276,7 @@ export class Episode {
       const seen = judgeRound(recorder, this.placed, round);
       seen.problems.push(...stuck);
       this.problems.push(...seen.problems.map((problem) => `round ${number}, ${kind.name}: ${problem}`));
+      this.unjudged[number] = seen.unjudged;
       this.plan.onRound(round, seen);
     }
   }
@@ -305,11 +314,13 @@ export class Episode {
     return survey;
   }
 
-  private judgeHistory(recorder: Recorder): void {
+  /** False: nothing can be said of it. */
+  private judgeHistory(recorder: Recorder): boolean {
     const verdict = checkLinearizable(recorder.operations, registerModel, CHECKER_LIMITS);
     if (verdict.verdict === 'ok') this.findings.push(`linearizable: ${JSON.stringify(verdict)}`);
     else if (verdict.verdict === 'violation') this.problems.push(describeViolation(verdict));
     else this.problems.push(`the checker does not know about ${verdict.keys.join(', ')}`);
+    return verdict.verdict === 'ok' ? verdict.answered > 0 : verdict.verdict === 'violation';
   }
 
   private portsOf(place: number): NodePorts {

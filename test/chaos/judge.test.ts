@@ -5,7 +5,8 @@ import type { Reply } from '../linearizability/history.ts';
 import type { Placed } from '../e2e/clients/placed.ts';
 import { Recorder } from '../e2e/clients/recorder.ts';
 import { Worker } from '../e2e/clients/workload.ts';
-import { judgeBetween, judgeRound, type Round } from './judge.ts';
+import { judgeBetween, judgeRound, STARVED, UNANSWERED, type Round } from './judge.ts';
+import { Tally } from './tally.ts';
 
 const ROUND: Round = {
   number: 0,
@@ -84,4 +85,25 @@ test('between rounds an error is a problem for the clients of any node', async (
   expect(judgeBetween(recorder, placed, [until(performance.now())])).toEqual([]);
   const long = judgeBetween(recorder, placed, [until(0, { fromMs: 0 })]);
   expect(long.map((line) => line.split(',')[0])).toEqual(['ioredis-0', 'ioredis-1']);
+});
+
+test('a round without answers, or without time for them, judges nobody', async () => {
+  const [recorder, placed] = await told('OK');
+  const why = (round: Round): string | null => judgeRound(recorder, placed, round).unjudged;
+  expect(why(until(performance.now()))).toBeNull();
+  expect(why(until(performance.now(), { stalledMs: 1500 }))).toBe(STARVED);
+  const nowMs = performance.now();
+  expect(why(until(nowMs + 10, { fromMs: nowMs + 1 }))).toBe(UNANSWERED);
+  const refused = await told(new Error('CLUSTERDOWN no leader'));
+  expect(judgeRound(...refused, until(performance.now())).unjudged).toBe(UNANSWERED);
+});
+
+test('a run of which most rounds judged nobody has no verdict', () => {
+  const tally = new Tally();
+  expect(tally.problem()).toBe('only 0 of 0 rounds were judged: too few for a verdict');
+  for (const reason of [null, STARVED, null, UNANSWERED]) tally.note(reason);
+  expect(tally.problem()).toBeNull();
+  tally.note(STARVED);
+  expect(tally.problem()).toBe('only 2 of 5 rounds were judged: too few for a verdict');
+  expect(tally.line()).toBe(`rounds: 5, judged 2, 2 not: ${STARVED}, 1 not: ${UNANSWERED}`);
 });

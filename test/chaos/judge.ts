@@ -46,11 +46,17 @@ export interface Seen {
   /** Failures by their code. */
   errors: Map<string, number>;
   problems: string[];
+  /** Why the round says little or nothing; null: it was judged. */
+  unjudged: string | null;
 }
+
+export const STARVED = 'the machine had no time';
+export const UNANSWERED = 'no command was answered';
 
 export function judgeRound(recorder: Recorder, placed: readonly Placed[], round: Round): Seen {
   const { fault, fromMs, toMs } = round;
-  const seen: Seen = { gaps: [], errors: new Map(), problems: [] };
+  const unjudged = whyUnjudged(recorder, placed, round);
+  const seen: Seen = { gaps: [], errors: new Map(), problems: [], unjudged };
   const failures = recorder.failures.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
   for (const failed of failures) {
     const code = codeOf(failed);
@@ -70,6 +76,14 @@ export function judgeRound(recorder: Recorder, placed: readonly Placed[], round:
     seen.problems.push(...shown(wrong, isPromised));
   }
   return seen;
+}
+
+function whyUnjudged(recorder: Recorder, placed: readonly Placed[], round: Round): string | null {
+  if (isStarved(round)) return STARVED;
+  const { fromMs, toMs } = round;
+  const isAnswered = ({ worker }: Placed): boolean =>
+    recorder.isAcknowledgedBetween(worker.client.name, fromMs, toMs);
+  return placed.some(isAnswered) ? null : UNANSWERED;
 }
 
 /** Between rounds all nodes are well: their clients see no error. */

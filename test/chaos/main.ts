@@ -13,6 +13,7 @@ import type { Gap, Round, Seen } from './judge.ts';
 import type { Lab } from './lab.ts';
 import type { NetworkKind } from './network.ts';
 import { commandAgain, readOptions, type Options } from './options.ts';
+import { Tally } from './tally.ts';
 import { errorTable, gapTable, roundLine, seconds } from './report.ts';
 
 const LONGEST_EPISODE_MINUTES = 3;
@@ -25,6 +26,7 @@ class Run {
   private readonly errors = new Map<string, Map<string, number>>();
   private readonly problems: string[] = [];
   private readonly struck = new Map<string, number>();
+  private readonly tally = new Tally();
   private readonly totals = { values: 0, increments: 0, tokens: 0, lost: 0, repeated: 0 };
   private stalledMs = 0;
   private diskStalledMs = 0;
@@ -136,10 +138,11 @@ class Run {
     for (const [code, count] of seen.errors) codes.set(code, (codes.get(code) ?? 0) + count);
   }
 
-  private note({ survey, findings, problems }: EpisodeResult, number: number): void {
+  private note({ survey, findings, problems, unjudged }: EpisodeResult, number: number): void {
     for (const finding of findings) console.log(finding);
     for (const problem of problems) console.log(`PROBLEM: ${problem}`);
     this.problems.push(...problems.map((problem) => `episode ${number}: ${problem}`));
+    for (const reason of unjudged) this.tally.note(reason);
     if (survey === null) return;
     this.totals.values += survey.values;
     this.totals.increments += survey.increments;
@@ -150,8 +153,11 @@ class Run {
 
   private report(): void {
     const { values, increments, tokens, lost, repeated } = this.totals;
+    const tooFew = this.tally.problem();
+    if (tooFew !== null) this.problems.push(tooFew);
     console.log(`\n${gapTable(this.gaps)}\n\n${errorTable(this.errors)}\n`);
     console.log(`acknowledged: ${values} values, ${increments} increments, ${tokens} appended tokens`);
+    console.log(this.tally.line());
     console.log(`acknowledged writes lost: ${lost}\nduplicates: ${repeated}`);
     console.log(
       `the harness itself stood still for at most ${this.stalledMs.toFixed()} ms, which gaps include, and a synced write for ${this.diskStalledMs.toFixed()} ms`,

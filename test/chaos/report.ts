@@ -1,10 +1,10 @@
 /** What is printed: a line for each fault as it is over, and tables at the end. */
 import { quantile } from '../e2e/clients/recorder.ts';
-import { isStarved, type Gap, type Round, type Seen } from './judge.ts';
+import { isStarved, UNANSWERED, type Gap, type Round, type Seen } from './judge.ts';
 
 const FAULT_WIDTH = 14;
 
-export function roundLine(startMs: number, round: Round, { gaps, errors, problems }: Seen): string {
+export function roundLine(startMs: number, round: Round, { gaps, errors, problems, unjudged }: Seen): string {
   const spared = gaps.filter(({ client }) => client.endsWith(', spared')).map(({ gapMs }) => gapMs);
   const all = gaps.map(({ gapMs }) => gapMs);
   const told = [
@@ -20,6 +20,7 @@ export function roundLine(startMs: number, round: Round, { gaps, errors, problem
     lines.push(
       `          the machine has no time (load ${round.loadPerCore.toFixed(1)} a core, the harness stood still for ${seconds(round.stalledMs)}): pauses are not judged`,
     );
+  if (unjudged === UNANSWERED) lines.push(`          not judged: ${UNANSWERED}`);
   if (problems.length > 0)
     lines.push(`          a synced write beside the nodes' disks took up to ${seconds(round.diskStalledMs)}`);
   for (const problem of problems) lines.push(`          PROBLEM: ${problem}`);

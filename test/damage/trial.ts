@@ -135,11 +135,19 @@ function losesMarks(damage: Damage): boolean {
   return damage.kind === 'zero' || (damage.kind === 'truncate' && damage.sizeBytes >= SEGMENT_BYTES);
 }
 
+/** A flipped bit of the log lies in what begins at the offset that is named. */
+function namesPlace(message: string, directory: string, damage: Damage): boolean {
+  if (damage.kind !== 'flip' || !damage.path.endsWith('.wal')) return true;
+  const named = /^(\S+) is damaged at offset (\d+): /.exec(message);
+  return named?.[1] === join(directory, damage.path) && Number(named[2]) <= damage.offset;
+}
+
 function checkRefusal(message: string, directory: string, damage: Damage): void {
   const problems = [
     message.includes(`${directory}/`) ? '' : 'names no file',
     damage.kind === 'delete' || /\boffset \d+/.test(message) ? '' : 'names no offset',
     message.includes('torc repair --discard-replica') ? '' : 'names no remedy',
+    namesPlace(message, directory, damage) ? '' : 'names another place',
     message.includes('\n') ? 'is more than one line' : '',
   ].filter((problem) => problem !== '');
   if (problems.length > 0) throw new Error(`the refusal ${problems.join(', ')}: ${message}`);

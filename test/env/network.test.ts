@@ -362,6 +362,45 @@ describe('message sockets', () => {
     expect(server.closed[0].code).toBe(1006);
   });
 
+  it('are over both ways when the other side ends one, whoever dialed: nobody sends into half a connection', async () => {
+    let server: Messages | undefined;
+    const listener = await systemNetwork.listenMessages(ANY_PORT, '/peer', (socket) => {
+      return (server = messagesOn(socket));
+    });
+    cleanups.push(() => listener.close());
+    const dialer = await dial(listener);
+    dialer.write(
+      [
+        'GET /peer HTTP/1.1',
+        'Host: node',
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Version: 13\r\n\r\n',
+      ].join('\r\n'),
+    );
+    await once(dialer, 'data');
+    dialer.end();
+    await until(() => server?.closed.length === 1);
+    expect(server!.closed[0].code).toBe(1006);
+
+    const other = new WebSocketServer({ host: LOOPBACK, port: 0 });
+    cleanups.push(() => other.close());
+    await once(other, 'listening');
+    other.on('connection', (socket) => (Reflect.get(socket, '_socket') as Socket).end());
+    const client = await new Promise<Messages>((resolve, reject) => {
+      const { port } = other.address() as AddressInfo;
+      const opened = (socket: MessageSocket): Messages => {
+        const messages = messagesOn(socket);
+        resolve(messages);
+        return messages;
+      };
+      systemNetwork.connectMessages({ host: LOOPBACK, port }, '/peer', opened, reject);
+    });
+    await until(() => client.closed.length === 1);
+    expect(client.closed[0].code).toBe(1006);
+  });
+
   it('fail to connect once: refused, another path, a plain HTTP server; not at all once given up', async () => {
     const failures: string[] = [];
     const never = (): MessageSocketHandler => {

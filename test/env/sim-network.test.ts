@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Clock, ClockReading, MessageSocketHandler, Timer, Timers } from '../../src/env/contracts.ts';
+import type {
+  ByteStream,
+  ByteStreamHandler,
+  Clock,
+  ClockReading,
+  MessageSocketHandler,
+  Timer,
+  Timers,
+} from '../../src/env/contracts.ts';
 import { SimNetwork } from '../../src/env/sim/network.ts';
 import { startMesh } from '../../src/transport/mesh.ts';
 import { PeerPort } from '../../src/transport/peer-port.ts';
@@ -257,6 +265,35 @@ describe('simulated sockets', () => {
         onClose() {},
       })),
     ).toBeNull();
+  });
+
+  it('streams end one way, and go on the other: what was sent arrives, then its end, and answers come back', async () => {
+    const time = new TestTime();
+    const net = new SimNetwork(time, seeded(1), DELAYS);
+    const heard: string[] = [];
+    let server: ByteStream | null = null;
+    const hear = (who: string): ByteStreamHandler => ({
+      onData: (bytes, start, end) => void heard.push(`${who} ${bytes.toString('latin1', start, end)}`),
+      onDrain() {},
+      onEnd: () => void heard.push(`${who} end`),
+      onClose: () => void heard.push(`${who} close`),
+    });
+    await net.networkOf('a').listenStream({ host: 'a', port: 1 }, (stream) => {
+      server = stream;
+      return hear('server');
+    });
+    const client = net.openStream('b', { host: 'a', port: 1 }, () => hear('client'))!;
+    client.write(Buffer.from('asked'));
+    client.sendNoMore();
+    client.write(Buffer.from('too late'));
+    time.advance(100);
+    expect(heard).toEqual(['server asked', 'server end']);
+    server!.write(Buffer.from('answered'));
+    time.advance(100);
+    server!.end();
+    time.advance(100);
+    expect(heard.slice(2).sort()).toEqual(['client answered', 'client close', 'server close']);
+    expect(net.finish('b')).toBe(0);
   });
 
   it('answers HTTP', async () => {

@@ -108,6 +108,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     simulated: 'nodes',
   },
   {
+    rule: '§6: a node that has synced a topology takes in no older one',
+    file: 'src/topology/register.ts',
+    find: 'if (!isNewer(topology, this.newest ?? NONE)) return this.writing;',
+    put: 'if (this.newest?.epoch === topology.epoch) return this.writing;',
+    tests: ['test/topology/register.test.ts'],
+  },
+  {
     rule: 'history 18: a higher generation is newer, whatever its epoch',
     file: 'src/topology/register.ts',
     find: 'return one.generation !== other.generation ? one.generation > other.generation : one.epoch > other.epoch;',

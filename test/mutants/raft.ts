@@ -440,6 +440,14 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     tests: SNAPSHOT,
   },
   {
+    rule: 'a read is answered once all that it must see is applied, slice by slice',
+    file: 'src/raft/raft.ts',
+    find: 'reads: outbox.takeReads(this.state.appliedIndex),',
+    put: 'reads: outbox.takeReads(this.state.commitIndex),',
+    tests: ['test/raft/reads.test.ts'],
+    simulated: 'raft',
+  },
+  {
     rule: 'history 10: a removal names the version that its leader saw',
     file: 'src/shard/prelude.ts',
     find: '  item.writeDoubleLE(victim.version, 8);\n',

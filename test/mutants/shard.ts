@@ -219,6 +219,13 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     tests: ['test/shard/replica.test.ts'],
   },
   {
+    rule: 'who sends no more is answered what it has asked before',
+    file: 'src/server/connection.ts',
+    find: '    this.hasEnded = true;\n    this.markDirty();\n',
+    put: '    this.stream.end();\n',
+    tests: ['test/sim/node/connection.test.ts'],
+  },
+  {
     rule: '§5: a jump of the wall clock is not obeyed',
     file: 'src/shard/log-time.ts',
     find: 'Math.max(-limitMs, Math.min(limitMs, now.wallMs - unslewedMs))',

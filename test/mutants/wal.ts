@@ -173,6 +173,14 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     tests: ['test/damage/damage.test.ts'],
   },
   {
+    rule: 'a refusal names the record that cannot be believed',
+    file: 'src/wal/recovery.ts',
+    find: 'this.#brokenOffset = offset;',
+    put: 'this.#brokenOffset = SEGMENT_HEADER_BYTES;',
+    tests: ['test/wal/damage.test.ts'],
+    simulated: 'nodes',
+  },
+  {
     rule: 'a topology that was there and is gone is missed',
     file: 'src/node-topology.ts',
     find: 'if (known?.hasTopology === true && topology === null)',

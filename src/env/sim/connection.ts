@@ -8,6 +8,8 @@ export interface EndEvents {
   data(buffer: Buffer, sizeBytes: number): void;
   /** Bytes of this end have come out at the other one. */
   taken(): void;
+  /** The other end sends no more, and still hears. */
+  ended?(): void;
   /** Once, last. */
   closed(code: number, reason: string): void;
 }
@@ -21,6 +23,8 @@ export class SimEnd {
   /** Toward the other end. */
   pipe!: Pipe;
   closed = false;
+  /** It sends no more. */
+  finished = false;
 
   constructor(node: string) {
     this.node = node;
@@ -28,6 +32,10 @@ export class SimEnd {
 
   hear(buffer: Buffer, sizeBytes: number): void {
     if (!this.closed) this.events?.data(buffer, sizeBytes);
+  }
+
+  hearEnd(): void {
+    if (!this.closed) this.events?.ended?.();
   }
 
   hearClose(code: number, reason: string): void {
@@ -58,6 +66,13 @@ export class SimConnection {
 
   other(end: SimEnd): SimEnd {
     return end === this.dialer ? this.acceptor : this.dialer;
+  }
+
+  /** One way alone: what was sent arrives, then the other end hears that this was all. It may go on by itself. */
+  finish(end: SimEnd): void {
+    if (end.closed || end.finished) return;
+    end.finished = true;
+    end.pipe.afterAll(() => this.other(end).hearEnd());
   }
 
   /** In good order: what was sent arrives, then the other end hears of it. */

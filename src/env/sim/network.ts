@@ -15,7 +15,7 @@ import type {
   Timer,
   Timers,
 } from '../contracts.ts';
-import { SimConnection } from './connection.ts';
+import { SimConnection, type SimEnd } from './connection.ts';
 import { SimMessageSocket, SimStream } from './sockets.ts';
 import type { Route } from './pipe.ts';
 
@@ -31,6 +31,8 @@ export interface SimNetworkCounts {
   messages: number;
   resets: number;
   blockedMessages: number;
+  /** To whoever had said that it sends no more. */
+  afterFinish: number;
 }
 
 type Service =
@@ -57,7 +59,7 @@ interface Asked {
 
 /** The network between simulated nodes, in one thread: the same seed and timers give the same run. */
 export class SimNetwork {
-  readonly counts: SimNetworkCounts = { messages: 0, resets: 0, blockedMessages: 0 };
+  readonly counts: SimNetworkCounts = { messages: 0, resets: 0, blockedMessages: 0, afterFinish: 0 };
   options: SimNetworkOptions;
   private readonly time: Clock & Timers;
   private readonly random: Pick<Random, 'uint32'>;
@@ -89,7 +91,7 @@ export class SimNetwork {
     from: string,
     address: Address,
     accept: (stream: ByteStream) => ByteStreamHandler,
-  ): ByteStream | null {
+  ): SimStream | null {
     const service = this.services.get(keyOf(address));
     if (service?.kind !== 'stream' || this.isBlocked(from, service.node)) return null;
     const connection = this.connection(from, service.node);
@@ -123,6 +125,28 @@ export class SimNetwork {
   unblock(from: string, to: string): void {
     this.direction(from, to).blockedUntilMs = NOT_BLOCKED;
     this.wake();
+  }
+
+  /** Whoever dialed from there sends no more on its streams, and still hears: how many there were. */
+  finish(from: string): number {
+    let count = 0;
+    for (const connection of this.connections) {
+      const { dialer } = connection;
+      if (dialer.node !== from || dialer.closed || dialer.finished) continue;
+      connection.finish(dialer);
+      this.countAnswers(dialer);
+      count++;
+    }
+    return count;
+  }
+
+  private countAnswers({ events }: SimEnd): void {
+    if (events === null) return;
+    const data = events.data.bind(events);
+    events.data = (buffer, sizeBytes) => {
+      this.counts.afterFinish++;
+      data(buffer, sizeBytes);
+    };
   }
 
   /** From now on messages in this direction take up to so much longer; 0: no longer than elsewhere. */

@@ -103,12 +103,13 @@ export class SimStream implements ByteStream {
     this.side.events = {
       data: (buffer, sizeBytes) => handler.onData(buffer, 0, sizeBytes),
       taken: () => this.taken(),
+      ended: () => handler.onEnd(),
       closed: () => handler.onClose(),
     };
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.side.closed || this.ending) return true;
+    if (this.side.closed || this.side.finished || this.ending) return true;
     this.side.pipe.send(bytes);
     this.full = this.bufferedBytes > 0;
     return !this.full;
@@ -120,6 +121,11 @@ export class SimStream implements ByteStream {
 
   resume(): void {
     this.connection.other(this.side).pipe.resume();
+  }
+
+  /** As a client's system says that it sends no more: answers still come. */
+  sendNoMore(): void {
+    this.connection.finish(this.side);
   }
 
   end(): void {

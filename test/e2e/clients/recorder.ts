@@ -77,6 +77,10 @@ export class Recorder {
     return (this.acknowledgements(client).at(-1) ?? -Infinity) >= sinceMs;
   }
 
+  isAcknowledgedBetween(client: string, fromMs: number, toMs: number): boolean {
+    return this.acknowledgements(client).some((atMs) => atMs >= fromMs && atMs <= toMs);
+  }
+
   private acknowledgements(client: string): number[] {
     let times = this.acknowledgedMs.get(client);
     if (times === undefined) this.acknowledgedMs.set(client, (times = []));

@@ -1,8 +1,9 @@
 /** Whole nodes in one thread on a simulated clock, network and disk; the same seed gives the same run. */
-import type { ByteStream, ClockReading, Env, Network } from '../../../src/env/contracts.ts';
+import type { ClockReading, Env, Network } from '../../../src/env/contracts.ts';
 import { SimulatedClock, SimulatedTimers } from '../../../src/env/sim/clock.ts';
 import { attachDisk } from '../../../src/env/sim/disk-process.ts';
 import { SimulatedDisk, type Crash } from '../../../src/env/sim/disk.ts';
+import type { SimStream } from '../../../src/env/sim/sockets.ts';
 import { SimNetwork } from '../../../src/env/sim/network.ts';
 import { SeededRandom } from '../../../src/env/sim/random.ts';
 import { Scheduler } from '../../../src/env/sim/scheduler.ts';
@@ -14,6 +15,7 @@ import { loadSettings } from '../../../src/settings/load.ts';
 import type { Settings } from '../../../src/settings/rows.ts';
 import type { LogRetention } from '../../../src/shard/log-retention.ts';
 import type { Replica } from '../../../src/shard/replica.ts';
+import type { Topology } from '../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../src/wal/types.ts';
 import { respOf } from '../../shard/encode.ts';
 
@@ -49,6 +51,8 @@ class SimNode {
 export interface Onlooker {
   onEvent?(i: number, event: LogEvent, fields: LogFields): void;
   onReplica?(i: number, replica: Replica, recovered: RecoveredGroup | undefined): void;
+  /** Each that is synced there, and the one that was found. */
+  onTopology?(i: number, topology: Topology): void;
   onServing?(i: number, parts: NodeParts): void;
   /** The process ended itself, or refused to start. Its machine runs on. */
   onEnded?(i: number, error: Error): void;
@@ -116,6 +120,9 @@ export class SimCluster {
       slabBytes: SLAB_BYTES,
       ...this.surroundings[i],
       onReplica: (replica, recovered) => this.onlooker.onReplica?.(i, replica, recovered),
+      onTopology: (topology) => {
+        if (node.life === life) this.onlooker.onTopology?.(i, topology);
+      },
       onServing: (parts) => this.onlooker.onServing?.(i, parts),
     });
     if (node.life !== life) return;
@@ -312,7 +319,7 @@ export class SimClient {
   readonly times: number[] = [];
   isClosed = false;
   private readonly cluster: SimCluster;
-  private readonly stream: ByteStream | null;
+  private readonly stream: SimStream | null;
   private input = Buffer.alloc(0);
 
   constructor(cluster: SimCluster, port: number) {
@@ -351,6 +358,11 @@ export class SimClient {
 
   resume(): void {
     this.stream?.resume();
+  }
+
+  /** Its system says so: one way of the connection is over. */
+  sendNoMore(): void {
+    this.stream?.sendNoMore();
   }
 
   close(): void {

@@ -45,6 +45,23 @@ describe('connections of a simulated node', () => {
     expect(slow.isClosed).toBe(false);
   });
 
+  it('of clients that send no more answer all that was sent, and end', async () => {
+    const cluster = new SimCluster(17, 3);
+    await cluster.startAll();
+    const { here, elsewhere } = await keysOf(cluster);
+    const client = cluster.client(0);
+    // What it asks of the other node waits for an election.
+    cluster.crash(1);
+    const sets = Array.from({ length: 20 }, (_, i) => ['incr', i % 2 === 0 ? here : elsewhere]);
+    client.send(...sets, ['ping']);
+    client.sendNoMore();
+    client.send(['set', here, 'too late']);
+    await cluster.until(() => client.isClosed);
+    const counts = Array.from({ length: 10 }, (_, i) => [`:${i + 1}\r\n`, `:${i + 1}\r\n`]);
+    expect(client.replies).toEqual([...counts.flat(), '+PONG\r\n']);
+    expect(await cluster.client(0).ask('get', here)).toBe('$2\r\n10\r\n');
+  });
+
   it('are told what they subscribe to, and not, also where CLIENT REPLY holds replies back, as by Redis', async () => {
     const cluster = new SimCluster(15, 1);
     await cluster.startAll();

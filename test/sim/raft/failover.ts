@@ -138,5 +138,7 @@ function optionsOf(conditions: Conditions, members: number, hasHome: boolean): S
     hasHome,
     turnMs: conditions.turnMs,
     churnEveryMs: Infinity,
+    applyBytes: Infinity,
+    applySlices: 1,
   };
 }

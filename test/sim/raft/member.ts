@@ -28,6 +28,7 @@ import type { World } from './world.ts';
 const HEARTBEAT_MS = 60;
 const ELECTION_MS = 400;
 const SPREAD_MS = 200;
+const APPLY_LATER_MS = 5;
 const LEASE_RATIO = 0.9;
 const PAYLOAD_BYTES = 8;
 const SNAPSHOT_IDS = 1_000_000;
@@ -75,6 +76,8 @@ export class SimMember {
   /** What came in while this process was paused. */
   private stalled: (() => void)[] = [];
   private isTurnDue = false;
+  /** Entries are left that this turn did not apply. */
+  private isApplyDue = false;
   private syncDoneMs = 0;
   private timerMs = Infinity;
   private pendingWrites: { index: number; term: number }[] = [];
@@ -185,6 +188,7 @@ export class SimMember {
     this.life++;
     this.timerMs = Infinity;
     this.isTurnDue = false;
+    this.isApplyDue = false;
     this.pendingWrites = [];
     this.pendingReads = [];
     this.offers.clear();
@@ -243,7 +247,7 @@ export class SimMember {
   read(): void {
     this.input(() => {
       const floor = this.world.acknowledgedIndex;
-      if (this.hasLease() && this.world.random.chance(0.7)) {
+      if (this.hasLease() && this.hasAppliedOwn && this.world.random.chance(0.7)) {
         const { leaseRoundTimeMs, leaseMs } = this.core;
         const timeMs = Math.min(this.timekeeper.leaderTimeMs(this.now()), leaseRoundTimeMs + leaseMs);
         this.world.coverage.leaseReads++;
@@ -285,6 +289,11 @@ export class SimMember {
     );
   }
 
+  /** As a replica reads: what it answers from has all that was acknowledged before it led. */
+  private get hasAppliedOwn(): boolean {
+    return this.machine.term === this.core.term;
+  }
+
   /** Runs when this life of the process is there to run it: a paused one does so when it goes on. */
   private input(run: () => void): void {
     if (!this.isUp) return;
@@ -324,13 +333,32 @@ export class SimMember {
   private endTurn(): void {
     this.isTurnDue = false;
     const wasLeader = this.role === 'leader';
-    while (this.isUp && this.core.hasReady()) this.handle(this.core.takeReady());
+    this.drain();
     if (wasLeader && this.role !== 'leader' && !isVoter(this.membership, this.id)) {
       this.trace('steps down: it was left out');
       this.world.coverage.leadersRemoved++;
     }
     this.world.invariants.onStep(this);
     this.setTimer();
+  }
+
+  /** As the engine does: what is to be applied in slices, so many of them, and then only what else there is. */
+  private drain(): void {
+    const { options, random, coverage } = this.world;
+    let slices = 0;
+    const applies = (): boolean => options.applyBytes === Infinity || slices < options.applySlices;
+    while (this.isUp && this.core.hasReady(applies())) {
+      const ready = this.core.takeReady(applies() ? options.applyBytes : 0);
+      if (ready.committed.length > 0) slices++;
+      this.handle(ready);
+    }
+    if (!this.isUp || this.isApplyDue || !this.core.hasReady()) return;
+    // Behind what is heard meanwhile.
+    coverage.appliedLater++;
+    this.isApplyDue = true;
+    this.later(random.between(0, APPLY_LATER_MS), () => {
+      this.isApplyDue = false;
+    });
   }
 
   private handle(ready: Ready): void {

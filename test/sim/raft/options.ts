@@ -31,11 +31,17 @@ export interface SimOptions {
   turnMs: number;
   /** Mean time between attempts to change the membership. */
   churnEveryMs: number;
+  /** So many bytes of entries are applied at once, and so many times in a turn: the rest comes later, in turns of its own. */
+  applyBytes: number;
+  applySlices: number;
 }
 
+/** The first entry goes whatever its size. */
+const ONE_ENTRY_BYTES = 1;
 const MEMBER_COUNTS = [1, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5];
 
-export function drawOptions(random: SeededRandom): SimOptions {
+/** `of`: draws what was added later. */
+export function drawOptions(random: SeededRandom, of: SeededRandom): SimOptions {
   const sometimes = (probability: number, low: number, high: number) =>
     random.chance(probability) ? random.between(low, high) : Infinity;
   return {
@@ -62,5 +68,14 @@ export function drawOptions(random: SeededRandom): SimOptions {
     turnMs: random.pick([0, 0, 1]),
     arrearsMs: random.pick([0, 2, 20]),
     churnEveryMs: sometimes(0.5, 40, 600),
+    ...drawSlices(of),
+  };
+}
+
+/** From a source of their own, so that all else of a seed is what it was. Every fourth seed applies all at once. */
+function drawSlices(random: SeededRandom): Pick<SimOptions, 'applyBytes' | 'applySlices'> {
+  return {
+    applyBytes: random.pick([Infinity, ONE_ENTRY_BYTES, 100, 1000]),
+    applySlices: random.pick([1, 2, 64]),
   };
 }

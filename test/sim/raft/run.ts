@@ -28,7 +28,7 @@ export function replayCommand(seed: number): string {
 /** Runs one seed. Same seed, same run. */
 export function runSeed(seed: number, trace: ((line: string) => void) | null = null): SimResult {
   const random = new SeededRandom(seed);
-  const world = new World(drawOptions(random), random, trace);
+  const world = new World(drawOptions(random, new SeededRandom(~seed)), random, trace);
   const result: SimResult = { seed, failure: null, events: 0, coverage: world.coverage };
   try {
     result.events = runWorld(world);

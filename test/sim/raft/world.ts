@@ -58,6 +58,8 @@ export interface Coverage {
   retired: number;
   /** Messages for a member that is gone, which came to the one in its place. */
   strays: number;
+  /** Turns that left entries to be applied. */
+  appliedLater: number;
   proposals: Record<ProposeOutcome, number>;
   changes: Record<ChangeOutcome, number>;
 }
@@ -215,6 +217,7 @@ function noCoverage(): Coverage {
     membershipsInstalled: 0,
     retired: 0,
     strays: 0,
+    appliedLater: 0,
     proposals: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0 },
     changes: { proposed: 0, 'not-leader': 0, full: 0, transferring: 0, busy: 0, illegal: 0 },
   };

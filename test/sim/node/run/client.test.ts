@@ -14,7 +14,7 @@ const COMMANDS = 60;
 it('who is told to ask for all is answered all, whichever port it speaks to', async () => {
   await loadTokenHash();
   const random = new SeededRandom(5);
-  const plan = drawPlan(random, { nodes: 3, hasLarge: false, evictsAll: false });
+  const plan = drawPlan(random, random, { nodes: 3, hasLarge: false, evictsAll: false });
   const world = new World(5, { ...plan, load: { ...plan.load, databases: [0] } }, null);
   for (const victim of world.victims) world.start(victim);
   while (!world.victims.every(({ isReady }) => isReady)) await world.pass(100);

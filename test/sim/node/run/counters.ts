@@ -37,6 +37,9 @@ export const FAULTS = [
   'power loss after a kill',
   'disks slow at a fence',
   'node replaced by an empty one',
+  'cluster version raised',
+  'clients send no more',
+  'restart of who leaves',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -105,6 +108,10 @@ export const SITUATIONS = [
   'node taken in by a cluster',
   'voter replaced',
   'builds of two versions at once',
+  'command of a raised version',
+  'client answered that sends no more',
+  'command answered that met a fence',
+  'start refused: older build',
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

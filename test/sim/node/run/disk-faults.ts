@@ -1,5 +1,5 @@
 import type { SeededRandom } from '../../../../src/env/sim/random.ts';
-import { snapshotFiles, syncedRecords } from './damage.ts';
+import { snapshotFiles, snapshotPiece, syncedRecords } from './damage.ts';
 import type { Victim } from './victim.ts';
 import type { World } from './world.ts';
 
@@ -105,8 +105,11 @@ export class DiskFaults {
     const places = fault === 'bit flipped in log' ? syncedRecords(disk) : snapshotFiles(disk);
     world.startLater(victim, random.below(2000));
     if (places.length === 0) return false;
-    const { path, offset, sizeBytes } = this.pick(places);
-    const damage = { path, offset: offset + random.below(sizeBytes), bit: random.below(8) };
+    const place = this.pick(places);
+    const { path } = place;
+    const offset = place.offset + random.below(place.sizeBytes);
+    const piece = fault === 'bit flipped in log' ? place : snapshotPiece(disk, path, offset);
+    const damage = { path, offset, bit: random.below(8), piece };
     disk.flipBit(path, damage.offset, damage.bit);
     victim.damage = damage;
     world.log.say(`${victim.name} is killed, and bit ${damage.bit} flipped at ${damage.offset} of ${path}`);

@@ -7,6 +7,7 @@ import { MoveFaults } from './move-faults.ts';
 import { NetworkFaults } from './network-faults.ts';
 import { Plots } from './plots.ts';
 import { ProcessFaults } from './process-faults.ts';
+import { VersionFaults } from './version-faults.ts';
 import type { World } from './world.ts';
 
 const MOVE_STRUCK_WITHIN_MS = 1500;
@@ -36,6 +37,7 @@ export class Faults {
       ...members.strikes,
       ...moves.strikes,
       ...plots.strikes,
+      ...new VersionFaults(world).strikes,
     };
   }
 

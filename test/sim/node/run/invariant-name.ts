@@ -33,6 +33,7 @@ export type InvariantName =
   | 'opens-empty'
   | 'memory-budget'
   | 'unclean-stop-refused'
+  | 'cluster-version'
   // Of what clients see
   | 'linearizable'
   | 'checked-in-time'

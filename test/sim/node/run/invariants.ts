@@ -33,7 +33,7 @@ export class Invariants {
   /** How many faults make messages or disks as slow as elections now. */
   slowness = 0;
   private readonly laws = new Map<number, GroupLaw>();
-  private readonly slots: SlotLaw;
+  readonly slots: SlotLaw;
   private readonly reads: ReadWatch;
   private readonly streams: StreamWatch;
   private readonly topologies: TopologyLaw;
@@ -62,6 +62,7 @@ export class Invariants {
     law.reads.restart(raft.self);
     if (recovered?.snapshot) this.counters.sometimes('start from a snapshot');
     this.watchRaft(law, raft);
+    this.watchRow(law, replica);
     this.watchChanges(node, raft);
     this.watchMachine(node, law, raft, machine);
     this.reads.watch(replica, law.reads, clock);
@@ -258,21 +259,32 @@ export class Invariants {
   }
 
   serving(node: number, parts: NodeParts): void {
-    const { self, acceptor, snapshotter, topology } = parts;
+    const { self, acceptor, snapshotter } = parts;
     this.snapshotters.set(node, snapshotter);
     this.reads.serving(node, parts);
-    this.knows(node, topology);
     this.topologies.serves(node, parts, (group, member) => this.law(group).mirrors.has(member));
     this.topologies.watchPromises(self, acceptor);
   }
 
+  /** It has synced this, or found it on its disk. */
   knows(node: number, topology: Topology): void {
-    this.topologies.knows(node, topology);
+    if (!this.topologies.knows(node, topology)) return;
+    for (const { replica } of this.living())
+      this.topologies.row(replica, this.law(replica.raft.group).committedTerm);
   }
 
-  /** Now and then. */
-  rows(): void {
-    this.topologies.rows(this.living(), (group) => this.law(group).committedTerm);
+  /** Whenever there is another membership to go by, or somebody else who does. */
+  private watchRow(law: GroupLaw, replica: Replica): void {
+    const { raft, machine } = replica;
+    const take = raft.takeReady.bind(raft);
+    let [membership, term] = [raft.membership, 0];
+    raft.takeReady = (applyBytes) => {
+      const ready = take(applyBytes);
+      if (raft.membership === membership && machine.appliedTerm === term) return ready;
+      [membership, term] = [raft.membership, machine.appliedTerm];
+      this.topologies.row(replica, law.committedTerm);
+      return ready;
+    };
   }
 
   /** The node has lost its disk, and knows nothing. */

@@ -23,6 +23,7 @@ export class NetworkFaults {
     'slow link': () => this.slowLink(),
     'connections reset': () => this.reset(),
     'clients cut off': () => this.cutClients(),
+    'clients send no more': () => this.finishClient(),
   };
   private readonly world: World;
   private readonly random: SeededRandom;
@@ -52,6 +53,15 @@ export class NetworkFaults {
       world.log.say(`network: ${what}: no more`);
     });
     return true;
+  }
+
+  /** What it has sent is answered, and then the node ends the connection, too. */
+  private finishClient(): boolean {
+    const { random, world } = this;
+    const name = clientName(random.below(world.plan.load.clients));
+    const count = world.cluster.network.finish(name);
+    if (count > 0) world.log.say(`network: ${name} sends no more on ${count} connections`);
+    return count > 0;
   }
 
   private cutOneWay(): boolean {

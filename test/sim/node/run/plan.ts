@@ -12,8 +12,11 @@ const VOLATILE = ['noeviction', 'volatile-ttl', 'volatile-lru', 'volatile-random
 const LEAVES: Fault = 'node leaves for a while';
 const REPLACED: Fault = 'node replaced by an empty one';
 const AT_FENCE: Fault = 'disks slow at a fence';
+const RAISED: Fault = 'cluster version raised';
+const HALF_CLOSED: Fault = 'clients send no more';
+const RESTARTED: Fault = 'restart of who leaves';
 /** Only where there is what they are about. */
-const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED];
+const DRAWN_LATE: readonly Fault[] = [LEAVES, AT_FENCE, REPLACED, RAISED, HALF_CLOSED, RESTARTED];
 const SLOW_WRITE_MS = 5;
 const MOST_JOINS_AFTER_MS = 20_000;
 /** These let a leader go on that has been deposed. */
@@ -43,6 +46,8 @@ export interface LoadPlan {
   hasLongReplies: boolean;
   /** Where keys lie: always in the first, and sometimes in another as well. */
   databases: readonly number[];
+  /** Somebody asks for slots just when they are fenced (fence-probe.ts). */
+  asksAtFences: boolean;
 }
 
 export interface RunPlan {
@@ -63,6 +68,8 @@ export interface RunPlan {
   faultsFromMs: number;
   /** The last node joins a cluster of the others so late; null: it founds with them. */
   joinsAfterMs: number | null;
+  /** Wanted by a caller: from when on all nodes are to run the next build, whose version is then raised. Else builds.ts draws it. */
+  raisedFromMs: number | null;
   load: LoadPlan;
 }
 
@@ -73,9 +80,11 @@ export interface Wanted {
   hasLarge?: boolean;
   evictsAll?: boolean;
   joinsAfterMs?: number;
+  raisedFromMs?: number;
 }
 
-export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
+/** `late`: draws what came later, so that all else of a seed is what it was. */
+export function drawPlan(random: SeededRandom, late: SeededRandom, wanted: Wanted = {}): RunPlan {
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)];
   const drawnNodes = pick(NODE_COUNTS);
   const nodes = wanted.nodes ?? drawnNodes;
@@ -124,6 +133,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
     faultEveryMs: pick(FAULT_EVERY_MS),
     faultsFromMs: random.chance(0.15) ? 0 : 3000,
     joinsAfterMs: null,
+    raisedFromMs: wanted.raisedFromMs ?? null,
     load: {
       clients: 4 + random.below(8),
       perSecond: 45 + random.below(25),
@@ -134,6 +144,7 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
       valueBytes: pick([16, 200, 2000]),
       expires: random.chance(0.5),
       hasLongReplies: random.chance(0.2),
+      asksAtFences: late.chance(0.5),
       databases: random.chance(0.4) ? [0, 1 + random.below(DATABASE_COUNT - 1)] : [0],
     },
   };
@@ -151,7 +162,15 @@ export function drawPlan(random: SeededRandom, wanted: Wanted = {}): RunPlan {
   if (wanted.faults === undefined && mayBeReplaced && random.chance(0.3)) plan.faults.push(REPLACED);
   // A snapshot is made for long enough that keys are evicted meanwhile.
   if (evictsAll && random.chance(0.7)) plan.writeMs = SLOW_WRITE_MS;
+  if (wanted.faults === undefined) plan.faults.push(...drawLate(late, plan.faults, nodes));
   return { ...plan, joinsAfterMs: wanted.joinsAfterMs ?? drawnMs };
+}
+
+function drawLate(late: SeededRandom, faults: readonly Fault[], nodes: number): Fault[] {
+  const chosen: Fault[] = late.chance(0.3) ? [HALF_CLOSED] : [];
+  // Who leaves a shard has another one come for it.
+  if (nodes > 3 && faults.includes('shard placed anew') && late.chance(0.5)) chosen.push(RESTARTED);
+  return chosen;
 }
 
 function chanceOf(fault: Fault, nodes: number): number {

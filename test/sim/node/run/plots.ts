@@ -13,6 +13,7 @@ const SHORT_MS = 1200;
 const SILENCE_MS = 2500;
 const AT_ONCE_MS = 25;
 const SOON_MS = 400;
+const LEAVING_EVERY_MS = 5000;
 const SLOW_SYNC_MS = 120;
 const REDIRECT = 1000;
 const REDIRECTIONS_MAX = 4;
@@ -26,6 +27,7 @@ export class Plots {
     'restart in a split': () => this.restartInSplit(),
     'power loss after a kill': () => this.powerLossAfterKill(),
     'disks slow at a fence': () => this.slowAtFence(),
+    'restart of who leaves': () => this.restartLeaving(),
   };
   private readonly world: World;
   private readonly random: SeededRandom;
@@ -35,6 +37,7 @@ export class Plots {
     this.random = random;
     // Few commands meet a slot that is fenced: from the beginning on, then, and again whenever it is drawn.
     if (world.plan.faults.includes('disks slow at a fence')) this.slowAtFence();
+    if (world.plan.faults.includes('restart of who leaves')) this.restartLeaving();
   }
 
   /** In an order of chance. */
@@ -145,6 +148,31 @@ export class Plots {
       world.crash(victim, 'lost', random.chance(0.5));
       world.startLater(victim, random.below(SHORT_MS));
     });
+  }
+
+  /** The next time that a row says of a member that it leaves: its log may name it for a while, and may need it. */
+  private restartLeaving(): boolean {
+    const { world } = this;
+    world.onTopology = ({ shards }) => {
+      const leaving = shards.flatMap(({ replicas }) => replicas.filter((row) => row.leaving === true));
+      const victim = world.victims.find(
+        ({ life, parts }) => life === 'up' && leaving.some(({ node }) => node === parts?.self),
+      );
+      if (victim === undefined) return;
+      world.onTopology = () => {};
+      this.after(this.random.below(SOON_MS), () => this.restart(victim));
+      this.after(LEAVING_EVERY_MS, () => this.restartLeaving());
+    };
+    return false;
+  }
+
+  private restart(victim: Victim): void {
+    const { random, world } = this;
+    if (victim.life !== 'up') return;
+    world.counters.struck('restart of who leaves');
+    world.log.say(`${victim.name}, which is to leave a shard, is killed`);
+    world.crash(victim, 'kill', false);
+    world.startLater(victim, random.below(AT_ONCE_MS));
   }
 
   /** The next time that a command meets a slot which is fenced: until the other shard has decided, it waits, and then for too long. */

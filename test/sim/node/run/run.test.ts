@@ -55,7 +55,7 @@ describe('a run that is made to', () => {
     [
       'move slots',
       { nodes: 3, faults: ['slots moved', 'move called back', 'kill', 'two-way cut', 'pause'] },
-      ['slot went to another shard', 'move ended'],
+      ['slot went to another shard', 'move ended', 'command answered that met a fence'],
     ],
     [
       'take a node in, and have nodes leave',
@@ -70,6 +70,11 @@ describe('a run that is made to', () => {
       'have an empty node take the place of another',
       { nodes: 4, faults: ['node replaced by an empty one', 'kill', 'two-way cut', 'slots moved'] },
       ['node taken in by a cluster', 'replica created', 'slot went to another shard'],
+    ],
+    [
+      'have the cluster version raised',
+      { nodes: 3, faults: ['kill', 'power loss', 'two-way cut', 'pause', 'slots moved'], raisedFromMs: 9000 },
+      ['builds of two versions at once', 'command of a raised version', 'start refused: older build'],
     ],
     [
       'damage disks',

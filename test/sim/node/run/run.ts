@@ -5,6 +5,7 @@ import { Client } from './client.ts';
 import { asideOf, Commands, EXPIRED_AFTER_MS, type Asked } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { Faults } from './faults.ts';
+import { FenceProbe } from './fence-probe.ts';
 import { requireAgreement, requireProgress } from './liveness.ts';
 import { drawPlan, type RunPlan, type Wanted } from './plan.ts';
 import { Recorder } from './recorder.ts';
@@ -44,12 +45,13 @@ export async function runSeed(seed: number, { wanted, told }: RunOptions = {}): 
   // Compiled outside simulated time, once.
   await loadTokenHash();
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5eed);
-  const plan = drawPlan(random, wanted);
+  const late = new SeededRandom(~seed);
+  const plan = drawPlan(random, late, wanted);
   const world = new World(random.uint32(), plan, told ?? null);
   const recorder = new Recorder(world.scheduler);
   world.log.say(describe(plan));
   try {
-    await live(world, recorder, random);
+    await live(world, recorder, random, late);
   } catch (error) {
     world.fail(error);
   }
@@ -69,13 +71,19 @@ export async function runSeed(seed: number, { wanted, told }: RunOptions = {}): 
   };
 }
 
-async function live(world: World, recorder: Recorder, random: SeededRandom): Promise<void> {
+async function live(
+  world: World,
+  recorder: Recorder,
+  random: SeededRandom,
+  late: SeededRandom,
+): Promise<void> {
   const { plan } = world;
   const commands = new Commands(new SeededRandom(random.uint32()), plan.load);
   const clients = Array.from(
     { length: plan.load.clients },
     (_, number) => new Client(world, number, commands, recorder, new SeededRandom(random.uint32())),
   );
+  if (plan.load.asksAtFences) new FenceProbe(world, late).start();
   const faults = new Faults(world, new SeededRandom(random.uint32()));
   for (const victim of world.victims) {
     const isLast = victim.i === plan.nodes - 1;
@@ -84,10 +92,7 @@ async function live(world: World, recorder: Recorder, random: SeededRandom): Pro
   faults.start();
   await prepare(world, clients[0], commands);
   for (const client of clients) client.start();
-  while (world.failure === null && !isLongEnough(world, recorder)) {
-    await world.pass(CHECK_MS);
-    world.lookAround();
-  }
+  while (world.failure === null && !isLongEnough(world, recorder)) await world.pass(CHECK_MS);
   faults.stop();
   if (world.failure === null) await requireProgress(world, clients, random);
   if (world.failure === null) await audit(world, clients[0], commands);

@@ -15,6 +15,8 @@ interface GroupSlots {
 }
 
 export class SlotLaw {
+  /** A group has fenced these: whoever asks for one of them waits for what the other group decides. */
+  onFrozen: (slots: readonly number[]) => void = () => {};
   private readonly groups = new Map<GroupId, GroupSlots>();
   private readonly broken: Broken;
   /** How many groups own each slot, and how many own it or have it frozen. */
@@ -47,6 +49,8 @@ export class SlotLaw {
       known.states[slot] = state;
     }
     for (const slot of changed) this.check(slot, group);
+    const frozen = changed.filter((slot) => known.states[slot] === SlotState.FROZEN);
+    if (frozen.length > 0) this.onFrozen(frozen);
   }
 
   private count(slot: number, state: number, by: number): void {

@@ -6,10 +6,10 @@ import type { GroupId, MemberId, RaftCore } from '../../../../src/raft/types.ts'
 import type { AcceptorFile } from '../../../../src/topology/acceptor-file.ts';
 import { isNewer } from '../../../../src/topology/register.ts';
 import { encodeTopology } from '../../../../src/topology/topology-codec.ts';
+import type { Replica } from '../../../../src/shard/replica.ts';
 import { SLOT_COUNT, type Topology } from '../../../../src/topology/types.ts';
 import type { RecoveredGroup } from '../../../../src/wal/types.ts';
 import type { Broken } from './group-law.ts';
-import type { Living } from './invariants.ts';
 
 /** A member that was killed while it was made has left its name alone. */
 function saysAnything({ hardState: { term, vote, commit }, snapshot, entries }: RecoveredGroup): boolean {
@@ -47,15 +47,15 @@ export class TopologyLaw {
     };
   }
 
-  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. */
-  knows(node: number, topology: Topology): void {
+  /** Epochs only rise, and at one epoch all nodes have one topology, in which each slot is of one group. True: nobody knew it before. */
+  knows(node: number, topology: Topology): boolean {
     const known = this.epochs.get(node);
-    if (known === topology) return;
     const { generation, epoch } = topology;
     if (known !== undefined && isNewer(known, topology))
       this.broken('epochs-rise', `that of node ${node} goes back`);
     this.epochs.set(node, topology);
-    if (this.newest === null || isNewer(topology, this.newest)) this.newest = topology;
+    const isNew = this.newest === null || isNewer(topology, this.newest);
+    if (isNew) this.newest = topology;
     const at = `${generation}.${epoch}`;
     const map = encodeTopology(topology).toString();
     const other = this.maps.get(at);
@@ -64,6 +64,7 @@ export class TopologyLaw {
     this.maps.set(at, map);
     const wrong = wrongSlots(topology);
     if (wrong !== null) this.broken('slots-owned-once', wrong);
+    return isNew;
   }
 
   /** The node has lost its disk, and knows nothing. */
@@ -114,24 +115,20 @@ export class TopologyLaw {
   }
 
   /** A row names whomever the group's log may name: else one of them may be missing, or come back as another one (histories 3 and 17). */
-  rows(living: Iterable<Living>, committedTerm: (group: GroupId) => number): void {
-    const { newest } = this;
-    if (newest === null) return;
-    for (const { replica } of living) {
-      const { raft, shard } = replica;
-      const row = newest.shards.find(({ id }) => id === shard)?.replicas;
-      // Another may lead by now, and have changed members.
-      if (row === undefined || !replica.isReadable || raft.term < committedTerm(raft.group)) continue;
-      const { voters, votersOld, learners } = raft.membership;
-      const unnamed = [...voters, ...votersOld, ...learners].find(
-        (id) => !row.some(({ member }) => member === id),
+  row(replica: Replica, committedTerm: number): void {
+    const { raft, shard } = replica;
+    const row = this.newest?.shards.find(({ group }) => group === raft.group)?.replicas;
+    // Another may lead by now, and have changed members.
+    if (row === undefined || !replica.isReadable || raft.term < committedTerm) return;
+    const { voters, votersOld, learners } = raft.membership;
+    const unnamed = [...voters, ...votersOld, ...learners].find(
+      (id) => !row.some(({ member }) => member === id),
+    );
+    if (unnamed !== undefined)
+      this.broken(
+        'rows-name-members',
+        `the row of shard ${shard} does not name member ${unnamed} of its group`,
       );
-      if (unnamed !== undefined)
-        this.broken(
-          'rows-name-members',
-          `the row of shard ${shard} does not name member ${unnamed} of its group`,
-        );
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import { RULES } from '../../../../src/commands/table.ts';
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import type { NodeParts } from '../../../../src/observe/parts.ts';
 import { nameOf } from '../cluster.ts';
+import type { Place } from './damage.ts';
 
 interface CrashOrder {
   as: Crash;
@@ -21,7 +22,7 @@ export class Victim {
   /** A fault of its disk is under way: it may end itself, or refuse to start. */
   hasSickDisk = false;
   /** Its disk was damaged on purpose. */
-  damage: { path: string; offset: number; bit: number } | null = null;
+  damage: { path: string; offset: number; bit: number; piece: Place } | null = null;
   hasServed = false;
   /** As which it served last. */
   node = '';

@@ -1,5 +1,4 @@
 /** One run: the cluster, its clients, what strikes it, and what is known of it. All of it comes from one seed. */
-import { RULES } from '../../../../src/commands/table.ts';
 import type { Crash } from '../../../../src/env/sim/disk.ts';
 import { SeededRandom } from '../../../../src/env/sim/random.ts';
 import type { Scheduler } from '../../../../src/env/sim/scheduler.ts';
@@ -9,11 +8,12 @@ import type { NodeParts } from '../../../../src/observe/parts.ts';
 import { isNewer } from '../../../../src/topology/register.ts';
 import type { NodeId, Topology } from '../../../../src/topology/types.ts';
 import type { Replica } from '../../../../src/shard/replica.ts';
-import { NEXT } from '../../../versions/next-rules.ts';
 import { nameOf, SimCluster } from '../cluster.ts';
 import { startRepair } from '../repair.ts';
+import { Builds } from './builds.ts';
 import { Counters } from './counters.ts';
 import { bothWays, Cuts } from './cuts.ts';
+import { namesPiece } from './damage.ts';
 import { EventLog } from './event-log.ts';
 import type { InvariantName } from './invariant-name.ts';
 import { Invariants, type Living } from './invariants.ts';
@@ -35,9 +35,6 @@ const NODES_LATER_MS = 5;
 const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
-
-/** One run in so many has nodes of two builds. */
-const MIXED_ONE_IN = 8;
 
 const START_FILE = '/data/log/start';
 
@@ -63,16 +60,17 @@ export class World {
   private known: Topology | null = null;
   /** At node `i` a command waits for a move. */
   onHeld: (i: number, slot: number) => void = () => {};
+  /** A node has synced this. */
+  onTopology: (topology: Topology) => void = () => {};
   private readonly movesBegun = new Set<number>();
-  /** At each start a node is of this build or the next one (test/versions). As long as the cluster version stays nobody may tell. */
-  private readonly isMixed: boolean;
+  readonly builds: Builds;
   private readonly ends = new Set<() => void>();
   private readonly random: SeededRandom;
 
   constructor(seed: number, plan: RunPlan, told: ((line: string) => void) | null) {
     this.plan = plan;
     this.random = new SeededRandom(seed ^ 0x77);
-    this.isMixed = seed % MIXED_ONE_IN === 0;
+    this.builds = new Builds(seed, plan);
     this.cluster = new SimCluster(seed, plan.nodes, plan.flags);
     const { cluster } = this;
     if (plan.joinsAfterMs !== null) cluster.founders -= 1;
@@ -93,6 +91,7 @@ export class World {
       onReplica: (i, replica, recovered) => {
         this.guard(() => this.invariants.watch(i, replica, recovered, cluster.nodes[i].clock));
       },
+      onTopology: (i, topology) => this.guard(() => this.synced(i, topology)),
       onServing: (i, parts) => {
         this.victims[i].parts = parts;
         watchParts(parts, this.counters, (slot) => this.onHeld(i, slot));
@@ -165,6 +164,7 @@ export class World {
   /** The run is over: what its processes counted counts too. */
   end(): void {
     for (const { parts } of this.victims) if (parts !== null) countParts(parts, this.counters);
+    this.counters.sometimes('client answered that sends no more', this.cluster.network.counts.afterFinish);
     this.cluster.dispose();
   }
 
@@ -190,6 +190,7 @@ export class World {
 
   endFaults(): void {
     this.isHealed = true;
+    this.builds.stay();
     for (const end of this.ends) end();
     // Moves were slow so that something could strike them: from here on, and in later starts, they are not.
     const fast = { rebalanceMaxBytesPerSecond: 0 };
@@ -233,8 +234,8 @@ export class World {
   }
 
   private chooseBuild(victim: Victim): string {
-    if (!this.isMixed) return '';
-    const rules = this.random.chance(0.5) ? NEXT : RULES;
+    const rules = this.builds.choose(victim.i, this.random);
+    if (rules === null) return '';
     victim.rules = rules;
     this.cluster.surroundings[victim.i] = { rules };
     return ` as a build of version ${rules.newest}`;
@@ -309,7 +310,7 @@ export class World {
     victim.mustBeUnclean = false;
     victim.damage = null;
     this.hasRebuilt = true;
-    this.invariants.forget(victim.i);
+    this.forget(victim.i);
     this.start(victim);
     return true;
   }
@@ -336,7 +337,12 @@ export class World {
     victim.hasServed = false;
     victim.mayBeUnclean = false;
     victim.mustBeUnclean = false;
+    this.forget(i);
+  }
+
+  private forget(i: number): void {
     this.invariants.forget(i);
+    this.builds.forget(i);
   }
 
   rebuildLater(victim: Victim): void {
@@ -401,8 +407,19 @@ export class World {
 
   // --- what nodes tell
 
+  private synced(i: number, topology: Topology): void {
+    if (this.builds.syncs(i, topology.version)) {
+      this.log.say(`the cluster version is ${topology.version}`);
+      this.counters.struck('cluster version raised');
+    }
+    this.invariants.knows(i, topology);
+    this.onTopology(topology);
+  }
+
   private served(i: number, parts: NodeParts): void {
     const victim = this.victims[i];
+    if (this.builds.isTooOld(i, victim.rules))
+      this.broken('cluster-version', `${victim.name} serves, and its build is older than what it has synced`);
     if (victim.mustBeUnclean)
       this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
@@ -413,13 +430,6 @@ export class World {
     victim.damage = null;
     victim.mayBeUnclean = false;
     this.invariants.serving(i, parts);
-  }
-
-  /** Looks at what nodes know of the topology. */
-  lookAround(): void {
-    for (const { i, parts } of this.victims)
-      if (parts !== null) this.guard(() => this.invariants.knows(i, parts.topology));
-    this.guard(() => this.invariants.rows());
   }
 
   private onEvent(i: number, event: LogEvent, fields: LogFields): void {
@@ -449,7 +459,7 @@ export class World {
     if (!this.expects(victim, error)) {
       this.found(
         error instanceof InvariantError ? 'assert' : 'node-lives',
-        `${victim.name} ended itself: ${error.stack ?? error.message}`,
+        `${victim.name} ended itself${damageOf(victim)}: ${error.stack ?? error.message}`,
       );
       return;
     }
@@ -468,7 +478,7 @@ export class World {
     if (code === 'TORC_DATA_DAMAGED' && victim.damage !== null) {
       counters.sometimes('start refused: damaged');
       victim.isHeldDown = true;
-      return error.message.includes(victim.damage.path) && /offset \d+/.test(error.message);
+      return namesPiece(error.message, victim.damage.piece);
     }
     if (code === 'TORC_UNCLEAN_STOP' && victim.mayBeUnclean) {
       counters.sometimes('start refused: unclean stop');
@@ -482,6 +492,10 @@ export class World {
       this.empty(victim);
       counters.sometimes('node left for good');
       return true;
+    }
+    if (code === 'TORC_CLUSTER_VERSION' && this.builds.isTooOld(victim.i, victim.rules)) {
+      counters.sometimes('start refused: older build');
+      return this.builds.isRefusal(victim.i, victim.rules, error.message);
     }
     if (!DISK_CODES.includes(code) || !victim.hasSickDisk) return false;
     if (error instanceof StartupError) counters.sometimes('start refused: disk');
@@ -499,6 +513,12 @@ export class World {
     // It has noted that what was acknowledged may be gone, if its disk took that.
     if (plan.durability === 'buffered') victim.mayBeUnclean = true;
   }
+}
+
+function damageOf({ damage }: Victim): string {
+  if (damage === null) return '';
+  const { path, offset, piece } = damage;
+  return ` (a bit at ${offset} of ${path} was flipped, in what begins at ${piece.offset})`;
 }
 
 function systemCode(error: Error): string {
