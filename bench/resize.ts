@@ -84,7 +84,7 @@ async function main(options: Options): Promise<void> {
 
 /** Nobody asks for anything meanwhile. */
 async function atRest(options: Options, size: LoadSize): Promise<Row[]> {
-  const own = await resized(await startTorcCluster(await subdirectory(), options.durability), size);
+  const own = await resizedAtRest(await startTorcCluster(await subdirectory(), options.durability), size);
   const least = own.movedSlots === own.leastSlots;
   const rows: Row[] = [
     { what: 'Torc, 3 to 4 nodes at rest', figure: figureOf(own), goal: '', isReached: null },
@@ -101,7 +101,7 @@ async function atRest(options: Options, size: LoadSize): Promise<Row[]> {
   }
   for (const pipeline of [null, REDIS_PIPELINE]) {
     const cluster = await startRedisCluster(await subdirectory(), pipeline);
-    const theirs = await resized(cluster, size);
+    const theirs = await resizedAtRest(cluster, size);
     const times = theirs.tookMs / own.tookMs;
     const isGoal = pipeline === null;
     rows.push({
@@ -114,11 +114,11 @@ async function atRest(options: Options, size: LoadSize): Promise<Row[]> {
   return rows;
 }
 
-async function resized(cluster: ResizableCluster, size: LoadSize): Promise<Resize> {
+async function resizedAtRest(cluster: ResizableCluster, size: LoadSize): Promise<Resize> {
   try {
     await fill(cluster.entrance, size);
     await delay(SETTLE_MS);
-    const resize = await cluster.rebalance();
+    const resize = await (await cluster.rebalance()).result();
     if (resize.keys < size.keys) throw new Error(`${cluster.name} has ${resize.keys} of ${size.keys} keys`);
     return resize;
   } finally {
@@ -143,10 +143,11 @@ async function underLoad(options: Options, size: LoadSize): Promise<Row[]> {
     await paced.cut();
     await delay(Number(options.quietSeconds) * 1000);
     const before = await paced.cut();
-    const resize = await cluster.rebalance();
+    const resized = await cluster.rebalance();
     const during = await paced.cut();
     await delay(Number(options.quietSeconds) * 1000);
     const after = await paced.stop();
+    const resize = await resized.result();
     const pauses = await cluster.slotPauses();
     return loadRows(rate, { before, during, after }, resize, pauses);
   } finally {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { askInline, freeBasePort, startServer, stopServer, waitUntil } from '../processes.ts';
-import { SLOT_COUNT, type ResizableCluster, type Resize } from './types.ts';
+import { SLOT_COUNT, type ResizableCluster, type Resize, type Resized } from './types.ts';
 
 const run = promisify(execFile);
 
@@ -33,23 +33,25 @@ export async function startRedisCluster(
   return {
     name: pipeline === null ? 'redis' : `redis, --cluster-pipeline ${pipeline}`,
     entrance: { addresses: address(port), protocol: 'resp', slots: true, wait: 0 },
-    rebalance: async (): Promise<Resize> => {
+    rebalance: async (): Promise<Resized> => {
       const startMs = performance.now();
       await cli(['--cluster', 'rebalance', address(port), '--cluster-use-empty-masters', ...options]);
       const tookMs = performance.now() - startMs;
-      const keys = await Promise.all(
-        ports.map(async (own) => Number((await askInline(own, 'DBSIZE')).slice(1))),
-      );
-      return {
-        tookMs,
-        movedSlots: await slotsOf(ports[MASTERS]),
-        leastSlots: Math.floor(SLOT_COUNT / ports.length),
-        keys: keys.reduce((sum, count) => sum + count, 0),
-      };
+      return { tookMs, result: () => resultOf(ports, tookMs) };
     },
     stop: async () => {
       await Promise.all(children.map(stopServer));
     },
+  };
+}
+
+async function resultOf(ports: readonly number[], tookMs: number): Promise<Resize> {
+  const keys = await Promise.all(ports.map(async (own) => Number((await askInline(own, 'DBSIZE')).slice(1))));
+  return {
+    tookMs,
+    movedSlots: await slotsOf(ports[MASTERS]),
+    leastSlots: Math.floor(SLOT_COUNT / ports.length),
+    keys: keys.reduce((sum, count) => sum + count, 0),
   };
 }
 

@@ -8,7 +8,7 @@ import type { RebalanceReport } from '../../src/admin/rebalance.ts';
 import type { StatusReport } from '../../src/admin/status.ts';
 import { applyPlan } from '../../src/cli/rebalance.ts';
 import { freeBasePort, startServer, stopServer, waitUntil } from '../processes.ts';
-import { SLOT_COUNT, type ResizableCluster, type Resize } from './types.ts';
+import { SLOT_COUNT, type ResizableCluster, type Resize, type Resized } from './types.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../dist/torc.js');
 const NODES = 4;
@@ -83,7 +83,7 @@ async function placed(ports: readonly number[], children: readonly ChildProcess[
 }
 
 /** A node says in its log when a plan has ended: to look there costs it nothing, where its metrics would cost it some milliseconds each time. */
-async function rebalance(port: number, logFile: string): Promise<Resize> {
+async function rebalance(port: number, logFile: string): Promise<Resized> {
   const admin = port + ADMIN_OFFSET;
   const before = endedPlans(logFile);
   const startMs = performance.now();
@@ -95,6 +95,10 @@ async function rebalance(port: number, logFile: string): Promise<Resize> {
     await delay(POLL_MS);
   }
   const tookMs = performance.now() - startMs;
+  return { tookMs, result: () => resultOf(admin, tookMs) };
+}
+
+async function resultOf(admin: number, tookMs: number): Promise<Resize> {
   const { history, shards } = await read<RebalanceReport>(admin, '/api/rebalance');
   const [last] = history.slice(-1);
   if (last.outcome !== 'done') throw new Error(`the plan was ${last.outcome}`);

@@ -6,8 +6,14 @@ export interface ResizableCluster {
   readonly name: string;
   readonly entrance: Entrance;
   /** Slots go to the fourth until all have their share. */
-  rebalance(): Promise<Resize>;
+  rebalance(): Promise<Resized>;
   stop(): Promise<void>;
+}
+
+export interface Resized {
+  tookMs: number;
+  /** What it has come to: to ask for that costs the nodes something, which is no part of moving slots. */
+  result(): Promise<Resize>;
 }
 
 export interface Resize {

@@ -45,9 +45,7 @@ function slotsGone({ moves }: Topology, plan: PlanEntry, owners: SlotOwners): nu
 /** All slots; null unless it leads. */
 export function commandsPerSecond({ env }: NodeParts, { isLeader, machine }: Replica): number | null {
   if (!isLeader) return null;
-  const nowMs = env.clock.monotonicMs();
   let sum = 0;
-  for (let slot = 0; slot < machine.operations.counts.length; slot++)
-    sum += machine.operations.rateOf(slot, nowMs);
+  for (const rate of machine.operations.rates(env.clock.monotonicMs())) sum += rate;
   return sum;
 }

@@ -86,13 +86,12 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   /** Unanswered commands, in the order sent. */
   private head: Request | null = null;
   private tail: Request | null = null;
-  /** Of commands that are unanswered, and of replies behind those. */
+  /** Of commands that are unanswered, and of replies behind those; then of the replies alone. */
   private queuedBytes = 0;
-  /** Of the replies alone. */
   private keptBytes = 0;
   private readonly underWay = new UnderWay();
-  private holds = 0;
-  private isPaused = false;
+  private holds = 1; // This and the next are changed from the start, for the reason of `hasMoved` in slot-states.ts.
+  private isPaused = true;
   private isStopping = false;
   private isReading = false;
   private isClosed = false;
@@ -116,6 +115,8 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
     this.reader = new CommandReader(server.readerLimits);
     this.reader.authenticated = this.authenticated;
     this.isRestricted = !isUnrestricted(this);
+    this.holds = 0;
+    this.isPaused = false;
     this.context = {
       args: this.args,
       reply: server.scratch,

@@ -3,17 +3,22 @@
  *
  * A LOADS section: what it is u8, 0 u8, shard u16, question u32; then in TOLD_AS_LEADER a bit for each slot that the shard serves, and a row for each
  * of those that is not empty: slot, keys, bytes and operations a second, each f64. TOLD is of a node that does not lead the shard.
+ *
+ * This runs seldom, so it is never fast, and all commands wait meanwhile: loops over slots do little in each round, on typed arrays alone, and call nothing.
  */
-import { readF64, readU16, readU32, writeF64, writeU16, writeU32 } from '../little-endian.ts';
+import { readU16, readU32, writeU16, writeU32 } from '../little-endian.ts';
 import { SlotState } from '../shard/moves/slot-state.ts';
 import type { Replica } from '../shard/replica.ts';
 import { SLOT_COUNT, type NodeId, type ShardId, type Topology } from '../topology/types.ts';
 import { SectionKind, type PeerLink } from '../transport/types.ts';
 
+const { OWNED, FROZEN } = SlotState;
 const What = { ASK: 0, TOLD: 1, TOLD_AS_LEADER: 2 } as const;
 const HEAD_BYTES = 8;
 const SERVED_BYTES = SLOT_COUNT / 8;
-const ROW_BYTES = 32;
+const ROW_FIELDS = 4;
+const FIELD_BYTES = 8;
+const ROW_BYTES = ROW_FIELDS * FIELD_BYTES;
 /** Who has not answered by then is left out. */
 const ANSWER_TIMEOUT_MS = 2000;
 
@@ -70,12 +75,14 @@ export class SlotLoadsDesk {
           unknown.push(id);
           return;
         }
-        for (let slot = 0; slot < SLOT_COUNT; slot++) if (isServedIn(told, slot)) servers[slot] = id;
-        for (let at = SERVED_BYTES; at < told.length; at += ROW_BYTES) {
-          const slot = readF64(told, at);
-          keys[slot] = readF64(told, at + 8);
-          bytes[slot] = readF64(told, at + 16);
-          operations[slot] = readF64(told, at + 24);
+        for (let slot = 0; slot < SLOT_COUNT; slot++)
+          if ((told[slot >> 3] & (1 << (slot & 7))) !== 0) servers[slot] = id;
+        const rows = rowsOf(told);
+        for (let at = 0; at < rows.length; at += ROW_FIELDS) {
+          const slot = rows[at];
+          keys[slot] = rows[at + 1];
+          bytes[slot] = rows[at + 2];
+          operations[slot] = rows[at + 3];
         }
       }),
     );
@@ -147,38 +154,43 @@ export class SlotLoadsDesk {
     const replica = this.host.replica(shard);
     if (replica?.isReadable !== true) return null;
     const { keyspace, moves, operations } = replica.machine;
-    const nowMs = this.host.nowMs();
+    const keys = new Float64Array(SLOT_COUNT);
+    const bytes = new Float64Array(SLOT_COUNT);
+    keyspace.contentsOfSlots(keys, bytes);
+    const rates = operations.rates(this.host.nowMs());
     const served = Buffer.alloc(SERVED_BYTES);
-    const slots: number[] = [];
+    const rows = new Float64Array((moves.ownedCount + moves.frozenCount) * ROW_FIELDS);
+    let end = 0;
     // As the log has them: the register learns of slots that went over only when their move ends.
+    const { states } = moves;
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const state = moves.stateOf(slot);
-      if (state !== SlotState.OWNED && state !== SlotState.FROZEN) continue;
+      if (states[slot] !== OWNED && states[slot] !== FROZEN) continue;
       served[slot >> 3] |= 1 << (slot & 7);
-      if (operations.counts[slot] > 0 || keyspace.keyCountInSlot(slot) > 0) slots.push(slot);
+      if (rates[slot] === 0 && keys[slot] === 0) continue;
+      rows[end] = slot;
+      rows[end + 1] = keys[slot];
+      rows[end + 2] = bytes[slot];
+      rows[end + 3] = rates[slot];
+      end += ROW_FIELDS;
     }
-    const rows = Buffer.alloc(slots.length * ROW_BYTES);
-    for (const [place, slot] of slots.entries()) {
-      const at = place * ROW_BYTES;
-      writeF64(rows, slot, at);
-      writeF64(rows, keyspace.keyCountInSlot(slot), at + 8);
-      writeF64(rows, keyspace.bytesInSlot(slot), at + 16);
-      writeF64(rows, operations.rateOf(slot, nowMs), at + 24);
-    }
-    return Buffer.concat([served, rows]);
+    return Buffer.concat([served, Buffer.from(rows.buffer, 0, end * FIELD_BYTES)]);
   }
 }
 
-function isServedIn(told: Buffer, slot: number): boolean {
-  return (told[slot >> 3] & (1 << (slot & 7))) !== 0;
+/** A copy: what has come lies anywhere. */
+function rowsOf(told: Buffer): Float64Array {
+  const bytes = new Uint8Array(told.length - SERVED_BYTES);
+  bytes.set(told.subarray(SERVED_BYTES));
+  return new Float64Array(bytes.buffer);
 }
 
 function isTold(told: Buffer): boolean {
   if (told.length < SERVED_BYTES || (told.length - SERVED_BYTES) % ROW_BYTES !== 0) return false;
-  for (let at = SERVED_BYTES; at < told.length; at += ROW_BYTES) {
-    const slot = readF64(told, at);
+  const rows = rowsOf(told);
+  for (let at = 0; at < rows.length; at += ROW_FIELDS) {
+    const slot = rows[at];
     if (!Number.isInteger(slot) || slot < 0 || slot >= SLOT_COUNT) return false;
-    for (let field = 8; field < ROW_BYTES; field += 8) if (!(readF64(told, at + field) >= 0)) return false;
+    if (!(rows[at + 1] >= 0 && rows[at + 2] >= 0 && rows[at + 3] >= 0)) return false;
   }
   return true;
 }

@@ -21,8 +21,6 @@ export class SlotOperations {
   private readonly arrived: number[] = [];
   private halvedMs: number | null = null;
   private wasLed = false;
-  /** What was asked for last: most slots have been counted for the same time. */
-  private weighed = { countedMs: Number.NaN, nowMs: Number.NaN, weightMs: 0 };
 
   /** The slot is here from now on. */
   arrive(slot: number): void {
@@ -44,7 +42,6 @@ export class SlotOperations {
     }
     if (nowMs - this.halvedMs < HALVED_EVERY_MS) return;
     this.halvedMs = nowMs;
-    this.weighed.nowMs = Number.NaN;
     const { counts } = this;
     for (let slot = 0; slot < counts.length; slot++) counts[slot] >>>= 1;
     // Longer ago all counts weigh the same.
@@ -52,13 +49,14 @@ export class SlotOperations {
     for (const [slot, sinceMs] of this.sinceMs) if (sinceMs < longAgoMs) this.sinceMs.delete(slot);
   }
 
-  /** A second. */
-  rateOf(slot: number, nowMs: number): number {
-    if (this.counts[slot] === 0) return 0;
-    const countedMs = nowMs - (this.sinceMs.get(slot) ?? this.allSinceMs);
-    if (countedMs !== this.weighed.countedMs || nowMs !== this.weighed.nowMs)
-      this.weighed = { countedMs, nowMs, weightMs: this.weightMs(countedMs, nowMs) };
-    return (this.counts[slot] * MS_PER_SECOND) / this.weighed.weightMs;
+  /** A second. Of all slots, in loops that are short, since they are never fast where they seldom run. */
+  rates(nowMs: number): Float64Array {
+    const rates = new Float64Array(this.counts);
+    const weightMs = this.weightMs(nowMs - this.allSinceMs, nowMs);
+    for (let slot = 0; slot < SLOT_COUNT; slot++) rates[slot] = (rates[slot] * MS_PER_SECOND) / weightMs;
+    for (const [slot, sinceMs] of this.sinceMs)
+      rates[slot] = (this.counts[slot] * MS_PER_SECOND) / this.weightMs(nowMs - sinceMs, nowMs);
+    return rates;
   }
 
   /** For how long the count would be of a steady flow, had it never been halved: what came before each halving counts for half as much. */

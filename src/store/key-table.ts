@@ -320,6 +320,20 @@ export class KeyTable {
     return sum;
   }
 
+  /** Mostly there is one database, whose numbers are copied without a look at each slot. */
+  contentsOfSlots(keys: Float64Array, bytes: Float64Array): void {
+    const databases = this.databases.filter((database) => database !== null);
+    for (const [place, { keys: table, slotBytes }] of databases.entries()) {
+      if (place === 0) {
+        keys.set(table.counts);
+        bytes.set(slotBytes);
+      } else {
+        addTo(keys, table.counts);
+        addTo(bytes, slotBytes);
+      }
+    }
+  }
+
   private addUsed(database: Database, slot: number, delta: number): void {
     database.usedBytes += delta;
     database.slotBytes[slot] += delta;
@@ -333,4 +347,8 @@ export class KeyTable {
     }
     this.tables.dictionary.free(table);
   }
+}
+
+function addTo(sums: Float64Array, values: Uint32Array | Float64Array): void {
+  for (let slot = 0; slot < sums.length; slot++) sums[slot] += values[slot];
 }

@@ -120,6 +120,10 @@ class SlabKeyspace implements SlotKeyspace {
     return this.keys.bytesInSlot(slot);
   }
 
+  contentsOfSlots(keys: Float64Array, bytes: Float64Array): void {
+    this.keys.contentsOfSlots(keys, bytes);
+  }
+
   find(db: number, slot: number, bytes: Buffer, start: number, end: number): Ref {
     const entry = this.keys.lookup(db, slot, this.keys.hashOf(bytes, start, end), bytes, start, end);
     if (entry === NONE || !this.keys.isExpired(entry, this.timeMs)) return entry;

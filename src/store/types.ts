@@ -231,6 +231,8 @@ export interface Keyspace {
 
 /** What moves slots between keyspaces needs beside. */
 export interface SlotKeyspace extends Keyspace {
+  /** `keyCountInSlot` and `bytesInSlot` of all slots at once, into zeros. */
+  contentsOfSlots(keys: Float64Array, bytes: Float64Array): void;
   /** As `beginSnapshot`, of one slot. */
   beginCut(slot: number, pendingMaxBytes: number): KeyspaceSnapshot;
   /**

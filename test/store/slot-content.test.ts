@@ -87,6 +87,19 @@ describe('a slot', () => {
     expect(keyspace.usedBytes).toBe(used);
   });
 
+  it('is told with all others, over all databases', () => {
+    const keyspace = filled();
+    set(keyspace, 9, 'alone', 'in another database', 0, 2);
+    const keys = new Float64Array(16_384);
+    const bytes = new Float64Array(16_384);
+    keyspace.contentsOfSlots(keys, bytes);
+    const slots = [...keys.keys()];
+    expect([...keys]).toEqual(slots.map((slot) => keyspace.keyCountInSlot(slot)));
+    expect([...bytes]).toEqual(slots.map((slot) => keyspace.bytesInSlot(slot)));
+    expect(keys[9]).toBe(1);
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBe(keyspace.usedBytes);
+  });
+
   it('cut and loaded elsewhere is the same', () => {
     const from = filled();
     const to = createKeyspace({ slabs: createSlabPool(), limits: LIMITS });

@@ -283,6 +283,11 @@ export class Moves implements MoveLookups {
     return this.slots.state(slot);
   }
 
+  /** Of all slots. */
+  get states(): Uint8Array {
+    return this.slots.states;
+  }
+
   isOwned(slot: number): boolean {
     return this.slots.states[slot] === OWNED;
   }

@@ -27,8 +27,11 @@ export class SlotStates {
   isFounded = false;
   /** The log has ended: what marked the shard closing, and 0 before. No slot comes here any more. */
   closedBy: MoveId = 0;
-  /** Some slot was ever in a move here: commands on several slots may meet one that is not owned. */
-  hasMoved = false;
+  /**
+   * Some slot was ever in a move here: commands on several slots may meet one that is not owned. It is changed from the start: V8 takes what never
+   * changed for constant in the code of all commands, and would throw that away when the first slot moves.
+   */
+  hasMoved = true;
 
   private readonly epochs = new Uint32Array(SLOT_COUNT).fill(FIRST_EPOCH);
   private moves = NO_NUMBERS;
@@ -38,6 +41,10 @@ export class SlotStates {
   private readonly counts = Uint32Array.of(0, SLOT_COUNT, 0, 0);
   /** What an image tells of slots, until something changes: looking at each is what an image costs. */
   private runs: Buffer | null = null;
+
+  constructor() {
+    this.hasMoved = false;
+  }
 
   found(slots: readonly SlotRange[]): void {
     this.isFounded = true;
