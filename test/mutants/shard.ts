@@ -221,7 +221,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'who sends no more is answered what it has asked before',
     file: 'src/server/connection.ts',
-    find: '    this.hasEnded = true;\n    this.markDirty();\n',
+    find: '    this.hasEnded = true;\n    this.waiting?.check();\n    this.markDirty();\n',
     put: '    this.stream.end();\n',
     tests: ['test/sim/node/connection.test.ts'],
   },
