@@ -36,6 +36,8 @@ const REBUILD_MS = 4000;
 /** Keys are left behind for others so often. */
 const EPOCH_MS = 1200;
 
+const UNTHROTTLED = { rebalanceMaxBytesPerSecond: 0 };
+
 const START_FILE = '/data/log/start';
 
 export class World {
@@ -173,7 +175,7 @@ export class World {
     for (const { parts } of this.victims)
       if (parts !== null && (this.known === null || isNewer(parts.topology, this.known)))
         this.known = parts.topology;
-    if (this.known === null) throw new TypeError('no node has served yet');
+    if (this.known === null) throw new TypeError('no node has a topology yet');
     return this.known;
   }
 
@@ -191,11 +193,10 @@ export class World {
   endFaults(): void {
     this.isHealed = true;
     this.builds.stay();
-    for (const end of this.ends) end();
     // Moves were slow so that something could strike them: from here on, and in later starts, they are not.
-    const fast = { rebalanceMaxBytesPerSecond: 0 };
-    this.cluster.overrides = { ...this.cluster.overrides, ...fast };
-    for (const { parts } of this.victims) if (parts !== null) Object.assign(parts.settings, fast);
+    this.cluster.overrides = { ...this.cluster.overrides, ...UNTHROTTLED };
+    for (const { parts } of this.victims) if (parts !== null) Object.assign(parts.settings, UNTHROTTLED);
+    for (const end of this.ends) end();
   }
 
   /** Of each group a quorum is left when this one goes for good: it is the only one. */
@@ -412,6 +413,7 @@ export class World {
       this.log.say(`the cluster version is ${topology.version}`);
       this.counters.struck('cluster version raised');
     }
+    this.known ??= topology;
     this.invariants.knows(i, topology);
     this.onTopology(topology);
   }
@@ -424,6 +426,8 @@ export class World {
       this.broken('unclean-stop-refused', `${victim.name} serves, and what it acknowledged may be gone`);
     victim.hasServed = true;
     victim.node = parts.self;
+    // Its start began before that was said.
+    if (this.isHealed) Object.assign(parts.settings, UNTHROTTLED);
     if (this.victims.some(({ life, rules }) => life === 'up' && rules !== victim.rules))
       this.counters.sometimes('builds of two versions at once');
     // The damage lay where nothing counts.
