@@ -3,7 +3,6 @@ import { createWriteStream } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { finished } from 'node:stream/promises';
 
 import { checkLinearizable, describeViolation } from '../linearizability/checker.ts';
@@ -17,7 +16,7 @@ import { compareDigests } from '../e2e/cluster/digests.ts';
 import { pause, TorcCluster } from '../e2e/cluster/torc-cluster.ts';
 import { THIS_BUILD, TorcNode, type NodePorts } from '../e2e/cluster/torc-node.ts';
 import { run } from './command-line.ts';
-import { DiskProbe } from './disk-probe.ts';
+import { MachineWatch } from './machine-watch.ts';
 import { Disk, type DiskAbilities } from './disks.ts';
 import type { FaultKind } from './faults.ts';
 import { Guest, idsOf } from './guest.ts';
@@ -33,8 +32,6 @@ const LATE_READERS_PER_NODE = 6;
 const SERVED_AGAIN_LIMIT_MS = 10_000;
 const CHECKER_LIMITS = { timeoutMs: 120_000 };
 const POLL_MS = 20;
-const NANOSECONDS_PER_MS = 1_000_000;
-const LOOP_DELAY_RESOLUTION_MS = 10;
 /** Client, redirect, peer and admin ports, and those of the proxy. */
 const PORT_BLOCK = 50;
 /** Small files and frequent snapshots: what happens once a day elsewhere happens every few seconds. */
@@ -76,7 +73,6 @@ export class Episode {
   private readonly unjudged: (string | null)[] = [];
   private readonly disks: Disk[] = [];
   private readonly logs: NodeJS.WritableStream[] = [];
-  private readonly loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
   private network: Network | null = null;
   private cluster: TorcCluster | null = null;
   private guest: Guest | null = null;
@@ -232,24 +228,22 @@ export class Episode {
   }
 
   private async runRounds(lab: Omit<Lab, 'random'>, recorder: Recorder): Promise<void> {
-    this.loopDelay.enable();
-    const probe = await DiskProbe.begin(this.directory);
+    const machine = await MachineWatch.begin(this.directory);
     try {
-      await this.runEach(lab, recorder, probe);
+      await this.runEach(lab, recorder, machine);
     } finally {
-      await probe.stop();
+      await machine.stop();
     }
   }
 
-  private async runEach(lab: Omit<Lab, 'random'>, recorder: Recorder, probe: DiskProbe): Promise<void> {
+  private async runEach(lab: Omit<Lab, 'random'>, recorder: Recorder, machine: MachineWatch): Promise<void> {
     const endMs = performance.now() + this.plan.durationMs;
     for (let number = 0; performance.now() < endMs; number++) {
       await lab.cluster.settle();
       await Promise.all(this.placed.map(({ worker }) => worker.beginRound(number)));
       const { kind, random } = this.plan.choose(number, lab);
       this.unjudged[number] = CUT_SHORT;
-      this.loopDelay.reset();
-      probe.takeLongestMs();
+      machine.takeLongestMs();
       const fromMs = performance.now();
       const { what, spared } = await kind.strike({ ...lab, random });
       const overMs = performance.now();
@@ -257,7 +251,6 @@ export class Episode {
       const stuck = await this.waitServed(recorder);
       const toMs = performance.now();
       const struckMs = overMs - fromMs;
-      const stalledMs = this.loopDelay.max / NANOSECONDS_PER_MS;
       const { network } = this.plan;
       const round: Round = {
         number,
@@ -267,8 +260,7 @@ export class Episode {
         spared,
         fromMs,
         struckMs,
-        stalledMs,
-        diskStalledMs: probe.takeLongestMs(),
+        ...machine.takeLongestMs(),
         loadPerCore: loadavg()[0] / availableParallelism(),
         toMs,
       };
