@@ -112,8 +112,8 @@ async function finish(
   then: string,
 ): Promise<number> {
   const name = formatAddress({ host, port: clientPort });
-  const hash = await loadTokenHash();
   if (!options.waits) return ExitCode.OK;
+  const hash = await loadTokenHash();
   for (let said = '', before = '', polls = 0; ;) {
     const survey = await surveyByHttp(options);
     const { topology } = survey;
