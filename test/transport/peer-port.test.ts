@@ -50,7 +50,7 @@ function stranger(port: PeerPort): Promise<Stranger> {
 
 async function portOf(local: LocalPeer): Promise<{ port: PeerPort; reports: string[] }> {
   const reports: string[] = [];
-  const { port } = await openPort(local, reports);
+  const { port } = await openPort(local, reports, realEnv, 500);
   cleanups.push(() => port.close());
   return { port, reports };
 }

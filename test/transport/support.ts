@@ -103,13 +103,14 @@ export async function openPort(
   local: LocalPeer,
   reports: string[],
   env = realEnv,
+  handshakeTimeoutMs?: number,
 ): Promise<{ port: PeerPort; local: LocalPeer }> {
   const holder = { local };
   const port = await PeerPort.open(env, {
     listen: { host: '127.0.0.1', port: 0, purpose: 'peer port' },
     local: () => holder.local,
     log: recordingLog(reports),
-    handshakeTimeoutMs: 500,
+    handshakeTimeoutMs,
   });
   holder.local = { ...local, announced: { ...local.announced, peerPort: port.address.port } };
   return { port, local: holder.local };
@@ -149,7 +150,8 @@ export function joinMesh(
     },
     log: recordingLog(reports),
     epoch: () => ({ generation: 1, epoch: 1 }),
-    limits,
+    // Who dials by rule does so alone, however slow the machine is: two that dial at once replace each other's connection.
+    limits: { reverseDialMs: 60_000, ...limits },
   });
   return {
     port,
