@@ -2,6 +2,9 @@ import { availableParallelism } from 'node:os';
 
 import { defineConfig } from 'vitest/config';
 
+/** They take as much time as all others together: `npm test` is for each change, these for each that is to land. */
+const WHOLE_NODES = 'test/sim/node/**/*.test.ts';
+
 export default defineConfig({
   test: {
     // Vitest leaves one processor free, which is half of two.
@@ -11,7 +14,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts', 'ring/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'node_modules/**', 'dist/**'],
+          exclude: [WHOLE_NODES, 'test/e2e/**', 'node_modules/**', 'dist/**'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'nodes',
+          include: [WHOLE_NODES],
           testTimeout: 60_000,
         },
       },

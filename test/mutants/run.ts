@@ -44,7 +44,7 @@ function seedThatFails(tree: PatchedTree, { seeds }: Mutant): string | null {
 function testThatFails(tree: PatchedTree, { tests }: Mutant): string | null {
   if (tests === undefined) return null;
   const vitest = join('node_modules', 'vitest', 'vitest.mjs');
-  const options = ['--project', 'unit', '--bail', '1', '--reporter', 'tap-flat'];
+  const options = ['--project', 'unit', '--project', 'nodes', '--bail', '1', '--reporter', 'tap-flat'];
   const { hasFailed, output } = tree.node([vitest, 'run', ...options, ...tests], LIMIT_MS);
   if (!hasFailed) return null;
   return /^not ok \d+ - (.*?)(?: # time.*)?$/m.exec(output)?.[1] ?? `failed: ${output.slice(-200)}`;
