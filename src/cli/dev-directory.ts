@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Disk, DiskLock } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
+import { logDirectory, logLock } from '../wal/directory.ts';
 
-/** Also the name of a node's lock in its own directory. */
 const LOCK = 'lock';
 const DESCRIPTION = 'dev.json';
 /** In the directory of a node. */
@@ -56,9 +56,11 @@ async function removeNodes(disk: Disk, directory: string): Promise<void> {
   await disk.syncDirectory(directory);
 }
 
-/** A node of its own, started by `torc start`, may use the data. It holds the same lock. */
+/** A node of its own, started by `torc start`, may use the data, or one that an earlier `torc dev` has left behind. It locks its log. */
 async function checkUnused(disk: Disk, directory: string): Promise<void> {
-  const lock = await disk.lock(join(directory, LOCK));
+  const log = logDirectory(directory);
+  if ((await disk.list(log)).length === 0) return;
+  const lock = await disk.lock(logLock(log));
   if (lock === null) throw inUse(directory, 'another process');
   await lock.release();
 }
