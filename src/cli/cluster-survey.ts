@@ -147,7 +147,7 @@ function howToGoOn(topology: Topology, away: NodeId): string {
 }
 
 /** It answers, or all that answer hear it. */
-function isAlive(node: NodeId, reports: Survey['reports']): boolean {
+export function isAlive(node: NodeId, reports: Survey['reports']): boolean {
   if (reports.has(node)) return true;
   const told = [...reports.values()].map(({ members }) => members.find(({ id }) => id === node));
   return told.length > 0 && told.every((member) => member?.state === 'alive');
