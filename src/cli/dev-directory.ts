@@ -61,7 +61,7 @@ async function checkUnused(disk: Disk, directory: string): Promise<void> {
   const log = logDirectory(directory);
   if ((await disk.list(log)).length === 0) return;
   const lock = await disk.lock(logLock(log));
-  if (lock === null) throw inUse(directory, 'another process');
+  if (lock === null) throw inUse(directory, 'a process that runs');
   await lock.release();
 }
 
@@ -91,7 +91,10 @@ async function checkNoNode(disk: Disk, directory: string): Promise<void> {
 }
 
 function inUse(directory: string, by: string): StartupError {
-  return new StartupError('TORC_DATA_IN_USE', `${by} uses the data in ${directory}.`);
+  return new StartupError(
+    'TORC_DATA_IN_USE',
+    `${by} uses the data in ${directory}, or those of which they are a copy.`,
+  );
 }
 
 function parseCluster(text: string, path: string): DevCluster {

@@ -72,7 +72,10 @@ export async function discardReplica(world: RepairWorld): Promise<Repaired> {
   await surveyCluster(world.ask, (await readDirectory(world)).known);
   await disk.makeDirectory(logDirectory(directory));
   const lock = await disk.lock(logLock(logDirectory(directory)));
-  if (lock === null) throw refusal(`the node of ${directory} runs: stop it first`);
+  if (lock === null)
+    throw refusal(
+      `the node of ${directory} runs, or that of the directory of which it is a copy: stop it first`,
+    );
   try {
     return await repair(world, await readDirectory(world));
   } finally {

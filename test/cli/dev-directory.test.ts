@@ -24,7 +24,7 @@ async function claim(cluster = CLUSTER, fresh = false): Promise<void> {
 describe('the directory of torc dev', () => {
   it('is used by one at a time', async () => {
     const lock = await claimDirectory(disk, directory, CLUSTER, false);
-    await expect(claim()).rejects.toThrow(`another torc dev uses the data in ${directory}.`);
+    await expect(claim()).rejects.toThrow(`another torc dev uses the data in ${directory}, or`);
     await lock.release();
     await claim();
   });
@@ -76,7 +76,7 @@ describe('the directory of torc dev', () => {
     mkdirSync(log, { recursive: true });
     const lock = await disk.lock(logLock(log));
     await expect(claim(CLUSTER, true)).rejects.toThrow(
-      `another process uses the data in ${join(directory, 'node-1')}.`,
+      `a process that runs uses the data in ${join(directory, 'node-1')}, or those of which they are a copy.`,
     );
     expect(existsSync(join(directory, 'node-0'))).toBe(true);
     await lock?.release();
