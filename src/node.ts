@@ -53,6 +53,7 @@ import { openMembership, type Membership } from './topology/membership.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
 import type { Mesh, PeerLink } from './transport/types.ts';
 import { VERSION } from './version.ts';
+import { logDirectory } from './wal/directory.ts';
 import { openWal, type OpenedWal } from './wal/open.ts';
 
 const FLOORS_INTERVAL_MS = 2000;
@@ -226,7 +227,7 @@ class Node implements RunningNode {
   private openLog(topology: NodeTopology): Promise<OpenedWal> {
     const { env, settings, log } = this;
     return openWal(env, {
-      directory: `${settings.dataDirectory}/log`,
+      directory: logDirectory(settings.dataDirectory),
       durability: settings.durability,
       mustExist: topology.hasBegun,
       isOurs: (group, member) => topology.isOwnRecord(group, member),

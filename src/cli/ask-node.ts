@@ -11,7 +11,7 @@ export type Answer =
   | { readonly address: string; readonly report: null; readonly reason: string };
 
 const HTTP_OK = 200;
-const NO_TORC = 'what answers is no node of Torc';
+export const NO_TORC = 'what answers is no node of Torc';
 
 /** The node asked, and all that it knows, by name. Throws StartupError when the node does not answer. */
 export async function askAll(

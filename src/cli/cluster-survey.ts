@@ -6,7 +6,7 @@ import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { leftOf } from '../topology/lost-shard.ts';
 import { isNewer } from '../topology/register.ts';
-import { planReplicas, stayingNodes } from '../topology/replica-planner.ts';
+import { planReplicas, replicationFactorOf, stayingNodes } from '../topology/replica-planner.ts';
 import { crowdedWithout } from '../topology/room-check.ts';
 import { awayTaker, shortOf } from '../topology/takers.ts';
 import { decodeTopology } from '../topology/topology-codec.ts';
@@ -125,8 +125,8 @@ export function whyAwaited(node: NodeId, { topology, reports }: Survey, hash: To
   const taker = hasSlots ? awayTaker(after, shortOf(after), isThere) : null;
   if (taker !== null)
     return `shard ${taker.shard} is to take slots of it, and ${howToGoOn(topology, taker.node)}`;
-  const mostReplicas = Math.max(1, ...topology.shards.map((shard) => stayingNodes(shard).length));
-  const { targets } = planReplicas(after, { replicationFactor: mostReplicas, hash }, new Set(), silent);
+  const rules = { replicationFactor: replicationFactorOf(topology), hash };
+  const { targets } = planReplicas(after, rules, new Set(), silent);
   for (const shard of topology.shards) {
     const now = stayingNodes(shard);
     if (homes.includes(shard.id) || !now.includes(node)) continue;
@@ -147,7 +147,7 @@ function howToGoOn(topology: Topology, away: NodeId): string {
 }
 
 /** It answers, or all that answer hear it. */
-function isAlive(node: NodeId, reports: Survey['reports']): boolean {
+export function isAlive(node: NodeId, reports: Survey['reports']): boolean {
   if (reports.has(node)) return true;
   const told = [...reports.values()].map(({ members }) => members.find(({ id }) => id === node));
   return told.length > 0 && told.every((member) => member?.state === 'alive');

@@ -84,7 +84,11 @@ async function decide(at: Address, body: string, peerSecret: string, timeoutMs: 
 }
 
 async function topologyOf(address: Address, timeoutMs: number): Promise<Topology> {
-  const { body } = await httpGet(address, '/api/topology', timeoutMs);
+  const { body } = await httpGet(address, '/api/topology', timeoutMs).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw refused(`the node at ${formatAddress(address)} gave no answer: ${reasonOf(error)}`);
+    },
+  );
   const topology = decodeTopology(Buffer.from(body));
   if (topology === null)
     throw refused(`${formatAddress(address)} gives no topology that this version understands`);

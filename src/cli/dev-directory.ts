@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Disk, DiskLock } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
+import { logDirectory, logLock } from '../wal/directory.ts';
 
-/** Also the name of a node's lock in its own directory. */
 const LOCK = 'lock';
 const DESCRIPTION = 'dev.json';
 /** In the directory of a node. */
@@ -56,10 +56,12 @@ async function removeNodes(disk: Disk, directory: string): Promise<void> {
   await disk.syncDirectory(directory);
 }
 
-/** A node of its own, started by `torc start`, may use the data. It holds the same lock. */
+/** A node of its own, started by `torc start`, may use the data, or one that an earlier `torc dev` has left behind. It locks its log. */
 async function checkUnused(disk: Disk, directory: string): Promise<void> {
-  const lock = await disk.lock(join(directory, LOCK));
-  if (lock === null) throw inUse(directory, 'another process');
+  const log = logDirectory(directory);
+  if ((await disk.list(log)).length === 0) return;
+  const lock = await disk.lock(logLock(log));
+  if (lock === null) throw inUse(directory, 'a process that runs');
   await lock.release();
 }
 
@@ -89,7 +91,10 @@ async function checkNoNode(disk: Disk, directory: string): Promise<void> {
 }
 
 function inUse(directory: string, by: string): StartupError {
-  return new StartupError('TORC_DATA_IN_USE', `${by} uses the data in ${directory}.`);
+  return new StartupError(
+    'TORC_DATA_IN_USE',
+    `${by} uses the data in ${directory}, or those of which they are a copy.`,
+  );
 }
 
 function parseCluster(text: string, path: string): DevCluster {

@@ -23,6 +23,7 @@ import {
 } from '../topology/topology-codec.ts';
 import type { Announcement, ClusterId, NodeEntry, NodeId, Topology } from '../topology/types.ts';
 import { DamagedError } from '../wal/errors.ts';
+import { logDirectory, logLock } from '../wal/directory.ts';
 import { setLogAside } from '../wal/set-aside.ts';
 import { adminOf, surveyCluster, whyNeeded, type AskNode, type Survey } from './cluster-survey.ts';
 import type { Answered } from './http-get.ts';
@@ -69,9 +70,12 @@ export async function discardReplica(world: RepairWorld): Promise<Repaired> {
   const { disk, directory } = world;
   // Refused where nothing tells of a cluster, or nobody answers: before anything is made.
   await surveyCluster(world.ask, (await readDirectory(world)).known);
-  await disk.makeDirectory(`${directory}/log`);
-  const lock = await disk.lock(`${directory}/log/lock`);
-  if (lock === null) throw refusal(`the node of ${directory} runs: stop it first`);
+  await disk.makeDirectory(logDirectory(directory));
+  const lock = await disk.lock(logLock(logDirectory(directory)));
+  if (lock === null)
+    throw refusal(
+      `the node of ${directory} runs, or that of the directory of which it is a copy: stop it first`,
+    );
   try {
     return await repair(world, await readDirectory(world));
   } finally {
@@ -212,7 +216,7 @@ async function setAsideAll(
   const path = `${directory}/${CLUSTER_FILE_NAME}`;
   await disk.makeDirectory(to);
   await disk.replaceFile(`${to}/${CLUSTER_FILE_NAME}`, (await disk.readFile(path)) ?? Buffer.from('\n'));
-  await setLogAside(disk, `${directory}/log`, `${to}/log`);
+  await setLogAside(disk, logDirectory(directory), logDirectory(to));
   // What the old node promised, the new one is not bound to.
   await disk.remove(acceptorPath(directory));
   const state: FoundingState = { phase: 'founded', node, cluster: { id, nodes }, isReturning: true };

@@ -3,7 +3,15 @@ import { loadTokenHash, type TokenHash } from '../../ring/index.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import type { NodeEntry, NodeId, Topology } from '../topology/types.ts';
-import { surveyByHttp, whyAwaited, whyCrowded, whyNeeded, whyUnled, type Survey } from './cluster-survey.ts';
+import {
+  isAlive,
+  surveyByHttp,
+  whyAwaited,
+  whyCrowded,
+  whyNeeded,
+  whyUnled,
+  type Survey,
+} from './cluster-survey.ts';
 import { ExitCode } from './exit-code.ts';
 import { namedNode } from './named-node.ts';
 import { proposeChange, type ChangeTarget } from './propose-change.ts';
@@ -147,6 +155,9 @@ export async function whyHeld(
   const slots = rest?.slots ?? 0;
   if (slots > 0 && survey.topology.rebalance?.paused === true)
     return 'rebalancing is paused: torc rebalance resume goes on with it';
+  // A node stays in the register as long as it lives, whoever takes it for dead.
+  if (rest !== null && slots + rest.replicas === 0 && isAlive(node, survey.reports))
+    return 'waiting: its process runs: stop it';
   if (!isStill) return '';
   if ((rest?.replicas ?? 0) > 0) {
     const why = whyUnled(node, survey);

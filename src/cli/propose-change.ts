@@ -9,7 +9,7 @@ import { SystemRandom } from '../env/random.ts';
 import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
 import type { Epoch, Topology } from '../topology/types.ts';
 import { reasonOf, statusIn } from './ask-node.ts';
-import { httpGet, httpPost } from './http-get.ts';
+import { httpGet, httpPost, type Answered } from './http-get.ts';
 import { requestTo } from './topology-request.ts';
 
 /** Other changes come in between, above all while a plan is under way. */
@@ -52,7 +52,7 @@ async function post(
   change: TopologyChange,
 ): Promise<Topology | string> {
   const { clusterId, generation, epoch } = topology;
-  const asked = statusIn(await httpGet(address, '/api/status', timeoutMs));
+  const asked = statusIn(await read(address, '/api/status', timeoutMs));
   if (typeof asked === 'string') throw refused(asked);
   const request = requestTo(asked, new SystemRandom());
   const body = encodeChange({ clusterId, on: { generation, epoch }, change, request }).toString();
@@ -75,19 +75,24 @@ function whyForbidden(peerSecret: string): string {
     : 'TORC_PEER_SECRET is not the one that the nodes are started with';
 }
 
+/** What stands before a node may have answered in its place. */
 function reasonIn(body: string): string {
-  return (JSON.parse(body) as ChangeRefusal).reason;
+  return body.startsWith('{') ? (JSON.parse(body) as ChangeRefusal).reason : body.trim();
 }
 
 async function topologyOf({ address, timeoutMs }: ChangeTarget): Promise<Topology> {
-  const answer = await httpGet(address, '/api/topology', timeoutMs).catch((error: NodeJS.ErrnoException) => {
+  const answer = await read(address, '/api/topology', timeoutMs);
+  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
+  return decoded(answer.body, address);
+}
+
+function read(address: Address, path: string, timeoutMs: number): Promise<Answered> {
+  return httpGet(address, path, timeoutMs).catch((error: NodeJS.ErrnoException) => {
     throw new StartupError(
       'TORC_NO_ANSWER',
       `no node answers at ${formatAddress(address)}: ${reasonOf(error)}. --address takes the admin port of any node.`,
     );
   });
-  if (answer.status !== HTTP_OK) throw refused(answer.body.trim());
-  return decoded(answer.body, address);
 }
 
 function decoded(body: string, from: Address): Topology {

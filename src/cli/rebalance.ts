@@ -8,8 +8,9 @@ import type { TopologyChange } from '../topology/change.ts';
 import { moveName } from '../topology/move-change.ts';
 import type { RebalanceBy } from '../topology/rebalance.ts';
 import { beginPlan } from '../topology/rebalance-step.ts';
+import { jsonOf } from '../topology/topology-codec.ts';
 import type { NodeId, Topology } from '../topology/types.ts';
-import { askAll, reasonOf } from './ask-node.ts';
+import { askAll, NO_TORC, reasonOf } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet } from './http-get.ts';
 import { namedNode } from './named-node.ts';
@@ -135,7 +136,13 @@ async function read<Told>(
       'TORC_NO_ANSWER',
       `${formatAddress(address)} tells nothing of rebalancing: ${answer.body.trim()}`,
     );
-  return JSON.parse(answer.body) as Told;
+  const told = jsonOf(Buffer.from(answer.body));
+  if (typeof told !== 'object' || told === null)
+    throw new StartupError(
+      'TORC_NO_ANSWER',
+      `${formatAddress(address)} tells nothing of rebalancing: ${NO_TORC}`,
+    );
+  return told as Told;
 }
 
 function print({ json }: RebalanceOptions, content: unknown, text: () => string): number {

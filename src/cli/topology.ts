@@ -4,7 +4,7 @@ import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { textOf } from '../topology/decision.ts';
 import { nodeName, topologyDiff } from '../topology/topology-diff.ts';
-import { decodeTopology } from '../topology/topology-codec.ts';
+import { decodeTopology, jsonOf } from '../topology/topology-codec.ts';
 import { moveName } from '../topology/move-change.ts';
 import { slotCountOf } from '../topology/rebalance.ts';
 import type { Topology } from '../topology/types.ts';
@@ -79,7 +79,7 @@ function topologyIn(body: string): Topology | null {
 }
 
 function historyIn(body: string): Topology[] | null {
-  const content: unknown = JSON.parse(body);
+  const content = jsonOf(Buffer.from(body));
   if (!Array.isArray(content)) return null;
   const kept = content.map((one: unknown) => topologyIn(JSON.stringify(one)));
   return kept.every((one) => one !== null) ? kept : null;

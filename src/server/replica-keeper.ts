@@ -88,11 +88,13 @@ export class ReplicaKeeper {
     this.spread.propose({ clusterId, on: { generation, epoch }, change });
   }
 
-  private ownAnnouncement({ nodes }: Topology): TopologyChange | null {
+  /** Not while another node is known by that address: what takes that one out, or leads it elsewhere, is done here, too. */
+  private ownAnnouncement(topology: Topology): TopologyChange | null {
     const { self, announced } = this.host;
-    const own = nodes.find(({ id }) => id === self);
+    const own = topology.nodes.find(({ id }) => id === self);
     if (own === undefined || !differs(own, announced)) return null;
-    return { kind: 'announce', node: self, announced };
+    const change = { kind: 'announce', node: self, announced } as const;
+    return typeof applyNodeChange(topology, change) === 'string' ? null : change;
   }
 
   /** The next change of a row of a shard that this node leads. */

@@ -11,6 +11,9 @@ import { Joiner } from './joiner.ts';
 import type { TopologyRegister } from './register.ts';
 import type { Announcement, Topology } from './types.ts';
 
+/** The ordinal of a node that has founded alone. */
+const FIRST_ALONE = 1;
+
 export interface EnteringOptions {
   port: PeerPort;
   file: ClusterFile;
@@ -59,7 +62,11 @@ export class Entering {
         : null;
     this.founder =
       !isNew || (mayFound && !isNamed)
-        ? new Founder(env, { ...options, onWaiting: (why) => this.founderWaits(why) })
+        ? new Founder(env, {
+            ...options,
+            hadOthers: (register.current?.nextOrdinal ?? 0) > FIRST_ALONE + 1,
+            onWaiting: (why) => this.founderWaits(why),
+          })
         : null;
     if (this.founder === null && this.joiner !== null) {
       const why = `waiting for ${seeds.join(' or ')} to take this node in`;

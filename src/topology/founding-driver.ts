@@ -33,6 +33,8 @@ export interface FounderOptions {
   file: ClusterFile;
   seeds: readonly SeedAddress[];
   announced: Announcement;
+  /** Its register has named other nodes than this one. */
+  hadOthers: boolean;
   /** Epoch 1, should this node be the one that proposes it. */
   firstTopology: (cluster: ClusterRecord) => Topology;
   log: Log;
@@ -78,9 +80,9 @@ export class Founder {
       this.reject = reject;
     });
     const drawClusterId = (): string => drawId(env.random);
-    const { seeds, announced, file, port, firstTopology } = options;
+    const { seeds, announced, file, port, firstTopology, hadOthers } = options;
     this.machine = new Founding({ seeds, announced, drawClusterId, firstTopology }, file.state);
-    const problem = seedsProblem(this.machine.self, seeds, file.state);
+    const problem = hadOthers ? null : seedsProblem(this.machine.self, seeds, file.state);
     if (problem !== null) {
       this.close();
       this.reject(problem);
@@ -280,7 +282,10 @@ function seedsProblem(
   return state.phase === 'founded' ? otherCluster(self, seeds, state.cluster) : null;
 }
 
-/** Once founded, a node goes by its cluster id; but when none of the others named is of that cluster, the directory is the wrong one. */
+/**
+ * Once founded, a node goes by its cluster id; but one that has been alone ever since, and is given others now, would never meet them. Where others have
+ * come or gone, the record is out of date, and seeds may be called by other names than nodes announce: what they answer tells.
+ */
 function otherCluster(
   self: SeedAddress,
   seeds: readonly SeedAddress[],

@@ -45,7 +45,8 @@ export function mayBeginPlan({ topology, wallMs, obstacle }: RebalanceSituation)
   if (obstacle !== '' || isPaused(topology) || rebalance?.plan !== undefined || moves.length > 0)
     return false;
   const last = rebalance?.history.at(-1);
-  return last?.outcome !== 'partly' || wallMs - last.endedMs >= PARTLY_PAUSE_MS;
+  // By another's clock, which may have been far ahead.
+  return last?.outcome !== 'partly' || Math.abs(wallMs - last.endedMs) >= PARTLY_PAUSE_MS;
 }
 
 /** Whether the loads of slots say enough for a plan by them. */

@@ -144,6 +144,12 @@ export function nextPlacement(
   return [...now.filter((node) => node !== gone), ...entering.slice(0, 1)];
 }
 
+/** As the shards show it: that is odd, and there may be too few nodes for it. */
+export function replicationFactorOf({ shards }: Topology): number {
+  const most = Math.max(1, ...shards.map((shard) => stayingNodes(shard).length));
+  return most + 1 - (most % 2);
+}
+
 export function stayingNodes({ replicas }: ShardEntry): NodeId[] {
   return replicas.filter(({ leaving }) => leaving !== true).map(({ node }) => node);
 }

@@ -1,7 +1,7 @@
 /** Whether the nodes that stay have room for what one that leaves holds. Pure. */
 import type { TokenHash } from '../../ring/index.ts';
 import { heldSlots, quotasOf, weighedShards } from './planner.ts';
-import { planReplicas, stayingNodes } from './replica-planner.ts';
+import { planReplicas, replicationFactorOf } from './replica-planner.ts';
 import type { NodeId, ShardId, Topology } from './types.ts';
 
 /** What the cluster holds, and where there is room for more. */
@@ -26,9 +26,7 @@ export function crowdedWithout(topology: Topology, leaver: NodeId, loads: Loads)
   const leaving = new Set(nodes.filter((node) => node.leaving === true).map(({ id }) => id));
   const after = { ...topology, nodes };
   const bytesThen = shardBytesAfter(after, shardBytes);
-  const mostReplicas = Math.max(1, ...topology.shards.map((shard) => stayingNodes(shard).length));
-  // It is odd, and there may be too few nodes for it.
-  const replicationFactor = mostReplicas + 1 - (mostReplicas % 2);
+  const replicationFactor = replicationFactorOf(topology);
   const silent = new Set(nodes.map(({ id }) => id).filter((id) => !roomBytes.has(id)));
   const { targets } = planReplicas(after, { replicationFactor, hash }, new Set(), silent);
   const needed = new Map<NodeId, number>();

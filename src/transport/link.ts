@@ -85,12 +85,15 @@ export class Link implements PeerLink {
   };
   private readonly sockets: Record<LinkChannel, Connection | null> = { control: null, bulk: null };
   private address: Address;
+  /** As the topology had it last: what a node says itself, when they meet, the topology may not know yet. */
+  private told: Address;
   private closed = false;
 
   constructor(host: LinkHost, node: NodeId, address: Address, dials: boolean) {
     this.host = host;
     this.node = node;
     this.address = address;
+    this.told = address;
     this.dials = dials;
     this.incoming = new IncomingParcels({
       whole: (kind, bytes) => host.handler.onSection(this, kind, bytes, 0, bytes.length),
@@ -143,6 +146,13 @@ export class Link implements PeerLink {
 
   start(): void {
     for (const channel of CHANNELS) this.planDial(channel);
+  }
+
+  /** Where the topology has it now: the next dials go there. */
+  isAt(address: Address): void {
+    if (address.host === this.told.host && address.port === this.told.port) return;
+    this.told = address;
+    this.address = address;
   }
 
   flush(): void {

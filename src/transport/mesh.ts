@@ -85,7 +85,10 @@ class NodeMesh implements Mesh {
     }
     const added: Link[] = [];
     for (const { node, address } of peers) {
-      if (node === self || this.byNode.has(node)) continue;
+      if (node === self) continue;
+      const known = this.byNode.get(node);
+      known?.isAt(address);
+      if (known !== undefined) continue;
       const link = new Link(this.host, node, address, self < node);
       this.byNode.set(node, link);
       added.push(link);

@@ -36,9 +36,13 @@ export class NewerFormatError extends StartupError {
   }
 }
 
+/** A copy has its lock, too: the process that this names may use the other one. */
 export class DirectoryInUseError extends StartupError {
   constructor(directory: string) {
-    super('TORC_DATA_IN_USE', `${directory} is in use by another process`);
+    super(
+      'TORC_DATA_IN_USE',
+      `${directory} is in use by a process that runs, or a copy of a directory that is: stop that process, or give this one a directory of its own`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock, Disk, DiskFile, Machine, Random, Timers } from '../env/contracts.ts';
 import type { GroupId, HardState, MemberId } from '../raft/types.ts';
+import { logLock } from './directory.ts';
 import {
   diskErrorOf,
   DirectoryInUseError,
@@ -60,7 +61,7 @@ export async function openWal(components: WalComponents, settings: WalSettings):
   const { directory } = settings;
   try {
     await disk.makeDirectory(directory);
-    const lock = await disk.lock(`${directory}/lock`);
+    const lock = await disk.lock(logLock(directory));
     if (lock === null) throw new DirectoryInUseError(directory);
     try {
       settings.onLocked?.();

@@ -194,6 +194,13 @@ describe('a node that is to leave beside one that is away', () => {
       return { topology: { ...topology, shards }, reports };
     };
     expect(await whyOf(2, without)).toBeNull();
+    // As while a third node is taken out: of two replicas one learns.
+    const pairs = (survey: Survey): Survey => {
+      const { topology, reports } = without(survey);
+      const shards = topology.shards.map((shard) => ({ ...shard, replicas: shard.replicas.slice(0, 2) }));
+      return { topology: { ...topology, shards }, reports };
+    };
+    expect(await whyOf(2, pairs)).toBeNull();
     const heard = ({ topology, reports }: Survey): Survey => ({
       topology,
       reports: new Map(

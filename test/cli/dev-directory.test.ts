@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimDirectory } from '../../src/cli/dev-directory.ts';
 import { SystemDisk } from '../../src/env/disk.ts';
+import { logDirectory, logLock } from '../../src/wal/directory.ts';
 
 const CLUSTER = { nodes: 3, port: 6379, host: '127.0.0.1' };
 const disk = new SystemDisk();
@@ -23,7 +24,7 @@ async function claim(cluster = CLUSTER, fresh = false): Promise<void> {
 describe('the directory of torc dev', () => {
   it('is used by one at a time', async () => {
     const lock = await claimDirectory(disk, directory, CLUSTER, false);
-    await expect(claim()).rejects.toThrow(`another torc dev uses the data in ${directory}.`);
+    await expect(claim()).rejects.toThrow(`another torc dev uses the data in ${directory}, or`);
     await lock.release();
     await claim();
   });
@@ -71,10 +72,11 @@ describe('the directory of torc dev', () => {
   it('removes nothing while a node uses its data', async () => {
     await claim();
     mkdirSync(join(directory, 'node-0'));
-    mkdirSync(join(directory, 'node-1'));
-    const lock = await disk.lock(join(directory, 'node-1', 'lock'));
+    const log = logDirectory(join(directory, 'node-1'));
+    mkdirSync(log, { recursive: true });
+    const lock = await disk.lock(logLock(log));
     await expect(claim(CLUSTER, true)).rejects.toThrow(
-      `another process uses the data in ${join(directory, 'node-1')}.`,
+      `a process that runs uses the data in ${join(directory, 'node-1')}, or those of which they are a copy.`,
     );
     expect(existsSync(join(directory, 'node-0'))).toBe(true);
     await lock?.release();

@@ -64,6 +64,13 @@ describe('a node that leaves', () => {
     expect(await why(slots, survey, false)).toBe('');
     expect(await why(slots, survey, true)).toBe(`waiting: ${obstacle}`);
     expect(await why(replicas, survey, true)).toMatch(/^waiting: shards? .* no leader now: /);
+    // It was taken for dead, and has come back: nodes that run are not taken out.
+    const sample = sampleStatus();
+    const alive = { ...sample.members[0], id: nodeId(1), state: 'alive' as const };
+    const heard = { topology, reports: new Map([[nodeId(2), { ...sample, members: [alive] }]]) };
+    const nothing = { slots: 0, replicas: 0 };
+    expect(await why(nothing, heard, false)).toBe('waiting: its process runs: stop it');
+    expect(await why(nothing, survey, false)).toBe('');
     const paused = after(topology, { kind: 'pause-rebalance' });
     expect(await why(slots, { ...survey, topology: paused }, false)).toContain('torc rebalance resume');
   });

@@ -84,13 +84,18 @@ class FakeNode {
   proposal = PROPOSAL;
   plan: PlanReport | null = null;
   paused = false;
+  /** What is answered to some paths instead; null: the connection is cut. */
+  readonly instead = new Map<string, { status: number; body: string } | null>();
   /** Another change comes in before so many of those that are asked for. */
   overtaken = 0;
   port = 0;
 
   async open(): Promise<this> {
     const server = createServer((request, response) => {
-      void this.answer(request).then(({ status, body }) => response.writeHead(status).end(body));
+      const instead = this.instead.get(`${request.method ?? ''} ${request.url ?? ''}`);
+      if (instead === null) request.socket.destroy();
+      else if (instead !== undefined) response.writeHead(instead.status).end(instead.body);
+      else void this.answer(request).then(({ status, body }) => response.writeHead(status).end(body));
     });
     await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
     onTestFinished(() => void server.close());
@@ -230,6 +235,19 @@ describe('torc rebalance', () => {
     await abortRebalance(node.target);
     expect(node.topology.rebalance).toMatchObject({ paused: true, plan: { aborting: true } });
     expect(printed).toContain('is being aborted');
+  });
+
+  it('says in a line that what answers is no node, or none any more', async () => {
+    const node = await new FakeNode().open();
+    const page = { status: 200, body: '<html></html>' };
+    for (const path of ['', '/plan']) node.instead.set(`GET /api/rebalance${path}`, page);
+    for (const show of [showRebalance, showHistory])
+      await expect(show(node.target)).rejects.toMatchObject({ code: 'TORC_NO_ANSWER' });
+    await expect(showPlan(node.target, null)).rejects.toThrow('what answers is no node of Torc');
+    node.instead.set('POST /api/topology', { status: 504, body: '<html>Gateway Time-out</html>' });
+    await expect(pauseRebalance(node.target)).rejects.toMatchObject({ code: 'TORC_CHANGE_UNKNOWN' });
+    node.instead.set('GET /api/status', null);
+    await expect(pauseRebalance(node.target)).rejects.toMatchObject({ code: 'TORC_NO_ANSWER' });
   });
 
   it('history shows what moved, when and how long', async () => {

@@ -62,6 +62,9 @@ describe('torc topology', () => {
     const node = await nodeThatAnswers({ '/api/topology': '{}' });
     await expect(showTopology(node, false)).rejects.toThrow('no topology that this version understands');
     await expect(showHistory(node, false)).rejects.toThrow('tells no topology: There is none.');
+    const page = await nodeThatAnswers({ '/api/topology/history': '<html></html>' });
+    await expect(showHistory(page, false)).rejects.toThrow('no topology that this version understands');
+    await expect(showDiff(page, '1', '2')).rejects.toThrow('no topology that this version understands');
     const gone = { ...node, address: { host: '127.0.0.1', port: 1 } };
     await expect(showTopology(gone, false)).rejects.toThrow(
       'no node answers at 127.0.0.1:1: nothing listens there.',

@@ -30,14 +30,14 @@ class Rig {
   private readonly keeper: ReplicaKeeper;
   private nowMs = 0;
 
-  constructor(topology: Topology, at = 1) {
+  constructor(topology: Topology, at = 1, announced = announcedAs(at)) {
     this.topology = topology;
     const tell = (event: LogEvent, fields: LogFields = {}): void => void this.told.push({ event, fields });
     const led = (): readonly Replica[] =>
       this.topology.shards.filter(({ id }) => !this.leaderless.has(id)).map((shard) => this.replicaOf(shard));
     const host: KeeperHost = {
       self: nodeId(at),
-      announced: announcedAs(at),
+      announced,
       replicationFactor: 3,
       placesReplicas: true,
       hash,
@@ -182,6 +182,22 @@ describe('a node that is silent for long', () => {
     );
     // One that nobody leads may never be done: nothing waits for it.
     expect(now.length).toBeGreaterThan(given.length);
+  });
+});
+
+describe('a node that has taken the address of a dead one', () => {
+  it('takes that one out before it is known by its address', () => {
+    const rig = new Rig(after(settled(4), { kind: 'begin-leave', node: nodeId(2) }), 1, announcedAs(2));
+    rig.topology = { ...rig.topology, slots: [{ from: 0, to: 16_383, shard: 1 }] };
+    rig.silentMs.set(nodeId(2), 5000);
+    // Its home shard's group ends by its leader, elsewhere.
+    rig.leaderless.add(2);
+    rig.look(100);
+    expect(rig.topology.shards.find(({ id }) => id === 2)?.closing).toBeDefined();
+    rig.topology = after(rig.topology, { kind: 'remove-shard', shard: 2 });
+    rig.look(100);
+    expect(rig.topology.nodes.map(({ id }) => id)).not.toContain(nodeId(2));
+    expect(rig.topology.nodes.find(({ id }) => id === nodeId(1))?.peerPort).toBe(announcedAs(2).peerPort);
   });
 });
 

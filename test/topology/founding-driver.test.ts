@@ -51,7 +51,13 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret = 's'): Promise<Node> {
+async function start(
+  disk: MemoryDisk,
+  seeds: string[],
+  peerPort: number,
+  secret = 's',
+  hadOthers = false,
+): Promise<Node> {
   const announced: Announcement = { ...localPeer(1).announced, peerPort };
   const reports: string[] = [];
   const refusals: StartupError[] = [];
@@ -76,6 +82,7 @@ async function start(disk: MemoryDisk, seeds: string[], peerPort: number, secret
     file,
     seeds,
     announced,
+    hadOthers,
     firstTopology: firstOf,
     log,
     onWaiting: () => {},
@@ -145,7 +152,7 @@ describe('founding over real connections', () => {
     });
   });
 
-  it('does not start with seeds of which none is of its cluster, but with some of them', async () => {
+  it('does not start, founded alone, with seeds that are others', async () => {
     const ports = await freePorts(3);
     const disk = new MemoryDisk();
     const alone = await start(disk, seedsOf([ports[0]]), ports[0]);
@@ -156,6 +163,19 @@ describe('founding over real connections', () => {
     await stranger.stop();
     const again = await start(disk, seedsOf([ports[0]]), ports[0]);
     await expect(again.founder.founded).resolves.toMatchObject({ nodes: [{ id: alone.file.node }] });
+  });
+
+  it('starts with whatever seeds once others have been of its cluster: they may be new there, or have another name', async () => {
+    const ports = await freePorts(3);
+    const disk = new MemoryDisk();
+    const alone = await start(disk, seedsOf([ports[0]]), ports[0]);
+    await alone.founder.founded;
+    await alone.stop();
+    for (const seeds of [seedsOf(ports), [`localhost:${ports[1]}`]]) {
+      const again = await start(disk, seeds, ports[0], 's', true);
+      await expect(again.founder.founded).resolves.toMatchObject({ nodes: [{ id: alone.file.node }] });
+      await again.stop();
+    }
   });
 
   it('stops, founded before, when most of the other seeds are of another cluster, and only then', async () => {

@@ -118,6 +118,24 @@ describe('the mesh', () => {
     expect(a.events).toEqual(['connected 2', 'disconnected 2', 'connected 2']);
   });
 
+  it('dials where a node is said to be now, when both of a pair have moved', async () => {
+    const nowhere = { host: '127.0.0.1', port: 1 };
+    const limits = { reverseDialMs: 50 };
+    const opened = await Promise.all([1, 2].map((at) => openPort(localPeer(at), [])));
+    const pair = opened.map(({ port, local }, i) =>
+      joinMesh(port, local, [{ node: nodeId(2 - i), address: nowhere }], [], limits),
+    );
+    nodes.push(...pair);
+    const [a, b] = pair;
+    a.mesh.setPeers([{ node: nodeId(2), address: b.port.address }]);
+    b.mesh.setPeers([{ node: nodeId(1), address: a.port.address }]);
+    await until(() => a.link(2).connected && b.link(1).connected, 'the connection');
+    // Where they have met they stay.
+    const { connection } = a.link(2);
+    a.mesh.setPeers([{ node: nodeId(2), address: nowhere }]);
+    expect([a.link(2).connected, a.link(2).connection]).toEqual([true, connection]);
+  });
+
   it('takes in nodes that come and lets go of those that leave, and hears what epoch the others have', async () => {
     const [a, b, c] = await meshOf(3);
     await until(() => a.link(2).peerEpoch.epoch === 1, 'a frame of the other');

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,4 +69,15 @@ describe('a process killed with -9', () => {
       await rm(directory, { recursive: true, force: true });
     });
   }
+
+  it('is not opened from a copy of a directory in use, and that may be told to be one', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'torc-kill-'));
+    const { wal } = await open(join(directory, 'one'), 'fsync');
+    await cp(join(directory, 'one'), join(directory, 'two'), { recursive: true });
+    await expect(open(join(directory, 'two'), 'fsync')).rejects.toThrow(
+      `${join(directory, 'two')} is in use by a process that runs, or a copy of a directory that is`,
+    );
+    await wal.close(0);
+    await rm(directory, { recursive: true, force: true });
+  });
 });

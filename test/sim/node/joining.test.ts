@@ -210,6 +210,23 @@ describe('a node that joins', () => {
     cluster.dispose();
   });
 
+  it('starts again with seeds that came later than it, or are called by other names', async () => {
+    const cluster = new SimCluster(8, 2);
+    cluster.founders = 1;
+    await cluster.startAll();
+    await cluster.start(1);
+    await cluster.until(() => cluster.nodes.every((node) => node.running?.ready === true));
+    const again = async (i: number, seeds: string): Promise<void> => {
+      cluster.crash(i);
+      cluster.ownFlags[i] = { seeds };
+      await cluster.start(i);
+      await cluster.until(() => cluster.nodes.every((node) => node.running?.ready === true));
+    };
+    await again(0, [0, 1].map((i) => `${HOST}:${portOf(i) + 10_000}`).join(','));
+    await again(1, `torc.example:${portOf(0) + 10_000}`);
+    cluster.dispose();
+  });
+
   it('waits for those that it is to find, and founds nothing beside them', async () => {
     const cluster = new SimCluster(4, 4);
     cluster.founders = 3;
