@@ -15,6 +15,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts', 'ring/**/*.test.ts'],
           exclude: [WHOLE_NODES, 'test/e2e/**', 'node_modules/**', 'dist/**'],
+          // A thread starts sooner than a process: a sixth of all the time, for 240 files.
+          pool: 'threads',
           testTimeout: 60_000,
         },
       },

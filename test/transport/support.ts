@@ -103,7 +103,7 @@ export async function openPort(
   local: LocalPeer,
   reports: string[],
   env = realEnv,
-  handshakeTimeoutMs?: number,
+  handshakeTimeoutMs = 3_000,
 ): Promise<{ port: PeerPort; local: LocalPeer }> {
   const holder = { local };
   const port = await PeerPort.open(env, {
