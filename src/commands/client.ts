@@ -11,6 +11,7 @@ import type { LocalCommand } from './types.ts';
 
 /** Tracking comes with client-side caching: until then it is off for everybody, and says so. */
 const NO_TRACKING = 'ERR CLIENT TRACKING is not offered yet: invalidation messages would never come';
+const TRACKING_MODES = new Set(['bcast', 'optin', 'optout', 'noloop']);
 const NOT_TRACKING =
   'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled';
 const NO_NO_TOUCH =
@@ -43,7 +44,7 @@ function setInfo({ args, reply, session }: LocalContext): void {
   if (attribute !== 'lib-name' && attribute !== 'lib-ver') {
     reply.error(`ERR Unrecognized option '${args.text(2)}'`);
   } else if (!isPrintableWord(value)) {
-    reply.error(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
+    reply.error(`ERR ${args.text(2)} cannot contain spaces, newlines or special characters.`);
   } else {
     if (attribute === 'lib-name') session.libraryName = value;
     else session.libraryVersion = value;
@@ -89,8 +90,11 @@ function noTouch({ args, reply }: LocalContext): void {
 
 function unblock({ args, reply, node }: LocalContext): void {
   const choice = args.count === 4 ? keyword(args, 3) : 'timeout';
-  if (args.count > 4) reply.error(SYNTAX);
-  else if (choice !== 'timeout' && choice !== 'error') {
+  if (args.count > 4) {
+    reply.error(
+      `ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try CLIENT HELP.`,
+    );
+  } else if (choice !== 'timeout' && choice !== 'error') {
     reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   } else {
     const target = integerArgument(args, 2);
@@ -103,11 +107,31 @@ function wake(session: ClientSession | undefined, reason: 'timeout' | 'error'): 
   return session !== undefined && session.unblock(reason);
 }
 
-function tracking({ args, reply }: LocalContext): void {
+function tracking(context: LocalContext): void {
+  const { args, reply } = context;
   const choice = keyword(args, 2);
-  if (choice === 'on') reply.error(NO_TRACKING);
-  else if (choice === 'off' && args.count === 3) reply.ok();
+  const refusal = choice === 'on' ? NO_TRACKING : refusalOfTracking(context);
+  if (refusal !== null) reply.error(refusal);
+  else if (choice === 'off') reply.ok();
   else reply.error(SYNTAX);
+}
+
+/** The options are read, and may be wrong, whatever they are for. */
+function refusalOfTracking({ args, node }: LocalContext): string | null {
+  let redirected = false;
+  for (let at = 3; at < args.count; at++) {
+    const option = keyword(args, at);
+    if (TRACKING_MODES.has(option)) continue;
+    if (at + 1 === args.count || (option !== 'prefix' && option !== 'redirect')) return SYNTAX;
+    at += 1;
+    if (option === 'prefix') continue;
+    if (redirected) return 'ERR A client can only redirect to a single other client';
+    const id = integerArgument(args, at);
+    if (id === null) return NOT_AN_INTEGER;
+    if (node.session(id) === undefined) return 'ERR The client ID you want redirect to does not exist';
+    redirected = true;
+  }
+  return null;
 }
 
 function trackingInfo({ reply }: LocalContext): void {

@@ -49,7 +49,8 @@ export class CommandTable {
     return this.rows[this.placeOfName(args)] ?? null;
   }
 
-  private placeOfName(args: Args): number {
+  /** As `placeOf`, whatever the number of arguments. */
+  placeOfName(args: Args): number {
     const entry = this.entries.find(args.bytes, args.start[0], args.end[0]);
     if (entry === null) return NONE;
     if (entry.subcommands === null || args.count === 1) return entry.place;

@@ -5,7 +5,7 @@ export interface CommandFigures {
   name: string;
   calls: number;
   totalUs: number;
-  /** Refused before they ran: arity, authentication, memory. */
+  /** Refused before they ran: arity, authentication, the state of the connection. */
   rejected: number;
   /** Ran, and answered with an error. */
   failed: number;

@@ -33,6 +33,8 @@ function wait(context: LocalContext): void {
   if (replicas === null) reply.error(NOT_AN_INTEGER);
   else if (timeoutMs === null) reply.error('ERR timeout is not an integer or out of range');
   else if (timeoutMs < 0) reply.error('ERR timeout is negative');
+  // The time at which it ends must fit 64 bits.
+  else if (timeoutMs > 2 ** 63 - node.clock.wallMs()) reply.error('ERR timeout is out of range');
   else {
     const deferred = context.defer();
     node.waitForReplicas(session, replicas, timeoutMs, (held) => {

@@ -37,6 +37,11 @@ export class Args {
     return copy;
   }
 
+  /** From the first argument to the end of the last. */
+  get spanBytes(): number {
+    return this.end[this.count - 1] - this.start[0];
+  }
+
   lengthBytes(index: number): number {
     return this.end[index] - this.start[index];
   }

@@ -19,11 +19,13 @@ import { ReplyWriter } from '../resp/reply-writer.ts';
 import { LARGE_REPLY_BYTES } from '../shard/waiter.ts';
 import type { BlockedCommand } from './blocked-command.ts';
 import type { CompiledCommand } from './compiled-command.ts';
+import { grown } from './grown.ts';
 import { ReadScope, RequestState, keptReply, type Request, type RequestOwner, type Span } from './request.ts';
 import { OpenSpans } from './open-spans.ts';
 import type { ShardWay } from './router.ts';
 import type { ClientServer } from './server.ts';
 import { UnderWay } from './under-way.ts';
+import { isWebRequest } from './web-request.ts';
 
 /** While so much waits to be taken by the client, nothing more of it is read. */
 const OUTPUT_PAUSE_BYTES = 1024 * 1024;
@@ -215,7 +217,9 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   private refuseCommand(args: Args): void {
     const { server } = this;
-    if (isWebRequest(args)) {
+    const place = server.table.placeOfName(args);
+    if (place >= 0) server.statistics.rejected[place] += 1;
+    else if (isWebRequest(args)) {
       server.logWebRequest(this);
       this.kill();
       return;
@@ -292,16 +296,15 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
   }
 
   /** Takes the next place in the order of replies. */
-  enqueue(): Request {
+  enqueue(silent = this.takeSilence(), argumentBytes = this.args.spanBytes): Request {
     const request = this.server.router.pool.take();
     request.owner = this;
     this.underWay.begin();
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
-    request.silent = this.takeSilence();
-    const { args } = this;
-    request.queuedBytes = QUEUED_COMMAND_BYTES + args.end[args.count - 1] - args.start[0];
+    request.silent = silent;
+    request.queuedBytes = QUEUED_COMMAND_BYTES + argumentBytes;
     this.queuedBytes += request.queuedBytes;
     return request;
   }
@@ -650,8 +653,18 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
 
   push(write: (reply: ReplyWriter) => void): void {
     if (this.isClosed) return;
-    write(this.writer());
+    if (this.head === null || this.protocol === 3) write(this.writer());
+    else this.keepMessage(write);
     this.server.wake();
+  }
+
+  /** In RESP2 it must not be taken for the reply that is awaited. */
+  private keepMessage(write: (reply: ReplyWriter) => void): void {
+    const reply = new ReplyWriter(DEFERRED_REPLY_BYTES);
+    write(reply);
+    const request = this.enqueue(false, 0);
+    request.state = RequestState.DONE;
+    this.keepReply(request, reply.written);
   }
 
   unblock(reason: 'timeout' | 'error'): boolean {
@@ -683,15 +696,4 @@ export class Connection implements ByteStreamHandler, RequestOwner, ClientSessio
       totalBytes: queryBytes + queuedBytes + replyBufferBytes,
     };
   }
-}
-
-function grown<Counts extends Int32Array | Uint8Array>(counts: Counts, old: Counts | null): Counts {
-  if (old !== null) counts.set(old);
-  return counts;
-}
-
-/** A browser that was tricked into sending a form here; nothing of what it sends may run. */
-function isWebRequest(args: Args): boolean {
-  const name = args.text(0).toLowerCase();
-  return name === 'post' || name === 'host:';
 }

@@ -80,6 +80,39 @@ export function size(min: number, max: number): Kind<number> {
   );
 }
 
+const CLIENT_CLASSES = new Set(['normal', 'slave', 'replica', 'pubsub']);
+
+/**
+ * Bytes that a client may leave unread. CONFIG GET tells it as Redis does, in words for each class of clients, since tools take them apart;
+ * the classes have one limit, and no soft one.
+ */
+export function outputLimit(min: number, max: number): Kind<number> {
+  const plain = size(min, max);
+  return {
+    ...plain,
+    parse(given) {
+      const hard = hardLimitOf(given.trim().split(/\s+/));
+      return hard === undefined ? undefined : plain.parse(hard);
+    },
+    format(value) {
+      const limits = `${plain.format(value)} 0 0`;
+      return `normal ${limits} slave ${limits} pubsub ${limits}`;
+    },
+  };
+}
+
+/** Alone, or in fours: class, hard limit, soft limit, seconds. */
+function hardLimitOf(words: readonly string[]): string | undefined {
+  if (words.length === 1) return words[0];
+  const hard = words[1];
+  for (let at = 0; at < words.length; at += 4) {
+    const [name, limit, soft, seconds] = words.slice(at, at + 4);
+    if (!CLIENT_CLASSES.has(name.toLowerCase()) || limit !== hard || soft !== '0' || seconds !== '0')
+      return undefined;
+  }
+  return hard;
+}
+
 /** Bytes, or a percentage of the machine's memory. */
 export function memory(max: number): Kind<number> {
   return {

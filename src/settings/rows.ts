@@ -13,6 +13,7 @@ import {
   host,
   MIB,
   oddCount,
+  outputLimit,
   port,
   size,
   text,
@@ -423,11 +424,12 @@ const ROWS = {
   outputBufferLimitBytes: {
     group: 'Clients',
     name: 'client-output-buffer-limit',
-    kind: size(MIB, 4 * GIB),
+    kind: outputLimit(MIB, 4 * GIB),
     default: '256mb',
     scope: 'node',
     changed: 'live',
-    meaning: 'Replies that a client has not read yet; one that leaves more is disconnected.',
+    meaning:
+      'Replies that a client has not read yet; one that leaves more is disconnected. CONFIG GET tells it for each class.',
   },
   parkTimeoutMs: {
     group: 'Clients',

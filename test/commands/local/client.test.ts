@@ -29,6 +29,10 @@ test('names, ids and libraries', () => {
   expect(client('SETINFO', 'lib-ver', 'a b')).toBe(
     '-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n',
   );
+  // The option as it was given.
+  expect(client('SETINFO', 'LIB-Name', 'a b')).toBe(
+    '-ERR LIB-Name cannot contain spaces, newlines or special characters.\r\n',
+  );
 });
 
 describe('LIST and INFO', () => {
@@ -122,6 +126,9 @@ test('UNBLOCK', () => {
   expect(client('UNBLOCK', '99')).toBe(':0\r\n');
   expect(client('UNBLOCK', 'a')).toBe('-ERR value is not an integer or out of range\r\n');
   expect(client('UNBLOCK', '2', 'foo')).toBe('-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n');
+  expect(client('UNBLOCK', '2', 'ERROR', 'x')).toBe(
+    "-ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.\r\n",
+  );
 });
 
 test('every look-up is an access, and NO-TOUCH says so', () => {
@@ -143,6 +150,20 @@ test('tracking is off, and says so', () => {
   expect(client('TRACKINGINFO')).toBe(
     '%3\r\n$5\r\nflags\r\n~1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n',
   );
+});
+
+test.each([
+  [['OFF', 'BCAST', 'NOLOOP', 'PREFIX', 'a', 'PREFIX', 'b'], '+OK'],
+  [['off', 'optin', 'optout', 'redirect', '1'], '+OK'],
+  [['OFF', 'REDIRECT', 'a'], '-ERR value is not an integer or out of range'],
+  [['OFF', 'REDIRECT', '99'], '-ERR The client ID you want redirect to does not exist'],
+  [['OFF', 'REDIRECT', '1', 'REDIRECT', '1'], '-ERR A client can only redirect to a single other client'],
+  [['OFF', 'REDIRECT'], '-ERR syntax error'],
+  [['OFF', 'PREFIX'], '-ERR syntax error'],
+  [['OFF', 'foo'], '-ERR syntax error'],
+  [['foo', 'BCAST'], '-ERR syntax error'],
+])('TRACKING %j', (words, answer) => {
+  expect(client('TRACKING', ...words)).toBe(`${answer}\r\n`);
 });
 
 test('what is not offered', () => {

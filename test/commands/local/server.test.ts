@@ -120,6 +120,8 @@ describe('WAIT', () => {
     [['a', '0'], 'ERR value is not an integer or out of range'],
     [['0', 'a'], 'ERR timeout is not an integer or out of range'],
     [['0', '-1'], 'ERR timeout is negative'],
+    [['9', '9223372036854775807'], 'ERR timeout is out of range'],
+    [['9', '9223372036854775808'], 'ERR timeout is not an integer or out of range'],
   ])('WAIT %j', (words, answer) => {
     expect(send('WAIT', ...words)).toBe(`-${answer}\r\n`);
     expect(node.waits).toEqual([]);

@@ -90,6 +90,25 @@ describe('connections of a simulated node', () => {
     expect(client.replies.slice(before).join('')).toBe(told.join(''));
   });
 
+  it('get messages behind what was asked before they listened: in RESP2 a message looks like a reply', async () => {
+    const cluster = new SimCluster(8300003, 3, { 'park-timeout-ms': '60000' });
+    await cluster.startAll();
+    const { elsewhere } = await keysOf(cluster);
+    const client = cluster.client(0);
+    cluster.pause(1);
+    client.send(['get', elsewhere], ['subscribe', '+sdown']);
+    await cluster.pass(50);
+    cluster.resume(1);
+    for (const node of [1, 2]) cluster.crash(node);
+    await cluster.pass(10_000);
+    expect(client.replies).toEqual([]);
+    await cluster.start(1);
+    await cluster.until(() => client.replies.length >= 3);
+    const told = ['$-1\r\n', '*3\r\n$9\r\nsubscribe\r\n$6\r\n+sdown\r\n:1\r\n'];
+    expect(client.replies.slice(0, 2)).toEqual(told);
+    expect(client.replies[2]).toMatch(/^\*3\r\n\$7\r\nmessage\r\n/);
+  });
+
   it('go by a password and by limits that were changed while they were open, or before they were', async () => {
     const cluster = new SimCluster(13, 1);
     await cluster.startAll();
@@ -310,6 +329,24 @@ describe('connections of a simulated node', () => {
       led += keys;
     }
     expect(led).toBe(60);
+  });
+
+  it('INFO commandstats counts what is refused before it runs, also for its number of arguments', async () => {
+    const cluster = new SimCluster(8300004, 1);
+    await cluster.startAll();
+    const client = cluster.client(0);
+    for (const words of [
+      ['get'],
+      ['get', 'k'],
+      ['get', 'k', 'l'],
+      ['client', 'id', 'x'],
+      ['client', 'nonsense'],
+    ])
+      await client.ask(...words);
+    const told = await client.ask('info', 'commandstats');
+    expect(told).toMatch(/^cmdstat_get:calls=1,.*,rejected_calls=2,failed_calls=0\r$/m);
+    expect(told).toMatch(/^cmdstat_client\|id:calls=0,.*,rejected_calls=1,failed_calls=0\r$/m);
+    expect(await client.ask('info', 'errorstats')).toContain('errorstat_ERR:count=4\r');
   });
 
   it('SLOWLOG tells of writes and of what other nodes ran, with the time to the reply', async () => {
