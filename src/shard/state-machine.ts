@@ -11,7 +11,7 @@ import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } f
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
-import type { Keyspace, KeyspaceLimits, SlotKeyspace, SlotSpan } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits, SlotKeyspace, SlotSpan, Victim } from '../store/types.ts';
 import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
 import { SLOT_COUNT, type SlotRange } from '../topology/types.ts';
@@ -459,6 +459,17 @@ export class StateMachine implements MovesHost {
     if (this.slotStates[slot] !== OWNED) return;
     if (this.moves.exports.has(slot)) this.recorder.removal(slot, bytes, removal);
     this.keyspace.removeVersion(db, slot, bytes, keyStart, keyEnd, version, reason);
+  }
+
+  /** Of keys that its leader would remove leaves those that it can: what is fenced stays, and would be found again each time. */
+  keepRemovable(victims: Victim[]): void {
+    if (this.moves.frozenCount === 0) return;
+    let kept = 0;
+    for (const victim of victims) {
+      const slot = slotOf(victim.key, 0, victim.key.length);
+      if (this.slotStates[slot] === OWNED) victims[kept++] = victim;
+    }
+    victims.length = kept;
   }
 
   private raiseFloor(session: number, slot: number, floor: number): void {
