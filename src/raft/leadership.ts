@@ -95,18 +95,24 @@ export class Leadership {
     return false;
   }
 
+  /** For a majority, or for the own disk, without which the others may commit: what that has not taken is memory, too. */
+  private get waitingBytes(): number {
+    return Math.max(this.uncommittedBytes, this.state.storage.underWayBytes);
+  }
+
   propose(bytes: Buffer): ProposeOutcome {
     if (this.transfer.isUnderWay) return 'transferring';
-    const isFull = this.uncommittedBytes + bytes.length > this.state.config.maxUncommittedBytes;
+    const { waitingBytes } = this;
+    const isFull = waitingBytes + bytes.length > this.state.config.maxUncommittedBytes;
     // One entry over the limit goes through when nothing else waits: else it never could.
-    if (isFull && this.uncommittedBytes > 0) return 'full';
+    if (isFull && waitingBytes > 0) return 'full';
     this.append(bytes);
     return 'proposed';
   }
 
   changeMembership(target: MembershipTarget): ChangeOutcome {
     if (this.transfer.isUnderWay) return 'transferring';
-    if (this.uncommittedBytes >= this.state.config.maxUncommittedBytes) return 'full';
+    if (this.waitingBytes >= this.state.config.maxUncommittedBytes) return 'full';
     return this.changes.start(target);
   }
 
@@ -140,6 +146,7 @@ export class Leadership {
     this.isHeartbeatDue = true;
     for (const peer of this.peers) this.snapshots.tick(peer);
     this.preferHome();
+    this.preferFasterDisk();
     return true;
   }
 
@@ -237,6 +244,16 @@ export class Leadership {
     if (!this.isReadable || this.transfer.isUnderWay || !this.preference.wants(this.peer(home))) return;
     this.preference.attempted();
     this.startTransfer(home);
+  }
+
+  /** The others commit without the own disk, and half of what may wait for it does: one of them leads on, and does not run into the limit. */
+  private preferFasterDisk(): void {
+    const { commitIndex, config, storage } = this.state;
+    if (storage.underWayBytes * 2 < config.maxUncommittedBytes || commitIndex <= storage.stableIndex) return;
+    const heir = heirOf(this.peers, this.state);
+    if (this.transfer.isUnderWay || !this.preference.wants(heir)) return;
+    this.preference.attempted();
+    this.startTransfer(heir.member);
   }
 
   private renewPeers(): void {
