@@ -275,6 +275,8 @@ export class StateMachine implements MovesHost {
     this.timeMs = Math.max(this.timeMs, sourceTimeMs);
     this.versionBase = Math.max(this.versionBase, sourceVersion - this.appliedIndex);
     for (const { node, start } of ended) this.sessions.end(node, start);
+    // What a slot from another source has told of later starts: rows of the earlier ones are gone from the staging area, be that slot taken or not.
+    for (const { node, start } of this.moves.imports.sessions.endedStarts()) this.sessions.end(node, start);
   }
 
   takeSessions(slot: number, imports: Imports): void {
