@@ -50,6 +50,8 @@ export class Leadership {
   private isServing = false;
   private heartbeatMs: number;
   private isHeartbeatDue = true;
+  /** The log's last index at the last heartbeat. */
+  private lastAtHeartbeat = 0;
   /** The newest that a quorum has acknowledged. */
   private acknowledgedRound = 0;
   /** A change that left this leader out is committed: it goes as soon as another can come. */
@@ -246,10 +248,16 @@ export class Leadership {
     this.startTransfer(home);
   }
 
-  /** The others commit without the own disk, and half of what may wait for it does: one of them leads on, and does not run into the limit. */
+  /**
+   * The others commit without the own disk, which has not taken in a heartbeat what there was, and half of what may wait for it does: one of them
+   * leads on, and does not run into the limit.
+   */
   private preferFasterDisk(): void {
-    const { commitIndex, config, storage } = this.state;
-    if (storage.underWayBytes * 2 < config.maxUncommittedBytes || commitIndex <= storage.stableIndex) return;
+    const { commitIndex, config, log, storage } = this.state;
+    const { stableIndex, underWayBytes } = storage;
+    const isStalled = stableIndex < this.lastAtHeartbeat && stableIndex < commitIndex;
+    this.lastAtHeartbeat = log.lastIndex;
+    if (!isStalled || underWayBytes * 2 < config.maxUncommittedBytes) return;
     const heir = heirOf(this.peers, this.state);
     if (this.transfer.isUnderWay || !this.preference.wants(heir)) return;
     this.preference.attempted();

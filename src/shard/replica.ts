@@ -527,8 +527,7 @@ export class Replica {
     const { victims } = this;
     const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
     victims.length = 0;
-    this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
-    this.machine.keepRemovable(victims);
+    this.machine.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
     this.addRemovals('expired');
     if (victims.length * 4 >= EXPIRE_EXAMINE) this.expireOnAt = this.raft.lastIndex + 1;
     victims.length = 0;

@@ -463,6 +463,12 @@ export class StateMachine implements MovesHost {
     this.keyspace.removeVersion(db, slot, bytes, keyStart, keyEnd, version, reason);
   }
 
+  /** Keys that have expired by then and can be removed, of so many with an expiry. */
+  sampleExpired(timeMs: number, examine: number, out: Victim[]): void {
+    this.keyspace.sampleExpired(timeMs, examine, out);
+    this.keepRemovable(out);
+  }
+
   /** Of keys that its leader would remove leaves those that it can: what is fenced stays, and would be found again each time. */
   keepRemovable(victims: Victim[]): void {
     if (this.moves.frozenCount === 0) return;

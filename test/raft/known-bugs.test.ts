@@ -514,6 +514,18 @@ describe('limits', () => {
     expect(ofKind(rig.takeSent(), 'timeout-now').map(({ to }) => to)).toEqual([2]);
   });
 
+  it('one whose disk goes on stays, however much waits for it', () => {
+    const rig = ledByAll({ maxUncommittedBytes: 150 });
+    rig.isDiskFast = false;
+    for (let beat = 0; beat < 4; beat++) {
+      for (const text of ['aaaaaaaaaa', 'bbbbbbbbbb']) expect(rig.propose(text)).toBe('proposed');
+      agreeAll(rig);
+      rig.pass(HEARTBEAT_MS);
+      expect(ofKind(rig.sent, 'timeout-now')).toEqual([]);
+      for (let write = 0; write < 2; write++) rig.persist();
+    }
+  });
+
   it('one that the others cannot commit without stays', () => {
     const rig = leader({ maxUncommittedBytes: 150 });
     rig.isDiskFast = false;

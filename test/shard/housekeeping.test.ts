@@ -136,6 +136,18 @@ describe('eviction', () => {
     expect(entries).toBeGreaterThan(3);
     expect(entries).toBeLessThan(20);
   });
+
+  it('leaves what is frozen alone: it stays, and makes no room', () => {
+    const rig = newRig({ budgetBytes: 100_000_000, eviction: 'allkeys-random' });
+    const { machine, replica } = rig;
+    for (let i = 0; i < 1000; i++) write(rig, 'set', `{k}${i}`, 'x'.repeat(100));
+    commit(rig);
+    freeze(rig, '{k}');
+    machine.setPolicy({ ...machine.policy, budgetBytes: machine.keyspace.usedBytes / 2 });
+    replica.maintain(rig.now);
+    replica.seal(rig.now);
+    expect(rig.raft.log).toHaveLength(0);
+  });
 });
 
 describe('expiry', () => {
