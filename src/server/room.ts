@@ -8,13 +8,13 @@ import type { Replica } from '../shard/replica.ts';
 const MOST_USED = 0.85;
 const SAMPLE_INTERVAL_MS = 5000;
 
-interface RoomHost {
+export interface RoomHost {
   readonly disk: Pick<Disk, 'space'>;
   readonly directory: string;
   readonly memoryBytes: number;
   /** 0: no limit but the machine's memory. */
   maxmemoryBytes(): number;
-  readonly replicas: readonly Replica[];
+  readonly replicas: readonly { machine: { keyspace: { usedBytes: number } } }[];
 }
 
 export function roomOf({

@@ -1,6 +1,7 @@
 import type { Mutant, Patch } from './mutant.ts';
 import { MOVE_MUTANTS } from './moves.ts';
 import { NODE_MUTANTS } from './nodes.ts';
+import { OPERATOR_MUTANTS } from './operators.ts';
 import { PAXOS_MUTANTS } from './paxos.ts';
 import { RAFT_MEMBERSHIP_MUTANTS } from './raft-membership.ts';
 import { RAFT_MUTANTS } from './raft.ts';
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SHARD_MUTANTS,
   ...PAXOS_MUTANTS,
   ...NODE_MUTANTS,
+  ...OPERATOR_MUTANTS,
 ];
 
 /** Those whose rule or file contains one of the parts; all, without parts. */
