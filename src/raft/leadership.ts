@@ -50,6 +50,8 @@ export class Leadership {
   private isServing = false;
   private heartbeatMs: number;
   private isHeartbeatDue = true;
+  /** The log's last index at the last heartbeat. */
+  private lastAtHeartbeat = 0;
   /** The newest that a quorum has acknowledged. */
   private acknowledgedRound = 0;
   /** A change that left this leader out is committed: it goes as soon as another can come. */
@@ -95,18 +97,24 @@ export class Leadership {
     return false;
   }
 
+  /** For a majority, or for the own disk, without which the others may commit: what that has not taken is memory, too. */
+  private get waitingBytes(): number {
+    return Math.max(this.uncommittedBytes, this.state.storage.underWayBytes);
+  }
+
   propose(bytes: Buffer): ProposeOutcome {
     if (this.transfer.isUnderWay) return 'transferring';
-    const isFull = this.uncommittedBytes + bytes.length > this.state.config.maxUncommittedBytes;
+    const { waitingBytes } = this;
+    const isFull = waitingBytes + bytes.length > this.state.config.maxUncommittedBytes;
     // One entry over the limit goes through when nothing else waits: else it never could.
-    if (isFull && this.uncommittedBytes > 0) return 'full';
+    if (isFull && waitingBytes > 0) return 'full';
     this.append(bytes);
     return 'proposed';
   }
 
   changeMembership(target: MembershipTarget): ChangeOutcome {
     if (this.transfer.isUnderWay) return 'transferring';
-    if (this.uncommittedBytes >= this.state.config.maxUncommittedBytes) return 'full';
+    if (this.waitingBytes >= this.state.config.maxUncommittedBytes) return 'full';
     return this.changes.start(target);
   }
 
@@ -140,6 +148,7 @@ export class Leadership {
     this.isHeartbeatDue = true;
     for (const peer of this.peers) this.snapshots.tick(peer);
     this.preferHome();
+    this.preferFasterDisk();
     return true;
   }
 
@@ -237,6 +246,22 @@ export class Leadership {
     if (!this.isReadable || this.transfer.isUnderWay || !this.preference.wants(this.peer(home))) return;
     this.preference.attempted();
     this.startTransfer(home);
+  }
+
+  /**
+   * The others commit without the own disk, which has not taken in a heartbeat what there was, and half of what may wait for it does: one of them
+   * leads on, and does not run into the limit.
+   */
+  private preferFasterDisk(): void {
+    const { commitIndex, config, log, storage } = this.state;
+    const { stableIndex, underWayBytes } = storage;
+    const isStalled = stableIndex < this.lastAtHeartbeat && stableIndex < commitIndex;
+    this.lastAtHeartbeat = log.lastIndex;
+    if (!isStalled || underWayBytes * 2 < config.maxUncommittedBytes) return;
+    const heir = heirOf(this.peers, this.state);
+    if (this.transfer.isUnderWay || !this.preference.wants(heir)) return;
+    this.preference.attempted();
+    this.startTransfer(heir.member);
   }
 
   private renewPeers(): void {

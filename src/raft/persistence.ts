@@ -7,6 +7,8 @@ interface HandedOver {
   sequence: number;
   /** The last index that the write attests; lowered when a later write replaces some of its entries. */
   index: number;
+  /** Of its entries. */
+  sizeBytes: number;
 }
 
 interface Withheld {
@@ -37,6 +39,8 @@ const NO_MESSAGES: readonly Message[] = [];
 export class Persistence {
   /** The log up to here is durable. The member's own vote for a commit (§10.2.1 of the thesis). */
   stableIndex: number;
+  /** Of entries that were handed over and are not durable. */
+  underWayBytes = 0;
   private handedOver = 0;
   private durable = 0;
   /** The writes that term and vote, and the newest entries, are part of. */
@@ -112,7 +116,10 @@ export class Persistence {
     if (hardState !== null) this.writtenCommit = commit;
     this.unwrittenFrom = NOTHING_UNWRITTEN;
     const mark = { term: log.lastTerm, index: log.lastIndex, sequence: ++this.handedOver };
-    this.underWay.push({ sequence: mark.sequence, index: mark.index });
+    let sizeBytes = 0;
+    for (const entry of entries) sizeBytes += entry.bytes.length;
+    this.underWayBytes += sizeBytes;
+    this.underWay.push({ sequence: mark.sequence, index: mark.index, sizeBytes });
     return { hardState, entries, messages: this.takeMessages(), mark };
   }
 
@@ -120,6 +127,7 @@ export class Persistence {
     const write = this.underWay.shift();
     assert(write !== undefined && write.sequence === mark.sequence, 'marks come back in order');
     this.durable = mark.sequence;
+    this.underWayBytes -= write.sizeBytes;
     this.stableIndex = Math.max(this.stableIndex, write.index);
     while (this.withheld.length > 0 && this.withheld[0].sequence <= this.durable) {
       send((this.withheld.shift() as Withheld).message);

@@ -106,7 +106,7 @@ export interface RaftConfig {
   maxBytesPerMessage: number;
   maxMessagesInFlight: number;
   maxBytesInFlight: number;
-  /** The uncommitted tail of a leader's log; beyond it proposals are refused. */
+  /** The tail of a leader's log that is not committed, or not durable here; beyond it proposals are refused. */
   maxUncommittedBytes: number;
   maxSnapshotChunkBytes: number;
   /** A uniform number in [0, 1). */

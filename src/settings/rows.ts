@@ -558,7 +558,8 @@ const ROWS = {
     default: '256mb',
     scope: 'node',
     changed: 'start',
-    meaning: "The uncommitted tail of a leader's log; beyond it writes are refused and have not run.",
+    meaning:
+      "The tail of a leader's log that is not committed, or that its own disk has not taken; beyond it writes are refused and have not run.",
   },
   raftMaxSnapshotChunkBytes: {
     group: 'Replication',

@@ -62,7 +62,7 @@ export async function makeReplica(
   await deps.restore(machine, shard.group);
   const time = new LogTime(
     { leaseMs: settings.electionTimeoutMs * LEASE_RATIO, ceilingMs: deps.ceilingMs },
-    recovery.timeCeilingMs,
+    seenAtStartMs(recovery, settings),
   );
   time.observe(machine.timeMs);
   const config = raftConfig(deps, shard, self, preferredLeader, time, machine);
@@ -77,6 +77,14 @@ export async function makeReplica(
     now,
   );
   return new Replica(shard.id, raft, machine, time, deps.rules.at(deps.rules.newest), random, firstSlots);
+}
+
+/**
+ * The leader that it followed before may have held a longer lease, by a setting that is shorter now, and have served times up to that: one that is
+ * elected by this member adds the lease of the new setting alone.
+ */
+function seenAtStartMs({ timeCeilingMs, promiseMs }: WalRecovery, settings: ReplicaSettings): number {
+  return timeCeilingMs + Math.max(0, promiseMs - settings.electionTimeoutMs) * LEASE_RATIO;
 }
 
 /** What a member takes for its group's configuration while its log says nothing of it. */

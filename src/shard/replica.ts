@@ -527,7 +527,7 @@ export class Replica {
     const { victims } = this;
     const timeMs = Math.floor(this.readTimeMs(this.time.leaderTimeMs(now)));
     victims.length = 0;
-    this.machine.keyspace.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
+    this.machine.sampleExpired(timeMs, EXPIRE_EXAMINE, victims);
     this.addRemovals('expired');
     if (victims.length * 4 >= EXPIRE_EXAMINE) this.expireOnAt = this.raft.lastIndex + 1;
     victims.length = 0;
@@ -577,6 +577,7 @@ export class Replica {
     const { eviction } = machine.policy;
     machine.keyspace.sampleVictims(eviction, wantedBytes, now.monotonicMs, this.random, victims);
     if (victims.length === 0) return null;
+    machine.keepRemovable(victims);
     let freedBytes = 0;
     let kept = 0;
     for (const victim of victims) {

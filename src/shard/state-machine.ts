@@ -11,7 +11,7 @@ import { ENTRY_HEADER_BYTES, entryRules, entrySeed, entryStampMs, type Entry } f
 import { Args } from '../resp/args.ts';
 import { ReplyWriter } from '../resp/reply-writer.ts';
 import { onDesk } from '../store/desk.ts';
-import type { Keyspace, KeyspaceLimits, SlotKeyspace, SlotSpan } from '../store/types.ts';
+import type { Keyspace, KeyspaceLimits, SlotKeyspace, SlotSpan, Victim } from '../store/types.ts';
 import { FIRST_VERSION } from '../topology/cluster-version.ts';
 import { rangesOf, slotsOf } from '../topology/slot-ranges.ts';
 import { SLOT_COUNT, type SlotRange } from '../topology/types.ts';
@@ -275,6 +275,8 @@ export class StateMachine implements MovesHost {
     this.timeMs = Math.max(this.timeMs, sourceTimeMs);
     this.versionBase = Math.max(this.versionBase, sourceVersion - this.appliedIndex);
     for (const { node, start } of ended) this.sessions.end(node, start);
+    // What a slot from another source has told of later starts: rows of the earlier ones are gone from the staging area, be that slot taken or not.
+    for (const { node, start } of this.moves.imports.sessions.endedStarts()) this.sessions.end(node, start);
   }
 
   takeSessions(slot: number, imports: Imports): void {
@@ -459,6 +461,23 @@ export class StateMachine implements MovesHost {
     if (this.slotStates[slot] !== OWNED) return;
     if (this.moves.exports.has(slot)) this.recorder.removal(slot, bytes, removal);
     this.keyspace.removeVersion(db, slot, bytes, keyStart, keyEnd, version, reason);
+  }
+
+  /** Keys that have expired by then and can be removed, of so many with an expiry. */
+  sampleExpired(timeMs: number, examine: number, out: Victim[]): void {
+    this.keyspace.sampleExpired(timeMs, examine, out);
+    this.keepRemovable(out);
+  }
+
+  /** Of keys that its leader would remove leaves those that it can: what is fenced stays, and would be found again each time. */
+  keepRemovable(victims: Victim[]): void {
+    if (this.moves.frozenCount === 0) return;
+    let kept = 0;
+    for (const victim of victims) {
+      const slot = slotOf(victim.key, 0, victim.key.length);
+      if (this.slotStates[slot] === OWNED) victims[kept++] = victim;
+    }
+    victims.length = kept;
   }
 
   private raiseFloor(session: number, slot: number, floor: number): void {

@@ -116,7 +116,7 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'history 12: a node that was restarted has seen its ceiling',
     file: 'src/shard/replica-factory.ts',
-    find: '    recovery.timeCeilingMs,\n',
+    find: '    seenAtStartMs(recovery, settings),\n',
     put: '    0,\n',
     simulated: 'nodes',
   },

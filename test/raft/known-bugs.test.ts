@@ -19,6 +19,19 @@ function leader(
   return rig;
 }
 
+function agreeAll(rig: Rig): void {
+  const sent = rig.takeSent();
+  for (const voter of [2, 3]) agree(rig, voter, sent);
+}
+
+/** All that there is lies on all three disks. */
+function ledByAll(options: { maxUncommittedBytes: number }): Rig {
+  const rig = leader(options);
+  rig.pass(HEARTBEAT_MS);
+  for (let i = 0; i < 3; i++) agreeAll(rig);
+  return rig;
+}
+
 const grants = (rig: Rig) => ofKind(rig.takeSent(), 'vote-response').map(({ granted }) => granted);
 
 describe('promises to a leader', () => {
@@ -472,6 +485,55 @@ describe('limits', () => {
     expect(outcomes).toEqual(['proposed', 'proposed', 'proposed', 'full']);
     agree(rig, 2, rig.takeSent());
     expect(rig.propose('d')).toBe('proposed');
+  });
+
+  it('what the own disk has not taken counts, too: followers commit without it', () => {
+    const rig = ledByAll({ maxUncommittedBytes: 150 });
+    rig.isDiskFast = false;
+    const outcomes = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc', 'd'].map((text) => {
+      const outcome = rig.propose(text);
+      agreeAll(rig);
+      return outcome;
+    });
+    expect(rig.core.commitIndex).toBe(rig.core.lastIndex);
+    expect(outcomes).toEqual(['proposed', 'proposed', 'proposed', 'full']);
+    rig.persist();
+    expect(rig.propose('d')).toBe('proposed');
+  });
+
+  it('a leader whose disk is behind that of a majority hands over, before it is full', () => {
+    const rig = ledByAll({ maxUncommittedBytes: 150 });
+    rig.isDiskFast = false;
+    rig.propose('aaaaaaaaaa');
+    agreeAll(rig);
+    rig.pass(HEARTBEAT_MS);
+    expect(ofKind(rig.takeSent(), 'timeout-now')).toEqual([]);
+    rig.propose('bbbbbbbbbb');
+    agreeAll(rig);
+    rig.pass(HEARTBEAT_MS);
+    expect(ofKind(rig.takeSent(), 'timeout-now').map(({ to }) => to)).toEqual([2]);
+  });
+
+  it('one whose disk goes on stays, however much waits for it', () => {
+    const rig = ledByAll({ maxUncommittedBytes: 150 });
+    rig.isDiskFast = false;
+    for (let beat = 0; beat < 4; beat++) {
+      for (const text of ['aaaaaaaaaa', 'bbbbbbbbbb']) expect(rig.propose(text)).toBe('proposed');
+      agreeAll(rig);
+      rig.pass(HEARTBEAT_MS);
+      expect(ofKind(rig.sent, 'timeout-now')).toEqual([]);
+      for (let write = 0; write < 2; write++) rig.persist();
+    }
+  });
+
+  it('one that the others cannot commit without stays', () => {
+    const rig = leader({ maxUncommittedBytes: 150 });
+    rig.isDiskFast = false;
+    rig.propose('aaaaaaaaaa');
+    rig.propose('bbbbbbbbbb');
+    agree(rig, 2, rig.takeSent());
+    rig.pass(HEARTBEAT_MS);
+    expect(ofKind(rig.takeSent(), 'timeout-now')).toEqual([]);
   });
 
   it('#25: appends ahead of their answers are limited by number, and gathered into batches', () => {

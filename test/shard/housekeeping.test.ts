@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import type { Timers } from '../../src/env/contracts.ts';
 import type { LogFields } from '../../src/log.ts';
 import { silentLog } from '../../src/log.ts';
+import { slotOf } from '../../ring/index.ts';
 import { sessionId } from '../../src/shard/batch.ts';
+import { SlotState } from '../../src/shard/moves/slot-state.ts';
 import { Snapshotter } from '../../src/shard/snapshotter.ts';
 import type { SnapshotFiles, SnapshotFileWriter, Wal } from '../../src/wal/types.ts';
 import { itemOf } from './encode.ts';
@@ -21,6 +23,15 @@ function write(rig: Rig, ...words: string[]): void {
 function commit(rig: Rig): void {
   rig.replica.seal(rig.now);
   rig.replica.advance(rig.raft.log.splice(0), [], false, rig.now);
+}
+
+/** As a fence does. */
+function freeze(rig: Rig, key: string): void {
+  const { slots, exports } = rig.machine.moves;
+  const slot = slotOf(Buffer.from(key), 0, key.length);
+  slots.begin(slot, 7, 2, SlotState.OWNED);
+  exports.begin(slot);
+  slots.freeze(slot);
 }
 
 class FakeFiles {
@@ -125,6 +136,18 @@ describe('eviction', () => {
     expect(entries).toBeGreaterThan(3);
     expect(entries).toBeLessThan(20);
   });
+
+  it('leaves what is frozen alone: it stays, and makes no room', () => {
+    const rig = newRig({ budgetBytes: 100_000_000, eviction: 'allkeys-random' });
+    const { machine, replica } = rig;
+    for (let i = 0; i < 1000; i++) write(rig, 'set', `{k}${i}`, 'x'.repeat(100));
+    commit(rig);
+    freeze(rig, '{k}');
+    machine.setPolicy({ ...machine.policy, budgetBytes: machine.keyspace.usedBytes / 2 });
+    replica.maintain(rig.now);
+    replica.seal(rig.now);
+    expect(rig.raft.log).toHaveLength(0);
+  });
 });
 
 describe('expiry', () => {
@@ -150,5 +173,31 @@ describe('expiry', () => {
     rig.replica.seal(rig.now);
     expect(rig.raft.log).toHaveLength(0);
     expect(rig.replica.expiresOn).toBe(false);
+  });
+
+  it('leaves what is frozen alone: it is not found again and again, however long the target of the move does not answer', () => {
+    const rig = newRig();
+    for (let i = 0; i < 3000; i++) write(rig, 'set', `{k}${i}`, 'v', 'PXAT', '5000');
+    commit(rig);
+    freeze(rig, '{k}');
+    rig.now.monotonicMs += 50_000;
+    rig.now.wallMs += 50_000;
+    write(rig, 'set', 'other', 'v', 'PXAT', '5000');
+    commit(rig);
+    let entries = 0;
+    rig.replica.maintain(rig.now);
+    for (let turn = 0; turn < 20; turn++) {
+      rig.replica.seal(rig.now);
+      entries += rig.raft.log.length;
+      rig.replica.advance(rig.raft.log.splice(0), [], false, rig.now);
+    }
+    // What is not frozen goes.
+    expect(entries).toBeLessThan(2);
+    rig.replica.maintain(rig.now);
+    for (let look = 0; look < 8; look++) {
+      rig.replica.maintain(rig.now);
+      commit(rig);
+    }
+    expect(rig.machine.keyspace.keyCount(0)).toBe(3000);
   });
 });

@@ -13,6 +13,7 @@ import {
   readActivation,
   slotsItem,
 } from '../../../src/shard/moves/move-item.ts';
+import { sessionId } from '../../../src/shard/batch.ts';
 import { rangeBytes } from '../../../src/shard/command-item.ts';
 import { MoveAnswer, MoveOutcome, SlotState } from '../../../src/shard/moves/slot-state.ts';
 import { SlotStates } from '../../../src/shard/moves/slot-states.ts';
@@ -68,6 +69,27 @@ function content(group: Group, slot = SLOT): string {
   const { machine, timeMs } = group;
   return contentOf(machine.keyspace, slot, Math.max(machine.timeMs, timeMs), machine.version);
 }
+
+describe('slots that come from several sources at once', () => {
+  it('what one tells of a later start of a node holds for what another brought of the earlier one', () => {
+    const source = new Group(1, rangesOf([SLOT]), 1, 1e9);
+    const other = new Group(3, rangesOf([OTHER]), 1, 1e9);
+    const target = new Group(2, [], 1, 1e9);
+    expect(source.command(['incr', '{a}n'], 1, 1).text).toBe(':1\r\n');
+    const { sessions } = other.machine;
+    sessions.raiseFloor(sessions.open(sessionId('1'.repeat(40), 2), 0), OTHER, 5);
+    begin({ source, target }, 1, [SLOT]);
+    begin({ source: other, target }, 2, [OTHER]);
+    sendAll({ source, target }, 1, [SLOT]);
+    sendAll({ source: other, target }, 2, [OTHER]);
+    fence({ source }, 1, [SLOT]);
+    target.move(slotsItem(MoveItemType.IMPORT_ABORT, 2, other.shard, rangesOf([OTHER])));
+    expect(activate({ source, target }, 1, [SLOT])).toEqual([MoveAnswer.WENT]);
+    // Of the earlier start, and late: it ran at the source.
+    expect(target.command(['incr', '{a}n'], 1, 1)).toEqual({ text: null, refusal: Refusal.OUTDATED });
+    expect(content(target)).toBe(content(source));
+  });
+});
 
 describe('a move', () => {
   it('takes large values, large hashes and large commands along in pieces', () => {
