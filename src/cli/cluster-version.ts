@@ -1,5 +1,4 @@
 /** `torc cluster version`: shows which cluster version is in force and what each node runs; `raise` raises it. */
-import type { ChangeRefusal } from '../admin/topology.ts';
 import type { StatusReport } from '../admin/status.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
@@ -12,6 +11,7 @@ import type { Topology } from '../topology/types.ts';
 import { askAll, reasonOf, type Answer } from './ask-node.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpGet, httpPost } from './http-get.ts';
+import { reasonIn } from './propose-change.ts';
 import { requestTo } from './topology-request.ts';
 import { renderTable } from './table.ts';
 
@@ -78,8 +78,8 @@ async function decide(at: Address, body: string, peerSecret: string, timeoutMs: 
     },
   );
   if (answer.status === HTTP_OK) return;
-  if (answer.status === HTTP_UNKNOWN) throw unknown((JSON.parse(answer.body) as ChangeRefusal).reason);
-  if (answer.status === HTTP_CONFLICT) throw refused((JSON.parse(answer.body) as ChangeRefusal).reason);
+  if (answer.status === HTTP_UNKNOWN) throw unknown(reasonIn(answer.body));
+  if (answer.status === HTTP_CONFLICT) throw refused(reasonIn(answer.body));
   throw refused(answer.body.trim());
 }
 

@@ -257,7 +257,7 @@ function clusterCommand(): Command {
   const version = new Command('version')
     .description('Shows the cluster version, and what each node runs.')
     .addOption(anyNode())
-    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 2000);
+    .option('--timeout-ms <ms>', 'How long to wait for the answer of a node.', wholeNumber(1, 600_000), 5000);
   version.action(() => finish(async () => showClusterVersion(nodeOptionsOf(version))));
   const raise = new Command('raise')
     .description(

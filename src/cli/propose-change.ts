@@ -1,12 +1,12 @@
 /** Has the register of a running cluster changed, by the node that is asked. */
-import type { ChangeRefusal } from '../admin/topology.ts';
+import { z } from 'zod';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
 import { proofOf } from '../topology/change-proof.ts';
 import type { TopologyChange } from '../topology/change.ts';
 import { SystemRandom } from '../env/random.ts';
-import { decodeTopology, encodeChange } from '../topology/topology-codec.ts';
+import { decodeTopology, encodeChange, jsonOf } from '../topology/topology-codec.ts';
 import type { Epoch, Topology } from '../topology/types.ts';
 import { reasonOf, statusIn } from './ask-node.ts';
 import { httpGet, httpPost, type Answered } from './http-get.ts';
@@ -15,6 +15,9 @@ import { requestTo } from './topology-request.ts';
 /** Other changes come in between, above all while a plan is under way. */
 const TRIES = 10;
 const PAUSE_MS = 200;
+/** `ChangeRefusal` of a node's admin port. */
+const refusalSchema = z.object({ reason: z.string() });
+
 const HTTP_OK = 200;
 const HTTP_FORBIDDEN = 403;
 const HTTP_CONFLICT = 409;
@@ -76,8 +79,9 @@ function whyForbidden(peerSecret: string): string {
 }
 
 /** What stands before a node may have answered in its place. */
-function reasonIn(body: string): string {
-  return body.startsWith('{') ? (JSON.parse(body) as ChangeRefusal).reason : body.trim();
+export function reasonIn(body: string): string {
+  const told = refusalSchema.safeParse(jsonOf(Buffer.from(body)));
+  return told.success ? told.data.reason : body.trim();
 }
 
 async function topologyOf({ address, timeoutMs }: ChangeTarget): Promise<Topology> {

@@ -17,7 +17,10 @@ export type JoinAnswer =
   /** It can never be taken in as it is. */
   | { kind: 'refused'; reason: string };
 
-const reason = z.string().max(2_000);
+/** What is longer, as the names of many nodes, is cut: an answer that cannot be read would be asked for again and again. */
+const REASON_MOST_CHARACTERS = 2_000;
+
+const reason = z.string().max(REASON_MOST_CHARACTERS);
 const requestSchema = z.object({ type: z.literal('join'), replaces: z.string().max(300).nullable() });
 const answerSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('told'), topology: topologySchema }),
@@ -36,11 +39,16 @@ export function decodeJoinRequest(bytes: Uint8Array): JoinRequest | null {
 }
 
 export function encodeJoinAnswer(answer: JoinAnswer): Buffer {
-  return Buffer.from(JSON.stringify(answer));
+  if (answer.kind === 'told') return Buffer.from(JSON.stringify(answer));
+  return Buffer.from(JSON.stringify({ ...answer, reason: cut(answer.reason) }));
 }
 
 /** Null when it is not one that this version understands. */
 export function decodeJoinAnswer(bytes: Uint8Array): JoinAnswer | null {
   const parsed = answerSchema.safeParse(jsonOf(bytes));
   return parsed.success ? parsed.data : null;
+}
+
+function cut(text: string): string {
+  return text.length <= REASON_MOST_CHARACTERS ? text : `${text.slice(0, REASON_MOST_CHARACTERS - 1)}…`;
 }

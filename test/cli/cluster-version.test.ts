@@ -174,6 +174,7 @@ describe('torc cluster version raise', () => {
 
   it.each([
     [409, JSON.stringify({ reason: 'a node is not reached' }), 'a node is not reached'],
+    [409, '<html>conflict</html>\n', '<html>conflict</html>'],
     [403, 'By who knows the peer secret alone.\n', 'By who knows the peer secret alone.'],
   ])('tells why it was refused (%i)', async (status, body, why) => {
     const nodes = await new FakeNodes([2, 2, 2]).open();
@@ -186,6 +187,10 @@ describe('torc cluster version raise', () => {
     nodes.decision = { status: 504, body: '{"reason":"no majority"}' };
     await expect(raise(nodes)).rejects.toThrow(
       'may have been raised or not (see torc cluster version): no majority',
+    );
+    nodes.decision = { status: 504, body: '{"error": cut' };
+    await expect(raise(nodes)).rejects.toThrow(
+      'may have been raised or not (see torc cluster version): {"error": cut',
     );
   });
 });

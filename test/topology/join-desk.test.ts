@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { loadTokenHash } from '../../ring/index.ts';
 import type { TopologyChange } from '../../src/topology/change.ts';
-import type { JoinAnswer } from '../../src/topology/join-codec.ts';
+import { decodeJoinAnswer, encodeJoinAnswer, type JoinAnswer } from '../../src/topology/join-codec.ts';
 import { JoinDesk } from '../../src/topology/join-desk.ts';
 import { localPeer } from '../transport/support.ts';
 import { after, announcedAs, manyNodes, nodeId } from './many-nodes.ts';
@@ -63,5 +63,15 @@ describe('a node that takes the place of a dead one', () => {
   it('is refused the place of one that answers, however that is called', async () => {
     const { answer } = await asked('1');
     expect(answer).toHaveProperty('reason', expect.stringContaining('answers: stop it before'));
+  });
+});
+
+describe('a refusal', () => {
+  it('that names very many nodes is cut, and can be read', () => {
+    const reason = `one of ${'node-of-a-long-name, '.repeat(500)}`;
+    const read = decodeJoinAnswer(encodeJoinAnswer({ kind: 'refused', reason }));
+    expect(read?.kind === 'refused' && read.reason).toBe(`${reason.slice(0, 1_999)}…`);
+    const short: JoinAnswer = { kind: 'wait', reason: 'x'.repeat(2_000) };
+    expect(decodeJoinAnswer(encodeJoinAnswer(short))).toEqual(short);
   });
 });
