@@ -30,6 +30,7 @@ import type { ChangeRequest, RecoveryRequest, RequestId } from './topology/chang
 import { textOf, type Decision } from './topology/decision.ts';
 import { JoinDesk } from './topology/join-desk.ts';
 import { meshPeers, type Membership } from './topology/membership.ts';
+import { placesToAsk } from './topology/places-to-ask.ts';
 import { StoredRegister, topologyPath } from './topology/register.ts';
 import { hasSetAside, setAsidePath, setReplacedAside } from './topology/set-aside.ts';
 import type { NodeId, ShardId, Topology } from './topology/types.ts';
@@ -276,17 +277,25 @@ export class NodeTopology {
     this.inquire(parts);
   }
 
-  /** Who is connected to nobody may have been removed meanwhile: then nobody connects to it. */
+  /**
+   * Who is not connected to most of its cluster may have been removed meanwhile, and then nobody connects to it; or the others are at other places
+   * than it knows: seeds are where a node looks for its cluster ever after (§2).
+   */
   private inquire({ self, mesh, membership, engine }: FollowingParts): void {
     const { monotonicMs } = engine.now;
     if (monotonicMs < this.nextInquiryMs) return;
     this.nextInquiryMs = monotonicMs + INQUIRY_INTERVAL_MS;
     const others = this.current.nodes.filter(({ id }) => id !== self);
-    if (others.length === 0 || [...mesh.links.values()].some(({ connected }) => connected)) return;
-    const { host, peerPort } = others[this.inquiries++ % others.length];
-    membership.inquire({ host, port: peerPort }, (topology) => {
-      if (topology.clusterId === this.current.clusterId)
-        this.register.offer(topology).catch((error: unknown) => this.parts?.fatal(error));
+    const connected = others.filter(({ id }) => mesh.links.get(id)?.connected === true);
+    if (others.length === 0 || (connected.length + 1) * 2 > others.length + 1) return;
+    const places = placesToAsk(others, connected, announcementOf(this.settings), this.settings.seeds);
+    if (places.length === 0) return;
+    membership.inquire(places[this.inquiries++ % places.length], {
+      met: (node, address) => mesh.met({ node, address }),
+      told: (topology) => {
+        if (topology.clusterId === this.current.clusterId)
+          this.register.offer(topology).catch((error: unknown) => this.parts?.fatal(error));
+      },
     });
   }
 

@@ -224,7 +224,7 @@ const ROWS = {
     changed: 'start',
     setByDev: true,
     meaning:
-      'Announced peer addresses (host:peerPort) of nodes; those of the first start are the same list on every node, and found the cluster, once. A node that comes later is taken in by any of them that is there.',
+      'Announced peer addresses (host:peerPort) of nodes; those of the first start are the same list on every node, and found the cluster, once. A node that comes later is taken in by any of them that is there; one that does not reach most of its cluster looks for it there.',
   },
   replace: {
     group: 'Addresses',

@@ -3,13 +3,20 @@ import type { Address, Env, MessageSocketHandler, Timer, Timers } from '../env/c
 import { CLOSE_MALFORMED, CLOSE_NORMAL, type PeerPort, type PeerSession } from '../transport/peer-port.ts';
 import { decodeJoinAnswer, decodeJoinRequest, encodeJoinAnswer, encodeJoinRequest } from './join-codec.ts';
 import type { JoinDesk } from './join-desk.ts';
-import type { Topology } from './types.ts';
+import type { NodeId, Topology } from './types.ts';
 
 /** An inquiry that brings no answer for so long is broken off: its node may stand still. */
 const INQUIRY_LIMIT_MS = 5_000;
 
+/** What an inquiry brings. */
+export interface Inquirer {
+  /** A node of this cluster answers there. */
+  met(node: NodeId, address: Address): void;
+  told(topology: Topology): void;
+}
+
 interface Inquiry {
-  readonly told: (topology: Topology) => void;
+  readonly by: Inquirer;
   readonly limit: Timer;
 }
 
@@ -34,29 +41,32 @@ export class JoinCounter {
     });
   }
 
-  inquire(address: Address, told: (topology: Topology) => void): void {
+  inquire(address: Address, by: Inquirer): void {
     if (this.inquiry !== null) return;
     const dialing = this.port.dial(address, 'joining', null, () => this.done(inquiry));
     const limit = this.timers.after(INQUIRY_LIMIT_MS, () => {
       dialing.cancel();
       this.done(inquiry);
     });
-    const inquiry: Inquiry = { told, limit };
+    const inquiry: Inquiry = { by, limit };
     this.inquiry = inquiry;
   }
 
-  private ask({ socket }: PeerSession): MessageSocketHandler {
+  private ask({ remote, socket }: PeerSession): MessageSocketHandler {
     const { inquiry } = this;
     if (inquiry === null) {
       socket.close(CLOSE_NORMAL, 'it took too long');
       return { onMessage() {}, onClose() {} };
     }
+    const { node, clusterId, announced } = remote;
+    if (clusterId === this.port.local.clusterId)
+      inquiry.by.met(node, { host: announced.host, port: announced.peerPort });
     socket.send(encodeJoinRequest({ replaces: null }));
     const limit = this.timers.after(INQUIRY_LIMIT_MS, () => socket.terminate());
     return {
       onMessage: (bytes, start, end) => {
         const answer = decodeJoinAnswer(bytes.subarray(start, end));
-        if (answer?.kind === 'told') inquiry.told(answer.topology);
+        if (answer?.kind === 'told') inquiry.by.told(answer.topology);
         socket.close(CLOSE_NORMAL, 'it was told');
       },
       onClose: () => {

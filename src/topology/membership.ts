@@ -24,7 +24,7 @@ import { firstTopology, type Placement } from './first-topology.ts';
 import type { TopologyRegister } from './register.ts';
 import { Entering } from './entering.ts';
 import type { SeedAddress } from './founding.ts';
-import { JoinCounter } from './join-counter.ts';
+import { JoinCounter, type Inquirer } from './join-counter.ts';
 import type { JoinDesk } from './join-desk.ts';
 import type { Announcement, ClusterId, NodeId, ShardId, Topology } from './types.ts';
 
@@ -64,8 +64,8 @@ export interface Membership {
   joinMesh(topology: Topology, handler: MeshHandler): Mesh;
   /** From here on nodes that are of no cluster are answered, and those that are not of this one any more. */
   takeIn(desk: JoinDesk): void;
-  /** Asks another node for its topology: it may not take this one for a member any more. */
-  inquire(address: Address, told: (topology: Topology) => void): void;
+  /** Asks who is there, and for its topology: it may not take this node for a member any more. */
+  inquire(address: Address, by: Inquirer): void;
   close(): Promise<void>;
 }
 
@@ -119,7 +119,7 @@ export async function openMembership(env: Env, options: MembershipOptions): Prom
         limits: { bulkBufferLimitBytes: options.bulkBufferLimitBytes },
       }),
     takeIn: (desk) => counter.open(desk),
-    inquire: (address, told) => counter.inquire(address, told),
+    inquire: (address, by) => counter.inquire(address, by),
     close: async () => {
       entering.close();
       await port.close();

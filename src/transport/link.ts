@@ -155,6 +155,12 @@ export class Link implements PeerLink {
     this.address = address;
   }
 
+  /** It said so itself; what the topology has is older. */
+  wasMetAt(address: Address): void {
+    if (this.connected) return;
+    this.address = address;
+  }
+
   flush(): void {
     const connection = this.sockets.control;
     if (connection === null) return;

@@ -97,6 +97,10 @@ class NodeMesh implements Mesh {
     for (const link of added) link.start();
   }
 
+  met({ node, address }: MeshPeer): void {
+    this.byNode.get(node)?.wasMetAt(address);
+  }
+
   flush(): void {
     for (const link of this.list) link.flush();
   }

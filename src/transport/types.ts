@@ -120,6 +120,8 @@ export interface Mesh {
   readonly links: ReadonlyMap<NodeId, PeerLink>;
   /** From here on the mesh is with these (the node itself may be among them): links to new ones are opened, those to others closed. */
   setPeers(peers: readonly MeshPeer[]): void;
+  /** One of them was met at another place than is known: it is dialed there, unless it is connected. */
+  met(peer: MeshPeer): void;
   /** Sends one frame to each peer that has sections. Called at the end of a turn. */
   flush(): void;
   close(): Promise<void>;

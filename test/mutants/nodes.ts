@@ -198,4 +198,11 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     put: 'past.logEnd >= 0',
     tests: ['test/transport/past.test.ts', 'test/sim/node/old-copy.test.ts'],
   },
+  {
+    rule: '§2: the seeds are where a node looks for its cluster ever after',
+    file: 'src/topology/places-to-ask.ts',
+    find: '[...others.map(addressOf), ...seeds]',
+    put: 'others.map(addressOf)',
+    tests: ['test/topology/places-to-ask.test.ts', 'test/sim/node/joining.test.ts'],
+  },
 ];

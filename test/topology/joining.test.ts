@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Address, Clock, MessageSocket, MessageSocketHandler, Timer } from '../../src/env/contracts.ts';
 import { decodeJoinRequest, encodeJoinAnswer } from '../../src/topology/join-codec.ts';
-import { JoinCounter } from '../../src/topology/join-counter.ts';
+import { JoinCounter, type Inquirer } from '../../src/topology/join-counter.ts';
 import type { JoinDesk } from '../../src/topology/join-desk.ts';
 import { Joiner } from '../../src/topology/joiner.ts';
 import type { Topology } from '../../src/topology/types.ts';
@@ -184,20 +184,28 @@ describe('a node that no seed will ever have', () => {
 describe('a node that asks whether it still is of the cluster', () => {
   const address = { host: 'torc-a', port: 1 };
 
+  const idle: Inquirer = { met: () => {}, told: () => {} };
+
   it('is told, and may ask again', () => {
     const rig = new Rig();
     const counter = new JoinCounter(rig, rig.port);
     counter.open(NEVER);
     const told: number[] = [];
-    counter.inquire(address, ({ epoch }) => told.push(epoch));
-    counter.inquire(address, () => {});
+    const met: string[] = [];
+    counter.inquire(address, {
+      met: (node, { host, port }) => met.push(`${node} at ${host}:${port}`),
+      told: ({ epoch }) => told.push(epoch),
+    });
+    counter.inquire(address, idle);
     expect(rig.dials).toHaveLength(1);
     const { handler, isCut } = rig.open(address);
     const topology = manyNodes(3);
     tell(handler, topology);
     expect(told).toEqual([topology.epoch]);
+    // Where it says that it is, not where it was asked.
+    expect(met).toEqual([`${localPeer(1).node} at 127.0.0.1:16379`]);
     expect(isCut()).toBe(true);
-    counter.inquire(address, () => {});
+    counter.inquire(address, idle);
     expect(rig.dials).toHaveLength(2);
   });
 
@@ -207,11 +215,11 @@ describe('a node that asks whether it still is of the cluster', () => {
       const rig = new Rig();
       const counter = new JoinCounter(rig, rig.port);
       counter.open(NEVER);
-      counter.inquire(address, () => {});
+      counter.inquire(address, idle);
       const session = when === 'while it dials' ? null : rig.open(address);
       rig.pass(5000);
       expect(session === null ? rig.dials[0].cancelled : session.isCut()).toBe(true);
-      counter.inquire({ host: 'torc-b', port: 1 }, () => {});
+      counter.inquire({ host: 'torc-b', port: 1 }, idle);
       expect(rig.dials.at(-1)?.address.host).toBe('torc-b');
     },
   );

@@ -227,6 +227,30 @@ describe('a node that joins', () => {
     cluster.dispose();
   });
 
+  it.each([1, 3])(
+    'finds its cluster by its seeds when all are at other places at once (seed %i)',
+    async (seed) => {
+      const cluster = new SimCluster(seed, 5);
+      cluster.founders = 3;
+      await cluster.startAll();
+      for (const i of [3, 4]) await cluster.start(i);
+      await cluster.until(() => cluster.nodes.every((node) => node.running?.ready === true));
+      const before = await newestTopology(cluster);
+      for (const i of cluster.nodes.keys()) cluster.crash(i);
+      const moved = (i: number): number => portOf(i) + 100;
+      const seeds = [0, 1, 2].map((i) => `${HOST}:${moved(i) + 10_000}`).join(',');
+      for (const i of cluster.nodes.keys()) cluster.ownFlags[i] = { 'client-port': String(moved(i)), seeds };
+      const newest = new Map<number, Topology>();
+      cluster.onlooker = { onTopology: (i, topology) => newest.set(i, topology) };
+      for (const i of cluster.nodes.keys()) await cluster.start(i);
+      const isThere = ({ nodes }: Topology): boolean =>
+        nodes.every(({ clientPort }, at) => clientPort === before.nodes[at].clientPort + 100);
+      await cluster.until(() => cluster.nodes.every((node) => node.running?.ready === true), 60_000);
+      await cluster.until(() => newest.size === 5 && [...newest.values()].every(isThere), 60_000);
+      cluster.dispose();
+    },
+  );
+
   it('waits for those that it is to find, and founds nothing beside them', async () => {
     const cluster = new SimCluster(4, 4);
     cluster.founders = 3;
