@@ -138,6 +138,7 @@ export class View {
 
   /** Also what this member finds out itself. */
   suspect(rumour: Accusation, nowMs: number): void {
+    if (rumour.from !== this.self.name && this.hasLeft(rumour)) return this.tellLeft(rumour.name);
     const member = this.accused(rumour, nowMs);
     if (member === null) return;
     if (member.suspicion !== null) {
@@ -154,6 +155,17 @@ export class View {
     this.move(member, 'suspect', rumour.incarnation, rumour.from, nowMs);
     this.queue.add(rumour);
     this.counters.suspicions += 1;
+  }
+
+  /** As this member knows: who suspects it has not heard that, and nobody would confirm the suspicion. */
+  private hasLeft({ name, incarnation }: Accusation): boolean {
+    const member = this.members.get(name);
+    return member?.state === 'left' && incarnation <= member.incarnation && name !== this.self.name;
+  }
+
+  private tellLeft(name: MemberName): void {
+    const incarnation = this.members.get(name)?.incarnation ?? 0;
+    this.queue.add({ kind: 'left', name, incarnation, from: name });
   }
 
   private hearGone(rumour: Accusation, nowMs: number): void {

@@ -205,4 +205,11 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     put: 'others.map(addressOf)',
     tests: ['test/topology/places-to-ask.test.ts', 'test/sim/node/joining.test.ts'],
   },
+  {
+    rule: 'who suspects a node that has left is told so',
+    file: 'src/gossip/view.ts',
+    find: '    if (rumour.from !== this.self.name && this.hasLeft(rumour)) return this.tellLeft(rumour.name);\n',
+    put: '',
+    tests: ['test/gossip/scenarios.test.ts'],
+  },
 ];
