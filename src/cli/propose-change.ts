@@ -1,5 +1,6 @@
 /** Has the register of a running cluster changed, by the node that is asked. */
 import { z } from 'zod';
+import type { ChangeRefusal } from '../admin/topology.ts';
 import type { Address } from '../env/contracts.ts';
 import { StartupError } from '../errors.ts';
 import { formatAddress } from '../settings/kinds.ts';
@@ -15,8 +16,7 @@ import { requestTo } from './topology-request.ts';
 /** Other changes come in between, above all while a plan is under way. */
 const TRIES = 10;
 const PAUSE_MS = 200;
-/** `ChangeRefusal` of a node's admin port. */
-const refusalSchema = z.object({ reason: z.string() });
+const refusalSchema: z.ZodType<ChangeRefusal> = z.object({ reason: z.string() });
 
 const HTTP_OK = 200;
 const HTTP_FORBIDDEN = 403;

@@ -2,13 +2,13 @@
 import type { Address } from '../env/contracts.ts';
 import type { NodeEntry } from './types.ts';
 
-type Peer = Pick<NodeEntry, 'id' | 'host' | 'peerPort'>;
+type Peer = Pick<NodeEntry, 'host' | 'peerPort'>;
 
 /** Each place once: where the others were, but for those it is connected to, and where the seeds are, itself left out. */
 export function placesToAsk(
   others: readonly Peer[],
   connected: readonly Peer[],
-  self: Pick<Peer, 'host' | 'peerPort'>,
+  self: Peer,
   seeds: readonly Address[],
 ): Address[] {
   const known = new Set([self, ...connected].map(({ host, peerPort }) => `${host}:${peerPort}`));

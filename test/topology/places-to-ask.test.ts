@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { placesToAsk } from '../../src/topology/places-to-ask.ts';
 
-const at = (i: number) => ({ id: String(i).repeat(40), host: `h${i}`, peerPort: 16_379 });
+const at = (i: number) => ({ host: `h${i}`, peerPort: 16_379 });
 const place = (host: string) => ({ host, port: 16_379 });
 const SELF = at(1);
 
